@@ -1,0 +1,1 @@
+"""Our HTTP API: jobs, campaigns, portfolios, senders, and the drop-in Graph endpoint."""

@@ -1,0 +1,1 @@
+"""The ports with nothing behind them, composed of the engine's rules: the reference."""

@@ -1,0 +1,130 @@
+"""What the ledger says when asked, and a recount that must agree with it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from adapters.memory.enqueue import waiting_jobs
+from adapters.memory.slot import LaneState, Slot
+from engine.model import DeliveryStatus, Gate, JobKey, JobState, SourceState
+from engine.ports import Counts, JobView, Quota
+
+K = TypeVar("K")
+
+
+def quota(slot: Slot, scope: str, now_ms: int) -> Quota:
+    """Return a window's account."""
+    limit = slot.limit(scope)
+    used = slot.used(scope, now_ms)
+    reserved = sum(
+        1
+        for opened in slot.open.values()
+        if opened.hold_ms and slot.scope(slot.lane_of(opened.job.key).lane.sender) == scope
+    )
+    if limit.places < 0:
+        return Quota(limit.places, used, 0, reserved, -1, None)
+    before = used - slot.window(scope).used(now_ms)
+    frees_ms = slot.window(scope).frees_at_ms(limit.places - before, now_ms)
+    return Quota(
+        limit=limit.places,
+        used=used,
+        debt=max(0, used - limit.places),
+        reserved=reserved,
+        available=max(0, limit.places - used),
+        next_free_at_ms=frees_ms,
+    )
+
+
+def counts(slot: Slot, name: str) -> Counts:
+    """Return the books of one source."""
+    source = slot.sources[name]
+    states = {state: n for state, n in source.states.items() if n}
+    waiting = {gate: n for gate, n in source.waiting.items() if n}
+    for number in source.lanes:
+        lane = slot.lanes[number - 1]
+        gate = slot.closed_gate(lane.lane)
+        fresh = len(lane.queue) - lane.ghosts
+        if gate is not None:
+            _add(waiting, gate[0], fresh + len(lane.parked))
+        else:
+            _add(waiting, Gate.QUOTA, len(lane.parked))
+            _add(states, JobState.QUEUED, fresh)
+    states[JobState.WAITING] = sum(waiting.values())
+    delivery = {status: n for status, n in source.delivery.items() if n}
+    return Counts(source.enqueued, {k: v for k, v in states.items() if v}, waiting, delivery)
+
+
+def _add(totals: dict[K, int], name: K, by: int) -> None:
+    if by:
+        totals[name] = totals.get(name, 0) + by
+
+
+def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
+    """Return where one job stands."""
+    if not 0 < key.lane <= len(slot.lanes):
+        return None
+    lane = slot.lane_of(key)
+    if not 0 < key.sequence <= lane.last:
+        return None
+    if (done := slot.done.get(key)) is not None:
+        return JobView(
+            key, done.state, done.fence, done.delivery, code=done.code, wamid=done.wamid
+        )
+    if (opened := slot.open.get(key)) is not None:
+        state = JobState.IN_DOUBT if opened.doubted else JobState.IN_FLIGHT
+        return JobView(key, state, opened.job.fence)
+    if key in slot.later:
+        _, gate = slot.later[key]
+        until_ms = slot.later_at.moment(str(key))
+        return JobView(key, JobState.WAITING, gate=gate, until_ms=until_ms)
+    if slot.source_of(lane).spec.state is SourceState.CANCELLED:
+        return JobView(key, JobState.CANCELLED)
+    return _queued(slot, lane, key, now_ms)
+
+
+def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
+    gate = slot.closed_gate(lane.lane)
+    if gate is not None:
+        return JobView(key, JobState.WAITING, gate=gate[0])
+    closed = slot.sender_closed_until(lane.lane.sender, now_ms)
+    if closed is not None:
+        return JobView(key, JobState.WAITING, gate=closed[0], until_ms=closed[1])
+    if lane.parked and not lane.queue:
+        frees_ms = slot.quota_frees_ms(slot.scope(lane.lane.sender), now_ms)
+        return JobView(key, JobState.WAITING, gate=Gate.QUOTA, until_ms=frees_ms)
+    return JobView(key, JobState.QUEUED)
+
+
+def audit(slot: Slot) -> list[str]:
+    """Recount everything; return what does not agree."""
+    wrong: list[str] = []
+    for name, source in slot.sources.items():
+        books = counts(slot, name)
+        total = sum(books.states.values())
+        if total != books.enqueued:
+            wrong.append(f"{name}: enqueued {books.enqueued}, states add up to {total}")
+        lanes = set(source.lanes)
+        for state in JobState:
+            counted = source.states.get(state, 0)
+            seen = _seen(slot, lanes, state)
+            if state is JobState.CANCELLED or state in (JobState.QUEUED, JobState.WAITING):
+                continue
+            if counted != seen:
+                wrong.append(f"{name}: {state} {counted}, recount {seen}")
+        for status in DeliveryStatus:
+            seen = sum(
+                d.delivery is status and d.state is JobState.ACCEPTED and k.lane in lanes
+                for k, d in slot.done.items()
+            )
+            if status is not DeliveryStatus.NONE and source.delivery.get(status, 0) != seen:
+                wrong.append(f"{name}: {status} {source.delivery.get(status, 0)}, recount {seen}")
+    if waiting_jobs(slot) < 0:
+        wrong.append("more jobs ended than were enqueued")
+    return wrong
+
+
+def _seen(slot: Slot, lanes: set[int], state: JobState) -> int:
+    if state in (JobState.IN_FLIGHT, JobState.IN_DOUBT):
+        doubted = state is JobState.IN_DOUBT
+        return sum(o.doubted is doubted and k.lane in lanes for k, o in slot.open.items())
+    return sum(d.state is state and k.lane in lanes for k, d in slot.done.items())

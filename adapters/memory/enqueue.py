@@ -1,0 +1,75 @@
+"""Jobs come in: known ones are named, new ones get the next places in their lane."""
+
+from __future__ import annotations
+
+from adapters.memory.slot import Job, LaneState, Slot, SourceStateOf
+from engine.model import Gate, JobKey, JobState, Lane, Row, SourceState
+from engine.ports import Batch, Enqueued, NotNew, SourceSpec
+
+
+def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
+    """Queue the new rows of a batch."""
+    source = slot.sources.get(batch.lane.source)
+    if source is None:
+        source = slot.sources[batch.lane.source] = SourceStateOf(SourceSpec())
+    refused = _refused(slot, source, len(batch.rows))
+    if refused:
+        due_ms = slot.next_due_ms(now_ms)
+        return Enqueued(0, 0, 0, [], refused, slot.sequence, due_ms)
+    lane = _lane(slot, source, batch.lane)
+    first, not_new = lane.last + 1, []
+    for index, row in enumerate(batch.rows):
+        known = source.seen.get(row.dedupe) if row.dedupe else None
+        if known is not None:
+            key, fingerprint = known
+            conflict = bool(row.fingerprint) and fingerprint != row.fingerprint
+            not_new.append(NotNew(index, key if row.fingerprint else None, conflict))
+            continue
+        _append(slot, source, lane, row, now_ms)
+    slot.sequence += 1
+    slot.wake(lane, now_ms)
+    accepted = len(batch.rows) - len(not_new)
+    due_ms = slot.next_due_ms(now_ms)
+    return Enqueued(lane.number, first, accepted, not_new, "", slot.sequence, due_ms)
+
+
+def _refused(slot: Slot, source: SourceStateOf, rows: int) -> str:
+    if source.spec.state is SourceState.CANCELLED:
+        return "cancelled"
+    most = slot.terms.queue_max
+    return "full" if most and waiting_jobs(slot) + rows > most else ""
+
+
+def waiting_jobs(slot: Slot) -> int:
+    """Return how many jobs of a portfolio have not ended."""
+    enqueued = sum(source.enqueued for source in slot.sources.values())
+    ended = (JobState.ACCEPTED, JobState.FAILED, JobState.EXPIRED, JobState.CANCELLED)
+    ends = (*ended, JobState.SUPPRESSED, JobState.UNKNOWN)
+    return enqueued - sum(
+        source.states.get(state, 0) for source in slot.sources.values() for state in ends
+    )
+
+
+def _lane(slot: Slot, source: SourceStateOf, lane: Lane) -> LaneState:
+    number = slot.lane_numbers.get(lane)
+    if number is None:
+        number = slot.lane_numbers[lane] = len(slot.lanes) + 1
+        slot.lanes.append(LaneState(number, lane))
+        source.lanes.append(number)
+    return slot.lanes[number - 1]
+
+
+def _append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms: int) -> None:
+    lane.last += 1
+    key = JobKey(lane.number, lane.last)
+    due_ms = max(row.not_before_ms, now_ms)
+    job = Job(
+        key, row.recipient, row.tail, row.content, row.repeats_max, row.expires_at_ms, due_ms
+    )
+    if row.dedupe:
+        source.seen[row.dedupe] = (key, row.fingerprint)
+    source.enqueued += 1
+    if row.not_before_ms > now_ms:
+        slot.delay(job, row.not_before_ms, Gate.SCHEDULE)
+    else:
+        lane.queue.append(job)

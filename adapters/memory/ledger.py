@@ -1,0 +1,258 @@
+"""The memory ledger: every port of the engine with nothing behind it, for one process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adapters.memory import books, enqueue, rescue, settle
+from adapters.memory.claim import claim
+from adapters.memory.receive import receive
+from adapters.memory.slot import SenderState, Slot, SourceStateOf
+from engine.errors import UnknownNameError
+from engine.model import (
+    Category,
+    Gate,
+    JobKey,
+    JobState,
+    NowMs,
+    PortfolioId,
+    RecipientKey,
+    SenderId,
+    SourceState,
+    TemplateStatus,
+    WabaId,
+)
+from engine.pace import SendSlots
+from engine.ports import (
+    Again,
+    Answer,
+    Ask,
+    Batch,
+    Counts,
+    Enqueued,
+    JobView,
+    PortfolioSpec,
+    Quota,
+    Receipt,
+    Received,
+    Rescued,
+    SenderSpec,
+    Settled,
+    Settlement,
+    SourceSpec,
+    TemplateSpec,
+)
+from engine.terms import Terms
+
+
+class MemoryLedger:
+    """Ledger, Receipts, Catalog, Contents and Books of one process: the reference."""
+
+    def __init__(self, terms: Terms, now_ms: NowMs) -> None:
+        self._terms = terms
+        self._now_ms = now_ms
+        self._slots: dict[PortfolioId, Slot] = {}
+
+    def slot(self, portfolio: PortfolioId) -> tuple[Slot, int]:
+        """Return a portfolio's state and the time in it, which never goes back."""
+        slot = self._slots.setdefault(portfolio, Slot(self._terms))
+        slot.clock_ms = max(slot.clock_ms, self._now_ms())
+        return slot, slot.clock_ms
+
+    # -- Ledger -------------------------------------------------------------------------------
+
+    async def enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:
+        """See Ledger.enqueue."""
+        answers: list[Enqueued] = []
+        for batch in batches:
+            slot, now_ms = self.slot(batch.portfolio)
+            answers.append(enqueue.enqueue(slot, batch, now_ms))
+        return answers
+
+    async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
+        """See Ledger.claim."""
+        answers: list[Answer] = []
+        for ask in asks:
+            slot, now_ms = self.slot(ask.portfolio)
+            answers.append(claim(slot, ask, now_ms))
+        return answers
+
+    async def settle(
+        self, portfolio: PortfolioId, settlements: Sequence[Settlement]
+    ) -> Settled:
+        """See Ledger.settle."""
+        slot, now_ms = self.slot(portfolio)
+        return settle.settle(slot, list(settlements), now_ms)
+
+    async def again(self, portfolio: PortfolioId, key: JobKey, attempt: int) -> Again:
+        """See Ledger.again."""
+        slot, now_ms = self.slot(portfolio)
+        return settle.again(slot, key, attempt, now_ms)
+
+    async def rescue(self, portfolio: PortfolioId) -> Rescued:
+        """See Ledger.rescue."""
+        slot, now_ms = self.slot(portfolio)
+        return rescue.rescue(slot, now_ms)
+
+    # -- Receipts -----------------------------------------------------------------------------
+
+    async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
+        """See Receipts.receive."""
+        slot, now_ms = self.slot(portfolio)
+        return receive(slot, list(receipts), now_ms)
+
+    async def open_window(
+        self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int
+    ) -> None:
+        """See Receipts.open_window."""
+        slot, _ = self.slot(portfolio)
+        known_ms = slot.service_windows.get((sender, recipient), 0)
+        slot.service_windows[(sender, recipient)] = max(known_ms, until_ms)
+        slot.sequence += 1
+
+    # -- Catalog ------------------------------------------------------------------------------
+
+    async def put_portfolio(self, portfolio: PortfolioId, spec: PortfolioSpec) -> None:
+        """See Catalog.put_portfolio."""
+        slot, now_ms = self.slot(portfolio)
+        if slot.spec is None:
+            slot.created_at_ms = now_ms
+        slot.spec = spec
+        self._look_again(slot, now_ms)
+
+    async def put_sender(
+        self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec
+    ) -> None:
+        """See Catalog.put_sender."""
+        slot, now_ms = self.slot(portfolio)
+        state = slot.senders.get(sender)
+        if state is None:
+            slots = SendSlots(spec.throughput_mps)
+            slot.senders[sender] = SenderState(spec, slots, spec.closed_until_ms)
+        else:
+            state.spec = spec
+            state.closed_until_ms = spec.closed_until_ms
+            state.slots.nominal_mps = spec.throughput_mps
+            if state.slots.learned_mps >= spec.throughput_mps:
+                state.slots.learned_mps = 0
+        self._look_again(slot, now_ms)
+
+    async def put_template(
+        self, portfolio: PortfolioId, template: str, spec: TemplateSpec
+    ) -> None:
+        """See Catalog.put_template."""
+        slot, now_ms = self.slot(portfolio)
+        slot.templates[template] = spec
+        if spec.status is TemplateStatus.APPROVED:
+            slot.open_gate((Gate.TEMPLATE, template), now_ms)
+            for pair in sorted(slot.struck):
+                if pair[1] == template:
+                    slot.struck.discard(pair)
+                    slot.strikes.pop(pair, None)
+                    slot.open_gate((Gate.TEMPLATE, f"{pair[0]}|{pair[1]}"), now_ms)
+        slot.sequence += 1
+
+    async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
+        """See Catalog.put_source."""
+        slot, now_ms = self.slot(portfolio)
+        state = slot.sources.setdefault(source, SourceStateOf(spec))
+        if state.spec.state is SourceState.CANCELLED:
+            return
+        state.spec = spec
+        slot.openings.drop(source)
+        if spec.state is SourceState.SCHEDULED:
+            slot.openings.set(source, spec.start_at_ms)
+        if spec.state is SourceState.RUNNING:
+            slot.open_gate((Gate.SOURCE, source), now_ms)
+        if spec.state is SourceState.CANCELLED:
+            self._cancel(slot, source)
+        slot.sequence += 1
+
+    async def close_account(
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+    ) -> None:
+        """See Catalog.close_account."""
+        slot, now_ms = self.slot(portfolio)
+        slot.accounts[waba] = until_ms
+        self._look_again(slot, now_ms)
+
+    @staticmethod
+    def _look_again(slot: Slot, now_ms: int) -> None:
+        """Have the next claim look at every sender: a gate may have opened."""
+        for sender in slot.senders:
+            slot.due.sooner(sender, now_ms)
+        slot.sequence += 1
+
+    @staticmethod
+    def _cancel(slot: Slot, name: str) -> None:
+        """End all queued jobs of a source; those kept aside end when their time comes."""
+        source = slot.sources[name]
+        for number in source.lanes:
+            lane = slot.lanes[number - 1]
+            slot.leave_ring(lane)
+            slot.leave_wait(lane)
+            waiting = len(lane.queue) + len(lane.parked) - lane.ghosts
+            states = source.states
+            states[JobState.CANCELLED] = states.get(JobState.CANCELLED, 0) + waiting
+            for job in (*lane.queue, *lane.parked):
+                slot.repeating.discard(job.key)
+            lane.queue.clear()
+            lane.parked.clear()
+            lane.ghosts = 0
+
+    # -- Contents -----------------------------------------------------------------------------
+
+    async def put_content(self, portfolio: PortfolioId, source: str, body: bytes) -> int:
+        """See Contents.put_content."""
+        slot, _ = self.slot(portfolio)
+        state = slot.sources.setdefault(source, SourceStateOf(SourceSpec()))
+        state.contents.append(body)
+        return len(state.contents)
+
+    async def content(self, portfolio: PortfolioId, source: str, version: int) -> bytes:
+        """See Contents.content."""
+        slot, _ = self.slot(portfolio)
+        state = slot.sources.get(source)
+        if state is None or not 0 < version <= len(state.contents):
+            raise UnknownNameError(f"{source} has no content version {version}")
+        return state.contents[version - 1]
+
+    async def suppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        """See Contents.suppress."""
+        slot, _ = self.slot(portfolio)
+        slot.suppressed.add((recipient, category.value if category else ""))
+        slot.sequence += 1
+
+    async def unsuppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        """See Contents.unsuppress."""
+        slot, _ = self.slot(portfolio)
+        slot.suppressed.discard((recipient, category.value if category else ""))
+        slot.sequence += 1
+
+    # -- Books --------------------------------------------------------------------------------
+
+    async def quota(self, portfolio: PortfolioId, sender: SenderId | None = None) -> Quota:
+        """See Books.quota."""
+        slot, now_ms = self.slot(portfolio)
+        return books.quota(slot, slot.scope(sender) if sender else "", now_ms)
+
+    async def counts(self, portfolio: PortfolioId, source: str) -> Counts:
+        """See Books.counts."""
+        slot, _ = self.slot(portfolio)
+        if source not in slot.sources:
+            raise UnknownNameError(f"there is no source {source}")
+        return books.counts(slot, source)
+
+    async def job(self, portfolio: PortfolioId, key: JobKey) -> JobView | None:
+        """See Books.job."""
+        slot, now_ms = self.slot(portfolio)
+        return books.job(slot, key, now_ms)
+
+    async def audit(self, portfolio: PortfolioId) -> list[str]:
+        """See Books.audit."""
+        slot, _ = self.slot(portfolio)
+        return books.audit(slot)

@@ -1,0 +1,91 @@
+"""Evidence comes in by webhook: any order, any number of times, and it only ever adds."""
+
+from __future__ import annotations
+
+from adapters.memory.settle import accept, cancel_repeat, close
+from adapters.memory.slot import Done, Slot
+from engine.model import DELIVERY_RANK, DeliveryStatus, JobKey, JobState
+from engine.ports import Receipt, Received
+
+REACHED = (DeliveryStatus.DELIVERED, DeliveryStatus.READ)
+
+
+def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
+    """Fold a batch of statuses."""
+    answer = Received([], [])
+    for receipt in receipts:
+        at_ms = min(receipt.at_ms, now_ms)
+        if receipt.key is None:
+            _count_foreign(slot, receipt, at_ms, now_ms)
+        elif 0 < receipt.key.lane <= len(slot.lanes):
+            _settle(slot, receipt, receipt.key, now_ms, answer)
+            _annotate(slot, receipt, receipt.key, at_ms, now_ms)
+    slot.sequence += 1
+    answer.sequence = slot.sequence
+    answer.due_at_ms = slot.next_due_ms(now_ms)
+    return answer
+
+
+def _count_foreign(slot: Slot, receipt: Receipt, at_ms: int, now_ms: int) -> None:
+    """Count a delivery somebody else sent from the same portfolio."""
+    window = slot.window("")
+    if receipt.counted and receipt.status in REACHED:
+        if at_ms > window.scores.get(receipt.recipient, 0):
+            window.replace(receipt.recipient, 0, at_ms, now_ms)
+
+
+def _settle(
+    slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received
+) -> None:
+    """Let a status settle a job that is open, or that waits for a repeat."""
+    opened = slot.open.get(key)
+    failed = receipt.status is DeliveryStatus.UNDELIVERED
+    if opened is None:
+        if key in slot.repeating and not failed:
+            cancel_repeat(slot, key, now_ms, receipt.wamid)
+            answer.cancelled_repeats.append(key)
+        return
+    if not failed:
+        accept(slot, opened, now_ms, receipt.wamid)
+        answer.settled.append(key)
+    elif receipt.attempt == opened.job.fence:
+        kept_ms = 0 if receipt.undelivered else now_ms
+        counted = opened.hold_ms > 0
+        job = close(slot, opened, now_ms, proof_ms=kept_ms if counted else 0)
+        mark_ms = kept_ms if counted else 0
+        slot.end(job, JobState.FAILED, mark_ms=mark_ms, code=receipt.code)
+        answer.settled.append(key)
+
+
+def _annotate(slot: Slot, receipt: Receipt, key: JobKey, at_ms: int, now_ms: int) -> None:
+    """Move an ended job's delivery status up, and its mark with it."""
+    done = slot.done.get(key)
+    if done is None:
+        return
+    done.wamid = done.wamid or receipt.wamid
+    failed = receipt.status is DeliveryStatus.UNDELIVERED
+    if failed and receipt.attempt != done.fence:
+        return
+    if DELIVERY_RANK[receipt.status] <= DELIVERY_RANK[done.delivery]:
+        return
+    if done.state is JobState.ACCEPTED:
+        slot.count_delivery(key, done.delivery, receipt.status)
+    done.delivery = receipt.status
+    if done.state is JobState.ACCEPTED:
+        _move_mark(slot, receipt, done, key, at_ms, now_ms)
+
+
+def _move_mark(
+    slot: Slot, receipt: Receipt, done: Done, key: JobKey, at_ms: int, now_ms: int
+) -> None:
+    window = slot.window(slot.scope(slot.lane_of(key).lane.sender))
+    if receipt.status is DeliveryStatus.UNDELIVERED:
+        if receipt.undelivered:
+            done.code = receipt.code
+            if done.mark_ms:
+                window.replace(done.recipient, done.mark_ms, 0, now_ms)
+                done.mark_ms = 0
+        return
+    if receipt.status in REACHED and receipt.counted and at_ms > done.mark_ms:
+        window.replace(done.recipient, done.mark_ms, at_ms, now_ms)
+        done.mark_ms = at_ms

@@ -1,0 +1,48 @@
+"""Leases that ran out become doubts, and doubts whose time is over are settled by their policy."""
+
+from __future__ import annotations
+
+from adapters.memory.settle import doubt
+from adapters.memory.slot import Open, Slot
+from engine.model import JobKey, JobState, parse_key
+from engine.ports import Rescued
+from engine.terms import RESCUE_MAX
+
+
+def rescue(slot: Slot, now_ms: int) -> Rescued:
+    """Settle up to RESCUE_MAX deadlines that have passed, the earliest first."""
+    answer = Rescued([], [], [])
+    for name in slot.deadlines.due(now_ms, RESCUE_MAX):
+        key = parse_key(name)
+        opened = slot.open[key]
+        if not opened.doubted:
+            doubt(slot, opened, slot.deadlines.moment(name), now_ms)
+            answer.doubted.append(key)
+        else:
+            _decide(slot, key, opened, now_ms, answer)
+    if answer.doubted or answer.repeated or answer.unknown:
+        slot.sequence += 1
+    answer.sequence = slot.sequence
+    answer.rescue_at_ms = slot.deadlines.first_ms()
+    answer.due_at_ms = slot.next_due_ms(now_ms)
+    return answer
+
+
+def _decide(slot: Slot, key: JobKey, opened: Open, now_ms: int, answer: Rescued) -> None:
+    """Repeat the job if its policy allows one more copy, or end it as unknown.
+
+    Either way the first copy's proof stays: it may have been taken.
+    """
+    job = opened.job
+    del slot.open[key]
+    slot.deadlines.drop(str(key))
+    slot.count(key, JobState.IN_DOUBT, -1)
+    expired = bool(job.expires_at_ms) and job.expires_at_ms <= now_ms
+    cancelled = slot.is_cancelled(slot.lane_of(key))
+    if job.repeats < job.repeats_max and not expired and not cancelled:
+        job.repeats += 1
+        slot.put_back(job, now_ms)
+        answer.repeated.append(key)
+    else:
+        slot.end(job, JobState.UNKNOWN, mark_ms=opened.hold_ms)
+        answer.unknown.append(key)

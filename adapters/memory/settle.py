@@ -1,0 +1,191 @@
+"""Outcomes come back: leases end, places are kept or given back, gates close where Meta says so."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from adapters.memory.slot import Job, LaneState, Open, Slot
+from engine.model import DeliveryStatus, Gate, JobKey, JobState
+from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.pace import PAIR_BURST, PAIR_INTERVAL_MS
+from engine.ports import Again, Settled, Settlement
+from engine.terms import STRIKES_MAX
+
+
+def settle(slot: Slot, settlements: list[Settlement], now_ms: int) -> Settled:
+    """Record a batch of outcomes."""
+    answer = Settled([], [])
+    for settlement in settlements:
+        opened = slot.open.get(settlement.key)
+        if opened is None or opened.job.fence != settlement.attempt:
+            _take_as_evidence(slot, settlement, now_ms)
+            answer.ignored.append(settlement.key)
+        else:
+            _apply(slot, opened, settlement.outcome, now_ms, answer)
+    slot.sequence += 1
+    answer.sequence = slot.sequence
+    answer.due_at_ms = slot.next_due_ms(now_ms)
+    return answer
+
+
+def _apply(slot: Slot, opened: Open, outcome: Outcome, now_ms: int, answer: Settled) -> None:
+    lane = slot.lane_of(opened.job.key)
+    match outcome:
+        case Accepted():
+            accept(slot, opened, now_ms, outcome.wamid, held=outcome.held)
+            slot.strikes.pop((lane.lane.sender, lane.lane.template), None)
+        case InDoubt():
+            if not opened.doubted:
+                doubt(slot, opened, now_ms, now_ms)
+        case Unwritten():
+            slot.put_back(close(slot, opened, now_ms), now_ms)
+        case Retry():
+            _retry(slot, close(slot, opened, now_ms), outcome)
+        case Deferred():
+            sent_at_ms = slot.deadlines.moment(str(opened.job.key)) - slot.terms.lease_ms
+            _defer(slot, close(slot, opened, now_ms), outcome, sent_at_ms, now_ms, answer)
+        case Dropped():
+            job = close(slot, opened, now_ms)
+            slot.end(job, JobState.FAILED, code=outcome.code)
+            if outcome.strikes:
+                _strike(slot, lane, answer)
+        case _:
+            assert_never(outcome)
+
+
+def accept(slot: Slot, opened: Open, mark_ms: int, wamid: str, *, held: bool = False) -> None:
+    """End a job as accepted: its place is kept, counted from `mark_ms`."""
+    counted = opened.hold_ms > 0
+    job = close(slot, opened, mark_ms, proof_ms=mark_ms if counted else 0)
+    done = slot.end(job, JobState.ACCEPTED, mark_ms=mark_ms if counted else 0)
+    done.wamid = wamid
+    if held:
+        done.delivery = DeliveryStatus.HELD
+        slot.count_delivery(job.key, DeliveryStatus.NONE, DeliveryStatus.HELD)
+
+
+def close(slot: Slot, opened: Open, now_ms: int, proof_ms: int = 0) -> Job:
+    """End a lease or a doubt: its hold gives way to `proof_ms` (0: to nothing)."""
+    job = opened.job
+    if opened.hold_ms:
+        window = slot.window(slot.scope(slot.lane_of(job.key).lane.sender))
+        window.replace(job.recipient, opened.hold_ms, proof_ms, now_ms)
+    del slot.open[job.key]
+    slot.deadlines.drop(str(job.key))
+    slot.count(job.key, JobState.IN_DOUBT if opened.doubted else JobState.IN_FLIGHT, -1)
+    return job
+
+
+def doubt(slot: Slot, opened: Open, since_ms: int, now_ms: int) -> None:
+    """Turn a lease into a doubt: counted from the last moment the message may have been taken."""
+    job = opened.job
+    lane = slot.lane_of(job.key)
+    if opened.hold_ms:
+        window = slot.window(slot.scope(lane.lane.sender))
+        window.replace(job.recipient, opened.hold_ms, since_ms, now_ms)
+        opened.hold_ms = since_ms
+    opened.doubted = True
+    wait_ms = slot.terms.doubt_ms[slot.category(lane.lane)]
+    slot.deadlines.set(str(job.key), since_ms + wait_ms)
+    slot.count(job.key, JobState.IN_FLIGHT, -1)
+    slot.count(job.key, JobState.IN_DOUBT, 1)
+
+
+def _retry(slot: Slot, job: Job, outcome: Retry) -> None:
+    job.failures += 1
+    late = bool(job.expires_at_ms) and outcome.until_ms >= job.expires_at_ms
+    if job.failures >= slot.terms.attempts_max or late:
+        slot.end(job, JobState.FAILED, code=outcome.code)
+    else:
+        slot.delay(job, outcome.until_ms, Gate.RETRY)
+
+
+def _defer(
+    slot: Slot, job: Job, outcome: Deferred, sent_at_ms: int, now_ms: int, answer: Settled
+) -> None:
+    lane = slot.lane_of(job.key)
+    sender = slot.senders[lane.lane.sender]
+    if outcome.gate is Gate.PAIR:
+        pair = (lane.lane.sender, job.recipient)
+        spent_ms = outcome.until_ms + (PAIR_BURST - 1) * PAIR_INTERVAL_MS
+        slot.pairs[pair] = max(slot.pairs.get(pair, 0), spent_ms)
+        slot.delay(job, outcome.until_ms, Gate.PAIR)
+        return
+    if outcome.gate is Gate.RATE:
+        if sender.slots.learn_down(sent_at_ms, now_ms):
+            answer.closed.append((Gate.RATE, lane.lane.sender))
+        slot.delay(job, outcome.until_ms, Gate.RATE)
+        return
+    key = _close_gate(slot, lane, outcome)
+    if key:
+        answer.closed.append((outcome.gate, key))
+    slot.put_back(job, now_ms)
+
+
+def _close_gate(slot: Slot, lane: LaneState, outcome: Deferred) -> str:
+    """Close the gate an outcome names; return its key when that is news."""
+    sender = slot.senders[lane.lane.sender]
+    if outcome.gate is Gate.ACCOUNT:
+        waba = sender.spec.waba
+        is_news = slot.accounts.get(waba, 0) < outcome.until_ms
+        slot.accounts[waba] = max(slot.accounts.get(waba, 0), outcome.until_ms)
+        return waba if is_news else ""
+    if outcome.gate is Gate.TEMPLATE:
+        pair = (lane.lane.sender, lane.lane.template)
+        is_news = pair not in slot.struck
+        slot.struck.add(pair)
+        return f"{pair[0]}|{pair[1]}" if is_news else ""
+    is_news = sender.closed_until_ms < outcome.until_ms
+    sender.closed_until_ms = max(sender.closed_until_ms, outcome.until_ms)
+    return lane.lane.sender if is_news else ""
+
+
+def _strike(slot: Slot, lane: LaneState, answer: Settled) -> None:
+    """Count an unknown code; the fifth in a row parks the sender's template."""
+    pair = (lane.lane.sender, lane.lane.template)
+    slot.strikes[pair] = slot.strikes.get(pair, 0) + 1
+    if slot.strikes[pair] >= STRIKES_MAX and pair not in slot.struck and pair[1]:
+        slot.struck.add(pair)
+        answer.closed.append((Gate.TEMPLATE, f"{pair[0]}|{pair[1]}"))
+
+
+def _take_as_evidence(slot: Slot, settlement: Settlement, now_ms: int) -> None:
+    """Let an outcome that comes after its lease prove what it can, and move nothing backwards."""
+    outcome = settlement.outcome
+    if not isinstance(outcome, Accepted):
+        return
+    done = slot.done.get(settlement.key)
+    if done is not None:
+        done.wamid = done.wamid or outcome.wamid
+    elif settlement.key in slot.repeating:
+        cancel_repeat(slot, settlement.key, now_ms, outcome.wamid)
+
+
+def cancel_repeat(slot: Slot, key: JobKey, now_ms: int, wamid: str) -> None:
+    """End a job that waits for a repeat: its first copy was accepted after all."""
+    slot.repeating.discard(key)
+    lane = slot.lane_of(key)
+    if key in slot.later:
+        job, gate = slot.later.pop(key)
+        slot.later_at.drop(str(key))
+        slot.count_waiting(key, gate, -1)
+    else:
+        job = next(job for job in (*lane.queue, *lane.parked) if job.key == key)
+        lane.ghosts += 1
+    done = slot.end(job, JobState.ACCEPTED, mark_ms=0)
+    done.wamid = wamid
+
+
+def again(slot: Slot, key: JobKey, attempt: int, now_ms: int) -> Again:
+    """Give a leased job a new send time, if its gates are still open."""
+    opened = slot.open.get(key)
+    if opened is None or opened.doubted or opened.job.fence != attempt:
+        return Again(gate=Gate.SOURCE, sequence=slot.sequence)
+    lane = slot.lane_of(key)
+    gate = slot.closed_gate(lane.lane)
+    closed = slot.sender_closed_until(lane.lane.sender, now_ms)
+    if gate is not None or closed is not None:
+        return Again(gate=gate[0] if gate else closed[0], sequence=slot.sequence)  # type: ignore[index]  # one of both
+    slot.sequence += 1
+    send_at_us = slot.senders[lane.lane.sender].slots.take_us(now_ms)
+    return Again(send_at_us, attempt, None, slot.sequence)

@@ -1,0 +1,403 @@
+"""Everything one portfolio's ledger remembers, and the small moves all its steps are made of."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from dataclasses import dataclass, field
+
+from engine.fairness import Ring
+from engine.model import (
+    Category,
+    DeliveryStatus,
+    Gate,
+    JobKey,
+    JobState,
+    Lane,
+    Priority,
+    RecipientKey,
+    SenderId,
+    SourceState,
+    TemplateStatus,
+)
+from engine.pace import SendSlots
+from engine.ports import FOREVER_MS, PortfolioSpec, SenderSpec, SourceSpec, TemplateSpec
+from engine.quota import Limit, Window
+from engine.terms import Terms
+
+
+@dataclass(slots=True)
+class Job:
+    """One job while it is not ended."""
+
+    key: JobKey
+    recipient: RecipientKey
+    tail: bytes
+    content: int
+    repeats_max: int
+    expires_at_ms: int
+    due_ms: int
+    fence: int = 0  # grows with every claim; a settle must know it
+    failures: int = 0  # definite failures: the attempts it has spent
+    repeats: int = 0  # copies that followed a doubt
+
+
+@dataclass(slots=True)
+class Open:
+    """A claimed job: in flight, or in doubt."""
+
+    job: Job
+    hold_ms: int  # its proof in the window; 0 when it does not count
+    worker: str
+    counter: int
+    doubted: bool = False
+
+
+@dataclass(slots=True)
+class Done:
+    """An ended job."""
+
+    state: JobState
+    fence: int
+    mark_ms: int  # its proof in the window; 0 when it has none
+    recipient: RecipientKey
+    code: int = 0
+    wamid: str = ""
+    delivery: DeliveryStatus = DeliveryStatus.NONE
+
+
+@dataclass(slots=True)
+class LaneState:
+    """A lane's queue, its jobs parked for a place, and its standing in the rings."""
+
+    number: int
+    lane: Lane
+    queue: deque[Job] = field(default_factory=deque)
+    parked: deque[Job] = field(default_factory=deque)
+    last: int = 0  # sequence of the newest job
+    passed: int = 0
+    wait_passed: int = 0
+    ghosts: int = 0  # queued rows whose job has ended by late evidence
+    asleep: bool = False
+
+
+@dataclass(slots=True)
+class SenderState:
+    """A sender's send times, its gate, and its turn for the lower priorities' share."""
+
+    spec: SenderSpec
+    slots: SendSlots
+    closed_until_ms: int = 0
+    turn: int = 0
+    share: int = 0
+
+
+@dataclass(slots=True)
+class SourceStateOf:
+    """A source's spec, what it has seen, and its books."""
+
+    spec: SourceSpec
+    lanes: list[int] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    seen: dict[bytes, tuple[JobKey, bytes]] = field(default_factory=dict)
+    ring_lanes: dict[tuple[str, int], int] = field(default_factory=dict)
+    enqueued: int = 0
+    states: dict[JobState, int] = field(default_factory=dict)
+    waiting: dict[Gate, int] = field(default_factory=dict)
+    delivery: dict[DeliveryStatus, int] = field(default_factory=dict)
+
+
+class Timeline:
+    """Things by the moment they are due; ties go by name, as a sorted set has it."""
+
+    def __init__(self) -> None:
+        self._moments: dict[str, int] = {}
+        self._order: list[tuple[int, str]] = []
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._moments
+
+    def set(self, name: str, at_ms: int) -> None:
+        """Make `name` due at `at_ms`, whatever it was before."""
+        self.drop(name)
+        self._moments[name] = at_ms
+        insort(self._order, (at_ms, name))
+
+    def sooner(self, name: str, at_ms: int) -> None:
+        """Make `name` due at `at_ms` unless it is due before."""
+        if self._moments.get(name, FOREVER_MS + 1) > at_ms:
+            self.set(name, at_ms)
+
+    def drop(self, name: str) -> None:
+        """Forget `name`."""
+        at_ms = self._moments.pop(name, None)
+        if at_ms is not None:
+            del self._order[bisect_left(self._order, (at_ms, name))]
+
+    def moment(self, name: str) -> int:
+        """Return when `name` is due; KeyError when it is not."""
+        return self._moments[name]
+
+    def first_ms(self) -> int:
+        """Return when the next one is due; FOREVER_MS when there is none."""
+        return self._order[0][0] if self._order else FOREVER_MS
+
+    def due(self, now_ms: int, most: int) -> list[str]:
+        """Return up to `most` names due at `now_ms`, the earliest first."""
+        names: list[str] = []
+        for at_ms, name in self._order[:most]:
+            if at_ms > now_ms:
+                break
+            names.append(name)
+        return names
+
+    def names(self) -> set[str]:
+        """Return all names."""
+        return set(self._moments)
+
+
+class Slot:
+    """One portfolio's ledger."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.clock_ms = 0
+        self.sequence = 0
+        self.recovering_until_ms = 0
+        self.spec: PortfolioSpec | None = None
+        self.created_at_ms = 0
+        self.senders: dict[SenderId, SenderState] = {}
+        self.sources: dict[str, SourceStateOf] = {}
+        self.templates: dict[str, TemplateSpec] = {}
+        self.accounts: dict[str, int] = {}
+        self.strikes: dict[tuple[str, str], int] = {}
+        self.struck: set[tuple[str, str]] = set()
+        self.lanes: list[LaneState] = []
+        self.lane_numbers: dict[Lane, int] = {}
+        self.rings: dict[tuple[str, int], Ring] = {}
+        self.waits: dict[tuple[str, int], Ring] = {}
+        self.asleep: dict[tuple[Gate, str], set[int]] = {}
+        self.windows: dict[str, Window] = {}
+        self.pairs: dict[tuple[str, RecipientKey], int] = {}
+        self.service_windows: dict[tuple[str, RecipientKey], int] = {}
+        self.suppressed: set[tuple[RecipientKey, str]] = set()
+        self.open: dict[JobKey, Open] = {}
+        self.later: dict[JobKey, tuple[Job, Gate]] = {}
+        self.repeating: set[JobKey] = set()
+        self.done: dict[JobKey, Done] = {}
+        self.claims: dict[str, tuple[int, list[JobKey]]] = {}
+        self.due = Timeline()  # senders
+        self.later_at = Timeline()  # delayed jobs
+        self.deadlines = Timeline()  # leases and doubts
+        self.openings = Timeline()  # scheduled sources
+
+    # -- naming things ------------------------------------------------------------------------
+
+    def lane_of(self, key: JobKey) -> LaneState:
+        """Return the lane of a job."""
+        return self.lanes[key.lane - 1]
+
+    def source_of(self, lane: LaneState) -> SourceStateOf:
+        """Return the source of a lane."""
+        return self.sources[lane.lane.source]
+
+    def ring(self, sender: str, priority: int) -> Ring:
+        """Return the ring of a sender's lanes of one priority."""
+        return self.rings.setdefault((sender, priority), Ring())
+
+    def scope(self, sender: str) -> str:
+        """Return whose window a sender's recipients count in: empty is the portfolio's."""
+        by_number = self.spec is not None and self.spec.scope == "phone_number"
+        return sender if by_number else ""
+
+    def window(self, scope: str) -> Window:
+        """Return the window of a scope."""
+        if scope not in self.windows:
+            self.windows[scope] = Window(self.terms.span_ms)
+        return self.windows[scope]
+
+    def limit(self, scope: str) -> Limit:
+        """Return the limit of a scope; an unknown portfolio has none to give."""
+        if self.spec is None:
+            return Limit(0)
+        own = self.senders[SenderId(scope)].spec.places if scope else 0
+        return Limit(
+            own or self.spec.places,
+            self.spec.headroom,
+            self.spec.reserve,
+            self.spec.used_before,
+            self.created_at_ms + self.terms.span_ms,
+        )
+
+    def used(self, scope: str, now_ms: int) -> int:
+        """Return how many places are taken, those taken elsewhere before our time included."""
+        limit = self.limit(scope)
+        before = limit.used_before if now_ms < limit.used_before_until_ms else 0
+        return self.window(scope).used(now_ms) + before
+
+    def category(self, lane: Lane) -> Category:
+        """Return what a lane's messages are to Meta."""
+        if not lane.template:
+            return Category.SERVICE
+        spec = self.templates.get(lane.template)
+        return spec.category if spec else Category.MARKETING
+
+    # -- gates of a lane ----------------------------------------------------------------------
+
+    def closed_gate(self, lane: Lane) -> tuple[Gate, str] | None:
+        """Return the gate that holds a whole lane, with its key; None when it may be served."""
+        off = self.terms.gates_off
+        if Gate.SOURCE not in off:
+            if self.sources[lane.source].spec.state is not SourceState.RUNNING:
+                return (Gate.SOURCE, lane.source)
+        if lane.template and Gate.TEMPLATE not in off:
+            spec = self.templates.get(lane.template)
+            if spec is None or spec.status is not TemplateStatus.APPROVED:
+                return (Gate.TEMPLATE, lane.template)
+            if (lane.sender, lane.template) in self.struck:
+                return (Gate.TEMPLATE, f"{lane.sender}|{lane.template}")
+        return None
+
+    def sender_closed_until(self, sender: SenderId, now_ms: int) -> tuple[Gate, int] | None:
+        """Return the gate that holds a sender and until when; None when it may send."""
+        state = self.senders.get(sender)
+        if state is None:
+            return (Gate.SENDER, FOREVER_MS)
+        off = self.terms.gates_off
+        if state.closed_until_ms > now_ms and Gate.SENDER not in off:
+            return (Gate.SENDER, state.closed_until_ms)
+        account_ms = self.accounts.get(state.spec.waba, 0)
+        if account_ms > now_ms and Gate.ACCOUNT not in off:
+            return (Gate.ACCOUNT, account_ms)
+        return None
+
+    # -- moves ----------------------------------------------------------------------------------
+
+    def wake(self, lane: LaneState, now_ms: int) -> None:
+        """Let a lane with jobs be served, unless its gate holds it asleep."""
+        if lane.asleep:
+            return
+        sender, priority = lane.lane.sender, lane.lane.priority
+        if lane.queue:
+            ring = self.ring(sender, priority)
+            if lane.number not in ring:
+                ring.enter(lane.number, lane.passed)
+                counts = self.source_of(lane).ring_lanes
+                counts[(sender, priority)] = counts.get((sender, priority), 0) + 1
+            self.due.sooner(sender, now_ms)
+        if lane.parked:
+            self.wait_ring(lane).enter(lane.number, lane.wait_passed)
+            self.due.sooner(sender, now_ms)
+
+    def leave_ring(self, lane: LaneState) -> None:
+        """Take a lane out of its sender's ring."""
+        sender, priority = lane.lane.sender, lane.lane.priority
+        ring = self.ring(sender, priority)
+        if lane.number in ring:
+            lane.passed = ring.leave(lane.number)
+            self.source_of(lane).ring_lanes[(sender, priority)] -= 1
+
+    def wait_ring(self, lane: LaneState) -> Ring:
+        """Return the ring in which a lane waits for freed places."""
+        scope = self.scope(lane.lane.sender)
+        return self.waits.setdefault((scope, lane.lane.priority), Ring())
+
+    def leave_wait(self, lane: LaneState) -> None:
+        """Take a lane out of the ring for freed places."""
+        ring = self.wait_ring(lane)
+        if lane.number in ring:
+            lane.wait_passed = ring.leave(lane.number)
+
+    def sleep(self, lane: LaneState, gate: tuple[Gate, str]) -> None:
+        """Put a lane where its closed gate's key finds it."""
+        self.leave_ring(lane)
+        self.leave_wait(lane)
+        lane.asleep = True
+        self.asleep.setdefault(gate, set()).add(lane.number)
+
+    def open_gate(self, gate: tuple[Gate, str], now_ms: int) -> None:
+        """Wake the lanes that slept behind a gate."""
+        for number in sorted(self.asleep.pop(gate, set())):
+            lane = self.lanes[number - 1]
+            lane.asleep = False
+            self.wake(lane, now_ms)
+
+    def put_back(self, job: Job, now_ms: int) -> None:
+        """Put a job at the front of its lane; it ends there when its source was cancelled."""
+        lane = self.lane_of(job.key)
+        if self.is_cancelled(lane):
+            self.repeating.discard(job.key)
+            self.count(job.key, JobState.CANCELLED, 1)
+            return
+        if job.repeats:
+            self.repeating.add(job.key)
+        lane.queue.appendleft(job)
+        self.wake(lane, now_ms)
+
+    def delay(self, job: Job, until_ms: int, gate: Gate) -> None:
+        """Keep a job aside until `until_ms`, behind `gate`."""
+        if self.is_cancelled(self.lane_of(job.key)):
+            self.count(job.key, JobState.CANCELLED, 1)
+            return
+        if job.repeats:
+            self.repeating.add(job.key)
+        self.later[job.key] = (job, gate)
+        self.later_at.set(str(job.key), until_ms)
+        self.count_waiting(job.key, gate, 1)
+
+    def is_cancelled(self, lane: LaneState) -> bool:
+        """Return whether the lane's source was cancelled: its jobs go nowhere any more."""
+        return self.source_of(lane).spec.state is SourceState.CANCELLED
+
+    def end(self, job: Job, state: JobState, *, mark_ms: int = 0, code: int = 0) -> Done:
+        """Write a job's end."""
+        done = Done(state, job.fence, mark_ms, job.recipient, code)
+        self.done[job.key] = done
+        self.count(job.key, state, 1)
+        return done
+
+    # -- books ----------------------------------------------------------------------------------
+
+    def count(self, key: JobKey, state: JobState, by: int) -> None:
+        """Move a source's count of `state`."""
+        states = self.source_of(self.lane_of(key)).states
+        states[state] = states.get(state, 0) + by
+
+    def count_waiting(self, key: JobKey, gate: Gate, by: int) -> None:
+        """Move a source's count of jobs kept aside behind `gate`."""
+        waiting = self.source_of(self.lane_of(key)).waiting
+        waiting[gate] = waiting.get(gate, 0) + by
+
+    def count_delivery(self, key: JobKey, before: DeliveryStatus, after: DeliveryStatus) -> None:
+        """Move one accepted job of a source from one delivery status to another."""
+        delivery = self.source_of(self.lane_of(key)).delivery
+        for status, by in ((before, -1), (after, 1)):
+            if status is not DeliveryStatus.NONE:
+                delivery[status] = delivery.get(status, 0) + by
+
+    # -- when to come back ----------------------------------------------------------------------
+
+    def next_due_ms(self, now_ms: int) -> int:
+        """Return when a claim may find something to do."""
+        moments = [self.due.first_ms(), self.later_at.first_ms(), self.openings.first_ms()]
+        moments += [self.quota_frees_ms(scope, now_ms) for scope in self.waiting_scopes()]
+        return max(now_ms, min(moments)) if min(moments) < FOREVER_MS else FOREVER_MS
+
+    def waiting_scopes(self) -> list[str]:
+        """Return the scopes in which lanes wait for a place."""
+        return sorted({scope for (scope, _), ring in self.waits.items() if len(ring)})
+
+    def quota_frees_ms(self, scope: str, now_ms: int) -> int:
+        """Return when the first place falls free that a waiting lane may take."""
+        limit = self.limit(scope)
+        if limit.places < 0:
+            return FOREVER_MS
+        window = self.window(scope)
+        before = self.used(scope, now_ms) - window.used(now_ms)
+        moments = [FOREVER_MS]
+        for priority in Priority:
+            if self.waits.get((scope, priority)):
+                frees_ms = window.frees_at_ms(limit.ceiling(priority) - before, now_ms)
+                moments += [frees_ms] if frees_ms is not None else []
+                moments += [limit.used_before_until_ms] if before else []
+        return min(moments)

@@ -1,0 +1,1 @@
+"""The Redis side of the ledger: key names, scripts, and the ports that speak through them."""

@@ -1,0 +1,1 @@
+"""A simulator of Meta that enforces its rules and judges who breaks them."""

@@ -1,0 +1,51 @@
+"""What could not be done, sorted by what to do about it.
+
+EngineError
+├── InvalidJobError     the caller's fault: 422, never queued
+├── LedgerError         the ledger could not answer: nothing is sent, nothing is lost, ask again
+│   ├── LedgerAwayError     unreachable, read-only, full or loading
+│   ├── ClockError          our clock and the ledger's differ by more than two seconds
+│   └── QueueFullError      too many jobs wait: 429, try later
+└── UnknownNameError    a portfolio, sender, source or template nobody told us of: 404
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """Anything the engine could not do."""
+
+
+class InvalidJobError(EngineError):
+    """The job can never be sent as it is; `pointer` names the field, `remedy` says what to do."""
+
+    def __init__(self, detail: str, *, pointer: str, code: str, remedy: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+        self.code = code
+        self.remedy = remedy
+
+
+class LedgerError(EngineError):
+    """The ledger could not answer; what was asked may or may not have happened: ask again."""
+
+
+class LedgerAwayError(LedgerError):
+    """The ledger is unreachable, read-only, full or loading; nothing may be sent until it is back."""
+
+
+class ClockError(LedgerError):
+    """Our clock and the ledger's differ by more than two seconds; mend the clock (NTP)."""
+
+
+class QueueFullError(EngineError):
+    """Too many jobs wait in this portfolio; try again after `retry_after_ms`."""
+
+    def __init__(self, detail: str, *, retry_after_ms: int) -> None:
+        super().__init__(detail)
+        self.retry_after_ms = retry_after_ms
+
+
+class UnknownNameError(EngineError):
+    """Nobody told us of the portfolio, sender, source or template that was named."""

@@ -1,0 +1,67 @@
+"""Every way a delivery can end, as values the ledger settles and the events tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.model import Gate
+
+
+@dataclass(slots=True)
+class Accepted:
+    """Meta took the message and named it; `held` means it keeps it to judge the template."""
+
+    wamid: str
+    held: bool = False
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """No byte of it left this process: it goes back to the front of its lane, nothing is burned."""
+
+    reason: str
+
+
+@dataclass(slots=True)
+class Retry:
+    """It definitely failed in a way that may pass; costs an attempt and waits until `until_ms`."""
+
+    code: int
+    until_ms: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Deferred:
+    """Nothing is wrong with the message: `gate` is closed until `until_ms`; costs no attempt.
+
+    `PAIR` holds this job alone; `RATE` also lowers the sender's learned rate; `ACCOUNT`, `SENDER`
+    and `TEMPLATE` close that gate for every job that shares its key.
+    """
+
+    gate: Gate
+    code: int
+    until_ms: int
+    reason: str
+
+
+@dataclass(slots=True)
+class InDoubt:
+    """It may have been sent; its place stays taken until evidence or its policy decides."""
+
+    reason: str
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Never for this message; kept among the dead letters with its reason.
+
+    `strikes` counts towards parking its sender and template: the code is one we do not know.
+    """
+
+    code: int
+    reason: str
+    strikes: bool = False
+
+
+Outcome = Accepted | Unwritten | Retry | Deferred | InDoubt | Dropped

@@ -1,0 +1,105 @@
+"""Throughput of a sender and of a pair, kept by reserving send times ahead.
+
+80 messages a second a number, 1,000 after an upgrade, 20 in coexistence, in and out together:
+https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput
+One message per 6 seconds to the same person, with bursts of up to 45 borrowed from the future:
+https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SECOND_US = 1_000_000
+
+PAIR_INTERVAL_MS = 6_000
+PAIR_BURST = 44  # Meta allows 45; one is kept for jitter on the way
+
+# How far ahead a send time may lie when a job is claimed. Low priorities stay close, so that
+# a login code that comes now waits behind at most this much of a campaign.
+AHEAD_LOW_MS = 10
+AHEAD_HIGH_MS = 250
+
+LATE_MS = 20  # a send time further past than this is not used any more
+
+DECREASE = (7, 10)  # what is left of the rate after Meta said "too fast"
+INCREASE_SHARE = 50  # back up by 1/50 of the nominal rate a second
+JUDGED_FOR_MS = 10_000  # an error of a send older than this says nothing about today's rate
+
+
+@dataclass(slots=True)
+class SendSlots:
+    """The next free send time of one sender, and the rate it has learned."""
+
+    nominal_mps: int
+    learned_mps: int = 0  # 0 until Meta taught us something lower than nominal
+    next_us: int = 0  # the first send time nobody has
+    decreased_at_ms: int = 0
+    raised_at_ms: int = 0
+
+    @property
+    def rate_mps(self) -> int:
+        """Return the rate in force, messages a second."""
+        return self.learned_mps or self.nominal_mps
+
+    @property
+    def interval_us(self) -> int:
+        """Return the distance of two send times; rounded up, so the rate is never passed."""
+        return -(-SECOND_US // self.rate_mps)
+
+    def peek_us(self, now_ms: int) -> int:
+        """Return the send time that `take` would give."""
+        return max(self.next_us, now_ms * 1_000)
+
+    def take_us(self, now_ms: int) -> int:
+        """Reserve and return the next send time, microseconds since the epoch."""
+        slot_us = self.peek_us(now_ms)
+        self.next_us = slot_us + self.interval_us
+        return slot_us
+
+    def has_slot(self, now_ms: int, ahead_ms: int) -> bool:
+        """Return whether the next send time lies at most `ahead_ms` ahead."""
+        return self.next_us <= (now_ms + ahead_ms) * 1_000
+
+    def ready_at_ms(self, ahead_ms: int) -> int:
+        """Return the moment from which `has_slot` says yes."""
+        return -(-self.next_us // 1_000) - ahead_ms
+
+    def learn_down(self, sent_at_ms: int, now_ms: int) -> bool:
+        """Lower the rate for a send of `sent_at_ms` that Meta called too fast; return whether.
+
+        One decrease per second of send times; what was sent before the last one, or long ago,
+        does not count again.
+        """
+        if self.decreased_at_ms and sent_at_ms < self.decreased_at_ms + 1_000:
+            return False
+        if now_ms - sent_at_ms > JUDGED_FOR_MS:
+            return False
+        left, of = DECREASE
+        self.learned_mps = max(1, self.rate_mps * left // of)
+        self.decreased_at_ms = now_ms
+        self.raised_at_ms = now_ms
+        return True
+
+    def learn_up(self, now_ms: int) -> None:
+        """Raise a learned rate by one step a second until it is nominal again."""
+        if not self.learned_mps or now_ms - self.raised_at_ms < 1_000:
+            return
+        self.raised_at_ms = now_ms
+        self.learned_mps += max(1, self.nominal_mps // INCREASE_SHARE)
+        if self.learned_mps >= self.nominal_mps:
+            self.learned_mps = 0
+
+
+def pair_ready_at_ms(horizon_ms: int, now_ms: int) -> int:
+    """Return when one more message may go to a pair whose budget is spent until `horizon_ms`.
+
+    `now_ms` when at once. Each message moves the horizon six seconds on; a burst may run ahead
+    of the clock by PAIR_BURST messages.
+    """
+    return max(now_ms, horizon_ms - (PAIR_BURST - 1) * PAIR_INTERVAL_MS)
+
+
+def pair_after_ms(horizon_ms: int, now_ms: int) -> int:
+    """Return the pair's horizon after one message at `now_ms`."""
+    return max(horizon_ms, now_ms) + PAIR_INTERVAL_MS

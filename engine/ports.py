@@ -1,0 +1,416 @@
+"""The sockets in the wall: what the engine asks of its ledger and of the road to Meta, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from engine.model import (
+    Category,
+    DeliveryStatus,
+    Gate,
+    JobKey,
+    JobState,
+    Lane,
+    PortfolioId,
+    RecipientKey,
+    Row,
+    SenderId,
+    SourceState,
+    TemplateStatus,
+    WabaId,
+)
+from engine.outcomes import Outcome
+
+FOREVER_MS = 9_000_000_000_000  # the year 2255: until somebody opens it
+
+
+# --- enqueue -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Batch:
+    """Jobs of one lane, to be queued in one step."""
+
+    portfolio: PortfolioId
+    lane: Lane
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class NotNew:
+    """A row that was not queued: a duplicate of `known`, or another body under a known key."""
+
+    index: int  # its place in the batch
+    known: JobKey | None  # the job it repeats, where that is remembered
+    conflict: bool  # same key, other body
+
+
+@dataclass(slots=True)
+class Enqueued:
+    """What became of a batch: its new rows got consecutive sequences from `first` on."""
+
+    lane: int
+    first: int
+    accepted: int
+    not_new: list[NotNew]
+    refused: str = ""  # `full` or `cancelled`: nothing of the batch was queued
+    sequence: int = 0
+    due_at_ms: int = FOREVER_MS
+
+
+# --- claim -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Ask:
+    """A worker's wish: up to `most` jobs of a portfolio, of which at most `low` low in priority.
+
+    `counter` grows by one with every new wish of `worker`; the same counter again asks again for
+    what is still leased of it, so a lost reply loses nothing.
+    """
+
+    portfolio: PortfolioId
+    worker: str
+    counter: int
+    most: int
+    low: int
+    known_sequence: int = 0
+
+
+@dataclass(slots=True)
+class Claimed:
+    """One job that may be written now, at its send time."""
+
+    key: JobKey
+    attempt: int  # 1 for the first write
+    send_at_us: int
+    lease_until_ms: int
+    due_ms: int  # since when it could have left, for the queue histogram
+    recipient: RecipientKey
+    content: int
+    tail: bytes
+    lane: Lane
+    counted: bool  # whether it holds a place in the window
+
+
+@dataclass(slots=True)
+class Refusals:
+    """How many job steps of a claim one gate refused, for one sender."""
+
+    sender: SenderId
+    gate: Gate
+    count: int
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a claim gave: jobs, and when it is worth asking again.
+
+    `refused` is empty, or `clock`, `recovering` or `stale`; then there are no jobs.
+    """
+
+    jobs: list[Claimed]
+    come_back_at_ms: int = FOREVER_MS
+    more: bool = False  # it stopped early: ask again now
+    rescue_at_ms: int = FOREVER_MS  # when the nearest lease or doubt runs out
+    sequence: int = 0
+    refused: str = ""
+    refusals: list[Refusals] = field(default_factory=list)
+
+
+# --- settle, again, rescue ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Settlement:
+    """How one claimed job's write ended."""
+
+    key: JobKey
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Settled:
+    """What settling did: keys whose outcome changed nothing, and what it closed on the way."""
+
+    ignored: list[JobKey]
+    closed: list[tuple[Gate, str]]  # gate and its key, for the alert
+    sequence: int = 0
+    due_at_ms: int = FOREVER_MS
+
+
+@dataclass(slots=True)
+class Again:
+    """The answer to a quick retry: a new send time, or the gate that forbids it."""
+
+    send_at_us: int = 0
+    attempt: int = 0
+    gate: Gate | None = None
+    sequence: int = 0
+
+
+@dataclass(slots=True)
+class Rescued:
+    """What ran out: leases that became doubts, and doubts that their policy settled."""
+
+    doubted: list[JobKey]
+    repeated: list[JobKey]
+    unknown: list[JobKey]
+    rescue_at_ms: int = FOREVER_MS
+    sequence: int = 0
+    due_at_ms: int = FOREVER_MS
+
+
+class Ledger(Protocol):
+    """Jobs, quota, pace and leases of each portfolio; every call is one atomic step.
+
+    All raise LedgerError when the store cannot answer: nothing may be sent then, and the same
+    call may be made again, for each of them is idempotent.
+    """
+
+    async def enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:
+        """Queue each batch; a row whose dedupe value its source knows is not queued again."""
+        ...
+
+    async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
+        """Take jobs that may be written now, in fair order through all gates, under a lease."""
+        ...
+
+    async def settle(
+        self, portfolio: PortfolioId, settlements: Sequence[Settlement]
+    ) -> Settled:
+        """Record outcomes and end leases; one that comes late is evidence, never a step back."""
+        ...
+
+    async def again(self, portfolio: PortfolioId, key: JobKey, attempt: int) -> Again:
+        """Ask for a new send time for a job still leased, after a write that never happened."""
+        ...
+
+    async def rescue(self, portfolio: PortfolioId) -> Rescued:
+        """Turn leases that ran out into doubts, and settle doubts whose time is over."""
+        ...
+
+
+# --- receive -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Receipt:
+    """One status a webhook brought. `key` is None for a send that is not ours."""
+
+    key: JobKey | None
+    attempt: int
+    recipient: RecipientKey
+    status: DeliveryStatus
+    at_ms: int
+    wamid: str = ""
+    code: int = 0  # why it failed
+    counted: bool = True  # False when Meta says it was inside a service window
+    undelivered: bool = True  # a failure after which nobody was reached: the place is given back
+
+
+@dataclass(slots=True)
+class Received:
+    """What the statuses did: jobs in doubt they settled, and repeats they cancelled."""
+
+    settled: list[JobKey]
+    cancelled_repeats: list[JobKey]
+    sequence: int = 0
+    due_at_ms: int = FOREVER_MS
+
+
+class Receipts(Protocol):
+    """Evidence from webhooks: any order, any number of times, before or after the response."""
+
+    async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
+        """Fold statuses into the jobs and the window; the same one again changes nothing."""
+        ...
+
+    async def open_window(
+        self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int
+    ) -> None:
+        """Note that this person wrote: free-form may be sent, and nothing counts, until then."""
+        ...
+
+
+# --- catalog -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioSpec:
+    """What the ledger must know of a portfolio."""
+
+    places: int  # unique recipients per window; -1 unlimited
+    scope: str = "portfolio"  # or `phone_number`: each sender has its own window
+    headroom: float = 0.0
+    reserve: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    used_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSpec:
+    """What the ledger must know of a sender."""
+
+    waba: WabaId
+    throughput_mps: int = 80
+    closed_until_ms: int = 0  # FOREVER_MS while paused or not connected
+    closed_reason: str = ""
+    places: int = 0  # its own limit where the scope is `phone_number`; 0 takes the portfolio's
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSpec:
+    """What the ledger must know of a template."""
+
+    status: TemplateStatus
+    category: Category
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """What the ledger must know of a campaign, a journey or the direct callers."""
+
+    state: SourceState = SourceState.RUNNING
+    weight: int = 1
+    start_at_ms: int = 0  # a scheduled source opens by itself then
+
+
+class Catalog(Protocol):
+    """The state of the world that the gates read in the same atomic step as the claim."""
+
+    async def put_portfolio(self, portfolio: PortfolioId, spec: PortfolioSpec) -> None:
+        """Set limit and scope; a lower limit stops new recipients at once."""
+        ...
+
+    async def put_sender(
+        self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec
+    ) -> None:
+        """Set a sender's throughput and gate."""
+        ...
+
+    async def put_template(
+        self, portfolio: PortfolioId, template: str, spec: TemplateSpec
+    ) -> None:
+        """Set a template's status; APPROVED releases the lanes parked behind it."""
+        ...
+
+    async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
+        """Create, pause, resume, stop or cancel a source: O(lanes), for later jobs too."""
+        ...
+
+    async def close_account(
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+    ) -> None:
+        """Close a WhatsApp Business Account until then; 0 opens it."""
+        ...
+
+
+class Contents(Protocol):
+    """What a source's jobs share, stored once per version, and who must not be written to."""
+
+    async def put_content(self, portfolio: PortfolioId, source: str, body: bytes) -> int:
+        """Store a new version of a source's message; return its number, from 1."""
+        ...
+
+    async def content(self, portfolio: PortfolioId, source: str, version: int) -> bytes:
+        """Return one version; UnknownNameError when there is none."""
+        ...
+
+    async def suppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        """Refuse sends of `category` (None: all) to this person from now on."""
+        ...
+
+    async def unsuppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        """Take a suppression back."""
+        ...
+
+
+# --- books -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Quota:
+    """A window's account at this moment."""
+
+    limit: int
+    used: int
+    debt: int
+    reserved: int
+    available: int
+    next_free_at_ms: int | None
+
+
+@dataclass(slots=True)
+class Counts:
+    """A source's books: each job in exactly one state, each accepted one in one delivery status."""
+
+    enqueued: int
+    states: dict[JobState, int]
+    waiting: dict[Gate, int]
+    delivery: dict[DeliveryStatus, int]
+
+
+@dataclass(slots=True)
+class JobView:
+    """Where one job stands."""
+
+    key: JobKey
+    state: JobState
+    attempt: int = 0
+    delivery: DeliveryStatus = DeliveryStatus.NONE
+    gate: Gate | None = None
+    until_ms: int | None = None
+    code: int = 0
+    wamid: str = ""
+
+
+class Books(Protocol):
+    """Reading, without changing anything."""
+
+    async def quota(self, portfolio: PortfolioId, sender: SenderId | None = None) -> Quota:
+        """Return the account of the portfolio's window, or of one sender's."""
+        ...
+
+    async def counts(self, portfolio: PortfolioId, source: str) -> Counts:
+        """Return the books of one source."""
+        ...
+
+    async def job(self, portfolio: PortfolioId, key: JobKey) -> JobView | None:
+        """Return where a job stands; None when there is no such job."""
+        ...
+
+    async def audit(self, portfolio: PortfolioId) -> list[str]:
+        """Recount everything from the raw state; return what does not agree, best empty."""
+        ...
+
+
+# --- the road to Meta --------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Letter:
+    """One message ready to be written."""
+
+    sender: SenderId
+    body: bytes
+    job: Claimed
+    deadline_s: float
+
+
+class Messenger(Protocol):
+    """The road to Meta."""
+
+    async def send(self, letter: Letter) -> Outcome:
+        """Write one message and return how it ended; never raises for what Meta or a wire does.
+
+        `Unwritten` is certain: not one byte left. Anything after that without an answer that
+        proves the opposite is `InDoubt`.
+        """
+        ...

@@ -1,0 +1,50 @@
+"""The lengths and bounds a ledger keeps: window, guard, lease, doubt, attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.model import Category, Gate
+from engine.quota import DAY_MS
+
+GUARD_OF_WINDOW = (300, 86_400)  # five minutes a day: flight time, clocks, late acceptance
+
+STEPS_MAX = 256  # job steps of one claim; it says "again now" when it stopped early
+PROMOTE_MAX = 64  # delayed jobs one claim brings back
+SENDERS_MAX = 64  # due senders one claim looks at
+WAITERS_MAX = 32  # lanes one claim passes over while it looks for a freed place's best job
+RESCUE_MAX = 256  # leases and doubts one rescue settles
+STRIKES_MAX = 5  # unknown codes in a row that park a sender's template
+RECOVER_MS = 10_000  # how long sending stops after a lost tail, for workers to re-assert
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all ledgers of one deployment agree on."""
+
+    window_ms: int = DAY_MS
+    guard_ms: int = DAY_MS * 300 // 86_400
+    lease_ms: int = 30_000
+    attempts_max: int = 5  # definite failures before a job is dropped
+    doubt_ms: dict[Category, int] = field(
+        default_factory=lambda: {
+            Category.AUTHENTICATION: 15_000,
+            Category.SERVICE: 3_600_000,
+            Category.UTILITY: 120_000,
+            Category.MARKETING: 3_600_000,
+        }
+    )
+    queue_max: int = 0  # jobs that may wait in a portfolio; 0 is no bound
+    gates_off: frozenset[Gate] = frozenset()  # only to prove that the sandbox convicts
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that contradict each other."""
+        assert self.window_ms > 0
+        assert self.guard_ms >= 0
+        assert self.lease_ms > 0
+        assert self.attempts_max >= 1
+
+    @property
+    def span_ms(self) -> int:
+        """Return how long a recipient counts: the window and its guard."""
+        return self.window_ms + self.guard_ms
