@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 PortfolioId = NewType("PortfolioId", str)  # Meta's owner of everything; the limit is counted here
 SenderId = NewType("SenderId", str)  # phone number id, Meta's name of a business number
@@ -130,8 +130,7 @@ class Lane:
     priority: Priority
 
 
-@dataclass(frozen=True, slots=True)
-class JobKey:
+class JobKey(NamedTuple):
     """A job inside its portfolio: the lane's number and the job's place in it."""
 
     lane: int

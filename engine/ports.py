@@ -179,9 +179,7 @@ class Ledger(Protocol):
         """Take jobs that may be written now, in fair order through all gates, under a lease."""
         ...
 
-    async def settle(
-        self, portfolio: PortfolioId, settlements: Sequence[Settlement]
-    ) -> Settled:
+    async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """Record outcomes and end leases; one that comes late is evidence, never a step back."""
         ...
 
@@ -282,18 +280,14 @@ class Catalog(Protocol):
     """The state of the world that the gates read in the same atomic step as the claim."""
 
     async def put_portfolio(self, portfolio: PortfolioId, spec: PortfolioSpec) -> None:
-        """Set limit and scope; a lower limit stops new recipients at once."""
+        """Set the limit; a lower one stops new recipients at once. The first scope stays."""
         ...
 
-    async def put_sender(
-        self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec
-    ) -> None:
+    async def put_sender(self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec) -> None:
         """Set a sender's throughput and gate."""
         ...
 
-    async def put_template(
-        self, portfolio: PortfolioId, template: str, spec: TemplateSpec
-    ) -> None:
+    async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """Set a template's status; APPROVED releases the lanes parked behind it."""
         ...
 

@@ -97,7 +97,13 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
     """Serve one wish."""
     refused = _refused(slot, ask, now_ms)
     if refused:
-        return Answer([], now_ms + 1_000, sequence=slot.sequence, refused=refused)
+        return Answer(
+            [],
+            now_ms + 1_000,
+            rescue_at_ms=slot.deadlines.first_ms(),
+            sequence=slot.sequence,
+            refused=refused,
+        )
     under_way = Claim(slot, ask, now_ms, low_left=min(ask.low, ask.most))
     last = slot.claims.get(ask.worker)
     if last is not None and last[0] == ask.counter:
@@ -334,7 +340,7 @@ def _pair_horizon_ms(under_way: Claim, lane: LaneState, job: Job) -> int:
     """Return until when the pair's budget is spent, as far as the last sends tell."""
     slot, now_ms = under_way.slot, under_way.now_ms
     known_ms = slot.pairs.get((lane.lane.sender, job.recipient), 0)
-    if known_ms:
+    if known_ms > now_ms:
         return known_ms
     window = slot.window(slot.scope(lane.lane.sender))
     if not window.counts(job.recipient, now_ms):

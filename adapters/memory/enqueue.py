@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters.memory.slot import Job, LaneState, Slot, SourceStateOf
 from engine.model import Gate, JobKey, JobState, Lane, Row, SourceState
 from engine.ports import Batch, Enqueued, NotNew, SourceSpec
+from engine.quota import DAY_MS
 
 
 def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
@@ -20,8 +21,8 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     first, not_new = lane.last + 1, []
     for index, row in enumerate(batch.rows):
         known = source.seen.get(row.dedupe) if row.dedupe else None
-        if known is not None:
-            key, fingerprint = known
+        if known is not None and _is_remembered(row, known[2], now_ms):
+            key, fingerprint, _ = known
             conflict = bool(row.fingerprint) and fingerprint != row.fingerprint
             not_new.append(NotNew(index, key if row.fingerprint else None, conflict))
             continue
@@ -31,6 +32,11 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     accepted = len(batch.rows) - len(not_new)
     due_ms = slot.next_due_ms(now_ms)
     return Enqueued(lane.number, first, accepted, not_new, "", slot.sequence, due_ms)
+
+
+def _is_remembered(row: Row, day: int, now_ms: int) -> bool:
+    """Return whether a known key still counts: a campaign's for good, others for the next day."""
+    return not row.fingerprint or day >= now_ms // DAY_MS - 1
 
 
 def _refused(slot: Slot, source: SourceStateOf, rows: int) -> str:
@@ -67,7 +73,7 @@ def _append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms
         key, row.recipient, row.tail, row.content, row.repeats_max, row.expires_at_ms, due_ms
     )
     if row.dedupe:
-        source.seen[row.dedupe] = (key, row.fingerprint)
+        source.seen[row.dedupe] = (key, row.fingerprint, now_ms // DAY_MS)
     source.enqueued += 1
     if row.not_before_ms > now_ms:
         slot.delay(job, row.not_before_ms, Gate.SCHEDULE)

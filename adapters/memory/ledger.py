@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from adapters.memory import books, enqueue, rescue, settle
 from adapters.memory.claim import claim
@@ -117,7 +118,8 @@ class MemoryLedger:
         slot, now_ms = self.slot(portfolio)
         if slot.spec is None:
             slot.created_at_ms = now_ms
-        slot.spec = spec
+            slot.spec = spec
+        slot.spec = replace(spec, scope=slot.spec.scope)
         self._look_again(slot, now_ms)
 
     async def put_sender(

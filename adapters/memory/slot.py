@@ -99,7 +99,7 @@ class SourceStateOf:
     spec: SourceSpec
     lanes: list[int] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
-    seen: dict[bytes, tuple[JobKey, bytes]] = field(default_factory=dict)
+    seen: dict[bytes, tuple[JobKey, bytes, int]] = field(default_factory=dict)
     ring_lanes: dict[tuple[str, int], int] = field(default_factory=dict)
     enqueued: int = 0
     states: dict[JobState, int] = field(default_factory=dict)

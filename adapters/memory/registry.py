@@ -1,0 +1,36 @@
+"""The registry with nothing behind it, for one process and its tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.directory import Directory, Portfolio, Record, record_name
+from engine.model import SenderId
+
+
+class MemoryRegistry:
+    """See engine.directory.Registry."""
+
+    def __init__(self) -> None:
+        self.directory = Directory()
+        self._tokens: dict[SenderId, str] = {}
+
+    async def put(self, record: Record) -> Record:
+        """See Registry.put."""
+        if isinstance(record, Portfolio) and not record.number:
+            known = self.directory.portfolios.get(record.id)
+            number = known.number if known else len(self.directory.portfolios) + 1
+            record = replace(record, number=number)
+        self.directory.shelf_of(record)[record_name(record)] = record
+        return record
+
+    async def refresh(self) -> None:
+        """See Registry.refresh."""
+
+    async def put_token(self, sender: SenderId, token: str) -> None:
+        """See Registry.put_token."""
+        self._tokens[sender] = token
+
+    def token_of(self, sender: SenderId) -> str:
+        """Return a sender's token; empty when there is none."""
+        return self._tokens.get(sender, "")

@@ -1,0 +1,258 @@
+"""What each script is told and what its reply means: arguments out, values in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adapters.redis.keys import tag
+from adapters.redis.scripts import Argument, Call, Reply
+from engine.model import (
+    DELIVERY_RANK,
+    Category,
+    Gate,
+    JobKey,
+    Lane,
+    PortfolioId,
+    RecipientKey,
+    Row,
+    SenderId,
+    parse_key,
+)
+from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.ports import (
+    Again,
+    Answer,
+    Ask,
+    Batch,
+    Claimed,
+    Enqueued,
+    NotNew,
+    Receipt,
+    Received,
+    Refusals,
+    Rescued,
+    Settled,
+    Settlement,
+)
+from engine.terms import Terms
+
+RUN_MAX = 1_000  # values one script call may carry per run: Lua's unpack ends near 8,000
+
+
+class Calls:
+    """Builds calls under one deployment's terms."""
+
+    def __init__(self, terms: Terms, *, tolerance_ms: int, keep_ms: int) -> None:
+        self._terms = terms
+        self._tolerance_ms = tolerance_ms
+        gates_off = ",".join(sorted(gate.value for gate in terms.gates_off))
+        self._common: list[Argument] = [
+            terms.span_ms,
+            terms.guard_ms,
+            terms.lease_ms,
+            keep_ms,
+            gates_off,
+        ]
+        self._doubts: list[Argument] = [
+            terms.doubt_ms[category]
+            for category in (
+                Category.AUTHENTICATION,
+                Category.SERVICE,
+                Category.UTILITY,
+                Category.MARKETING,
+            )
+        ]
+
+    def call(
+        self, script: str, portfolio: PortfolioId, now_ms: int, arguments: Sequence[Argument]
+    ) -> Call:
+        """Return one call with the arguments all scripts share in front."""
+        shared = [now_ms, self._tolerance_ms, *self._common]
+        return Call(script, tag(portfolio), [*shared, *arguments])
+
+    def enqueue(self, batch: Batch, now_ms: int) -> Call:
+        """Return the call that queues a batch."""
+        lane, rows = batch.lane, batch.rows
+        keyed = any(row.fingerprint for row in rows)
+        arguments: list[Argument] = [
+            self._terms.queue_max,
+            lane.source,
+            lane.sender,
+            lane.template,
+            int(lane.priority),
+            len(rows),
+            int(keyed),
+        ]
+        arguments += [pack_row(row) for row in rows]
+        if any(row.dedupe for row in rows):
+            arguments += [row.dedupe + row.fingerprint for row in rows]
+        return self.call("enqueue", batch.portfolio, now_ms, arguments)
+
+    def claim(self, ask: Ask, now_ms: int) -> Call:
+        """Return the call that serves a wish."""
+        arguments = [ask.worker, ask.counter, ask.most, ask.low, ask.known_sequence]
+        return self.call("claim", ask.portfolio, now_ms, arguments)
+
+    def settle(
+        self, portfolio: PortfolioId, settlements: Sequence[Settlement], now_ms: int
+    ) -> Call:
+        """Return the call that records outcomes."""
+        coded = [encode(settlement.outcome) for settlement in settlements]
+        arguments: list[Argument] = [
+            *self._doubts,
+            self._terms.attempts_max,
+            len(settlements),
+            *[f"{s.key.lane}.{s.key.sequence}" for s in settlements],
+            *[s.attempt for s in settlements],
+            *[kind for kind, _ in coded],
+            *[detail for _, detail in coded],
+        ]
+        return self.call("settle", portfolio, now_ms, arguments)
+
+    def rescue(self, portfolio: PortfolioId, now_ms: int) -> Call:
+        """Return the call that settles what ran out."""
+        return self.call("rescue", portfolio, now_ms, self._doubts)
+
+    def receive(
+        self, portfolio: PortfolioId, receipts: Sequence[Receipt], now_ms: int
+    ) -> Call:
+        """Return the call that folds statuses."""
+        arguments: list[Argument] = [*self._doubts, len(receipts)]
+        for receipt in receipts:
+            arguments += [
+                str(receipt.key) if receipt.key else "",
+                receipt.attempt,
+                receipt.recipient,
+                DELIVERY_RANK[receipt.status],
+                receipt.at_ms,
+                receipt.wamid,
+                receipt.code,
+                "c" * receipt.counted + "u" * receipt.undelivered,
+            ]
+        return self.call("receive", portfolio, now_ms, arguments)
+
+
+def pack_row(row: Row) -> bytes:
+    """Return a row as enqueue.lua takes it: part_rows.lua says what is where."""
+    return b"".join(
+        (
+            row.not_before_ms.to_bytes(6, "big"),
+            row.recipient,
+            b"\0\0\0\0",
+            bytes((row.repeats_max,)),
+            row.content.to_bytes(2, "big"),
+            row.expires_at_ms.to_bytes(6, "big"),
+            row.tail,
+        )
+    )
+
+
+def encode(outcome: Outcome) -> tuple[str, str]:
+    """Return kind and detail of an outcome, as settle.lua takes them."""
+    match outcome:
+        case Accepted():
+            return ("H" if outcome.held else "A"), outcome.wamid
+        case InDoubt():
+            return "X", ""
+        case Unwritten():
+            return "N", ""
+        case Retry():
+            return "R", f"{outcome.code}|{outcome.until_ms}"
+        case Deferred():
+            return "D", f"{outcome.gate.value}|{outcome.code}|{outcome.until_ms}"
+        case Dropped():
+            return "F", f"{outcome.code}|{int(outcome.strikes)}"
+
+
+def enqueued(reply: Reply) -> Enqueued:
+    """Read what enqueue.lua answers."""
+    refused, lane, first, accepted, sequence, due_ms, flat = reply
+    not_new = [
+        NotNew(flat[i], parse_key(flat[i + 1].decode()) if flat[i + 1] else None, bool(flat[i + 2]))
+        for i in range(0, len(flat), 3)
+    ]
+    return Enqueued(lane, first, accepted, not_new, refused.decode(), sequence, due_ms)
+
+
+def lanes_in(reply: Reply) -> set[int]:
+    """Return the lanes whose jobs a claim's reply gives."""
+    return set(reply[6][0::4])
+
+
+def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
+    """Read what claim.lua answers; `lanes` knows every lane in it."""
+    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat = reply
+    return Answer(
+        [
+            claimed(flat[i], flat[i + 1], flat[i + 2], flat[i + 3], lanes, lease_ms)
+            for i in range(0, len(flat), 4)
+        ],
+        come_back_ms,
+        more=come_back_ms <= now_ms and not refused,
+        rescue_at_ms=rescue_ms,
+        sequence=sequence,
+        refused=refused.decode(),
+        refusals=read_refusals(refusals),
+    )
+
+
+def claimed(
+    number: int, row: bytes, send_at_us: int, counts: int, lanes: dict[int, Lane], lease_ms: int
+) -> Claimed:
+    """Read one job of a claim."""
+    from_bytes = int.from_bytes
+    return Claimed(
+        JobKey(number, from_bytes(row[:5], "big")),
+        row[13] * 256 + row[14],
+        send_at_us,
+        lease_ms,
+        from_bytes(row[26:32], "big"),
+        RecipientKey(row[5:13]),
+        row[18] * 256 + row[19],
+        row[32:],
+        lanes[number],
+        counts == 1,
+    )
+
+
+def read_refusals(flat: Reply) -> list[Refusals]:
+    """Read which gates held back how many steps, sorted by sender and gate."""
+    found: list[Refusals] = []
+    for i in range(0, len(flat), 2):
+        sender, _, gate = flat[i].decode().rpartition("|")
+        found.append(Refusals(SenderId(sender), Gate(gate), flat[i + 1]))
+    return sorted(found, key=lambda refusal: (refusal.sender, refusal.gate))
+
+
+def settled(reply: Reply) -> Settled:
+    """Read what settle.lua answers."""
+    sequence, due_ms, ignored, closed = reply
+    pairs = [
+        (Gate(closed[i].decode()), closed[i + 1].decode()) for i in range(0, len(closed), 2)
+    ]
+    return Settled(keys(ignored), pairs, sequence, due_ms)
+
+
+def again(reply: Reply, attempt: int) -> Again:
+    """Read what again.lua answers."""
+    gate, send_at_us, sequence = reply
+    if gate:
+        return Again(gate=Gate(gate.decode()), sequence=sequence)
+    return Again(send_at_us, attempt, None, sequence)
+
+
+def rescued(reply: Reply) -> Rescued:
+    """Read what rescue.lua answers."""
+    sequence, due_ms, rescue_ms, doubted, repeated, unknown = reply
+    return Rescued(keys(doubted), keys(repeated), keys(unknown), rescue_ms, sequence, due_ms)
+
+
+def received(reply: Reply) -> Received:
+    """Read what receive.lua answers."""
+    sequence, due_ms, settled_jobs, cancelled = reply
+    return Received(keys(settled_jobs), keys(cancelled), sequence, due_ms)
+
+
+def keys(names: Sequence[bytes]) -> list[JobKey]:
+    """Read job names."""
+    return [parse_key(name.decode()) for name in names]

@@ -1,0 +1,251 @@
+"""The Redis ledger: one ledger for all workers on all machines, each call one atomic step."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import cast
+
+from redis import exceptions
+
+from adapters.redis import calls, keys, reading
+from adapters.redis.calls import Calls
+from adapters.redis.scripts import Argument, Client, Reply, Scripts
+from engine.errors import LedgerAwayError, UnknownNameError
+from engine.model import (
+    Category,
+    JobKey,
+    Lane,
+    NowMs,
+    PortfolioId,
+    Priority,
+    RecipientKey,
+    SenderId,
+    WabaId,
+)
+from engine.ports import (
+    Again,
+    Answer,
+    Ask,
+    Batch,
+    Counts,
+    Enqueued,
+    JobView,
+    PortfolioSpec,
+    Quota,
+    Receipt,
+    Received,
+    Rescued,
+    SenderSpec,
+    Settled,
+    Settlement,
+    SourceSpec,
+    TemplateSpec,
+)
+from engine.quota import Limit
+from engine.terms import Terms
+
+CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
+DAY_MS = 86_400_000
+
+
+class RedisLedger:
+    """Ledger, Receipts, Catalog, Contents and Books that all processes share."""
+
+    def __init__(
+        self,
+        client: Client,
+        terms: Terms,
+        now_ms: NowMs,
+        *,
+        tolerance_ms: int = CLOCK_TOLERANCE_MS,
+        keep_days: int = 7,
+    ) -> None:
+        self._client = client
+        self._scripts = Scripts(client)
+        self._calls = Calls(terms, tolerance_ms=tolerance_ms, keep_ms=keep_days * DAY_MS)
+        self._now_ms = now_ms
+        self._lanes: dict[PortfolioId, dict[int, Lane]] = {}
+        self._specs: dict[PortfolioId, PortfolioSpec] = {}
+
+    async def load(self) -> None:
+        """Load the scripts; do this once before the first call."""
+        await self._scripts.load()
+
+    async def _one(
+        self, script: str, portfolio: PortfolioId, arguments: Sequence[Argument]
+    ) -> Reply:
+        call = self._calls.call(script, portfolio, self._now_ms(), arguments)
+        return (await self._scripts.run([call]))[0]
+
+    # -- Ledger -------------------------------------------------------------------------------
+
+    async def enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:
+        """See Ledger.enqueue."""
+        now_ms = self._now_ms()
+        replies = await self._scripts.run([self._calls.enqueue(b, now_ms) for b in batches])
+        return [calls.enqueued(reply) for reply in replies]
+
+    async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
+        """See Ledger.claim."""
+        now_ms = self._now_ms()
+        replies = await self._scripts.run([self._calls.claim(ask, now_ms) for ask in asks])
+        answers: list[Answer] = []
+        for ask, reply in zip(asks, replies, strict=True):
+            lanes = self._lanes.setdefault(ask.portfolio, {})
+            for number in calls.lanes_in(reply) - lanes.keys():
+                lanes[number] = await self._lane(ask.portfolio, number)
+            answers.append(calls.answer(reply, lanes, now_ms))
+        return answers
+
+    async def settle(
+        self, portfolio: PortfolioId, settlements: Sequence[Settlement]
+    ) -> Settled:
+        """See Ledger.settle."""
+        call = self._calls.settle(portfolio, settlements, self._now_ms())
+        return calls.settled((await self._scripts.run([call]))[0])
+
+    async def again(self, portfolio: PortfolioId, key: JobKey, attempt: int) -> Again:
+        """See Ledger.again."""
+        return calls.again(await self._one("again", portfolio, [str(key), attempt]), attempt)
+
+    async def rescue(self, portfolio: PortfolioId) -> Rescued:
+        """See Ledger.rescue."""
+        call = self._calls.rescue(portfolio, self._now_ms())
+        return calls.rescued((await self._scripts.run([call]))[0])
+
+    async def _lane(self, portfolio: PortfolioId, number: int) -> Lane:
+        names = ["source", "sender", "template", "priority"]
+        asked = cast(
+            "Awaitable[list[bytes | None]]",
+            self._client.hmget(keys.lane(portfolio, number), names),
+        )
+        try:
+            source, sender, template, priority = [
+                (value or b"").decode() for value in await asked
+            ]
+        except (exceptions.RedisError, OSError, TimeoutError) as error:
+            raise LedgerAwayError(str(error)) from error
+        return Lane(source, SenderId(sender), template, Priority(int(priority)))
+
+    # -- Receipts -----------------------------------------------------------------------------
+
+    async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
+        """See Receipts.receive."""
+        call = self._calls.receive(portfolio, receipts, self._now_ms())
+        return calls.received((await self._scripts.run([call]))[0])
+
+    async def open_window(
+        self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int
+    ) -> None:
+        """See Receipts.open_window."""
+        pair = f"{sender}:".encode() + recipient
+        await self._one("service_open", portfolio, [pair, until_ms])
+
+    # -- Catalog ------------------------------------------------------------------------------
+
+    async def put_portfolio(self, portfolio: PortfolioId, spec: PortfolioSpec) -> None:
+        """See Catalog.put_portfolio."""
+        self._specs[portfolio] = spec
+        ceilings = _ceilings(spec.places, spec)
+        by_number = int(spec.scope == "phone_number")
+        arguments = [spec.places, by_number, spec.used_before, *ceilings]
+        await self._one("portfolio_put", portfolio, arguments)
+
+    async def put_sender(
+        self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec
+    ) -> None:
+        """See Catalog.put_sender."""
+        limit = self._specs.get(portfolio, PortfolioSpec(0))
+        ceilings = _ceilings(spec.places, limit)
+        arguments = [
+            sender,
+            spec.waba,
+            spec.throughput_mps,
+            spec.closed_until_ms,
+            spec.places,
+            *ceilings,
+        ]
+        await self._one("sender_put", portfolio, arguments)
+
+    async def put_template(
+        self, portfolio: PortfolioId, template: str, spec: TemplateSpec
+    ) -> None:
+        """See Catalog.put_template."""
+        arguments = [template, spec.status.value, spec.category.value]
+        await self._one("template_put", portfolio, arguments)
+
+    async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
+        """See Catalog.put_source."""
+        arguments = [source, spec.state.value, spec.weight, spec.start_at_ms]
+        await self._one("source_put", portfolio, arguments)
+
+    async def close_account(
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+    ) -> None:
+        """See Catalog.close_account."""
+        await self._one("account_put", portfolio, [waba, until_ms])
+
+    # -- Contents -----------------------------------------------------------------------------
+
+    async def put_content(self, portfolio: PortfolioId, source: str, body: bytes) -> int:
+        """See Contents.put_content."""
+        pushed = self._client.rpush(keys.contents(portfolio, source), body)
+        try:
+            return await cast("Awaitable[int]", pushed)
+        except (exceptions.RedisError, OSError, TimeoutError) as error:
+            raise LedgerAwayError(str(error)) from error
+
+    async def content(self, portfolio: PortfolioId, source: str, version: int) -> bytes:
+        """See Contents.content."""
+        asked = self._client.lindex(keys.contents(portfolio, source), version - 1)
+        try:
+            body = await cast("Awaitable[bytes | None]", asked)
+        except (exceptions.RedisError, OSError, TimeoutError) as error:
+            raise LedgerAwayError(str(error)) from error
+        if body is None or version < 1:
+            raise UnknownNameError(f"{source} has no content version {version}")
+        return body
+
+    async def suppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        """See Contents.suppress."""
+        await self._one("suppression_put", portfolio, [_suppressed(recipient, category), 1])
+
+    async def unsuppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        """See Contents.unsuppress."""
+        await self._one("suppression_put", portfolio, [_suppressed(recipient, category), 0])
+
+    # -- Books --------------------------------------------------------------------------------
+
+    async def quota(self, portfolio: PortfolioId, sender: SenderId | None = None) -> Quota:
+        """See Books.quota."""
+        return reading.quota(await self._one("quota_read", portfolio, [sender or ""]))
+
+    async def counts(self, portfolio: PortfolioId, source: str) -> Counts:
+        """See Books.counts."""
+        reply = await self._one("books_read", portfolio, [source])
+        if not reply:
+            raise UnknownNameError(f"there is no source {source}")
+        return reading.counts(reply)
+
+    async def job(self, portfolio: PortfolioId, key: JobKey) -> JobView | None:
+        """See Books.job."""
+        reply = await self._one("job_read", portfolio, [key.lane, key.sequence])
+        return reading.job(reply, key)
+
+    async def audit(self, portfolio: PortfolioId) -> list[str]:
+        """See Books.audit."""
+        reply = await self._one("audit_read", portfolio, [])
+        return [line.decode() for line in reply]
+
+
+def _ceilings(places: int, spec: PortfolioSpec) -> list[Argument]:
+    limit = Limit(places, spec.headroom, spec.reserve)
+    return [limit.ceiling(priority) for priority in Priority]
+
+
+def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:
+    return recipient + b":" + (category.value.encode() if category else b"")

@@ -1,0 +1,20 @@
+-- account_put: close a WhatsApp Business Account until a moment, or open it.
+--
+-- uses: part_slot part_terms part_look
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   waba          the account
+-- ARGV[9]   until_ms      epoch ms; 0 opens it
+--
+-- Returns  sequence
+call('HSET', tag .. 'accounts', ARGV[8], ARGV[9])
+look_again()
+touch(true)
+return meta.sequence

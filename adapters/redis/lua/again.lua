@@ -1,0 +1,36 @@
+-- again: a leased job whose write never happened asks for a new send time.
+--
+-- uses: part_slot part_terms part_window part_lanes
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       see part_terms
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     names of gates switched off
+-- ARGV[8]   job           lane.sequence
+-- ARGV[9]   fence         the attempt its worker knows
+--
+-- Returns  { gate or '', send_at_us, sequence }
+local job, fence = ARGV[8], tonumber(ARGV[9])
+local record = call('HGET', tag .. 'open', job)
+local is_ours = record and sub(record, 1, 1) == 'F' and number2(record, 7 + 14) == fence
+if not is_ours then return { 'source', 0, meta.sequence } end
+local lane = lane_of(tonumber(string.match(job, '^%d+')))
+local gate = closed_gate(lane)
+if gate then return { gate, 0, meta.sequence } end
+local key = tag .. 's:' .. lane.sender
+local h = call('HMGET', key, 'waba', 'closed', 'nominal', 'learned', 'next_us')
+if not h[1] then return { 'sender', 0, meta.sequence } end
+if tonumber(h[2] or 0) > now and not off.sender then return { 'sender', 0, meta.sequence } end
+if tonumber(call('HGET', tag .. 'accounts', h[1]) or 0) > now and not off.account then
+  return { 'account', 0, meta.sequence }
+end
+local learned = tonumber(h[4] or 0)
+local rate = learned > 0 and learned or tonumber(h[3])
+local slot_us = max(tonumber(h[5] or 0), now * 1000)
+call('HSET', key, 'next_us', text(slot_us + math.ceil(1000000 / rate)))
+touch(true)
+return { '', slot_us, meta.sequence }

@@ -1,0 +1,68 @@
+-- audit_read: recount everything from the raw keys; say what does not agree with the books.
+--
+-- uses: part_slot part_terms part_window part_lanes
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       see part_terms
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+--
+-- Returns  lines that say what is wrong; best none. It reads every job: not for a busy ledger.
+local NAMES = { A = 'accepted', F = 'failed', E = 'expired', S = 'suppressed', U = 'unknown' }
+local STATUS = { 'held', 'sent', 'undelivered', 'delivered', 'read' }
+local seen, queued, wrong, sources = {}, {}, {}, {}
+
+local function add(source, field, by)
+  seen[source] = seen[source] or {}
+  seen[source][field] = (seen[source][field] or 0) + by
+end
+
+local function source_of_job(job) return lane_of(tonumber(string.match(job, '^%d+'))).source end
+
+for number = 1, meta.lanes do
+  local lane = lane_of(number)
+  sources[lane.source] = true
+  local waiting = call('LLEN', lane.queue) + call('LLEN', lane.parked) - lane.ghosts
+  queued[lane.source] = (queued[lane.source] or 0) + waiting
+  local last = tonumber(call('HGET', lane.key, 'last'))
+  for bucket = 0, floor(last / 4096) do
+    local flat = call('HGETALL', tag .. 'done:' .. number .. ':' .. bucket)
+    for i = 2, #flat, 2 do
+      add(lane.source, 's:' .. NAMES[sub(flat[i], 1, 1)], 1)
+      local rank = tonumber(sub(flat[i], 2, 2))
+      if rank > 0 and sub(flat[i], 1, 1) == 'A' then add(lane.source, 'd:' .. STATUS[rank], 1) end
+    end
+  end
+end
+local open = call('HGETALL', tag .. 'open')
+for i = 1, #open, 2 do
+  local state = sub(open[i + 1], 1, 1) == 'D' and 's:in_doubt' or 's:in_flight'
+  add(source_of_job(open[i]), state, 1)
+  if not call('ZSCORE', tag .. 'deadlines', open[i]) then wrong[#wrong + 1] = open[i] .. ' has no deadline' end
+end
+if call('ZCARD', tag .. 'deadlines') ~= #open / 2 then wrong[#wrong + 1] = 'deadlines without jobs' end
+local GATES = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
+local aside = call('HGETALL', tag .. 'aside')
+for i = 1, #aside, 2 do
+  add(source_of_job(aside[i]), 'w:' .. GATES[sub(aside[i + 1], 1, 1)], 1)
+end
+for source in pairs(sources) do
+  local flat, total, books = call('HGETALL', tag .. 'src:' .. source), queued[source], {}
+  for i = 1, #flat, 2 do books[flat[i]] = tonumber(flat[i + 1]) or 0 end
+  for field, value in pairs(books) do
+    local kind = sub(field, 1, 2)
+    if kind == 's:' or kind == 'w:' then total = total + value end
+    local recount = seen[source] and seen[source][field] or 0
+    if (kind == 's:' or kind == 'w:' or kind == 'd:') and field ~= 's:cancelled' and recount ~= value then
+      wrong[#wrong + 1] = source .. ': ' .. field .. ' ' .. value .. ', recount ' .. recount
+    end
+  end
+  if total ~= books.enqueued then
+    wrong[#wrong + 1] = source .. ': enqueued ' .. books.enqueued .. ', states add up to ' .. total
+  end
+end
+return wrong

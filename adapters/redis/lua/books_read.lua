@@ -1,0 +1,28 @@
+-- books_read: the books of one source, and what its lanes' queues hold.
+--
+-- uses: part_slot part_terms part_window part_lanes
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   source        its name
+--
+-- Returns  { fields, lanes } or {} when there is no such source
+--   fields  name, value, ... of the source's hash
+--   lanes   gate or '', queued without ghosts, parked, ...
+local name = ARGV[8]
+local fields = call('HGETALL', tag .. 'src:' .. name)
+if #fields == 0 then return {} end
+local flat = {}
+for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do
+  local lane, at = lane_of(tonumber(number)), #flat
+  flat[at + 1] = closed_gate(lane) or ''
+  flat[at + 2] = call('LLEN', lane.queue) - lane.ghosts
+  flat[at + 3] = call('LLEN', lane.parked)
+end
+return { fields, flat }

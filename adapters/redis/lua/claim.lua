@@ -1,0 +1,118 @@
+-- claim: take jobs that may be written now, in fair order through all gates, under a lease.
+--
+-- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
+-- uses: part_rings part_claim gate_schedule gate_suppression gate_window gate_pair gate_quota
+-- uses: part_serve part_order part_flush
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      how much longer than now a service window must stay open
+-- ARGV[5]   lease_ms      how long the claim holds
+-- ARGV[6]   keep_ms       how long ended jobs are kept
+-- ARGV[7]   gates_off     names of gates switched off, comma separated; empty in production
+-- ARGV[8]   worker        who asks, one process incarnation
+-- ARGV[9]   counter       grows with each of its wishes; the same again asks again
+-- ARGV[10]  most          how many jobs it can write now
+-- ARGV[11]  low           how many of them may be utility or marketing
+-- ARGV[12]  known         the highest sequence it saw
+--
+-- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs }
+--   refused   '' or clock, recovering, stale
+--   refusals  sender|gate, how often, ...
+--   jobs      lane, row, send_at_us, counts 0|1, ...
+--
+-- claims  HASH  worker -> counter|job:fence,job:fence,...
+local worker, counter = ARGV[8], tonumber(ARGV[9])
+local known_sequence = tonumber(ARGV[12])
+
+local function refused()
+  if clock_differs then return 'clock' end
+  if known_sequence > meta.sequence then
+    meta.sequence = known_sequence
+    meta.recovering = now + 10000
+    call('HSET', tag .. 'meta', 'sequence', text(known_sequence), 'recovering', text(meta.recovering))
+  end
+  if now < meta.recovering then return 'recovering' end
+end
+
+local function answer(why, come_back_ms)
+  local flat = {}
+  for name, times in pairs(refusals) do
+    flat[#flat + 1] = name
+    flat[#flat + 1] = times
+  end
+  return { why, come_back_ms, first_of('deadlines'), meta.sequence, lease_until, flat, jobs }
+end
+
+-- give_again: what is still leased of a wish whose answer was lost, with fresh send times.
+local function give_again(listed)
+  for job, fence in string.gmatch(listed, '([%d%.]+):(%d+)') do
+    local record = call('HGET', tag .. 'open', job)
+    if record and sub(record, 1, 1) == 'F' and row_fence(sub(record, 8)) == tonumber(fence) then
+      local lane = lane_of(tonumber(string.match(job, '^%d+')))
+      local at = #jobs
+      jobs[at + 1], jobs[at + 2] = lane.number, sub(record, 8)
+      jobs[at + 3] = take_slot(load_sender(lane.sender))
+      jobs[at + 4] = number6(record, 2) > 0 and 1 or 0
+      lease_until = tonumber(call('ZSCORE', tag .. 'deadlines', job))
+    end
+  end
+  for _, sender in ipairs(sender_order) do
+    call('HSET', sender.key, 'next_us', text(sender.next_us), unpack(sender.fields))
+  end
+end
+
+local function open_scheduled()
+  for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', text(now), 'LIMIT', 0, 64)) do
+    call('ZREM', tag .. 'openings', name)
+    call('HSET', tag .. 'src:' .. name, 'state', 'running')
+    source_of(name).state = 'running'
+    open_gate('source', name)
+  end
+end
+
+local function promote()
+  local flat = call('ZRANGEBYSCORE', tag .. 'later', '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, 64)
+  for i = 1, #flat, 2 do
+    local job = flat[i]
+    local record = call('HGET', tag .. 'aside', job)
+    call('ZREM', tag .. 'later', job)
+    call('HDEL', tag .. 'aside', job)
+    local lane = lane_of(tonumber(string.match(job, '^%d+')))
+    count(lane.source, 'w:' .. GATE_NAME[sub(record, 1, 1)], -1)
+    put_back(lane, with_due(sub(record, 2), tonumber(flat[i + 1])))
+  end
+end
+
+local why = refused()
+if why then return answer(why, now + 1000) end
+local last = call('HGET', tag .. 'claims', worker)
+if last then
+  local bar = find(last, '|', 1, true)
+  local last_counter = tonumber(sub(last, 1, bar - 1))
+  if counter < last_counter then return answer('stale', now + 1000) end
+  if counter == last_counter then
+    give_again(sub(last, bar + 1))
+    return answer('', next_due())
+  end
+end
+open_scheduled()
+promote()
+local due = {}
+for i, name in ipairs(call('ZRANGEBYSCORE', tag .. 'due', '-inf', text(now), 'LIMIT', 0, 64)) do
+  due[i] = load_sender(name)
+end
+local scopes = call('ZRANGE', tag .. 'waiting', 0, -1)
+for _, sender in ipairs(due) do serve_share(sender) end
+for priority = 0, 3 do
+  for _, scope in ipairs(scopes) do serve_waiting(scope, priority) end
+  for _, sender in ipairs(due) do serve_fresh(sender, priority, most) end
+end
+flush_claim()
+flush_counts()
+flush_ends(ARGV[6])
+call('HSET', tag .. 'claims', worker, text(counter) .. '|' .. table.concat(names, ','))
+touch(given > 0)
+return answer('', next_due())

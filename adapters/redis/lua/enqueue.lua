@@ -1,0 +1,131 @@
+-- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
+--
+-- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       how long ended jobs are kept
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   queue_max     jobs that may wait in the portfolio; 0 is no bound
+-- ARGV[9]   source        the lane: its source,
+-- ARGV[10]  sender        its sender,
+-- ARGV[11]  template      its template, empty for free-form,
+-- ARGV[12]  priority      and its priority, 0 to 3
+-- ARGV[13]  count         rows that follow
+-- ARGV[14]  keyed         1 when dedupe values come with a fingerprint of the body
+-- ARGV[15]  rows          `count` rows without sequence and due; not_before 6 stands first
+-- ARGV[16]  dedupes       `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
+--
+-- ARGV[15] begins a run of `count` values, ARGV[16] stands for the run after it (empty: none).
+--
+-- Returns  { refused, lane, first, accepted, sequence, due_ms, not_new }
+--   refused  '' or full, cancelled
+--   not_new  index from 0, job or '', conflict 0|1, ...
+--
+-- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
+-- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; kept for the day after it, too
+local queue_max, rows, keyed = tonumber(ARGV[8]), tonumber(ARGV[13]), ARGV[14] == '1'
+local source_name, sender, template, priority = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local rows_from, dedupes_from = 15, 15 + rows
+local DAY_MS, KEYS_KEPT_MS = 86400000, 259200000
+local source_key = tag .. 'src:' .. source_name
+call('HSETNX', source_key, 'state', 'running')
+call('HSETNX', source_key, 'weight', 1)
+
+local function refused()
+  if source_of(source_name).state == 'cancelled' then return 'cancelled' end
+  if queue_max == 0 then return nil end
+  local totals = call('HMGET', tag .. 'meta', 'enqueued', 'ended')
+  if tonumber(totals[1] or 0) - tonumber(totals[2] or 0) + rows > queue_max then return 'full' end
+end
+
+local function find_lane()
+  local name = table.concat({ source_name, sender, template, priority }, '\31')
+  local number = tonumber(call('HGET', tag .. 'lanes', name))
+  if not number then
+    number = call('HINCRBY', tag .. 'meta', 'lanes', 1)
+    call('HSET', tag .. 'lanes', name, number)
+    call('HSET', tag .. 'lane:' .. number, 'source', source_name, 'sender', sender,
+      'template', template, 'priority', priority, 'last', 0)
+    call('RPUSH', tag .. 'lanes_of:' .. source_name, number)
+  end
+  return lane_of(number)
+end
+
+local not_new, known, keys_today = {}, {}, nil
+
+-- look_up: which rows the source knows; their places go to `known`.
+local function look_up()
+  if ARGV[dedupes_from] == nil then return end
+  local dedupes = {}
+  for i = 1, rows do dedupes[i] = sub(ARGV[dedupes_from + i - 1], 1, 8) end
+  if not keyed then
+    local hits = call('SMISMEMBER', tag .. 'seen:' .. source_name, unpack(dedupes))
+    for i = 1, rows do known[i] = hits[i] == 1 and '' end
+    return
+  end
+  local day = floor(now / DAY_MS)
+  keys_today = tag .. 'keys:' .. source_name .. ':' .. day
+  local today = call('HMGET', keys_today, unpack(dedupes))
+  local before = call('HMGET', tag .. 'keys:' .. source_name .. ':' .. (day - 1), unpack(dedupes))
+  for i = 1, rows do known[i] = today[i] or before[i] end
+end
+
+local function note_known(i, record)
+  local fingerprint = sub(ARGV[dedupes_from + i - 1], 9, 16)
+  local conflict = fingerprint ~= '' and sub(record, 1, 8) ~= fingerprint
+  local at = #not_new
+  not_new[at + 1], not_new[at + 2], not_new[at + 3] = i - 1, sub(record, 9), conflict and 1 or 0
+end
+
+local why = refused()
+if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
+local lane = find_lane()
+local last = tonumber(call('HGET', lane.key, 'last'))
+local first, fresh, seen, keys = last + 1, {}, {}, {}
+look_up()
+local new_here = {}
+for i = 1, rows do
+  local dedupe = ARGV[dedupes_from + i - 1]
+  local own = dedupe and sub(dedupe, 1, 8) or ''
+  local record = known[i] or own ~= '' and new_here[own]
+  if record then
+    note_known(i, record)
+  else
+    last = last + 1
+    local packed = ARGV[rows_from + i - 1]
+    local not_before_ms = number6(packed, 1)
+    local row = bytes5(last) .. sub(packed, 7, 27) .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
+    if not_before_ms > now then
+      delay(lane, row, not_before_ms, 'schedule')
+    else
+      fresh[#fresh + 1] = row
+    end
+    if own ~= '' then
+      new_here[own] = keyed and sub(dedupe, 9, 16) .. lane.number .. '.' .. text(last) or ''
+      seen[#seen + 1] = own
+      keys[#keys + 1] = own
+      keys[#keys + 1] = new_here[own]
+    end
+  end
+end
+if #fresh > 0 then call('RPUSH', lane.queue, unpack(fresh)) end
+if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
+if #keys > 0 and keyed then
+  call('HSET', keys_today, unpack(keys))
+  call('PEXPIRE', keys_today, KEYS_KEPT_MS)
+end
+local accepted = last - first + 1
+call('HSET', lane.key, 'last', last)
+call('HINCRBY', source_key, 'enqueued', accepted)
+call('HINCRBY', tag .. 'meta', 'enqueued', accepted)
+flush_counts()
+wake(lane)
+touch(true)
+local due_ms = next_due()
+call('XADD', tag .. 'log', text(now) .. '-*', 'enqueued', lane.number .. '|' .. first .. '|' .. accepted)
+return { '', lane.number, first, accepted, meta.sequence, due_ms, not_new }

@@ -1,0 +1,13 @@
+-- gate_window: free-form goes only inside the customer service window; inside it nothing counts.
+--
+-- Needs  part_rows; guard_ms.
+-- service  ZSET  sender:recipient -> when the window closes, epoch ms
+--
+-- The window must stay open for the guard longer: the message is still on its way when we decide.
+local some_windows = call('ZCARD', tag .. 'service') > 0
+
+local function in_window(lane, row)
+  if not some_windows then return false end
+  local until_ms = call('ZSCORE', tag .. 'service', lane.sender .. ':' .. row_recipient(row))
+  return until_ms and tonumber(until_ms) > now + guard_ms or false
+end

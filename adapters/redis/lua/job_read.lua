@@ -1,0 +1,43 @@
+-- job_read: where one job stands.
+--
+-- uses: part_slot part_terms part_window part_lanes part_books part_due
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   lane          number of its lane
+-- ARGV[9]   sequence      its place there
+--
+-- Returns  { kind, packed, gate, until_ms }
+--   kind  '' no such job, done, open, aside, cancelled, waiting, queued
+local number, sequence = tonumber(ARGV[8]), tonumber(ARGV[9])
+if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
+local lane = lane_of(number)
+if sequence < 1 or sequence > tonumber(call('HGET', lane.key, 'last')) then return { '', '', '', 0 } end
+local job = number .. '.' .. text(sequence)
+local done = call('HGET', done_key(number, sequence), sequence)
+if done then return { 'done', done, '', 0 } end
+local record = call('HGET', tag .. 'open', job)
+if record then return { 'open', record, '', 0 } end
+local aside = call('HGET', tag .. 'aside', job)
+if aside then
+  return { 'aside', aside, sub(aside, 1, 1), tonumber(call('ZSCORE', tag .. 'later', job)) }
+end
+if source_of(lane.source).state == 'cancelled' then return { 'cancelled', '', '', 0 } end
+local gate = closed_gate(lane)
+if gate then return { 'waiting', '', gate, 0 } end
+local h = call('HMGET', tag .. 's:' .. lane.sender, 'waba', 'closed')
+if not h[1] then return { 'waiting', '', 'sender', FOREVER } end
+local closed_until = tonumber(h[2] or 0)
+if closed_until > now and not off.sender then return { 'waiting', '', 'sender', closed_until } end
+local account_until = tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
+if account_until > now and not off.account then return { 'waiting', '', 'account', account_until } end
+if call('EXISTS', lane.parked) == 1 and call('EXISTS', lane.queue) == 0 then
+  return { 'waiting', '', 'quota', quota_frees(scope_of(lane.sender)) }
+end
+return { 'queued', '', '', 0 }

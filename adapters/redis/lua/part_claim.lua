@@ -1,0 +1,96 @@
+-- part_claim: what one claim knows and gathers: senders, rows, refusals, jobs given.
+--
+-- Needs     all parts before it.
+-- ARGV[10]  most  how many jobs the worker can write now
+-- ARGV[11]  low   how many of them may be utility or marketing
+-- s:S       HASH  sender: waba, nominal, learned, next_us, decreased, raised, closed, turn, share
+-- accounts  HASH  waba -> closed until, epoch ms
+--
+-- Mirror of adapters/memory/claim.py, class Claim.
+local ROWS_READ = 32
+local most, low = tonumber(ARGV[10]), tonumber(ARGV[11])
+local steps, low_left, given = 256, min(low, most), 0
+local senders, sender_order, refusals = {}, {}, {}
+local lease_until = now + lease_ms
+
+local function refuse(sender, gate)
+  local name = sender .. '|' .. gate
+  refusals[name] = (refusals[name] or 0) + 1
+end
+
+local function may_take(priority)
+  if steps <= 0 or given >= most then return false end
+  return priority <= 1 or low_left > 0
+end
+
+-- load_sender: a sender with its gate, looked at once per claim; a learned rate rises here.
+local function load_sender(name)
+  local sender = senders[name]
+  if sender then return sender end
+  local h = call('HMGET', tag .. 's:' .. name, 'waba', 'nominal', 'learned', 'next_us', 'raised',
+    'closed', 'turn', 'share')
+  sender = { name = name, key = tag .. 's:' .. name, known = h[1], wants = FOREVER, fields = {} }
+  senders[name] = sender
+  sender_order[#sender_order + 1] = sender
+  if not h[1] then
+    if not off.sender then sender.closed, sender.closed_until = 'sender', FOREVER end
+    return sender
+  end
+  sender.nominal, sender.learned = tonumber(h[2]), tonumber(h[3] or 0)
+  sender.next_us, sender.turn, sender.share = tonumber(h[4] or 0), tonumber(h[7] or 0), tonumber(h[8] or 0)
+  local closed_until = tonumber(h[6] or 0)
+  local account_until = tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
+  if closed_until > now and not off.sender then
+    sender.closed, sender.closed_until = 'sender', closed_until
+  elseif account_until > now and not off.account then
+    sender.closed, sender.closed_until = 'account', account_until
+  end
+  if sender.learned > 0 and now - tonumber(h[5] or 0) >= 1000 then
+    sender.learned = sender.learned + max(1, floor(sender.nominal / 50))
+    if sender.learned >= sender.nominal then sender.learned = 0 end
+    sender.fields = { 'learned', text(sender.learned), 'raised', text(now) }
+  end
+  local rate = sender.learned > 0 and sender.learned or sender.nominal
+  sender.interval_us = math.ceil(1000000 / rate)
+  return sender
+end
+
+local function ready_at(sender, priority) -- when its next send time is near enough
+  local ahead_ms = priority > 1 and 10 or 250
+  return math.ceil(sender.next_us / 1000) - ahead_ms
+end
+
+local function has_slot(sender, priority)
+  if off.rate then return true end
+  return sender.next_us <= (now + (priority > 1 and 10 or 250)) * 1000
+end
+
+local function take_slot(sender)
+  if off.rate then return now * 1000 end
+  local slot_us = max(sender.next_us, now * 1000)
+  sender.next_us = slot_us + sender.interval_us
+  return slot_us
+end
+
+-- front: the next row of a list, read in bites; the window scores of a bite are read with it.
+local function front(lane, name)
+  local list = lane[name .. '_rows']
+  if not list then
+    list = { rows = {}, at = 1, taken = 0, more = true }
+    lane[name .. '_rows'] = list
+  end
+  if list.at > #list.rows and list.more then
+    list.rows = call('LRANGE', lane[name], list.taken, list.taken + ROWS_READ - 1)
+    list.at, list.more = 1, #list.rows == ROWS_READ
+    local recipients = {}
+    for i, row in ipairs(list.rows) do recipients[i] = row_recipient(row) end
+    fetch_scores(window(scope_of(lane.sender)), recipients)
+  end
+  return list.rows[list.at], list
+end
+
+local function pop(lane, name)
+  local row, list = front(lane, name)
+  if row then list.at, list.taken = list.at + 1, list.taken + 1 end
+  return row
+end

@@ -1,0 +1,52 @@
+-- part_due: when a claim may find something to do.
+--
+-- Needs  part_slot, part_window; meta holds the portfolio's places and ceilings.
+-- Provides  limit_of(scope), taken_in(scope), next_due().
+local limits = {}
+
+local function limit_of(scope)
+  local limit = limits[scope]
+  if not limit then
+    limit = { places = meta.places, [0] = meta.ceiling0, [1] = meta.ceiling1,
+      [2] = meta.ceiling2, [3] = meta.ceiling3 }
+    if scope ~= '' then
+      local own = call('HMGET', tag .. 's:' .. scope, 'places', 'ceiling0', 'ceiling1',
+        'ceiling2', 'ceiling3')
+      if own[1] and own[1] ~= '0' then
+        limit = { places = tonumber(own[1]), [0] = tonumber(own[2]), [1] = tonumber(own[3]),
+          [2] = tonumber(own[4]), [3] = tonumber(own[5]) }
+      end
+    end
+    limit.before = now < meta.before_until and meta.before or 0
+    limits[scope] = limit
+  end
+  return limit
+end
+
+-- taken_in: places taken, those the operator says were taken before this ledger began included.
+local function taken_in(scope) return used_of(window(scope)) + limit_of(scope).before end
+
+local function quota_frees(scope)
+  local limit, first = limit_of(scope), FOREVER
+  if limit.places < 0 then return FOREVER end
+  for priority = 0, 3 do
+    if call('EXISTS', tag .. 'wait:' .. scope .. ':' .. priority) == 1 then
+      first = min(first, frees_at(window(scope), limit[priority] - limit.before) or FOREVER)
+      if limit.before > 0 then first = min(first, meta.before_until) end
+    end
+  end
+  return first
+end
+
+local function first_of(name)
+  return tonumber(call('ZRANGE', tag .. name, 0, 0, 'WITHSCORES')[2] or FOREVER)
+end
+
+local function next_due()
+  local first = min(first_of('due'), first_of('later'), first_of('openings'))
+  for _, scope in ipairs(call('ZRANGE', tag .. 'waiting', 0, -1)) do
+    first = min(first, quota_frees(scope))
+  end
+  if first >= FOREVER then return FOREVER end
+  return max(now, first)
+end

@@ -1,0 +1,85 @@
+-- part_flush: what a claim decided is written, once per structure.
+--
+-- Needs  part_serve.
+local PRUNE_MAX = 200
+
+local function flush_lanes()
+  for _, lane in pairs(lanes) do
+    for _, name in ipairs({ 'queue', 'parked' }) do
+      local list = lane[name .. '_rows']
+      if list and list.taken > 0 then call('LTRIM', lane[name], list.taken, -1) end
+    end
+    if lane.parking then
+      for i = 1, #lane.parking, 200 do
+        call('RPUSH', lane.parked, unpack(lane.parking, i, min(i + 199, #lane.parking)))
+      end
+    end
+  end
+end
+
+local function busy_priority(sender)
+  for p = 0, 3 do
+    local key = tag .. 'ring:' .. sender.name .. ':' .. p
+    local ring = rings[key]
+    if ring and #ring.list > 0 or not ring and call('EXISTS', key) == 1 then return p end
+  end
+end
+
+-- flush_sender: write a sender's send times, and when it is worth looking at it again.
+local function flush_sender(sender)
+  if sender.known and (sender.moved or #sender.fields > 0) then
+    local fields = sender.fields
+    for _, name in ipairs({ 'next_us', 'turn', 'share' }) do
+      fields[#fields + 1] = name
+      fields[#fields + 1] = text(sender[name])
+    end
+    call('HSET', sender.key, unpack(fields))
+  end
+  local at_ms = FOREVER
+  if sender.closed then
+    if sender.known then refuse(sender.name, sender.closed) end
+    at_ms = sender.closed_until
+  elseif sender.known then
+    local busy = busy_priority(sender)
+    at_ms = sender.wants
+    if busy then at_ms = min(at_ms, off.rate and 0 or ready_at(sender, busy)) end
+    if at_ms < FOREVER then at_ms = max(now, at_ms) end
+  end
+  if at_ms < FOREVER then
+    call('ZADD', tag .. 'due', text(at_ms), sender.name)
+  else
+    call('ZREM', tag .. 'due', sender.name)
+  end
+end
+
+local function flush_waiting()
+  for _, scope in ipairs(call('ZRANGE', tag .. 'waiting', 0, -1)) do
+    local any = 0
+    for p = 0, 3 do any = any + call('EXISTS', tag .. 'wait:' .. scope .. ':' .. p) end
+    if any == 0 then call('ZREM', tag .. 'waiting', scope) end
+  end
+end
+
+local function prune_windows()
+  for _, win in pairs(windows) do
+    local past = call('ZRANGEBYSCORE', win.key, '-inf', text(cut), 'LIMIT', 0, PRUNE_MAX)
+    if #past > 0 then
+      call('ZREM', win.key, unpack(past))
+      if win.several then call('HDEL', win.proofs, unpack(past)) end
+    end
+  end
+end
+
+local function flush_claim()
+  flush_lanes()
+  for _, sender in ipairs(sender_order) do flush_sender(sender) end
+  flush_rings()
+  flush_waiting()
+  for i = 1, #opens, 200 do
+    call('HSET', tag .. 'open', unpack(opens, i, min(i + 199, #opens)))
+    call('ZADD', tag .. 'deadlines', unpack(leases, i, min(i + 199, #leases)))
+  end
+  flush_windows()
+  flush_pairs()
+  prune_windows()
+end

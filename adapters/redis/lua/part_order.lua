@@ -1,0 +1,92 @@
+-- part_order: whose turn it is: freed places, then fresh jobs, priority by priority.
+--
+-- Needs  part_serve.
+local SHARE_EVERY = 20
+
+-- serve_waiting: freed places go to the best waiting jobs whose senders may send now.
+local function serve_waiting(scope, priority)
+  local ring = load_ring(tag .. 'wait:' .. scope .. ':' .. priority)
+  local over, passed_over = {}, 0
+  while #ring.list > 0 and is_free(scope, priority) and may_take(priority) do
+    local number
+    for _, entry in ipairs(ring.list) do
+      if not over[entry.number] then
+        number = entry.number
+        break
+      end
+    end
+    if not number or passed_over >= WAITERS_MAX then return end
+    steps = steps - 1
+    local lane = lane_of(number)
+    local gate, key = closed_gate(lane)
+    if gate then
+      put_to_sleep(lane, gate, key)
+    elseif not sender_ready(lane.sender, priority) then
+      over[number], passed_over = true, passed_over + 1
+    else
+      take_parked(lane, ring)
+    end
+  end
+end
+
+local function take_fresh(lane, ring)
+  local row = pop(lane, 'queue')
+  local granted = examine(lane, row)
+  if granted and not has_place(lane, row) then
+    refuse(lane.sender, 'quota')
+    lane.parking = lane.parking or {}
+    lane.parking[#lane.parking + 1] = row
+    ring_enter(wait_key(lane), lane, lane.wait_passed)
+    call('ZADD', tag .. 'waiting', 0, scope_of(lane.sender))
+    granted = false
+  end
+  if granted then
+    grant(lane, row)
+    local weight = source_of(lane.source).weight
+    ring_charge(ring, lane.number, floor(STRIDE * siblings(lane) / weight))
+  end
+  if not front(lane, 'queue') then
+    lane.passed = ring_leave(ring.key, lane)
+    call('HSET', lane.key, 'passed', text(lane.passed))
+    ring_count(lane, -1)
+  end
+  return granted and 1 or 0
+end
+
+-- serve_fresh: a sender's lanes of one priority, while it has send times and they have jobs.
+local function serve_fresh(sender, priority, at_most)
+  if not sender.known or sender.closed then return end
+  local ring = load_ring(tag .. 'ring:' .. sender.name .. ':' .. priority)
+  local served = 0
+  while #ring.list > 0 and served < at_most and may_take(priority) do
+    if not has_slot(sender, priority) then
+      refuse(sender.name, 'rate')
+      return
+    end
+    steps = steps - 1
+    local lane = lane_of(ring.list[1].number)
+    local gate, key = closed_gate(lane)
+    if gate then
+      put_to_sleep(lane, gate, key)
+    else
+      served = served + take_fresh(lane, ring)
+    end
+  end
+end
+
+-- serve_share: a lower priority is offered one send in SHARE_EVERY while a higher one is busy.
+local function serve_share(sender)
+  if not sender.known or sender.closed or sender.turn < SHARE_EVERY then return end
+  sender.turn, sender.moved = 0, true
+  local first = sender.share
+  sender.share = (first + 1) % 3
+  for i = 0, 2 do
+    local lower, above = 3 - (first + i) % 3, false
+    for p = 0, lower - 1 do
+      above = above or #load_ring(tag .. 'ring:' .. sender.name .. ':' .. p).list > 0
+    end
+    if above and #load_ring(tag .. 'ring:' .. sender.name .. ':' .. lower).list > 0 then
+      return serve_fresh(sender, lower, 1)
+    end
+  end
+end

@@ -1,0 +1,89 @@
+-- part_rings: rings of lanes as one claim holds them, read once and written once.
+--
+-- Needs  part_slot, part_lanes, part_rest. Only claim uses it: between load and flush the sorted
+-- sets are behind what the claim knows.
+--
+-- A claim takes at most 256 steps, and a lane served only falls back, so the first 300 lanes are
+-- all it can ever serve.
+local RING_READ = 300
+local rings = {}
+
+local function load_ring(key)
+  local ring = rings[key]
+  if not ring then
+    ring = { key = key, list = {}, changed = {}, left = {} }
+    local flat = call('ZRANGE', key, 0, RING_READ - 1, 'WITHSCORES')
+    for i = 1, #flat, 2 do
+      ring.list[#ring.list + 1] = { number = tonumber(flat[i]), passed = tonumber(flat[i + 1]) }
+    end
+    ring.whole = #ring.list < RING_READ
+    rings[key] = ring
+  end
+  return ring
+end
+
+local function place(ring, entry, from)
+  local list, i = ring.list, from
+  while i > 1 and (list[i - 1].passed > entry.passed or
+      (list[i - 1].passed == entry.passed and list[i - 1].number > entry.number)) do
+    list[i] = list[i - 1]
+    i = i - 1
+  end
+  while list[i + 1] and (list[i + 1].passed < entry.passed or
+      (list[i + 1].passed == entry.passed and list[i + 1].number < entry.number)) do
+    list[i] = list[i + 1]
+    i = i + 1
+  end
+  list[i] = entry
+  ring.changed[entry.number] = entry.passed
+end
+
+local function index_in(ring, number)
+  for i, entry in ipairs(ring.list) do
+    if entry.number == number then return i end
+  end
+end
+
+local function ring_charge(ring, number, by)
+  local i = index_in(ring, number)
+  ring.list[i].passed = ring.list[i].passed + by
+  place(ring, ring.list[i], i)
+end
+
+local function ring_enter(key, lane, passed)
+  local ring = rings[key]
+  if not ring then return enter(key, lane, passed) end
+  if index_in(ring, lane.number) then return 0 end
+  if not ring.whole and call('ZSCORE', key, lane.name) then return 0 end
+  local first = ring.list[1]
+  local entry = { number = lane.number, passed = max(passed, first and first.passed or 0) }
+  place(ring, entry, #ring.list + 1)
+  ring.left[lane.number] = nil
+  return 1
+end
+
+local function ring_leave(key, lane)
+  local ring = rings[key]
+  if not ring then return leave(key, lane) end
+  local i = index_in(ring, lane.number)
+  if not i then return leave(key, lane) end
+  local passed = ring.list[i].passed
+  table.remove(ring.list, i)
+  ring.changed[lane.number] = nil
+  ring.left[lane.number] = true
+  return passed
+end
+
+local function flush_rings()
+  for key, ring in pairs(rings) do
+    local adds, removes = {}, {}
+    for number, passed in pairs(ring.changed) do
+      adds[#adds + 1] = text(passed)
+      adds[#adds + 1] = padded(number)
+    end
+    for number in pairs(ring.left) do removes[#removes + 1] = padded(number) end
+    if #adds > 0 then call('ZADD', key, unpack(adds)) end
+    if #removes > 0 then call('ZREM', key, unpack(removes)) end
+  end
+  rings = {}
+end

@@ -1,0 +1,48 @@
+-- part_rows: a job as its lane queues it, and how it goes back to its lane or is kept aside.
+--
+-- Needs  part_slot, part_lanes, part_books.
+-- A row is packed: sequence 5, recipient 8, fence 2, failures 1, repeats 1, repeats_max 1,
+-- content 2, expires 6, due 6, then the tail that only the worker reads.
+-- aside      HASH  job -> gate letter and row; later  ZSET  job -> when it comes back
+-- repeating  SET   jobs that wait to be written once more after a doubt
+local GATE_LETTER = { schedule = 'S', pair = 'P', rate = 'R', retry = 'T' }
+local GATE_NAME = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
+
+local function row_sequence(row) return number5(row, 1) end
+local function row_recipient(row) return sub(row, 6, 13) end
+local function row_fence(row) return number2(row, 14) end
+local function row_repeats(row) return byte(row, 17) end
+local function row_expires(row) return number6(row, 21) end
+
+local function with_fence(row, fence) return sub(row, 1, 13) .. bytes2(fence) .. sub(row, 16) end
+local function with_failures(row, n) return sub(row, 1, 15) .. char(n) .. sub(row, 17) end
+local function with_repeats(row, n) return sub(row, 1, 16) .. char(n) .. sub(row, 18) end
+local function with_due(row, due) return sub(row, 1, 26) .. bytes6(due) .. sub(row, 33) end
+
+local function job_name(lane, row) return lane.number .. '.' .. text(row_sequence(row)) end
+
+local function is_cancelled(lane) return source_of(lane.source).state == 'cancelled' end
+
+local function end_cancelled(lane, row)
+  if row_repeats(row) > 0 then call('SREM', tag .. 'repeating', job_name(lane, row)) end
+  count(lane.source, 's:cancelled', 1)
+  ended = ended + 1
+end
+
+-- put_back: a job goes to the front of its lane; it ends when its source was cancelled.
+local function put_back(lane, row)
+  if is_cancelled(lane) then return end_cancelled(lane, row) end
+  if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job_name(lane, row)) end
+  call('LPUSH', lane.queue, row)
+  wake(lane)
+end
+
+-- delay: a job is kept aside behind `gate` until `until_ms`.
+local function delay(lane, row, until_ms, gate)
+  if is_cancelled(lane) then return end_cancelled(lane, row) end
+  local job = job_name(lane, row)
+  if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job) end
+  call('HSET', tag .. 'aside', job, GATE_LETTER[gate] .. row)
+  call('ZADD', tag .. 'later', text(until_ms), job)
+  count(lane.source, 'w:' .. gate, 1)
+end

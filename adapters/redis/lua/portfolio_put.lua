@@ -1,0 +1,31 @@
+-- portfolio_put: set a portfolio's limit and scope; a lower limit stops new recipients at once.
+--
+-- uses: part_slot part_terms part_look
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   places        unique recipients per window; -1 unlimited
+-- ARGV[9]   by_number     1 when each sender has its own window
+-- ARGV[10]  used_before   places taken elsewhere before this ledger began
+-- ARGV[11]  ceiling0      places that authentication may use,
+-- ARGV[12]  ceiling1      service,
+-- ARGV[13]  ceiling2      utility,
+-- ARGV[14]  ceiling3      and marketing
+--
+-- Returns  sequence
+--
+-- The scope is decided once: a window that has begun to count can't be split or joined.
+if not meta.known then
+  call('HSET', tag .. 'meta', 'before_until', text(now + span_ms), 'by_number', ARGV[9])
+end
+call('HSET', tag .. 'meta', 'places', ARGV[8], 'before', ARGV[10],
+  'ceiling0', ARGV[11], 'ceiling1', ARGV[12], 'ceiling2', ARGV[13], 'ceiling3', ARGV[14])
+look_again()
+touch(true)
+return meta.sequence

@@ -1,0 +1,35 @@
+-- quota_read: a window's account at this moment.
+--
+-- uses: part_slot part_terms part_window part_due
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   scope         empty is the portfolio's
+--
+-- Returns  { places, used, reserved, frees_ms }
+--
+-- reserved counts open jobs that hold a place; where each number has its own window, only its own.
+local scope = ARGV[8]
+local limit, win, reserved = limit_of(scope), window(scope), 0
+local cursor = '0'
+repeat
+  local page = call('HSCAN', tag .. 'open', cursor, 'COUNT', 500)
+  cursor = page[1]
+  for i = 1, #page[2], 2 do
+    local record = page[2][i + 1]
+    local holds = number6(record, 2) > 0
+    if holds and (scope ~= '' or meta.by_number == 1) then
+      local number = string.match(page[2][i], '^%d+')
+      holds = scope_of(call('HGET', tag .. 'lane:' .. number, 'sender')) == scope
+    end
+    if holds then reserved = reserved + 1 end
+  end
+until cursor == '0'
+local frees_ms = limit.places >= 0 and frees_at(win, limit.places - limit.before) or FOREVER
+return { limit.places, used_of(win) + limit.before, reserved, frees_ms }

@@ -1,0 +1,53 @@
+-- receive: fold statuses that webhooks brought; any order, any number of times, only ever adding.
+--
+-- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
+-- uses: part_doubts part_settle part_evidence
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       how long ended jobs are kept
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   doubt_ms      see part_doubts
+-- ARGV[9]   doubt_ms      see part_doubts
+-- ARGV[10]  doubt_ms      see part_doubts
+-- ARGV[11]  doubt_ms      see part_doubts
+-- ARGV[12]  count         receipts that follow
+-- ARGV[13]  receipts      per receipt 8 values: job or '', fence, recipient, status rank 1 to 5,
+--                         at_ms, wamid, code, flags (c counts, u nobody was reached)
+--
+-- Returns  { sequence, due_ms, settled, cancelled }
+local receipts, settled, cancelled = tonumber(ARGV[12]), {}, {}
+local several, jobs = {}, {}
+for i = 0, receipts - 1 do
+  jobs[i + 1] = ARGV[13 + i * 8]
+  several[i + 1] = ARGV[15 + i * 8]
+end
+if receipts > 0 and meta.by_number ~= 1 then fetch_scores(window(''), several) end
+local open_now = receipts > 0 and call('HMGET', tag .. 'open', unpack(jobs)) or {}
+for i = 0, receipts - 1 do
+  local at = 13 + i * 8
+  local receipt = { job = ARGV[at], fence = tonumber(ARGV[at + 1]), recipient = ARGV[at + 2],
+    rank = tonumber(ARGV[at + 3]), at_ms = min(now, tonumber(ARGV[at + 4])), wamid = ARGV[at + 5],
+    code = tonumber(ARGV[at + 6]), counts = find(ARGV[at + 7], 'c', 1, true) ~= nil,
+    undelivered = find(ARGV[at + 7], 'u', 1, true) ~= nil }
+  receipt.failed = receipt.rank == UNDELIVERED
+  local number, sequence = string.match(receipt.job, '^(%d+)%.(%d+)$')
+  receipt.number, receipt.sequence = tonumber(number), tonumber(sequence)
+  if receipt.job == '' then
+    count_foreign(receipt)
+  elseif receipt.number and receipt.number > 0 and receipt.number <= meta.lanes then
+    settle_open(receipt, open_now[i + 1], settled, cancelled)
+    annotate(receipt)
+  end
+end
+flush_closed()
+flush_ends(keep_ms)
+flush_marks()
+flush_counts()
+flush_windows()
+touch(true)
+return { meta.sequence, next_due(), settled, cancelled }

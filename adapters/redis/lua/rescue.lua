@@ -1,0 +1,54 @@
+-- rescue: leases that ran out become doubts; doubts whose time is over are settled by policy.
+--
+-- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
+-- uses: part_doubts part_settle
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       how long ended jobs are kept
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   doubt_ms      doubt time of authentication,
+-- ARGV[9]   doubt_ms      of service,
+-- ARGV[10]  doubt_ms      of utility,
+-- ARGV[11]  doubt_ms      and of marketing
+--
+-- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown }
+--
+-- A repeat leaves the first copy's proof in the window: it may have been taken.
+local doubted, repeated, unknown = {}, {}, {}
+
+local function decide(opened)
+  local row, lane = opened.row, opened.lane
+  closed_jobs[#closed_jobs + 1] = opened.job
+  count(lane.source, 's:in_doubt', -1)
+  local expires_ms = row_expires(row)
+  local is_over = expires_ms > 0 and expires_ms <= now or is_cancelled(lane)
+  if row_repeats(row) < byte(row, 18) and not is_over then
+    put_back(lane, with_repeats(row, row_repeats(row) + 1))
+    repeated[#repeated + 1] = opened.job
+  else
+    end_open(opened, 'U', 'unknown', 0, opened.hold, 0, '')
+    unknown[#unknown + 1] = opened.job
+  end
+end
+
+local past = call('ZRANGEBYSCORE', tag .. 'deadlines', '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, 256)
+for i = 1, #past, 2 do
+  local opened = parse_open(past[i], call('HGET', tag .. 'open', past[i]))
+  if opened.doubted then
+    decide(opened)
+  else
+    doubt(opened, tonumber(past[i + 1]))
+    doubted[#doubted + 1] = opened.job
+  end
+end
+flush_closed()
+flush_ends(keep_ms)
+flush_counts()
+flush_windows()
+touch(#past > 0)
+return { meta.sequence, next_due(), first_of('deadlines'), doubted, repeated, unknown }

@@ -1,0 +1,31 @@
+-- sender_put: set a sender's account, throughput and gate.
+--
+-- uses: part_slot part_terms part_look
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   sender        phone number id
+-- ARGV[9]   waba          its WhatsApp Business Account
+-- ARGV[10]  nominal       messages a second
+-- ARGV[11]  closed_until  epoch ms; 0 is open
+-- ARGV[12]  places        its own limit where the scope is the number; 0 takes the portfolio's
+-- ARGV[13]  ceiling0      places that authentication may use,
+-- ARGV[14]  ceiling1      service,
+-- ARGV[15]  ceiling2      utility,
+-- ARGV[16]  ceiling3      and marketing
+--
+-- Returns  sequence
+local key, nominal = tag .. 's:' .. ARGV[8], tonumber(ARGV[10])
+call('SADD', tag .. 'senders', ARGV[8])
+call('HSET', key, 'waba', ARGV[9], 'nominal', ARGV[10], 'closed', ARGV[11], 'places', ARGV[12],
+  'ceiling0', ARGV[13], 'ceiling1', ARGV[14], 'ceiling2', ARGV[15], 'ceiling3', ARGV[16])
+if tonumber(call('HGET', key, 'learned') or 0) >= nominal then call('HSET', key, 'learned', 0) end
+look_again()
+touch(true)
+return meta.sequence

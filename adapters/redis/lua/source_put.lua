@@ -1,0 +1,43 @@
+-- source_put: create, start, pause, resume, stop or cancel a source: O(lanes), later jobs obey too.
+--
+-- uses: part_slot part_terms part_window part_lanes part_rest part_books
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   source        its name
+-- ARGV[9]   state         draft, scheduled, running, paused, stopped or cancelled
+-- ARGV[10]  weight        its share against others
+-- ARGV[11]  start_at_ms   when a scheduled one opens by itself
+--
+-- Returns  sequence
+--
+-- Cancelling forgets the queues of its lanes; a job kept aside ends when its time comes.
+local name, state = ARGV[8], ARGV[9]
+local key = tag .. 'src:' .. name
+if call('HGET', key, 'state') == 'cancelled' then return meta.sequence end
+call('HSET', key, 'state', state, 'weight', ARGV[10])
+call('ZREM', tag .. 'openings', name)
+if state == 'scheduled' then call('ZADD', tag .. 'openings', ARGV[11], name) end
+if state == 'running' then open_gate('source', name) end
+if state == 'cancelled' then
+  for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do
+    local lane = lane_of(tonumber(number))
+    leave_ring(lane)
+    leave_wait(lane)
+    local waiting = call('LLEN', lane.queue) + call('LLEN', lane.parked) - lane.ghosts
+    call('UNLINK', lane.queue, lane.parked)
+    call('HSET', lane.key, 'ghosts', 0)
+    count(name, 's:cancelled', waiting)
+    ended = ended + waiting
+  end
+  flush_counts()
+  call('HINCRBY', tag .. 'meta', 'ended', ended)
+end
+touch(true)
+return meta.sequence

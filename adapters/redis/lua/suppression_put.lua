@@ -1,0 +1,19 @@
+-- suppression_put: refuse, or allow again, sends of a category to a person.
+--
+-- uses: part_slot part_terms
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   member        recipient:category, or recipient: for all
+-- ARGV[9]   refused       1 refuses, 0 allows again
+--
+-- Returns  sequence
+call(ARGV[9] == '1' and 'SADD' or 'SREM', tag .. 'suppressed', ARGV[8])
+touch(true)
+return meta.sequence

@@ -1,0 +1,97 @@
+"""What the reading scripts answer, as the engine's values."""
+
+from __future__ import annotations
+
+from adapters.redis.scripts import Reply
+from engine.model import DeliveryStatus, Gate, JobKey, JobState
+from engine.ports import FOREVER_MS, Counts, JobView, Quota
+
+STATES = {
+    "A": JobState.ACCEPTED,
+    "F": JobState.FAILED,
+    "E": JobState.EXPIRED,
+    "S": JobState.SUPPRESSED,
+    "U": JobState.UNKNOWN,
+}
+GATES = {"S": Gate.SCHEDULE, "P": Gate.PAIR, "R": Gate.RATE, "T": Gate.RETRY}
+DELIVERIES = list(DeliveryStatus)
+
+
+def quota(reply: Reply) -> Quota:
+    """Read what quota_read.lua answers."""
+    places, used, reserved, frees_ms = reply
+    if places < 0:
+        return Quota(places, used, 0, reserved, -1, None)
+    return Quota(
+        limit=places,
+        used=used,
+        debt=max(0, used - places),
+        reserved=reserved,
+        available=max(0, places - used),
+        next_free_at_ms=frees_ms if frees_ms < FOREVER_MS else None,
+    )
+
+
+def counts(reply: Reply) -> Counts:
+    """Read what books_read.lua answers."""
+    flat, lanes = reply
+    fields = {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+    states: dict[JobState, int] = {}
+    waiting: dict[Gate, int] = {}
+    delivery: dict[DeliveryStatus, int] = {}
+    for name, value in fields.items():
+        kind, _, word = name.partition(":")
+        if kind == "s":
+            states[JobState(word)] = int(value)
+        elif kind == "w":
+            waiting[Gate(word)] = int(value)
+        elif kind == "d":
+            delivery[DeliveryStatus(word)] = int(value)
+    for i in range(0, len(lanes), 3):
+        gate, fresh, parked = lanes[i].decode(), lanes[i + 1], lanes[i + 2]
+        if gate:
+            waiting[Gate(gate)] = waiting.get(Gate(gate), 0) + fresh + parked
+        else:
+            waiting[Gate.QUOTA] = waiting.get(Gate.QUOTA, 0) + parked
+            states[JobState.QUEUED] = states.get(JobState.QUEUED, 0) + fresh
+    waiting = {gate: n for gate, n in waiting.items() if n}
+    states[JobState.WAITING] = sum(waiting.values())
+    return Counts(
+        enqueued=int(fields.get("enqueued", 0)),
+        states={state: n for state, n in states.items() if n},
+        waiting=waiting,
+        delivery={status: n for status, n in delivery.items() if n},
+    )
+
+
+def job(reply: Reply, key: JobKey) -> JobView | None:
+    """Read what job_read.lua answers."""
+    kind, packed, gate, until_ms = reply[0].decode(), reply[1], reply[2].decode(), reply[3]
+    match kind:
+        case "done":
+            return ended(packed, key)
+        case "open":
+            state = JobState.IN_DOUBT if packed[:1] == b"D" else JobState.IN_FLIGHT
+            return JobView(key, state, int.from_bytes(packed[20:22], "big"))
+        case "aside":
+            return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=until_ms)
+        case "cancelled":
+            return JobView(key, JobState.CANCELLED)
+        case "waiting":
+            return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until_ms or None)
+        case "queued":
+            return JobView(key, JobState.QUEUED)
+        case _:
+            return None
+
+
+def ended(packed: bytes, key: JobKey) -> JobView:
+    """Read an end as part_books.lua packs it."""
+    return JobView(
+        key,
+        STATES[packed[:1].decode()],
+        int.from_bytes(packed[2:4], "big"),
+        DELIVERIES[int(packed[1:2])],
+        code=int.from_bytes(packed[18:22], "big"),
+        wamid=packed[22:].decode(),
+    )

@@ -1,0 +1,298 @@
+"""Random histories played on two ledgers at once; they must agree, answer for answer."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.model import (
+    Category,
+    DeliveryStatus,
+    Gate,
+    JobKey,
+    Lane,
+    PortfolioId,
+    Priority,
+    RecipientKey,
+    Row,
+    SenderId,
+    SourceState,
+    TemplateStatus,
+    WabaId,
+)
+from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.ports import (
+    FOREVER_MS,
+    Ask,
+    Batch,
+    Claimed,
+    PortfolioSpec,
+    Receipt,
+    SenderSpec,
+    Settlement,
+    SourceSpec,
+    TemplateSpec,
+)
+from engine.terms import Terms
+
+START_MS = 1_764_000_000_000
+PORTFOLIO = PortfolioId("acme")
+SENDERS = [SenderId("1001"), SenderId("1002"), SenderId("1003")]
+TEMPLATES = ["w/promo/en", "w/order/en", "w/code/en", ""]
+SOURCES = ["campaign:a", "campaign:b", "journey:c", "direct:d"]
+WORKERS = ["w1", "w2"]
+RECIPIENTS = 60
+GATES_THAT_CLOSE = (Gate.ACCOUNT, Gate.SENDER, Gate.TEMPLATE)
+
+Step = tuple[str, Callable[[Any], Any]]
+
+
+def short_terms(**changes: Any) -> Terms:
+    """Return terms under which a history of 300 steps meets every transition."""
+    doubt_ms = {
+        Category.AUTHENTICATION: 2_000,
+        Category.SERVICE: 9_000,
+        Category.UTILITY: 4_000,
+        Category.MARKETING: 9_000,
+    }
+    named = {"window_ms": 60_000, "guard_ms": 200, "lease_ms": 5_000, "attempts_max": 3}
+    return Terms(**{**named, "doubt_ms": doubt_ms, **changes})
+
+
+@dataclass
+class History:
+    """One seeded history: it makes the next step, and remembers what the ledgers gave."""
+
+    seed: int
+    rng: random.Random = field(init=False)
+    now_ms: int = START_MS
+    claimed: list[Claimed] = field(default_factory=list)
+    past: list[Claimed] = field(default_factory=list)
+    counters: Counter[str] = field(default_factory=Counter)
+    rows_made: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.seed)
+
+    def clock(self) -> int:
+        """Return the history's time."""
+        return self.now_ms
+
+    def setup(self) -> list[Step]:
+        """Return the steps that make a small world."""
+        limit = self.rng.choice([1, 3, 10, 25, -1])
+        scope = self.rng.choice(["portfolio", "portfolio", "phone_number"])
+        reserve = self.rng.choice([(0.0, 0.0, 0.0, 0.0), (0.34, 0.0, 0.1, 0.0)])
+        spec = PortfolioSpec(limit, scope, 0.0, reserve, self.rng.choice([0, 0, 2]))
+        steps: list[Step] = [("put", lambda led: led.put_portfolio(PORTFOLIO, spec))]
+        steps += [self._put_sender(sender) for sender in SENDERS]
+        for template, category in zip(TEMPLATES[:3], _CATEGORIES, strict=True):
+            approved = TemplateSpec(TemplateStatus.APPROVED, category)
+            steps.append(("put", _bind("put_template", template, approved)))
+        for source in SOURCES:
+            spec_of = SourceSpec(SourceState.RUNNING, self.rng.choice([1, 1, 3]))
+            steps.append(("put", _bind("put_source", source, spec_of)))
+        return steps
+
+    def _put_sender(self, sender: SenderId) -> Step:
+        mps = self.rng.choice([2, 80, 1_000])
+        closed_ms = self.rng.choice([0, 0, 0, 0, self.now_ms + 4_000, FOREVER_MS])
+        places = self.rng.choice([0, 0, 2])
+        spec = SenderSpec(WabaId("w"), mps, closed_ms, places=places)
+        return ("put", _bind("put_sender", sender, spec))
+
+    def step(self) -> Step:
+        """Return the next step."""
+        kinds = [self._enqueue, self._claim, self._settle, self._receive, self._put, self._wait]
+        weights = [14, 30, 26, 10, 8, 12]
+        return self.rng.choices(kinds, weights)[0]()
+
+    # -- what may happen ----------------------------------------------------------------------
+
+    def _wait(self) -> Step:
+        self.now_ms += self.rng.choice([0, 1, 5, 12, 100, 999, 1_000, 4_999, 5_000, 6_001, 60_200])
+        if self.rng.random() < 0.4:
+            return ("rescue", lambda led: led.rescue(PORTFOLIO))
+        return ("quota", lambda led: led.quota(PORTFOLIO))
+
+    def _lane(self) -> Lane:
+        template = self.rng.choice(TEMPLATES)
+        return Lane(
+            self.rng.choice(SOURCES),
+            self.rng.choice(SENDERS),
+            template,
+            self.rng.choice([*Priority, Priority.MARKETING, Priority.MARKETING]),
+        )
+
+    def _enqueue(self) -> Step:
+        lane = self._lane()
+        keyed = lane.source.startswith(("journey", "direct"))
+        rows = [self._row(keyed=keyed) for _ in range(self.rng.choice([1, 2, 8, 40]))]
+        batch = Batch(PORTFOLIO, lane, rows)
+        return ("enqueue", lambda led: led.enqueue([batch]))
+
+    def _row(self, *, keyed: bool) -> Row:
+        rng = self.rng
+        self.rows_made += 1
+        again = rng.random() < 0.15
+        number = rng.randrange(1, self.rows_made + 1) if again else self.rows_made
+        recipient = rng.randrange(RECIPIENTS)
+        fingerprint = rng.choice([b"A", b"B"] if again else [b"A"]) * 8
+        return Row(
+            RecipientKey(b"recip" + recipient.to_bytes(3, "big")),
+            b"+1555" + str(recipient).encode() + b"\x1fAnna",
+            content=rng.choice([0, 1, 300]),
+            repeats_max=rng.choice([0, 1, 2]),
+            expires_at_ms=rng.choice([0, 0, 0, 0, self.now_ms + 20_000]),
+            not_before_ms=rng.choice([0, 0, 0, 0, self.now_ms + 3_000]),
+            dedupe=number.to_bytes(8, "big"),
+            fingerprint=fingerprint if keyed else b"",
+        )
+
+    def _claim(self) -> Step:
+        worker = self.rng.choice(WORKERS)
+        draw = self.rng.random()
+        if draw < 0.88 or not self.counters[worker]:
+            self.counters[worker] += 1
+        elif draw > 0.98:
+            return ("stale", self._ask(worker, self.counters[worker] - 1))
+        self.seen["re-ask"] += draw >= 0.88
+        return ("claim", self._ask(worker, self.counters[worker]))
+
+    def _ask(self, worker: str, counter: int) -> Callable[[Any], Any]:
+        most = self.rng.choice([1, 3, 20, 100])
+        ask = Ask(PORTFOLIO, worker, counter, most, self.rng.choice([0, most, most, most]))
+        return lambda led: led.claim([ask])
+
+    def _settle(self) -> Step:
+        rng = self.rng
+        chosen: list[tuple[JobKey, int]] = []
+        for _ in range(min(len(self.claimed), rng.choice([1, 2, 10]))):
+            job = self.claimed.pop(rng.randrange(len(self.claimed)))
+            self.past.append(job)
+            chosen.append((job.key, job.attempt))
+        if self.past and rng.random() < 0.2:
+            late = rng.choice(self.past)
+            chosen.append((late.key, late.attempt))
+        settlements = [Settlement(key, n, self._outcome()) for key, n in chosen]
+        if len(chosen) == 1 and rng.random() < 0.1:
+            key, attempt = chosen[0]
+            return ("again", lambda led: led.again(PORTFOLIO, key, attempt))
+        return ("settle", lambda led: led.settle(PORTFOLIO, settlements))
+
+    def _outcome(self) -> Outcome:
+        rng, now_ms = self.rng, self.now_ms
+        later_ms = now_ms + rng.choice([0, 500, 3_000, 30_000])
+        draw = rng.random()
+        if draw < 0.5:
+            return Accepted(f"wamid.{rng.randrange(10**6)}", held=rng.random() < 0.1)
+        if draw < 0.62:
+            return InDoubt("silence")
+        if draw < 0.70:
+            return Unwritten("late")
+        if draw < 0.80:
+            return Retry(131000, later_ms, "unknown")
+        if draw < 0.90:
+            return Dropped(rng.choice([131026, 999]), "never", strikes=rng.random() < 0.6)
+        gate = rng.choice([Gate.PAIR, Gate.RATE, Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE])
+        return Deferred(gate, 130429, later_ms, "slow")
+
+    def _receive(self) -> Step:
+        pool = self.claimed + self.past
+        receipts = [self._receipt(pool) for _ in range(self.rng.choice([1, 3]))]
+        return ("receive", lambda led: led.receive(PORTFOLIO, receipts))
+
+    def _receipt(self, pool: list[Claimed]) -> Receipt:
+        rng = self.rng
+        job = rng.choice(pool) if pool and rng.random() < 0.9 else None
+        recipient = job.recipient if job else RecipientKey(b"foreign" + bytes([rng.randrange(9)]))
+        return Receipt(
+            key=job.key if job else None,
+            attempt=job.attempt if job else 0,
+            recipient=recipient,
+            status=rng.choice(list(DeliveryStatus)[2:]),
+            at_ms=self.now_ms + rng.choice([-61_000, -5_000, -1, 0, 900]),
+            wamid=rng.choice(["", "wamid.X"]),
+            code=131026,
+            counted=rng.random() < 0.9,
+            undelivered=rng.random() < 0.8,
+        )
+
+    def _put(self) -> Step:
+        rng = self.rng
+        draw = rng.random()
+        if draw < 0.2:
+            limit = PortfolioSpec(rng.choice([0, 1, 5, 20, -1]))
+            return ("put", lambda led: led.put_portfolio(PORTFOLIO, limit))
+        if draw < 0.35:
+            return self._put_sender(rng.choice(SENDERS))
+        if draw < 0.55:
+            place = rng.randrange(3)
+            status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
+            spec = TemplateSpec(status, _CATEGORIES[place])
+            return ("put", _bind("put_template", TEMPLATES[place], spec))
+        if draw < 0.75:
+            return self._put_source()
+        recipient = RecipientKey(b"recip" + rng.randrange(RECIPIENTS).to_bytes(3, "big"))
+        if draw < 0.85:
+            until_ms = self.now_ms + rng.choice([100, 30_000])
+            sender = rng.choice(SENDERS)
+            return ("put", _bind("open_window", sender, recipient, until_ms))
+        if draw < 0.93:
+            name = rng.choice(["suppress", "unsuppress"])
+            category = rng.choice([None, Category.MARKETING])
+            return ("put", _bind(name, recipient, category))
+        until_ms = rng.choice([0, self.now_ms + 2_000])
+        return ("put", _bind("close_account", WabaId("w"), until_ms, "tests"))
+
+    def _put_source(self) -> Step:
+        states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED] * 2
+        state = self.rng.choice([*states, SourceState.SCHEDULED, SourceState.CANCELLED])
+        if state is SourceState.CANCELLED and self.rng.random() < 0.6:
+            state = SourceState.RUNNING
+        spec = SourceSpec(state, self.rng.choice([1, 2]), self.now_ms + 5_000)
+        return ("put", _bind("put_source", self.rng.choice(SOURCES), spec))
+
+    # -- what it learns -------------------------------------------------------------------------
+
+    def learn(self, kind: str, answer: Any) -> None:
+        """Remember what the ledgers gave, and which transitions were visited."""
+        self.seen[kind] += 1
+        if kind in ("claim", "stale"):
+            self._learn_claim(answer[0])
+        elif kind == "rescue":
+            self.seen["doubted"] += len(answer.doubted)
+            self.seen["repeated"] += len(answer.repeated)
+            self.seen["unknown"] += len(answer.unknown)
+        elif kind == "settle":
+            self.seen["ignored"] += len(answer.ignored)
+            for gate, _ in answer.closed:
+                self.seen[f"closed {gate}"] += 1
+        elif kind == "receive":
+            self.seen["settled by evidence"] += len(answer.settled)
+            self.seen["cancelled repeat"] += len(answer.cancelled_repeats)
+        elif kind == "quota":
+            self.seen["debt"] += answer.debt > 0
+        elif kind == "enqueue":
+            self.seen["duplicate"] += len(answer[0].not_new)
+            self.seen["conflict"] += sum(known.conflict for known in answer[0].not_new)
+
+    def _learn_claim(self, answer: Any) -> None:
+        held = {job.key for job in answer.jobs}
+        self.claimed = [job for job in self.claimed if job.key not in held]
+        self.claimed += answer.jobs
+        self.seen["jobs"] += len(answer.jobs)
+        self.seen[f"refused {answer.refused}"] += bool(answer.refused)
+        for refusal in answer.refusals:
+            self.seen[f"gate {refusal.gate}"] += refusal.count
+
+
+_CATEGORIES = (Category.MARKETING, Category.UTILITY, Category.AUTHENTICATION)
+
+
+def _bind(name: str, *arguments: Any) -> Callable[[Any], Any]:
+    return lambda led: getattr(led, name)(PORTFOLIO, *arguments)
