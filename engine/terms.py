@@ -13,7 +13,8 @@ STEPS_MAX = 256  # job steps of one claim; it says "again now" when it stopped e
 PROMOTE_MAX = 64  # delayed jobs one claim brings back
 SENDERS_MAX = 64  # due senders one claim looks at
 WAITERS_MAX = 32  # lanes one claim passes over while it looks for a freed place's best job
-RESCUE_MAX = 256  # leases and doubts one rescue settles
+RESCUE_MAX = 256  # doubts one rescue settles
+CLAIMS_MAX = 16  # claims whose lease ran out that one rescue looks at
 STRIKES_MAX = 5  # unknown codes in a row that park a sender's template
 RECOVER_MS = 10_000  # how long sending stops after a lost tail, for workers to re-assert
 

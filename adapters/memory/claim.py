@@ -100,14 +100,13 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
         return Answer(
             [],
             now_ms + 1_000,
-            rescue_at_ms=slot.deadlines.first_ms(),
+            rescue_at_ms=slot.rescue_at_ms(),
             sequence=slot.sequence,
             refused=refused,
         )
     under_way = Claim(slot, ask, now_ms, low_left=min(ask.low, ask.most))
-    last = slot.claims.get(ask.worker)
-    if last is not None and last[0] == ask.counter:
-        _give_again(under_way, last[1])
+    if slot.workers.get(ask.worker) == ask.counter:
+        _give_again(under_way)
         return _answer(under_way)
     _open_scheduled(slot, now_ms)
     _promote(slot, now_ms)
@@ -122,8 +121,11 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
             _serve_fresh(under_way, loaded, priority, most=ask.most)
     for loaded in under_way.loaded.values():
         _set_due(under_way, loaded)
-    slot.claims[ask.worker] = (ask.counter, [job.key for job in under_way.jobs])
+    slot.workers[ask.worker] = ask.counter
     if under_way.jobs:
+        name = f"{ask.worker}:{ask.counter}"
+        slot.claims[name] = [(job.key, job.attempt) for job in under_way.jobs]
+        slot.leases.set(name, now_ms + slot.terms.lease_ms)
         slot.sequence += 1
     for scope in list(slot.windows):
         slot.windows[scope].prune(now_ms)
@@ -136,8 +138,7 @@ def _refused(slot: Slot, ask: Ask, now_ms: int) -> str:
         slot.recovering_until_ms = now_ms + RECOVER_MS
     if now_ms < slot.recovering_until_ms:
         return "recovering"
-    last = slot.claims.get(ask.worker)
-    return "stale" if last is not None and ask.counter < last[0] else ""
+    return "stale" if ask.counter < slot.workers.get(ask.worker, 0) else ""
 
 
 def _answer(under_way: Claim) -> Answer:
@@ -147,7 +148,7 @@ def _answer(under_way: Claim) -> Answer:
         under_way.jobs,
         come_back_ms,
         more=come_back_ms <= under_way.now_ms,
-        rescue_at_ms=slot.deadlines.first_ms(),
+        rescue_at_ms=slot.rescue_at_ms(),
         sequence=slot.sequence,
         refusals=[
             Refusals(sender, gate, count)
@@ -156,21 +157,18 @@ def _answer(under_way: Claim) -> Answer:
     )
 
 
-def _give_again(under_way: Claim, keys: list[JobKey]) -> None:
+def _give_again(under_way: Claim) -> None:
     """Return what is still leased of a wish whose answer was lost, with fresh send times."""
     slot, ask = under_way.slot, under_way.ask
-    for key in keys:
+    for key, fence in slot.claims.get(f"{ask.worker}:{ask.counter}", []):
         opened = slot.open.get(key)
-        if opened is None or opened.doubted:
-            continue
-        if (opened.worker, opened.counter) != (ask.worker, ask.counter):
+        if opened is None or opened.doubted or opened.job.fence != fence:
             continue
         lane = slot.lane_of(key)
         loaded = under_way.load(lane.lane.sender)
         assert loaded.state is not None
         send_at_us = loaded.state.slots.take_us(under_way.now_ms)
-        lease_ms = slot.deadlines.moment(str(key))
-        under_way.jobs.append(claimed(opened, lane, send_at_us, lease_ms))
+        under_way.jobs.append(claimed(opened, lane, send_at_us))
 
 
 def _open_scheduled(slot: Slot, now_ms: int) -> None:
@@ -371,7 +369,7 @@ def _has_place(under_way: Claim, lane: LaneState, job: Job) -> bool:
 
 def _grant(under_way: Claim, lane: LaneState, job: Job) -> None:
     """Reserve place and send time, and put the job under a lease."""
-    slot, ask, now_ms = under_way.slot, under_way.ask, under_way.now_ms
+    slot, now_ms = under_way.slot, under_way.now_ms
     loaded = under_way.load(lane.lane.sender)
     assert loaded.state is not None
     horizon_ms = _pair_horizon_ms(under_way, lane, job)
@@ -384,15 +382,14 @@ def _grant(under_way: Claim, lane: LaneState, job: Job) -> None:
         slot.pairs[pair] = pair_after_ms(horizon_ms, now_ms)
     job.fence += 1
     slot.repeating.discard(job.key)
-    opened = Open(job, lease_ms if counted else 0, ask.worker, ask.counter)
+    opened = Open(job, lease_ms, counted)
     slot.open[job.key] = opened
-    slot.deadlines.set(str(job.key), lease_ms)
     slot.count(job.key, JobState.IN_FLIGHT, 1)
     rate_off = Gate.RATE in slot.terms.gates_off
     send_at_us = now_ms * 1_000 if rate_off else loaded.state.slots.take_us(now_ms)
     loaded.state.turn += 1
     under_way.low_left -= lane.lane.priority > Priority.SERVICE
-    under_way.jobs.append(claimed(opened, lane, send_at_us, lease_ms))
+    under_way.jobs.append(claimed(opened, lane, send_at_us))
 
 
 def _take_place(under_way: Claim, lane: LaneState, job: Job, lease_ms: int) -> None:
@@ -405,20 +402,20 @@ def _take_place(under_way: Claim, lane: LaneState, job: Job, lease_ms: int) -> N
     window.replace(job.recipient, 0, lease_ms, now_ms)
 
 
-def claimed(opened: Open, lane: LaneState, send_at_us: int, lease_ms: int) -> Claimed:
+def claimed(opened: Open, lane: LaneState, send_at_us: int) -> Claimed:
     """Return a claimed job as its worker gets it."""
     job = opened.job
     return Claimed(
         key=job.key,
         attempt=job.fence,
         send_at_us=send_at_us,
-        lease_until_ms=lease_ms,
+        lease_until_ms=opened.since_ms,
         due_ms=job.due_ms,
         recipient=job.recipient,
         content=job.content,
         tail=job.tail,
         lane=lane.lane,
-        counted=bool(opened.hold_ms),
+        counted=opened.counted,
     )
 
 

@@ -50,9 +50,8 @@ def _settle(
         answer.settled.append(key)
     elif receipt.attempt == opened.job.fence:
         kept_ms = 0 if receipt.undelivered else now_ms
-        counted = opened.hold_ms > 0
-        job = close(slot, opened, now_ms, proof_ms=kept_ms if counted else 0)
-        mark_ms = kept_ms if counted else 0
+        mark_ms = kept_ms if opened.counted else 0
+        job = close(slot, opened, now_ms, proof_ms=mark_ms)
         slot.end(job, JobState.FAILED, mark_ms=mark_ms, code=receipt.code)
         answer.settled.append(key)
 

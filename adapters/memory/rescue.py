@@ -6,24 +6,27 @@ from adapters.memory.settle import doubt
 from adapters.memory.slot import Open, Slot
 from engine.model import JobKey, JobState, parse_key
 from engine.ports import Rescued
-from engine.terms import RESCUE_MAX
+from engine.terms import CLAIMS_MAX, RESCUE_MAX
 
 
 def rescue(slot: Slot, now_ms: int) -> Rescued:
-    """Settle up to RESCUE_MAX deadlines that have passed, the earliest first."""
+    """Settle up to RESCUE_MAX doubts and leases that have run out, the earliest first."""
     answer = Rescued([], [], [])
-    for name in slot.deadlines.due(now_ms, RESCUE_MAX):
+    for name in slot.doubts.due(now_ms, RESCUE_MAX):
         key = parse_key(name)
-        opened = slot.open[key]
-        if not opened.doubted:
-            doubt(slot, opened, slot.deadlines.moment(name), now_ms)
-            answer.doubted.append(key)
-        else:
-            _decide(slot, key, opened, now_ms, answer)
+        _decide(slot, key, slot.open[key], now_ms, answer)
+    for name in slot.leases.due(now_ms, CLAIMS_MAX):
+        ended_ms = slot.leases.moment(name)
+        slot.leases.drop(name)
+        for key, fence in slot.claims.pop(name):
+            opened = slot.open.get(key)
+            if opened is not None and not opened.doubted and opened.job.fence == fence:
+                doubt(slot, opened, ended_ms, now_ms)
+                answer.doubted.append(key)
     if answer.doubted or answer.repeated or answer.unknown:
         slot.sequence += 1
     answer.sequence = slot.sequence
-    answer.rescue_at_ms = slot.deadlines.first_ms()
+    answer.rescue_at_ms = slot.rescue_at_ms()
     answer.due_at_ms = slot.next_due_ms(now_ms)
     return answer
 
@@ -35,7 +38,7 @@ def _decide(slot: Slot, key: JobKey, opened: Open, now_ms: int, answer: Rescued)
     """
     job = opened.job
     del slot.open[key]
-    slot.deadlines.drop(str(key))
+    slot.doubts.drop(str(key))
     slot.count(key, JobState.IN_DOUBT, -1)
     expired = bool(job.expires_at_ms) and job.expires_at_ms <= now_ms
     cancelled = slot.is_cancelled(slot.lane_of(key))

@@ -42,7 +42,7 @@ def _apply(slot: Slot, opened: Open, outcome: Outcome, now_ms: int, answer: Sett
         case Retry():
             _retry(slot, close(slot, opened, now_ms), outcome)
         case Deferred():
-            sent_at_ms = slot.deadlines.moment(str(opened.job.key)) - slot.terms.lease_ms
+            sent_at_ms = opened.since_ms - slot.terms.lease_ms
             _defer(slot, close(slot, opened, now_ms), outcome, sent_at_ms, now_ms, answer)
         case Dropped():
             job = close(slot, opened, now_ms)
@@ -55,9 +55,9 @@ def _apply(slot: Slot, opened: Open, outcome: Outcome, now_ms: int, answer: Sett
 
 def accept(slot: Slot, opened: Open, mark_ms: int, wamid: str, *, held: bool = False) -> None:
     """End a job as accepted: its place is kept, counted from `mark_ms`."""
-    counted = opened.hold_ms > 0
-    job = close(slot, opened, mark_ms, proof_ms=mark_ms if counted else 0)
-    done = slot.end(job, JobState.ACCEPTED, mark_ms=mark_ms if counted else 0)
+    proof_ms = mark_ms if opened.counted else 0
+    job = close(slot, opened, mark_ms, proof_ms=proof_ms)
+    done = slot.end(job, JobState.ACCEPTED, mark_ms=proof_ms)
     done.wamid = wamid
     if held:
         done.delivery = DeliveryStatus.HELD
@@ -71,7 +71,7 @@ def close(slot: Slot, opened: Open, now_ms: int, proof_ms: int = 0) -> Job:
         window = slot.window(slot.scope(slot.lane_of(job.key).lane.sender))
         window.replace(job.recipient, opened.hold_ms, proof_ms, now_ms)
     del slot.open[job.key]
-    slot.deadlines.drop(str(job.key))
+    slot.doubts.drop(str(job.key))
     slot.count(job.key, JobState.IN_DOUBT if opened.doubted else JobState.IN_FLIGHT, -1)
     return job
 
@@ -80,13 +80,13 @@ def doubt(slot: Slot, opened: Open, since_ms: int, now_ms: int) -> None:
     """Turn a lease into a doubt: counted from the last moment the message may have been taken."""
     job = opened.job
     lane = slot.lane_of(job.key)
-    if opened.hold_ms:
+    if opened.counted:
         window = slot.window(slot.scope(lane.lane.sender))
-        window.replace(job.recipient, opened.hold_ms, since_ms, now_ms)
-        opened.hold_ms = since_ms
+        window.replace(job.recipient, opened.since_ms, since_ms, now_ms)
+    opened.since_ms = since_ms
     opened.doubted = True
     wait_ms = slot.terms.doubt_ms[slot.category(lane.lane)]
-    slot.deadlines.set(str(job.key), since_ms + wait_ms)
+    slot.doubts.set(str(job.key), since_ms + wait_ms)
     slot.count(job.key, JobState.IN_FLIGHT, -1)
     slot.count(job.key, JobState.IN_DOUBT, 1)
 

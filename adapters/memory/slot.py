@@ -47,10 +47,14 @@ class Open:
     """A claimed job: in flight, or in doubt."""
 
     job: Job
-    hold_ms: int  # its proof in the window; 0 when it does not count
-    worker: str
-    counter: int
+    since_ms: int  # when its lease ends, or since when it is in doubt
+    counted: bool  # whether that moment is its proof in the window
     doubted: bool = False
+
+    @property
+    def hold_ms(self) -> int:
+        """Return its proof in the window; 0 when it does not count."""
+        return self.since_ms if self.counted else 0
 
 
 @dataclass(slots=True)
@@ -185,10 +189,12 @@ class Slot:
         self.later: dict[JobKey, tuple[Job, Gate]] = {}
         self.repeating: set[JobKey] = set()
         self.done: dict[JobKey, Done] = {}
-        self.claims: dict[str, tuple[int, list[JobKey]]] = {}
+        self.workers: dict[str, int] = {}  # counter of each worker's last wish
+        self.claims: dict[str, list[tuple[JobKey, int]]] = {}  # jobs and fences of each claim
         self.due = Timeline()  # senders
         self.later_at = Timeline()  # delayed jobs
-        self.deadlines = Timeline()  # leases and doubts
+        self.leases = Timeline()  # claims
+        self.doubts = Timeline()  # jobs in doubt
         self.openings = Timeline()  # scheduled sources
 
     # -- naming things ------------------------------------------------------------------------
@@ -382,6 +388,10 @@ class Slot:
         moments = [self.due.first_ms(), self.later_at.first_ms(), self.openings.first_ms()]
         moments += [self.quota_frees_ms(scope, now_ms) for scope in self.waiting_scopes()]
         return max(now_ms, min(moments)) if min(moments) < FOREVER_MS else FOREVER_MS
+
+    def rescue_at_ms(self) -> int:
+        """Return when the nearest lease or doubt runs out."""
+        return min(self.leases.first_ms(), self.doubts.first_ms())
 
     def waiting_scopes(self) -> list[str]:
         """Return the scopes in which lanes wait for a place."""

@@ -71,7 +71,7 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
         case "done":
             return ended(packed, key)
         case "open":
-            state = JobState.IN_DOUBT if packed[:1] == b"D" else JobState.IN_FLIGHT
+            state = JobState.IN_DOUBT if packed[:1] in (b"D", b"d") else JobState.IN_FLIGHT
             return JobView(key, state, int.from_bytes(packed[20:22], "big"))
         case "aside":
             return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=until_ms)

@@ -16,9 +16,9 @@
 -- Returns  { gate or '', send_at_us, sequence }
 local job, fence = ARGV[8], tonumber(ARGV[9])
 local record = call('HGET', tag .. 'open', job)
-local is_ours = record and sub(record, 1, 1) == 'F' and number2(record, 7 + 14) == fence
+local is_ours = record and find(record, '^[Ff]') and number2(record, 7 + 14) == fence
 if not is_ours then return { 'source', 0, meta.sequence } end
-local lane = lane_of(tonumber(string.match(job, '^%d+')))
+local lane = lane_of_job(job)
 local gate = closed_gate(lane)
 if gate then return { gate, 0, meta.sequence } end
 local key = tag .. 's:' .. lane.sender
@@ -31,6 +31,6 @@ end
 local learned = tonumber(h[4] or 0)
 local rate = learned > 0 and learned or tonumber(h[3])
 local slot_us = max(tonumber(h[5] or 0), now * 1000)
-call('HSET', key, 'next_us', text(slot_us + math.ceil(1000000 / rate)))
+call('HSET', key, 'next_us', slot_us + math.ceil(1000000 / rate))
 touch(true)
 return { '', slot_us, meta.sequence }

@@ -21,7 +21,7 @@ local function add(source, field, by)
   seen[source][field] = (seen[source][field] or 0) + by
 end
 
-local function source_of_job(job) return lane_of(tonumber(string.match(job, '^%d+'))).source end
+local function source_of_job(job) return lane_of_job(job).source end
 
 for number = 1, meta.lanes do
   local lane = lane_of(number)
@@ -40,11 +40,11 @@ for number = 1, meta.lanes do
 end
 local open = call('HGETALL', tag .. 'open')
 for i = 1, #open, 2 do
-  local state = sub(open[i + 1], 1, 1) == 'D' and 's:in_doubt' or 's:in_flight'
+  local state = find(open[i + 1], '^[Dd]') and 's:in_doubt' or 's:in_flight'
   add(source_of_job(open[i]), state, 1)
-  if not call('ZSCORE', tag .. 'deadlines', open[i]) then wrong[#wrong + 1] = open[i] .. ' has no deadline' end
+  local waits = call('ZSCORE', tag .. 'doubts', open[i])
+  if (state == 's:in_doubt') ~= (waits ~= false) then wrong[#wrong + 1] = open[i] .. ': doubt without its time' end
 end
-if call('ZCARD', tag .. 'deadlines') ~= #open / 2 then wrong[#wrong + 1] = 'deadlines without jobs' end
 local GATES = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
 local aside = call('HGETALL', tag .. 'aside')
 for i = 1, #aside, 2 do

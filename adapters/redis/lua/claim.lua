@@ -23,7 +23,9 @@
 --   refusals  sender|gate, how often, ...
 --   jobs      lane, row, send_at_us, counts 0|1, ...
 --
--- claims  HASH  worker -> counter|job:fence,job:fence,...
+-- workers  HASH  worker -> counter of its last wish
+-- claims   HASH  worker:counter -> job,fence,job,fence,...; until its lease is over
+-- leases   ZSET  worker:counter -> when its lease runs out
 local worker, counter = ARGV[8], tonumber(ARGV[9])
 local known_sequence = tonumber(ARGV[12])
 
@@ -32,7 +34,7 @@ local function refused()
   if known_sequence > meta.sequence then
     meta.sequence = known_sequence
     meta.recovering = now + 10000
-    call('HSET', tag .. 'meta', 'sequence', text(known_sequence), 'recovering', text(meta.recovering))
+    call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', meta.recovering)
   end
   if now < meta.recovering then return 'recovering' end
 end
@@ -43,29 +45,32 @@ local function answer(why, come_back_ms)
     flat[#flat + 1] = name
     flat[#flat + 1] = times
   end
-  return { why, come_back_ms, first_of('deadlines'), meta.sequence, lease_until, flat, jobs }
+  local rescue_ms = min(first_of('leases'), first_of('doubts'))
+  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs }
 end
 
 -- give_again: what is still leased of a wish whose answer was lost, with fresh send times.
-local function give_again(listed)
-  for job, fence in string.gmatch(listed, '([%d%.]+):(%d+)') do
+local function give_again()
+  local claim = worker .. ':' .. ARGV[9]
+  local listed = call('HGET', tag .. 'claims', claim) or ''
+  for job, fence in string.gmatch(listed, '([%d%.]+),(%d+)') do
     local record = call('HGET', tag .. 'open', job)
-    if record and sub(record, 1, 1) == 'F' and row_fence(sub(record, 8)) == tonumber(fence) then
-      local lane = lane_of(tonumber(string.match(job, '^%d+')))
-      local at = #jobs
-      jobs[at + 1], jobs[at + 2] = lane.number, sub(record, 8)
+    local row = record and sub(record, 8)
+    if row and find(record, '^[Ff]') and row_fence(row) == tonumber(fence) then
+      local lane, at = lane_of_job(job), #jobs
+      jobs[at + 1], jobs[at + 2] = lane.number, row
       jobs[at + 3] = take_slot(load_sender(lane.sender))
-      jobs[at + 4] = number6(record, 2) > 0 and 1 or 0
-      lease_until = tonumber(call('ZSCORE', tag .. 'deadlines', job))
+      jobs[at + 4] = byte(record) == 70 and 1 or 0
+      lease_until = number6(record, 2)
     end
   end
   for _, sender in ipairs(sender_order) do
-    call('HSET', sender.key, 'next_us', text(sender.next_us), unpack(sender.fields))
+    call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
   end
 end
 
 local function open_scheduled()
-  for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', text(now), 'LIMIT', 0, 64)) do
+  for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)
     call('HSET', tag .. 'src:' .. name, 'state', 'running')
     source_of(name).state = 'running'
@@ -74,13 +79,13 @@ local function open_scheduled()
 end
 
 local function promote()
-  local flat = call('ZRANGEBYSCORE', tag .. 'later', '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, 64)
+  local flat = call('ZRANGEBYSCORE', tag .. 'later', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 64)
   for i = 1, #flat, 2 do
     local job = flat[i]
     local record = call('HGET', tag .. 'aside', job)
     call('ZREM', tag .. 'later', job)
     call('HDEL', tag .. 'aside', job)
-    local lane = lane_of(tonumber(string.match(job, '^%d+')))
+    local lane = lane_of_job(job)
     count(lane.source, 'w:' .. GATE_NAME[sub(record, 1, 1)], -1)
     put_back(lane, with_due(sub(record, 2), tonumber(flat[i + 1])))
   end
@@ -88,20 +93,16 @@ end
 
 local why = refused()
 if why then return answer(why, now + 1000) end
-local last = call('HGET', tag .. 'claims', worker)
-if last then
-  local bar = find(last, '|', 1, true)
-  local last_counter = tonumber(sub(last, 1, bar - 1))
-  if counter < last_counter then return answer('stale', now + 1000) end
-  if counter == last_counter then
-    give_again(sub(last, bar + 1))
-    return answer('', next_due())
-  end
+local last = tonumber(call('HGET', tag .. 'workers', worker) or 0)
+if counter < last then return answer('stale', now + 1000) end
+if counter == last then
+  give_again()
+  return answer('', next_due())
 end
 open_scheduled()
 promote()
 local due = {}
-for i, name in ipairs(call('ZRANGEBYSCORE', tag .. 'due', '-inf', text(now), 'LIMIT', 0, 64)) do
+for i, name in ipairs(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now, 'LIMIT', 0, 64)) do
   due[i] = load_sender(name)
 end
 local scopes = call('ZRANGE', tag .. 'waiting', 0, -1)
@@ -113,6 +114,6 @@ end
 flush_claim()
 flush_counts()
 flush_ends(ARGV[6])
-call('HSET', tag .. 'claims', worker, text(counter) .. '|' .. table.concat(names, ','))
+call('HSET', tag .. 'workers', worker, counter)
 touch(given > 0)
 return answer('', next_due())

@@ -9,33 +9,33 @@ local PAIR_INTERVAL_MS, PAIR_BURST = 6000, 44
 local some_pairs = call('ZCARD', tag .. 'pairs') > 0
 local pair_cache, pair_writes = {}, {}
 
-local function pair_horizon(lane, row)
-  local recipient = row_recipient(row)
-  local name = lane.sender .. ':' .. recipient
-  local known = pair_cache[name]
-  if not known and some_pairs then
-    known = tonumber(call('ZSCORE', tag .. 'pairs', name) or 0)
-    pair_cache[name] = known
+local function pair_horizon(lane, recipient)
+  if some_pairs then
+    local name = lane.sender .. ':' .. recipient
+    local known = pair_cache[name]
+    if not known then
+      known = tonumber(call('ZSCORE', tag .. 'pairs', name) or 0)
+      pair_cache[name] = known
+    end
+    if known > now then return known end
   end
-  if known and known > now then return known end
   local score = score_of(window(scope_of(lane.sender)), recipient)
   if score <= cut then return 0 end
   return min(score, now) + PAIR_INTERVAL_MS
 end
 
-local function pair_ready(lane, row)
-  return max(now, pair_horizon(lane, row) - (PAIR_BURST - 1) * PAIR_INTERVAL_MS)
-end
+local function pair_ready(horizon) return max(now, horizon - (PAIR_BURST - 1) * PAIR_INTERVAL_MS) end
 
-local function pair_note(lane, row, horizon)
-  local name = lane.sender .. ':' .. row_recipient(row)
+local function pair_note(lane, recipient, horizon)
+  local name = lane.sender .. ':' .. recipient
+  some_pairs = true
   pair_cache[name] = max(horizon, now) + PAIR_INTERVAL_MS
   pair_writes[name] = pair_cache[name]
 end
 
 local function flush_pairs()
   for name, horizon in pairs(pair_writes) do
-    call('ZADD', tag .. 'pairs', text(horizon), name)
+    call('ZADD', tag .. 'pairs', horizon, name)
   end
-  if some_pairs then call('ZREMRANGEBYSCORE', tag .. 'pairs', '-inf', text(now)) end
+  if some_pairs then call('ZREMRANGEBYSCORE', tag .. 'pairs', '-inf', now) end
 end

@@ -7,12 +7,12 @@ local function is_free(scope, priority)
   return ceiling < 0 or taken_in(scope) < ceiling
 end
 
-local function has_place(lane, row)
-  if off.quota or in_window(lane, row) then return true end
+local function has_place(lane, recipient)
+  if off.quota or in_window(lane, recipient) then return true end
   local scope = scope_of(lane.sender)
   local limit, taken = limit_of(scope), taken_in(scope)
   if limit.places < 0 then return true end
-  if score_of(window(scope), row_recipient(row)) > cut then
+  if score_of(window(scope), recipient) > cut then
     return taken <= limit.places or lane.priority <= 1
   end
   return taken < limit[lane.priority]

@@ -4,9 +4,8 @@
 -- suppressed  SET  recipient:category, or recipient: for all categories
 local some_suppressed = not off.suppression and call('SCARD', tag .. 'suppressed') > 0
 
-local function is_suppressed(lane, row)
+local function is_suppressed(lane, recipient)
   if not some_suppressed then return false end
-  local recipient = row_recipient(row)
   local hits = call('SMISMEMBER', tag .. 'suppressed', recipient .. ':',
     recipient .. ':' .. category_of(lane))
   return hits[1] == 1 or hits[2] == 1

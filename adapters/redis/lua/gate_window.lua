@@ -6,8 +6,8 @@
 -- The window must stay open for the guard longer: the message is still on its way when we decide.
 local some_windows = call('ZCARD', tag .. 'service') > 0
 
-local function in_window(lane, row)
+local function in_window(lane, recipient)
   if not some_windows then return false end
-  local until_ms = call('ZSCORE', tag .. 'service', lane.sender .. ':' .. row_recipient(row))
+  local until_ms = call('ZSCORE', tag .. 'service', lane.sender .. ':' .. recipient)
   return until_ms and tonumber(until_ms) > now + guard_ms or false
 end

@@ -29,23 +29,28 @@ local function done_key(number, sequence)
   return tag .. 'done:' .. number .. ':' .. floor(sequence / 4096)
 end
 
-local function pack_end(state, delivery, fence, mark, recipient, code, wamid)
-  local high = floor(code / 65536)
-  return state .. delivery .. bytes2(fence) .. bytes6(mark) .. recipient ..
-    bytes2(high) .. bytes2(code - high * 65536) .. wamid
+local last_mark, last_mark_bytes = 0, bytes6(0) -- a batch settles at one moment
+
+local function pack_end(state, delivery, fence_bytes, mark, recipient, code, wamid)
+  if mark ~= last_mark then last_mark, last_mark_bytes = mark, bytes6(mark) end
+  local code_bytes = code == 0 and '\0\0\0\0' or bytes2(floor(code / 65536)) .. bytes2(code % 65536)
+  return state .. delivery .. fence_bytes .. last_mark_bytes .. recipient .. code_bytes .. wamid
 end
 
 local ends, ended = {}, 0
 
 local function write_end(lane, sequence, packed, state)
-  local key = done_key(lane.number, sequence)
-  local fields = ends[key]
+  local bucket = floor(sequence / 4096)
+  if lane.done_bucket ~= bucket then
+    lane.done_bucket, lane.done_key = bucket, done_key(lane.number, sequence)
+  end
+  local fields = ends[lane.done_key]
   if not fields then
     fields = {}
-    ends[key] = fields
+    ends[lane.done_key] = fields
   end
-  fields[#fields + 1] = sequence
-  fields[#fields + 1] = packed
+  local at = #fields
+  fields[at + 1], fields[at + 2] = sequence, packed
   count(lane.source, 's:' .. state, 1)
   ended = ended + 1
 end

@@ -7,11 +7,12 @@
 -- accounts  HASH  waba -> closed until, epoch ms
 --
 -- Mirror of adapters/memory/claim.py, class Claim.
-local ROWS_READ = 32
 local most, low = tonumber(ARGV[10]), tonumber(ARGV[11])
+local rows_read = max(8, min(64, most)) -- a lane's rows come in bites of this many
 local steps, low_left, given = 256, min(low, most), 0
 local senders, sender_order, refusals = {}, {}, {}
 local lease_until = now + lease_ms
+local lease_bytes = bytes6(lease_until)
 
 local function refuse(sender, gate)
   local name = sender .. '|' .. gate
@@ -48,7 +49,7 @@ local function load_sender(name)
   if sender.learned > 0 and now - tonumber(h[5] or 0) >= 1000 then
     sender.learned = sender.learned + max(1, floor(sender.nominal / 50))
     if sender.learned >= sender.nominal then sender.learned = 0 end
-    sender.fields = { 'learned', text(sender.learned), 'raised', text(now) }
+    sender.fields = { 'learned', sender.learned, 'raised', now }
   end
   local rate = sender.learned > 0 and sender.learned or sender.nominal
   sender.interval_us = math.ceil(1000000 / rate)
@@ -76,21 +77,24 @@ end
 local function front(lane, name)
   local list = lane[name .. '_rows']
   if not list then
-    list = { rows = {}, at = 1, taken = 0, more = true }
+    list = { rows = {}, recipients = {}, at = 1, taken = 0, more = true }
     lane[name .. '_rows'] = list
   end
   if list.at > #list.rows and list.more then
-    list.rows = call('LRANGE', lane[name], list.taken, list.taken + ROWS_READ - 1)
-    list.at, list.more = 1, #list.rows == ROWS_READ
+    list.rows = call('LRANGE', lane[name], list.taken, list.taken + rows_read - 1)
+    list.at, list.more = 1, #list.rows == rows_read
     local recipients = {}
     for i, row in ipairs(list.rows) do recipients[i] = row_recipient(row) end
+    list.recipients = recipients
     fetch_scores(window(scope_of(lane.sender)), recipients)
   end
   return list.rows[list.at], list
 end
 
+-- pop: take the next row and the recipient it is for.
 local function pop(lane, name)
   local row, list = front(lane, name)
-  if row then list.at, list.taken = list.at + 1, list.taken + 1 end
-  return row
+  local recipient = list.recipients[list.at]
+  list.at, list.taken = list.at + 1, list.taken + 1
+  return row, recipient
 end

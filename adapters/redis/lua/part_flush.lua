@@ -1,6 +1,8 @@
 -- part_flush: what a claim decided is written, once per structure.
 --
--- Needs  part_serve.
+-- Needs    part_serve.
+-- ARGV[8]  worker   who asks
+-- ARGV[9]  counter  which of its wishes
 local PRUNE_MAX = 200
 
 local function flush_lanes()
@@ -9,6 +11,7 @@ local function flush_lanes()
       local list = lane[name .. '_rows']
       if list and list.taken > 0 then call('LTRIM', lane[name], list.taken, -1) end
     end
+    if lane.granted then count(lane.source, 's:in_flight', lane.granted) end
     if lane.parking then
       for i = 1, #lane.parking, 200 do
         call('RPUSH', lane.parked, unpack(lane.parking, i, min(i + 199, #lane.parking)))
@@ -31,7 +34,7 @@ local function flush_sender(sender)
     local fields = sender.fields
     for _, name in ipairs({ 'next_us', 'turn', 'share' }) do
       fields[#fields + 1] = name
-      fields[#fields + 1] = text(sender[name])
+      fields[#fields + 1] = sender[name]
     end
     call('HSET', sender.key, unpack(fields))
   end
@@ -46,7 +49,7 @@ local function flush_sender(sender)
     if at_ms < FOREVER then at_ms = max(now, at_ms) end
   end
   if at_ms < FOREVER then
-    call('ZADD', tag .. 'due', text(at_ms), sender.name)
+    call('ZADD', tag .. 'due', at_ms, sender.name)
   else
     call('ZREM', tag .. 'due', sender.name)
   end
@@ -62,7 +65,7 @@ end
 
 local function prune_windows()
   for _, win in pairs(windows) do
-    local past = call('ZRANGEBYSCORE', win.key, '-inf', text(cut), 'LIMIT', 0, PRUNE_MAX)
+    local past = call('ZRANGEBYSCORE', win.key, '-inf', cut, 'LIMIT', 0, PRUNE_MAX)
     if #past > 0 then
       call('ZREM', win.key, unpack(past))
       if win.several then call('HDEL', win.proofs, unpack(past)) end
@@ -77,7 +80,11 @@ local function flush_claim()
   flush_waiting()
   for i = 1, #opens, 200 do
     call('HSET', tag .. 'open', unpack(opens, i, min(i + 199, #opens)))
-    call('ZADD', tag .. 'deadlines', unpack(leases, i, min(i + 199, #leases)))
+  end
+  if given > 0 then
+    local claim = ARGV[8] .. ':' .. ARGV[9]
+    call('HSET', tag .. 'claims', claim, table.concat(names, ','))
+    call('ZADD', tag .. 'leases', lease_until, claim)
   end
   flush_windows()
   flush_pairs()

@@ -22,11 +22,24 @@ local function lane_of(number)
   if not lane then
     local h = call('HMGET', tag .. 'lane:' .. number, 'source', 'sender', 'template', 'priority',
       'passed', 'wait_passed', 'ghosts', 'asleep')
-    lane = { number = number, name = padded(number), source = h[1], sender = h[2],
+    lane = { number = number, prefix = number .. '.', name = padded(number), source = h[1], sender = h[2],
       template = h[3], priority = tonumber(h[4]), passed = tonumber(h[5] or 0),
       wait_passed = tonumber(h[6] or 0), ghosts = tonumber(h[7] or 0), asleep = h[8] == '1',
       key = tag .. 'lane:' .. number, queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number }
     lanes[number] = lane
+  end
+  return lane
+end
+
+-- lane_of_job: the lane whose number stands before the dot of a job's name.
+local lanes_by_prefix = {}
+
+local function lane_of_job(job)
+  local prefix = sub(job, 1, find(job, '.', 1, true) - 1)
+  local lane = lanes_by_prefix[prefix]
+  if not lane then
+    lane = lane_of(tonumber(prefix))
+    lanes_by_prefix[prefix] = lane
   end
   return lane
 end
@@ -83,7 +96,7 @@ local function wait_key(lane)
   return tag .. 'wait:' .. scope_of(lane.sender) .. ':' .. lane.priority
 end
 
-local function due_sooner(sender, at_ms) call('ZADD', tag .. 'due', 'LT', text(at_ms), sender) end
+local function due_sooner(sender, at_ms) call('ZADD', tag .. 'due', 'LT', at_ms, sender) end
 
 -- enter: let a lane into a ring; no credit for having slept. Returns 1 when it was not in it.
 local function enter(key, lane, passed)

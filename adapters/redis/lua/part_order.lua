@@ -30,9 +30,9 @@ local function serve_waiting(scope, priority)
 end
 
 local function take_fresh(lane, ring)
-  local row = pop(lane, 'queue')
-  local granted = examine(lane, row)
-  if granted and not has_place(lane, row) then
+  local row, recipient = pop(lane, 'queue')
+  local granted = examine(lane, row, recipient)
+  if granted and not has_place(lane, recipient) then
     refuse(lane.sender, 'quota')
     lane.parking = lane.parking or {}
     lane.parking[#lane.parking + 1] = row
@@ -41,13 +41,13 @@ local function take_fresh(lane, ring)
     granted = false
   end
   if granted then
-    grant(lane, row)
+    grant(lane, row, recipient)
     local weight = source_of(lane.source).weight
     ring_charge(ring, lane.number, floor(STRIDE * siblings(lane) / weight))
   end
   if not front(lane, 'queue') then
     lane.passed = ring_leave(ring.key, lane)
-    call('HSET', lane.key, 'passed', text(lane.passed))
+    call('HSET', lane.key, 'passed', lane.passed)
     ring_count(lane, -1)
   end
   return granted and 1 or 0

@@ -14,8 +14,8 @@ local function tell(gate, key)
 end
 
 local function close_pair(opened, until_ms)
-  local name = opened.lane.sender .. ':' .. row_recipient(opened.row)
-  call('ZADD', tag .. 'pairs', 'GT', text(until_ms + PAIR_LEFT_MS), name)
+  local name = opened.lane.sender .. ':' .. opened.recipient
+  call('ZADD', tag .. 'pairs', 'GT', until_ms + PAIR_LEFT_MS, name)
 end
 
 -- learn_down: one decrease per second of send times, for sends that are not long ago.
@@ -27,7 +27,7 @@ local function learn_down(sender, sent_at_ms)
   if now - sent_at_ms > JUDGED_FOR_MS then return end
   local learned = tonumber(h[2] or 0)
   local rate = learned > 0 and learned or tonumber(h[1])
-  call('HSET', key, 'learned', max(1, floor(rate * 7 / 10)), 'decreased', text(now), 'raised', text(now))
+  call('HSET', key, 'learned', max(1, floor(rate * 7 / 10)), 'decreased', now, 'raised', now)
   tell('rate', sender)
 end
 
@@ -45,7 +45,7 @@ local function close_gate(opened, gate, until_ms)
     field = name
   end
   if tonumber(call('HGET', key, field) or 0) < until_ms then
-    call('HSET', key, field, text(until_ms))
+    call('HSET', key, field, until_ms)
     tell(gate, name)
   end
 end
@@ -64,7 +64,7 @@ end
 local function defer(opened, detail)
   local gate, until_ms = string.match(detail, '^(%a+)|%d+|(%d+)$')
   until_ms = tonumber(until_ms)
-  local sent_at_ms = tonumber(call('ZSCORE', tag .. 'deadlines', opened.job)) - lease_ms
+  local sent_at_ms = opened.since - lease_ms
   close(opened, 0)
   if gate == 'pair' then
     close_pair(opened, until_ms)
@@ -108,8 +108,8 @@ end
 
 -- take_as_evidence: an acceptance that comes after its lease proves, and moves nothing backwards.
 local function take_as_evidence(job, wamid)
-  local number, sequence = string.match(job, '^(%d+)%.(%d+)$')
-  local key = done_key(number, tonumber(sequence))
+  local sequence = tonumber(string.match(job, '%d+$'))
+  local key = done_key(lane_of_job(job).number, sequence)
   flush_ends(keep_ms) -- it may have ended a moment ago, in this very call
   local done = call('HGET', key, sequence)
   if done then

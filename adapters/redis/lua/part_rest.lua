@@ -12,7 +12,7 @@ local function leave_ring(lane)
   local passed = leave(ring_key(lane), lane)
   if passed then
     lane.passed = passed
-    call('HSET', lane.key, 'passed', text(passed))
+    call('HSET', lane.key, 'passed', passed)
     ring_count(lane, -1)
   end
 end
@@ -21,7 +21,7 @@ local function leave_wait(lane)
   local passed = leave(wait_key(lane), lane)
   if not passed then return end
   lane.wait_passed = passed
-  call('HSET', lane.key, 'wait_passed', text(passed))
+  call('HSET', lane.key, 'wait_passed', passed)
   local scope = scope_of(lane.sender)
   for priority = 0, 3 do
     if call('EXISTS', tag .. 'wait:' .. scope .. ':' .. priority) == 1 then return end

@@ -19,7 +19,7 @@ local function with_failures(row, n) return sub(row, 1, 15) .. char(n) .. sub(ro
 local function with_repeats(row, n) return sub(row, 1, 16) .. char(n) .. sub(row, 18) end
 local function with_due(row, due) return sub(row, 1, 26) .. bytes6(due) .. sub(row, 33) end
 
-local function job_name(lane, row) return lane.number .. '.' .. text(row_sequence(row)) end
+local function job_name(lane, row) return lane.prefix .. number5(row, 1) end
 
 local function is_cancelled(lane) return source_of(lane.source).state == 'cancelled' end
 
@@ -43,6 +43,6 @@ local function delay(lane, row, until_ms, gate)
   local job = job_name(lane, row)
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job) end
   call('HSET', tag .. 'aside', job, GATE_LETTER[gate] .. row)
-  call('ZADD', tag .. 'later', text(until_ms), job)
+  call('ZADD', tag .. 'later', until_ms, job)
   count(lane.source, 'w:' .. gate, 1)
 end

@@ -1,41 +1,49 @@
 -- part_settle: how a lease or a doubt ends, and what becomes of the job's place.
 --
 -- Needs  part_slot, part_window, part_lanes, part_books, part_rows; doubts (category -> ms).
--- open       HASH  job -> state (F in flight, D in doubt), hold 6, row
--- deadlines  ZSET  job -> when its lease, or its doubt, runs out
+-- open    HASH  job -> state, moment 6, row
+--   state F in flight until the moment, D in doubt since it; small letters hold no place
+-- doubts  ZSET  job -> when its doubt time is over
 --
 -- Mirror of adapters/memory/settle.py.
 local function parse_open(job, record)
-  local number, sequence = string.match(job, '^(%d+)%.(%d+)$')
-  return { job = job, doubted = sub(record, 1, 1) == 'D', hold = number6(record, 2),
-    row = sub(record, 8), lane = lane_of(tonumber(number)), sequence = tonumber(sequence) }
+  local letter, row = byte(record), sub(record, 8)
+  local holds = letter == 70 or letter == 68
+  return { job = job, doubted = letter == 68 or letter == 100, since = number6(record, 2),
+    hold = holds and number6(record, 2) or 0, row = row, recipient = row_recipient(row),
+    lane = lane_of_job(job) }
 end
 
-local closed_jobs = {}
+local closed_jobs, closed_doubts = {}, {}
 
 local function flush_closed()
-  for i = 1, #closed_jobs, 200 do
-    local upto = min(i + 199, #closed_jobs)
-    call('HDEL', tag .. 'open', unpack(closed_jobs, i, upto))
-    call('ZREM', tag .. 'deadlines', unpack(closed_jobs, i, upto))
+  for i = 1, #closed_jobs, 400 do
+    call('HDEL', tag .. 'open', unpack(closed_jobs, i, min(i + 399, #closed_jobs)))
   end
-  closed_jobs = {}
+  if #closed_doubts > 0 then call('ZREM', tag .. 'doubts', unpack(closed_doubts)) end
+  closed_jobs, closed_doubts = {}, {}
+end
+
+-- drop_open: a job is neither in flight nor in doubt any more.
+local function drop_open(opened)
+  closed_jobs[#closed_jobs + 1] = opened.job
+  if opened.doubted then closed_doubts[#closed_doubts + 1] = opened.job end
+  opened.gone = true
+  count(opened.lane.source, opened.doubted and 's:in_doubt' or 's:in_flight', -1)
 end
 
 -- close: end a lease or a doubt; its hold gives way to `proof` (0: to nothing).
 local function close(opened, proof)
   if opened.hold > 0 then
-    replace(window(scope_of(opened.lane.sender)), row_recipient(opened.row), opened.hold, proof)
+    replace(window(scope_of(opened.lane.sender)), opened.recipient, opened.hold, proof)
   end
-  closed_jobs[#closed_jobs + 1] = opened.job
-  opened.gone = true
-  count(opened.lane.source, opened.doubted and 's:in_doubt' or 's:in_flight', -1)
+  drop_open(opened)
 end
 
 local function end_open(opened, letter, state, delivery, mark, code, wamid)
   local row = opened.row
-  local packed = pack_end(letter, delivery, row_fence(row), mark, row_recipient(row), code, wamid)
-  write_end(opened.lane, opened.sequence, packed, state)
+  local packed = pack_end(letter, delivery, sub(row, 14, 15), mark, opened.recipient, code, wamid)
+  write_end(opened.lane, row_sequence(row), packed, state)
 end
 
 -- accept: the job ends accepted; its place is kept, counted from now.
@@ -48,14 +56,14 @@ end
 
 -- doubt: a lease becomes a doubt, counted from the last moment the message may have been taken.
 local function doubt(opened, since_ms)
+  local letter = opened.hold > 0 and 'D' or 'd'
   if opened.hold > 0 then
-    replace(window(scope_of(opened.lane.sender)), row_recipient(opened.row), opened.hold, since_ms)
+    replace(window(scope_of(opened.lane.sender)), opened.recipient, opened.hold, since_ms)
     opened.hold = since_ms
   end
-  opened.doubted = true
-  call('HSET', tag .. 'open', opened.job, 'D' .. bytes6(opened.hold) .. opened.row)
-  local until_ms = since_ms + doubts[category_of(opened.lane)]
-  call('ZADD', tag .. 'deadlines', text(until_ms), opened.job)
+  opened.since, opened.doubted = since_ms, true
+  call('HSET', tag .. 'open', opened.job, letter .. bytes6(since_ms) .. opened.row)
+  call('ZADD', tag .. 'doubts', since_ms + doubts[category_of(opened.lane)], opened.job)
   count(opened.lane.source, 's:in_flight', -1)
   count(opened.lane.source, 's:in_doubt', 1)
 end
@@ -64,8 +72,7 @@ end
 -- Returns false where its source was cancelled meanwhile, and the job with it.
 local function cancel_repeat(job, wamid)
   call('SREM', tag .. 'repeating', job)
-  local number, sequence = string.match(job, '^(%d+)%.(%d+)$')
-  local lane, row = lane_of(tonumber(number)), nil
+  local sequence, lane, row = tonumber(string.match(job, '%d+$')), lane_of_job(job), nil
   local record = call('HGET', tag .. 'aside', job)
   if record then
     row = sub(record, 2)
@@ -75,7 +82,7 @@ local function cancel_repeat(job, wamid)
   elseif is_cancelled(lane) then
     return false
   else
-    local wanted = bytes5(tonumber(sequence))
+    local wanted = bytes5(sequence)
     for _, name in ipairs({ 'queue', 'parked' }) do
       local at = 0
       repeat -- near the front: repeats are put there
@@ -88,7 +95,7 @@ local function cancel_repeat(job, wamid)
     end
     call('HINCRBY', lane.key, 'ghosts', 1)
   end
-  local packed = pack_end('A', 0, row_fence(row), 0, row_recipient(row), 0, wamid)
-  write_end(lane, tonumber(sequence), packed, 'accepted')
+  local packed = pack_end('A', 0, sub(row, 14, 15), 0, row_recipient(row), 0, wamid)
+  write_end(lane, sequence, packed, 'accepted')
   return true
 end

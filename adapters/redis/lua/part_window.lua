@@ -62,7 +62,7 @@ end
 
 -- replace: take away one proof `old` (0: none) and add `with` (0: none).
 local function replace(win, recipient, old, with)
-  local score = score_of(win, recipient)
+  local score = win.scores[recipient] or score_of(win, recipient)
   local packed = win.several and call('HGET', win.proofs, recipient)
   if not packed and (score == old or score <= cut) then
     set_score(win, recipient, with > cut and with or 0)
@@ -93,13 +93,13 @@ local function flush_windows()
     for recipient in pairs(win.dirty) do
       local score = win.scores[recipient]
       if score > 0 then
-        adds[#adds + 1] = text(score)
-        adds[#adds + 1] = recipient
+        local at = #adds
+        adds[at + 1], adds[at + 2] = score, recipient
       else
         removes[#removes + 1] = recipient
       end
     end
-    if #adds > 0 then call('ZADD', win.key, unpack(adds)) end
+    for i = 1, #adds, 1000 do call('ZADD', win.key, unpack(adds, i, min(i + 999, #adds))) end
     if #removes > 0 then call('ZREM', win.key, unpack(removes)) end
     win.dirty = {}
   end

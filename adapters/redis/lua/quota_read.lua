@@ -23,7 +23,7 @@ repeat
   cursor = page[1]
   for i = 1, #page[2], 2 do
     local record = page[2][i + 1]
-    local holds = number6(record, 2) > 0
+    local holds = find(record, '^[FD]') ~= nil
     if holds and (scope ~= '' or meta.by_number == 1) then
       local number = string.match(page[2][i], '^%d+')
       holds = scope_of(call('HGET', tag .. 'lane:' .. number, 'sender')) == scope

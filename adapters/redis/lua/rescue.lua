@@ -23,8 +23,7 @@ local doubted, repeated, unknown = {}, {}, {}
 
 local function decide(opened)
   local row, lane = opened.row, opened.lane
-  closed_jobs[#closed_jobs + 1] = opened.job
-  count(lane.source, 's:in_doubt', -1)
+  drop_open(opened)
   local expires_ms = row_expires(row)
   local is_over = expires_ms > 0 and expires_ms <= now or is_cancelled(lane)
   if row_repeats(row) < byte(row, 18) and not is_over then
@@ -36,19 +35,28 @@ local function decide(opened)
   end
 end
 
-local past = call('ZRANGEBYSCORE', tag .. 'deadlines', '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, 256)
-for i = 1, #past, 2 do
-  local opened = parse_open(past[i], call('HGET', tag .. 'open', past[i]))
-  if opened.doubted then
-    decide(opened)
-  else
-    doubt(opened, tonumber(past[i + 1]))
-    doubted[#doubted + 1] = opened.job
+local function rest(claim, ended_ms)
+  local listed = call('HGET', tag .. 'claims', claim)
+  for job, fence in string.gmatch(listed, '([%d%.]+),(%d+)') do
+    local record = call('HGET', tag .. 'open', job)
+    local opened = record and parse_open(job, record)
+    if opened and not opened.doubted and row_fence(opened.row) == tonumber(fence) then
+      doubt(opened, ended_ms)
+      doubted[#doubted + 1] = job
+    end
   end
+  call('HDEL', tag .. 'claims', claim)
+  call('ZREM', tag .. 'leases', claim)
 end
+
+local past = call('ZRANGEBYSCORE', tag .. 'doubts', '-inf', now, 'LIMIT', 0, 256)
+for _, job in ipairs(past) do decide(parse_open(job, call('HGET', tag .. 'open', job))) end
 flush_closed()
+local over = call('ZRANGEBYSCORE', tag .. 'leases', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 16)
+for i = 1, #over, 2 do rest(over[i], tonumber(over[i + 1])) end
 flush_ends(keep_ms)
 flush_counts()
 flush_windows()
-touch(#past > 0)
-return { meta.sequence, next_due(), first_of('deadlines'), doubted, repeated, unknown }
+touch(#doubted + #past > 0)
+local rescue_ms = min(first_of('leases'), first_of('doubts'))
+return { meta.sequence, next_due(), rescue_ms, doubted, repeated, unknown }

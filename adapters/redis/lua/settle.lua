@@ -37,8 +37,9 @@ for i = 1, outcomes do
     local opened = parsed[listed[i]] or parse_open(listed[i], records[i])
     records[i], parsed[listed[i]] = opened, opened
     local scope = scope_of(opened.lane.sender)
-    recipients[scope] = recipients[scope] or {}
-    table.insert(recipients[scope], row_recipient(opened.row))
+    local members = recipients[scope] or {}
+    recipients[scope] = members
+    members[#members + 1] = opened.recipient
   end
 end
 for scope, members in pairs(recipients) do fetch_scores(window(scope), members) end
@@ -49,7 +50,8 @@ for i = 1, outcomes do
   local opened = records[i]
   if opened and not opened.gone and row_fence(opened.row) == fence then
     apply(opened, kind, detail, attempts_max)
-    logged[#logged + 1] = listed[i] .. kind .. (opened.hold > 0 and '+' or '-')
+    local at = #logged
+    logged[at + 1], logged[at + 2], logged[at + 3] = listed[i], kind, opened.hold > 0 and '+,' or '-,'
   else
     if kind == 'A' or kind == 'H' then take_as_evidence(listed[i], detail) end
     ignored[#ignored + 1] = listed[i]
@@ -60,5 +62,5 @@ flush_ends(keep_ms)
 flush_counts()
 flush_windows()
 touch(true)
-if #logged > 0 then call('XADD', tag .. 'log', text(now) .. '-*', 'settled', table.concat(logged, ',')) end
+if #logged > 0 then call('XADD', tag .. 'log', text(now) .. '-*', 'settled', table.concat(logged)) end
 return { meta.sequence, next_due(), ignored, news }

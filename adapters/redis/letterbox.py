@@ -1,0 +1,128 @@
+"""What processes leave for each other in Redis: webhook bodies until folded, and hints."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, Final, cast
+
+from redis import RedisError, ResponseError
+
+from adapters.redis.connect import Client
+from engine.errors import LedgerAwayError
+
+INBOX: Final = "ps:inbox"  # stream: `b`, the body of one webhook; acknowledged and deleted
+GROUP: Final = "fold"
+HINTS: Final = "ps:hints"  # stream: `wake`, portfolios; or `stop`, portfolio and source
+HINTS_MAX: Final = 1_000  # entries; who missed more looks by itself within a second
+ABANDONED_MS: Final = 60_000  # a body that its reader has not folded by then is somebody else's
+US: Final = b"\x1f"
+
+Entry = tuple[bytes, bytes]  # its id and its content
+
+
+class Inbox:
+    """Webhook bodies, each kept until it was folded; folding one twice changes nothing."""
+
+    def __init__(self, client: Client, blocking: Client, reader: str) -> None:
+        self._client = client
+        self._blocking = blocking
+        self._reader = reader
+
+    async def keep(self, body: bytes) -> None:
+        """Keep one body; raise LedgerAwayError when it may not have been kept."""
+        await _asked(self._client.xadd(INBOX, {b"b": body}))
+
+    async def open(self) -> None:
+        """Make the group of readers."""
+        try:
+            await _asked(self._client.xgroup_create(INBOX, GROUP, id="0", mkstream=True))
+        except LedgerAwayError as error:
+            if not isinstance(error.__cause__, ResponseError):
+                raise  # else the group is there already
+
+    async def read(self, most: int, block_ms: int) -> list[Entry]:
+        """Wait for bodies that nobody reads yet."""
+        reply = await _asked(
+            self._blocking.xreadgroup(
+                GROUP, self._reader, {INBOX: ">"}, count=most, block=block_ms
+            )
+        )
+        return _entries(reply, b"b")
+
+    async def take_over(self, most: int) -> list[Entry]:
+        """Return bodies whose reader died."""
+        reply = await _asked(
+            self._client.xautoclaim(
+                INBOX, GROUP, self._reader, min_idle_time=ABANDONED_MS, count=most
+            )
+        )
+        return [(entry, fields[b"b"]) for entry, fields in reply[1] if fields]
+
+    async def drop(self, entries: Sequence[bytes]) -> None:
+        """Note that these were folded."""
+        await _asked(self._client.xack(INBOX, GROUP, *entries))
+        await _asked(self._client.xdel(INBOX, *entries))
+
+    async def length(self) -> int:
+        """Return how many bodies wait."""
+        return int(await _asked(self._client.xlen(INBOX)))
+
+
+class Hints:
+    """Who may have something to claim, and which source was stopped: for all processes."""
+
+    def __init__(self, client: Client, blocking: Client) -> None:
+        self._client = client
+        self._blocking = blocking
+
+    async def wake(self, portfolios: Sequence[str]) -> None:
+        """Tell all processes that these portfolios have new jobs."""
+        await self._add(b"wake", "\n".join(portfolios).encode())
+
+    async def stop(self, portfolio: str, source: str) -> None:
+        """Tell all processes that a source was paused, stopped or cancelled."""
+        await self._add(b"stop", portfolio.encode() + US + source.encode())
+
+    async def heard(self, block_ms: int) -> AsyncIterator[tuple[str, list[str]]]:
+        """Yield what is told from now on: `wake` and portfolios, or `stop` and [portfolio, source].
+
+        Yields `quiet` and nothing after each `block_ms` of silence; ends with LedgerAwayError.
+        """
+        last: bytes | str = "$"
+        while True:
+            reply = await _asked(self._blocking.xread({HINTS: last}, count=100, block=block_ms))
+            found = _raw_entries(reply)
+            if not found:
+                yield "quiet", []
+                continue
+            last = found[-1][0]
+            for _, fields in found:
+                for name, content in fields.items():
+                    separator = "\n" if name == b"wake" else US.decode()
+                    yield name.decode(), content.decode().split(separator)
+
+    async def _add(self, name: bytes, content: bytes) -> None:
+        await _asked(self._client.xadd(HINTS, {name: content}, maxlen=HINTS_MAX, approximate=True))
+
+
+def _raw_entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:  # noqa: ANN401
+    """Return the entries of the one stream that was read, whichever shape the protocol gives."""
+    if not reply:
+        return []
+    streams = list(reply.values()) if isinstance(reply, dict) else [reply[0][1]]
+    entries = streams[0]
+    if entries and isinstance(entries[0], list):
+        entries = entries[0]
+    return cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)
+
+
+def _entries(reply: Any, name: bytes) -> list[Entry]:  # noqa: ANN401
+    return [(entry, fields[name]) for entry, fields in _raw_entries(reply) if fields]
+
+
+async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
+    try:
+        return await cast("Awaitable[Any]", call)
+    except (TimeoutError, RedisError, OSError) as error:
+        kind = type(error).__name__
+        raise LedgerAwayError(f"Redis does not answer: {kind}") from error

@@ -1,0 +1,160 @@
+"""The records that last: portfolios, senders, templates, campaigns, keys; tokens only sealed."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from redis import RedisError
+
+from adapters.redis.connect import Client
+from engine.directory import (
+    ApiKey,
+    Campaign,
+    Directory,
+    Portfolio,
+    Record,
+    Sender,
+    Template,
+    record_name,
+)
+from engine.errors import EngineError, LedgerAwayError
+from engine.model import PortfolioId, SenderId
+
+PREFIX: Final = "ps:registry:"
+VERSIONS: Final = PREFIX + "versions"  # hash: kind -> how often it changed
+NUMBERS: Final = PREFIX + "numbers"  # hash: portfolio -> its number; `:last` counts them
+TOKENS: Final = PREFIX + "tokens"  # hash: phone number id -> sealed access token
+SECRETS: Final = PREFIX + "secrets"  # hash: name -> 32 random bytes, made once
+KINDS: Final[Mapping[str, type[Record]]] = {
+    "portfolios": Portfolio,
+    "senders": Sender,
+    "templates": Template,
+    "campaigns": Campaign,
+    "api_keys": ApiKey,
+}
+KIND_OF: Final = {record: kind for kind, record in KINDS.items()}
+NONCE_BYTES: Final = 12
+SECRET_BYTES: Final = 32
+SEAL_VERSION: Final = b"\x01"
+
+
+class SealError(EngineError):
+    """A token was sealed with another PENSTOCK_SECRET_KEY; give that one, or add it again."""
+
+
+class Seal:
+    """AES-256-GCM over one text; its owner's name is authenticated, so they cannot be swapped."""
+
+    def __init__(self, secret: str) -> None:
+        self._cipher = AESGCM(hashlib.sha256(b"penstock seal\0" + secret.encode()).digest())
+
+    def close(self, owner: str, text: str) -> bytes:
+        """Return the text sealed."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return SEAL_VERSION + nonce + self._cipher.encrypt(nonce, text.encode(), owner.encode())
+
+    def open(self, owner: str, sealed: bytes) -> str:
+        """Return the text; SealError when another secret or another owner's name sealed it."""
+        nonce, content = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        try:
+            return self._cipher.decrypt(nonce, content, owner.encode()).decode()
+        except (InvalidTag, ValueError) as error:
+            raise SealError(
+                f"the access token of sender {owner} was sealed with another "
+                "PENSTOCK_SECRET_KEY: set that one, or add the sender again"
+            ) from error
+
+
+class RedisRegistry:
+    """See engine.directory.Registry; a change is seen by all processes at their next refresh."""
+
+    def __init__(self, client: Client, seal: Seal) -> None:
+        self.directory = Directory()
+        self._client = client
+        self._seal = seal
+        self._versions: dict[bytes, bytes] = {}
+        self._sealed: dict[str, bytes] = {}
+        self._tokens: dict[str, tuple[bytes, str]] = {}
+
+    async def put(self, record: Record) -> Record:
+        """See Registry.put."""
+        if isinstance(record, Portfolio) and not record.number:
+            record = replace(record, number=await self._number(record.id))
+        kind, name = KIND_OF[type(record)], record_name(record)
+        await self._write(kind, name, msgspec.json.encode(record))
+        self.directory.shelf_of(record)[name] = record
+        return record
+
+    async def refresh(self) -> None:
+        """See Registry.refresh."""
+        versions: dict[bytes, bytes] = await self._asked(self._client.hgetall(VERSIONS))
+        for kind in (*KINDS, "tokens"):
+            version = versions.get(kind.encode(), b"0")
+            if self._versions.get(kind.encode()) == version:
+                continue
+            await self._reload(kind)
+            self._versions[kind.encode()] = version
+
+    async def put_token(self, sender: SenderId, token: str) -> None:
+        """See Registry.put_token."""
+        sealed = self._seal.close(sender, token)
+        await self._write("tokens", sender, sealed)
+        self._sealed[sender] = sealed
+
+    def token_of(self, sender: SenderId) -> str:
+        """Return a sender's access token; empty when there is none."""
+        sealed = self._sealed.get(sender)
+        if sealed is None:
+            return ""
+        known = self._tokens.get(sender)
+        if known is None or known[0] != sealed:
+            known = self._tokens[sender] = (sealed, self._seal.open(sender, sealed))
+        return known[1]
+
+    async def secret(self, name: str) -> bytes:
+        """Return a secret of this ledger; whoever asks first makes it."""
+        mine = secrets.token_bytes(SECRET_BYTES)
+        await self._asked(self._client.hsetnx(SECRETS, name, mine))
+        kept: bytes = await self._asked(self._client.hget(SECRETS, name))
+        return kept
+
+    async def _number(self, portfolio: PortfolioId) -> int:
+        """Return a portfolio's number for ever; whoever asks first takes the next one."""
+        last = await self._asked(self._client.incr(NUMBERS + ":last"))
+        await self._asked(self._client.hsetnx(NUMBERS, portfolio, str(last)))
+        return int(await self._asked(self._client.hget(NUMBERS, portfolio)))
+
+    async def _write(self, kind: str, name: str, value: bytes) -> None:
+        """Write first, then tell: who reads between the two only reads once more."""
+        await self._asked(self._client.hset(PREFIX + kind, name, value))
+        await self._asked(self._client.hincrby(VERSIONS, kind, 1))
+
+    async def _reload(self, kind: str) -> None:
+        rows: dict[bytes, bytes] = await self._asked(self._client.hgetall(PREFIX + kind))
+        if kind == "tokens":
+            self._sealed = {name.decode(): sealed for name, sealed in rows.items()}
+            return
+        shelf = cast("dict[str, Record]", getattr(self.directory, kind))
+        records = {
+            name.decode(): msgspec.json.decode(value, type=KINDS[kind])
+            for name, value in rows.items()
+        }
+        for name, record in records.items():
+            if shelf.get(name) != record:  # the same object stays: what is cached by it holds
+                shelf[name] = record
+        for name in shelf.keys() - records.keys():
+            del shelf[name]
+
+    async def _asked(self, call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
+        try:
+            return await cast("Awaitable[Any]", call)
+        except (TimeoutError, RedisError, OSError) as error:
+            kind = type(error).__name__
+            raise LedgerAwayError(f"the registry does not answer: {kind}") from error
