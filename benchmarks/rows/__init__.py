@@ -1,0 +1,1 @@
+"""One module per row of the budget table; each measures and returns figures."""

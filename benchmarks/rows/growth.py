@@ -1,0 +1,81 @@
+"""Row 10: whether a send costs more when the queue is deep, or shared by many slow senders.
+
+A feeder keeps each queue at its depth, so every variant enqueues as much as it sends. Bare aiohttp
+runs beside every span and each cost is taken as a share of it: filling the deep queue takes so
+long that the machine's mood changes meanwhile.
+"""
+
+import asyncio
+
+from benchmarks import engine_under_test, message
+from benchmarks.engine_under_test import Setup
+from benchmarks.figures import Figure, for_reference, measured, ratios
+from benchmarks.rig import Rig, Span
+from benchmarks.rows.bare_client import bare_span
+from benchmarks.rows.worker_cpu import IN_FLIGHT, fill
+
+NAME = "growth"
+SHALLOW, DEEP, DEEP_SMOKE = 1_000, 10_000_000, 10_000
+FEW = Setup(senders=message.SENDERS, mps=1_000)
+FEED_EVERY_S = 0.005
+FEED_MIN = 100  # rows a call, so that feeding costs Redis the same per row everywhere
+
+
+async def measure(rig: Rig, *, smoke: bool) -> list[Figure]:
+    """Return CPU per send (worker + Redis) of the deep queue and of many senders, against few."""
+    many = Setup(senders=100 if smoke else 5_000, mps=2)
+    deep = DEEP_SMOKE if smoke else DEEP
+    shallow = await costs(rig, setup=FEW, depth=SHALLOW, smoke=smoke)
+    deep_costs = await costs(rig, setup=FEW, depth=deep, smoke=smoke)
+    many_costs = await costs(rig, setup=many, depth=10 * many.senders, smoke=smoke)
+    few_costs = await costs(rig, setup=FEW, depth=10 * many.senders, smoke=smoke)
+    return [
+        measured("growth.queued_ratio", ratios(deep_costs, shallow), f"{deep:,} jobs"),
+        measured("growth.senders_ratio", ratios(many_costs, few_costs)),
+        for_reference(
+            "growth.shallow_ratio",
+            "worker + Redis CPU per send at 1,000 queued, against bare aiohttp",
+            "x",
+            shallow,
+        ),
+    ]
+
+
+async def costs(rig: Rig, *, setup: Setup, depth: int, smoke: bool) -> list[float]:
+    """Return worker + Redis CPU per send at this depth, as shares of bare aiohttp's."""
+    await rig.afresh()
+    await engine_under_test.prepare(rig.place, setup)
+    await fill(rig, depth)
+    seconds = 0.5 if smoke else 3
+    fed = depth
+    results: list[float] = []
+    for _ in range(1 if smoke else 3):
+        await rig.reset_sink()
+        span, fed = await fed_span(rig, fed=fed, seconds=seconds)
+        bare = await bare_span(rig, seconds=seconds, in_flight=IN_FLIGHT)
+        cost_us = span.worker_us_per_send + span.redis_us_per_send
+        results.append(cost_us / bare.worker_us_per_send)
+    return results
+
+
+async def fed_span(rig: Rig, *, fed: int, seconds: float) -> tuple[Span, int]:
+    """Measure one worker while a feeder replaces what was sent; return how many rows exist now."""
+    command = engine_under_test.worker_command(rig.place, concurrency=IN_FLIGHT)
+    rows = fed
+
+    async def feed() -> None:
+        nonlocal rows
+        while True:
+            missing = await rig.sends() - (rows - fed)
+            if missing >= FEED_MIN:
+                await fill(rig, missing, first=rows)
+                rows += missing
+            await asyncio.sleep(FEED_EVERY_S)
+
+    async with rig.running(command) as worker:
+        feeding = asyncio.create_task(feed())
+        try:
+            return await rig.span(worker, seconds=seconds, warm_s=1.5), rows
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)

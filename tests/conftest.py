@@ -1,0 +1,46 @@
+"""Fixtures for every test: a real server for the session, and a client on it emptied each time."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from adapters.redis.connect import connect, disconnect
+from adapters.redis.embedded import EmbeddedServer
+from tests.redis_servers import require_server, server_names
+
+
+@pytest.fixture(scope="session", params=server_names())
+def redis_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServer]:
+    """A real server of our own; each xdist worker has its own session and so its own server."""
+    found = require_server(request.param)
+    directory = tmp_path_factory.mktemp(f"redis-{request.param}")
+    # Speed, not durability: what a test writes need not survive the machine.
+    with EmbeddedServer(directory, found=found, appendfsync="no") as server:
+        yield server
+
+
+@pytest.fixture
+def server_url(redis_server: EmbeddedServer) -> str:
+    """The address of the real server, emptied only by `redis_client`."""
+    return redis_server.url
+
+
+@pytest.fixture
+async def redis_client(server_url: str) -> AsyncIterator[Redis]:
+    """A client as production makes it, on a server with no key and no script."""
+    client = connect(server_url)
+    assert isinstance(client, Redis)
+    await client.flushall()
+    await client.script_flush()
+    yield client
+    await disconnect(client)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the real server, so that `-m 'not redis'` is the suite without one."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "redis_server" in item.fixturenames:
+            item.add_marker(pytest.mark.redis)

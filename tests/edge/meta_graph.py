@@ -1,0 +1,166 @@
+"""A fake Graph API on a real socket: it counts every byte and answers as it was told."""
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from engine.model import JobKey, Lane, Priority, RecipientKey, SenderId
+from engine.ports import Claimed, Letter
+
+RECORDED = Path(__file__).parents[1] / "data" / "meta"
+SENDER = SenderId("106540352242922")
+TOKEN = "EAA" + "canary" * 30
+NOW_MS = 1_750_000_000_000
+
+RESET = "reset"  # RST at once, after the request
+CLOSE = "close"  # FIN after what was written
+SILENT = "silent"  # no answer, the connection stays
+KEEP = "keep"
+
+
+def recorded(name: str) -> bytes:
+    return (RECORDED / f"{name}.json").read_bytes()
+
+
+def http(status: int, body: bytes, *headers: str, length: int | None = None) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} Told",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body) if length is None else length}",
+        *headers,
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def graph_error(code: int, **fields: Any) -> bytes:
+    return msgspec.json.encode({"error": {"code": code, "message": "told", **fields}})
+
+
+@dataclass
+class Reply:
+    raw: bytes = b""
+    then: str = KEEP
+
+
+ACCEPTED = Reply(http(200, recorded("answer_accepted")))
+
+
+@dataclass
+class FakeGraph:
+    """Use as an async context manager; `replies` are used up in order, then all is accepted."""
+
+    replies: deque[Reply] = field(default_factory=deque[Reply])
+    bytes_read: int = 0
+    connections: int = 0
+    heads: list[bytes] = field(default_factory=list[bytes])
+    bodies: list[bytes] = field(default_factory=list[bytes])
+    is_rude: bool = False  # resets every connection that is made
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    url: str = ""
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._open: set[_Wire] = set()
+        self._server = await loop.create_server(lambda: _Wire(self), "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for wire in list(self._open):
+            wire.transport.abort()
+        self._server.close()
+        await self._server.wait_closed()
+
+    def tell(self, *replies: Reply) -> None:
+        self.replies.extend(replies)
+
+
+class _Wire(asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def __init__(self, graph: FakeGraph) -> None:
+        self._graph = graph
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._graph.connections += 1
+        self._graph._open.add(self)
+        if self._graph.is_rude:
+            self._reset()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._graph._open.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._graph.bytes_read += len(data)
+        self._buffer += data
+        if self._buffer.startswith(b"\x16"):  # a TLS greeting, which we do not speak
+            self.transport.close()
+            return
+        head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        length = 0
+        for line in head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        if len(rest) < length:
+            return
+        self._buffer = rest[length:]
+        self._graph.heads.append(head)
+        self._graph.bodies.append(rest[:length])
+        self._graph.asked.set()
+        self._answer(self._graph.replies.popleft() if self._graph.replies else ACCEPTED)
+
+    def _answer(self, reply: Reply) -> None:
+        if reply.raw:
+            self.transport.write(reply.raw)
+        if reply.then == RESET:
+            self._reset()
+        elif reply.then == CLOSE:
+            self.transport.close()
+
+    def _reset(self) -> None:
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+
+def a_letter(
+    *,
+    body: bytes = b'{"to":"+16505551234"}',
+    deadline_s: float = 20.0,
+    priority: Priority = Priority.UTILITY,
+    attempt: int = 1,
+    sequence: int = 1,
+    recipient: bytes = b"8 bytes.",
+    sender: SenderId = SENDER,
+) -> Letter:
+    job = Claimed(
+        JobKey(1, sequence),
+        attempt,
+        NOW_MS * 1_000,
+        NOW_MS + 40_000,
+        NOW_MS,
+        RecipientKey(recipient),
+        1,
+        b"",
+        Lane("campaign:1", sender, "1/order/en", priority),
+        counted=True,
+    )
+    return Letter(sender, body, job, deadline_s)

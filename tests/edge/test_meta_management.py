@@ -1,0 +1,206 @@
+"""Templates and numbers, page by page, within Meta's patience."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from aiohttp import ClientSession
+
+from adapters.meta.management import (
+    Management,
+    MetaAwayError,
+    MetaBusyError,
+    MetaRefusedError,
+    build_management_session,
+)
+from engine.model import TemplateStatus, WabaId
+from tests.edge.meta_graph import (
+    CLOSE,
+    NOW_MS,
+    RESET,
+    SENDER,
+    TOKEN,
+    FakeGraph,
+    Reply,
+    graph_error,
+    http,
+    recorded,
+)
+
+WABA = WabaId("102290129340398")
+NUMBER = Reply(http(200, recorded("number_fields")))
+FIRST = Reply(http(200, recorded("template_list_first")))
+LAST = Reply(http(200, recorded("template_list_last")))
+FULL = 'X-Business-Use-Case-Usage: {"1":[{"call_count":100,"estimated_time_to_regain_access":%d}]}'
+
+
+@dataclass
+class Desk:
+    """Management on a fake Graph; sleeping moves the clock."""
+
+    graph: FakeGraph
+    session: ClientSession
+    now_ms: int = NOW_MS
+    slept_s: list[float] = field(default_factory=list[float])
+
+    def __post_init__(self) -> None:
+        self.management = Management(
+            self.session,
+            graph_url=self.graph.url,
+            graph_version="v25.0",
+            now_ms=lambda: self.now_ms,
+            sleep=self._sleep,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+        self.now_ms += int(seconds * 1_000)
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with FakeGraph() as graph, build_management_session() as session:
+        yield Desk(graph, session)
+
+
+async def test_all_pages_are_read_and_a_bad_row_costs_only_itself(desk: Desk) -> None:
+    desk.graph.tell(FIRST, LAST)
+    templates = await desk.management.templates(WABA, TOKEN)
+    assert [(one.id, one.name, one.language) for one in templates] == [
+        ("1", "order", "en_US"),
+        ("3", "offer", "de"),
+    ]
+    order, offer = templates
+    assert (order.status, order.category, order.quality) == (
+        TemplateStatus.APPROVED,
+        "UTILITY",
+        "GREEN",
+    )
+    assert msgspec.json.decode(order.components) == [{"type": "BODY", "text": "Hi {{1}}"}]
+    assert (offer.status, offer.quality) == (TemplateStatus.UNKNOWN, "UNKNOWN")
+    assert desk.management.unreadable == 1
+
+
+async def test_the_next_page_is_asked_for_without_following_a_link(desk: Desk) -> None:
+    desk.graph.tell(FIRST, LAST)
+    await desk.management.templates(WABA, TOKEN)
+    first, second = (head.split(b"\r\n")[0] for head in desk.graph.heads)
+    assert b"after=" not in first
+    assert second.endswith(b"&limit=100&after=QVFJ HTTP/1.1")
+    assert b"token" not in second.lower()
+    assert f"Authorization: Bearer {TOKEN}".encode() in desk.graph.heads[1]
+
+
+async def test_a_circle_of_pages_ends(desk: Desk) -> None:
+    desk.graph.tell(FIRST, FIRST, FIRST)
+    assert len(await desk.management.templates(WABA, TOKEN)) == 2
+
+
+async def test_a_cursor_gone_bad_starts_again_once(desk: Desk) -> None:
+    bad = Reply(http(400, graph_error(131059)))
+    desk.graph.tell(FIRST, bad, FIRST, LAST)
+    assert len(await desk.management.templates(WABA, TOKEN)) == 2
+    desk.graph.tell(bad, bad)
+    with pytest.raises(MetaRefusedError, match="131059"):
+        await desk.management.templates(WABA, TOKEN)
+
+
+async def test_a_number_is_read(desk: Desk) -> None:
+    desk.graph.tell(NUMBER)
+    number = await desk.management.number(WABA, SENDER, TOKEN)
+    assert number.id == SENDER
+    assert number.is_connected
+    assert (number.quality, number.throughput_mps, number.messaging_limit) == ("GREEN", 80, 2_000)
+
+
+async def test_a_limit_that_is_not_told_is_none(desk: Desk) -> None:
+    desk.graph.tell(Reply(http(200, b'{"id":"1","throughput":{"level":"NOT_APPLICABLE"}}')))
+    number = await desk.management.number(WABA, SENDER, TOKEN)
+    assert (number.throughput_mps, number.messaging_limit) == (None, None)
+    assert not number.is_connected
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(http(502, b"<html>")),
+        Reply(http(500, graph_error(2))),
+        Reply(http(500, graph_error(1))),
+    ],
+)
+async def test_what_may_pass_is_tried_again(desk: Desk, reply: Reply) -> None:
+    desk.graph.tell(reply, reply, NUMBER)
+    assert (await desk.management.number(WABA, SENDER, TOKEN)).id == SENDER
+    assert desk.slept_s == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("reply", [Reply(then=RESET), Reply(then=CLOSE)])
+async def test_a_lost_answer_is_asked_for_again(desk: Desk, reply: Reply) -> None:
+    desk.graph.tell(*[reply] * 4, NUMBER)  # aiohttp itself repeats a lost GET once
+    assert (await desk.management.number(WABA, SENDER, TOKEN)).id == SENDER
+    assert desk.slept_s == [0.5, 1.0]
+
+
+async def test_three_tries_are_enough(desk: Desk) -> None:
+    desk.graph.tell(*[Reply(http(502, b"<html>"))] * 3)
+    with pytest.raises(MetaAwayError):
+        await desk.management.number(WABA, SENDER, TOKEN)
+    assert len(desk.graph.heads) == 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (Reply(http(401, graph_error(190, error_data=f"bad {TOKEN}"))), 190),
+        (Reply(http(400, graph_error(100))), 100),
+        (Reply(http(404, b"<html>")), 404),
+        (Reply(http(302, b"", "Location: http://127.0.0.1:1/")), 302),
+    ],
+)
+async def test_what_never_will_pass_is_told_at_once(desk: Desk, reply: Reply, code: int) -> None:
+    desk.graph.tell(reply)
+    with pytest.raises(MetaRefusedError) as caught:
+        await desk.management.number(WABA, SENDER, TOKEN)
+    assert caught.value.code == code
+    assert "canary" not in str(caught.value)
+    assert len(desk.graph.heads) == 1
+
+
+async def test_too_many_calls_wait_as_long_as_meta_says(desk: Desk) -> None:
+    desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 7)), NUMBER)
+    assert (await desk.management.number(WABA, SENDER, TOKEN)).id == SENDER
+    assert sum(desk.slept_s) == 7 * 60
+    assert len(desk.graph.heads) == 2
+
+
+async def test_a_wait_beyond_patience_is_told_and_costs_no_call(desk: Desk) -> None:
+    desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)))
+    for _ in range(2):
+        with pytest.raises(MetaBusyError) as caught:
+            await desk.management.number(WABA, SENDER, TOKEN)
+        assert caught.value.until_ms == NOW_MS + 3_600_000
+    assert len(desk.graph.heads) == 1
+
+
+async def test_a_nearly_full_quota_is_rested_before_meta_throttles(desk: Desk) -> None:
+    almost = 'X-Business-Use-Case-Usage: {"1":[{"call_count":96}]}'
+    desk.graph.tell(Reply(http(200, recorded("number_fields"), almost)), NUMBER)
+    await desk.management.number(WABA, SENDER, TOKEN)
+    assert desk.slept_s == []
+    await desk.management.number(WABA, SENDER, TOKEN)
+    assert desk.slept_s == [60.0]
+
+
+async def test_one_account_s_quota_is_not_another_s(desk: Desk) -> None:
+    desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)), NUMBER)
+    with pytest.raises(MetaBusyError):
+        await desk.management.number(WABA, SENDER, TOKEN)
+    assert (await desk.management.number(WabaId("2"), SENDER, TOKEN)).id == SENDER
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"data":7}', b"[" * 100_000])
+async def test_an_odd_page_is_no_list(desk: Desk, body: bytes) -> None:
+    desk.graph.tell(*[Reply(http(200, body))] * 3)
+    with pytest.raises(MetaAwayError):
+        await desk.management.templates(WABA, TOKEN)

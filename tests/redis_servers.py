@@ -1,0 +1,58 @@
+"""The real servers a test runs on: found, required in CI, or a reason to skip."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from adapters.redis.embedded import EmbeddedServerError, FoundServer, find_server
+from adapters.redis.server_program import OLDEST, identify_server
+
+
+def in_ci() -> bool:
+    """Whether a missing server fails a test instead of skipping it."""
+    return os.environ.get("PENSTOCK_CI") == "1"
+
+
+def server_names() -> list[str]:
+    """Return the servers to test on: `embedded`, and `system` where redis-server is on PATH.
+
+    PENSTOCK_TEST_SERVERS names them instead; then each of them has to be there.
+    """
+    named = os.environ.get("PENSTOCK_TEST_SERVERS", "")
+    wanted = [name.strip() for name in named.split(",") if name.strip()]
+    if wanted:
+        return wanted
+    return ["embedded", "system"] if shutil.which("redis-server") else ["embedded"]
+
+
+def require_server(name: str) -> FoundServer:
+    """Return the named server's program; fail in CI, skip at a desk when it is not there."""
+    try:
+        return _found(name)
+    except EmbeddedServerError as error:
+        if in_ci():
+            pytest.fail(f"no {name} server, and PENSTOCK_CI=1: {error}")
+        pytest.skip(f"no {name} server: {error}")
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _found(name: str) -> FoundServer:
+    if name == "embedded":
+        return find_server()
+    if name != "system":
+        raise EmbeddedServerError(f"PENSTOCK_TEST_SERVERS knows embedded and system, not {name}")
+    path = shutil.which("redis-server")
+    server = identify_server(Path(path)) if path else None
+    if server is None or server.version_numbers < OLDEST[server.flavour]:
+        raise EmbeddedServerError("there is no redis-server >= 7.0 on PATH")
+    return server
