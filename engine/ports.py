@@ -192,6 +192,18 @@ class Ledger(Protocol):
         ...
 
 
+class Recovery(Protocol):
+    """Telling a ledger that lost its tail again what a process knows it had done."""
+
+    async def restore_enqueued(self, batch: Batch, answer: Enqueued) -> None:
+        """Queue again the rows of a batch that the ledger does not know, under their old keys."""
+        ...
+
+    async def restore_claimed(self, portfolio: PortfolioId, jobs: Sequence[Claimed]) -> int:
+        """Put jobs back under the leases they had; return how many could not be found."""
+        ...
+
+
 # --- receive -----------------------------------------------------------------------------------
 
 

@@ -125,7 +125,7 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
     if under_way.jobs:
         name = f"{ask.worker}:{ask.counter}"
         slot.claims[name] = [(job.key, job.attempt) for job in under_way.jobs]
-        slot.leases.set(name, now_ms + slot.terms.lease_ms)
+        slot.leases.put(name, now_ms + slot.terms.lease_ms)
         slot.sequence += 1
     for scope in list(slot.windows):
         slot.windows[scope].prune(now_ms)
@@ -210,12 +210,16 @@ def _serve_waiting(under_way: Claim, scope: str, priority: Priority) -> None:
     slot = under_way.slot
     ring = slot.waits.get((scope, priority))
     passed_over: set[int] = set()
-    while ring and under_way.free(scope, priority) and under_way.may_take(priority):
+    while ring and under_way.free(scope, priority):
         number = next((n for n in ring.lanes() if n not in passed_over), None)
         if number is None or len(passed_over) >= WAITERS_MAX:
             return
-        under_way.steps -= 1
         lane = slot.lanes[number - 1]
+        if not under_way.may_take(priority):
+            # The wish is full, the place stays free: nothing else would bring anybody back to it.
+            under_way.load(lane.lane.sender).wants_ms = under_way.now_ms
+            return
+        under_way.steps -= 1
         gate = slot.closed_gate(lane.lane)
         if gate is not None:
             under_way.refuse(lane.lane.sender, gate[0])
@@ -431,7 +435,7 @@ def _set_due(under_way: Claim, loaded: Loaded) -> None:
         under_way.refuse(sender, gate)
         slot.due.drop(sender)
         if until_ms < FOREVER_MS:
-            slot.due.set(sender, until_ms)
+            slot.due.put(sender, until_ms)
         return
     moments = [loaded.wants_ms]
     if busy is not None:
@@ -440,4 +444,4 @@ def _set_due(under_way: Claim, loaded: Loaded) -> None:
     if min(moments) >= FOREVER_MS:
         slot.due.drop(sender)
     else:
-        slot.due.set(sender, max(now_ms, min(moments)))
+        slot.due.put(sender, max(now_ms, min(moments)))

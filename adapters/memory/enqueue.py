@@ -26,7 +26,7 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
             conflict = bool(row.fingerprint) and fingerprint != row.fingerprint
             not_new.append(NotNew(index, key if row.fingerprint else None, conflict))
             continue
-        _append(slot, source, lane, row, now_ms)
+        append(slot, source, lane, row, now_ms)
     slot.sequence += 1
     slot.wake(lane, now_ms)
     accepted = len(batch.rows) - len(not_new)
@@ -65,7 +65,8 @@ def _lane(slot: Slot, source: SourceStateOf, lane: Lane) -> LaneState:
     return slot.lanes[number - 1]
 
 
-def _append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms: int) -> None:
+def append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms: int) -> None:
+    """Give a row the next place in its lane."""
     lane.last += 1
     key = JobKey(lane.number, lane.last)
     due_ms = max(row.not_before_ms, now_ms)

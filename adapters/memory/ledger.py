@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.memory import books, enqueue, rescue, settle
+from adapters.memory import books, enqueue, rescue, restore, settle
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
 from adapters.memory.slot import SenderState, Slot, SourceStateOf
@@ -29,6 +29,7 @@ from engine.ports import (
     Answer,
     Ask,
     Batch,
+    Claimed,
     Counts,
     Enqueued,
     JobView,
@@ -56,7 +57,9 @@ class MemoryLedger:
 
     def slot(self, portfolio: PortfolioId) -> tuple[Slot, int]:
         """Return a portfolio's state and the time in it, which never goes back."""
-        slot = self._slots.setdefault(portfolio, Slot(self._terms))
+        slot = self._slots.get(portfolio)
+        if slot is None:
+            slot = self._slots[portfolio] = Slot(self._terms)
         slot.clock_ms = max(slot.clock_ms, self._now_ms())
         return slot, slot.clock_ms
 
@@ -94,6 +97,18 @@ class MemoryLedger:
         """See Ledger.rescue."""
         slot, now_ms = self.slot(portfolio)
         return rescue.rescue(slot, now_ms)
+
+    # -- Recovery -----------------------------------------------------------------------------
+
+    async def restore_enqueued(self, batch: Batch, answer: Enqueued) -> None:
+        """See Recovery.restore_enqueued."""
+        slot, now_ms = self.slot(batch.portfolio)
+        restore.restore_enqueued(slot, batch, answer, now_ms)
+
+    async def restore_claimed(self, portfolio: PortfolioId, jobs: Sequence[Claimed]) -> int:
+        """See Recovery.restore_claimed."""
+        slot, now_ms = self.slot(portfolio)
+        return restore.restore_claimed(slot, list(jobs), now_ms)
 
     # -- Receipts -----------------------------------------------------------------------------
 
@@ -163,7 +178,7 @@ class MemoryLedger:
         state.spec = spec
         slot.openings.drop(source)
         if spec.state is SourceState.SCHEDULED:
-            slot.openings.set(source, spec.start_at_ms)
+            slot.openings.put(source, spec.start_at_ms)
         if spec.state is SourceState.RUNNING:
             slot.open_gate((Gate.SOURCE, source), now_ms)
         if spec.state is SourceState.CANCELLED:

@@ -70,8 +70,7 @@ def _annotate(slot: Slot, receipt: Receipt, key: JobKey, at_ms: int, now_ms: int
     if done.state is JobState.ACCEPTED:
         slot.count_delivery(key, done.delivery, receipt.status)
     done.delivery = receipt.status
-    if done.state is JobState.ACCEPTED:
-        _move_mark(slot, receipt, done, key, at_ms, now_ms)
+    _move_mark(slot, receipt, done, key, at_ms, now_ms)
 
 
 def _move_mark(

@@ -86,7 +86,7 @@ def doubt(slot: Slot, opened: Open, since_ms: int, now_ms: int) -> None:
     opened.since_ms = since_ms
     opened.doubted = True
     wait_ms = slot.terms.doubt_ms[slot.category(lane.lane)]
-    slot.doubts.set(str(job.key), since_ms + wait_ms)
+    slot.doubts.put(str(job.key), since_ms + wait_ms)
     slot.count(job.key, JobState.IN_FLIGHT, -1)
     slot.count(job.key, JobState.IN_DOUBT, 1)
 

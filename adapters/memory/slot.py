@@ -121,7 +121,7 @@ class Timeline:
     def __contains__(self, name: str) -> bool:
         return name in self._moments
 
-    def set(self, name: str, at_ms: int) -> None:
+    def put(self, name: str, at_ms: int) -> None:
         """Make `name` due at `at_ms`, whatever it was before."""
         self.drop(name)
         self._moments[name] = at_ms
@@ -130,7 +130,7 @@ class Timeline:
     def sooner(self, name: str, at_ms: int) -> None:
         """Make `name` due at `at_ms` unless it is due before."""
         if self._moments.get(name, FOREVER_MS + 1) > at_ms:
-            self.set(name, at_ms)
+            self.put(name, at_ms)
 
     def drop(self, name: str) -> None:
         """Forget `name`."""
@@ -348,7 +348,7 @@ class Slot:
         if job.repeats:
             self.repeating.add(job.key)
         self.later[job.key] = (job, gate)
-        self.later_at.set(str(job.key), until_ms)
+        self.later_at.put(str(job.key), until_ms)
         self.count_waiting(job.key, gate, 1)
 
     def is_cancelled(self, lane: LaneState) -> bool:

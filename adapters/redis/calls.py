@@ -90,8 +90,8 @@ class Calls:
 
     def claim(self, ask: Ask, now_ms: int) -> Call:
         """Return the call that serves a wish."""
-        arguments = [ask.worker, ask.counter, ask.most, ask.low, ask.known_sequence]
-        return self.call("claim", ask.portfolio, now_ms, arguments)
+        wish: list[Argument] = [ask.worker, ask.counter, ask.most, ask.low, ask.known_sequence]
+        return self.call("claim", ask.portfolio, now_ms, wish)
 
     def settle(
         self, portfolio: PortfolioId, settlements: Sequence[Settlement], now_ms: int
@@ -130,6 +130,38 @@ class Calls:
                 "c" * receipt.counted + "u" * receipt.undelivered,
             ]
         return self.call("receive", portfolio, now_ms, arguments)
+
+    def restore_enqueued(self, batch: Batch, answer: Enqueued, now_ms: int) -> Call:
+        """Return the call that queues again what a lost tail held."""
+        known = {not_new.index for not_new in answer.not_new}
+        rows = [row for index, row in enumerate(batch.rows) if index not in known]
+        lane = batch.lane
+        arguments: list[Argument] = [
+            answer.lane,
+            lane.source,
+            lane.sender,
+            lane.template,
+            int(lane.priority),
+            answer.first,
+            len(rows),
+            int(any(row.fingerprint for row in rows)),
+            *[pack_row(row) for row in rows],
+            *[row.dedupe + row.fingerprint for row in rows],
+        ]
+        return self.call("enqueue_restore", batch.portfolio, now_ms, arguments)
+
+    def restore_claimed(
+        self, portfolio: PortfolioId, jobs: Sequence[Claimed], now_ms: int
+    ) -> Call:
+        """Return the call that puts jobs back under their leases."""
+        arguments: list[Argument] = [
+            len(jobs),
+            *[str(job.key) for job in jobs],
+            *[job.attempt for job in jobs],
+            *[job.lease_until_ms for job in jobs],
+            *[int(job.counted) for job in jobs],
+        ]
+        return self.call("claim_restore", portfolio, now_ms, arguments)
 
 
 def pack_row(row: Row) -> bytes:

@@ -27,6 +27,7 @@ from engine.ports import (
     Answer,
     Ask,
     Batch,
+    Claimed,
     Counts,
     Enqueued,
     JobView,
@@ -113,6 +114,19 @@ class RedisLedger:
         call = self._calls.rescue(portfolio, self._now_ms())
         return calls.rescued((await self._scripts.run([call]))[0])
 
+    # -- Recovery -----------------------------------------------------------------------------
+
+    async def restore_enqueued(self, batch: Batch, answer: Enqueued) -> None:
+        """See Recovery.restore_enqueued."""
+        await self._scripts.run([self._calls.restore_enqueued(batch, answer, self._now_ms())])
+
+    async def restore_claimed(self, portfolio: PortfolioId, jobs: Sequence[Claimed]) -> int:
+        """See Recovery.restore_claimed."""
+        if not jobs:
+            return 0
+        call = self._calls.restore_claimed(portfolio, jobs, self._now_ms())
+        return int((await self._scripts.run([call]))[0])
+
     async def _lane(self, portfolio: PortfolioId, number: int) -> Lane:
         names = ["source", "sender", "template", "priority"]
         asked = cast(
@@ -191,7 +205,7 @@ class RedisLedger:
         """See Contents.put_content."""
         pushed = self._client.rpush(keys.contents(portfolio, source), body)
         try:
-            return await cast("Awaitable[int]", pushed)
+            return await pushed
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
 

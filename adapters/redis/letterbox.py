@@ -43,9 +43,7 @@ class Inbox:
     async def read(self, most: int, block_ms: int) -> list[Entry]:
         """Wait for bodies that nobody reads yet."""
         reply = await _asked(
-            self._blocking.xreadgroup(
-                GROUP, self._reader, {INBOX: ">"}, count=most, block=block_ms
-            )
+            self._blocking.xreadgroup(GROUP, self._reader, {INBOX: ">"}, count=most, block=block_ms)
         )
         return _entries(reply, b"b")
 

@@ -88,8 +88,8 @@ local function annotate(receipt)
     if sub(packed, 1, 1) == 'A' then
       if rank > 0 then count(lane.source, 'd:' .. STATUS[rank], -1) end
       count(lane.source, 'd:' .. STATUS[receipt.rank], 1)
-      packed = move_mark(receipt, lane, packed)
     end
+    packed = move_mark(receipt, lane, packed)
   end
   if packed ~= before then write_mark(key, receipt.sequence, packed) end
 end

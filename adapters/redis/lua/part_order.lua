@@ -7,7 +7,7 @@ local SHARE_EVERY = 20
 local function serve_waiting(scope, priority)
   local ring = load_ring(tag .. 'wait:' .. scope .. ':' .. priority)
   local over, passed_over = {}, 0
-  while #ring.list > 0 and is_free(scope, priority) and may_take(priority) do
+  while #ring.list > 0 and is_free(scope, priority) do
     local number
     for _, entry in ipairs(ring.list) do
       if not over[entry.number] then
@@ -16,8 +16,13 @@ local function serve_waiting(scope, priority)
       end
     end
     if not number or passed_over >= WAITERS_MAX then return end
-    steps = steps - 1
     local lane = lane_of(number)
+    if not may_take(priority) then
+      -- The wish is full, the place stays free: nothing else would bring anybody back to it.
+      load_sender(lane.sender).wants = now
+      return
+    end
+    steps = steps - 1
     local gate, key = closed_gate(lane)
     if gate then
       put_to_sleep(lane, gate, key)

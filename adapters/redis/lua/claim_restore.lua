@@ -1,0 +1,81 @@
+-- claim_restore: put jobs back under the leases they had before a tail was lost.
+--
+-- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   count         jobs that follow
+-- ARGV[9]   jobs          `count` jobs, then as many fences, lease ends and 1 or 0: counts
+--
+-- Returns  how many could not be found
+local SCAN_MAX = 20000 -- rows of a lane looked at; a claim took from the front
+local jobs, lost, restored = tonumber(ARGV[8]), 0, {}
+
+local function take_from(lane, name, wanted)
+  local at = 0
+  repeat
+    local rows = call('LRANGE', lane[name], at, at + 199)
+    for _, row in ipairs(rows) do
+      if sub(row, 1, 5) == wanted then
+        call('LREM', lane[name], 1, row)
+        if call('EXISTS', lane[name]) == 0 then
+          if name == 'queue' then leave_ring(lane) else leave_wait(lane) end
+        end
+        return row
+      end
+    end
+    at = at + 200
+  until #rows < 200 or at >= SCAN_MAX
+end
+
+local function take_out(lane, job, sequence)
+  local record = call('HGET', tag .. 'aside', job)
+  if not record then
+    local wanted = bytes5(sequence)
+    return take_from(lane, 'queue', wanted) or take_from(lane, 'parked', wanted)
+  end
+  call('HDEL', tag .. 'aside', job)
+  call('ZREM', tag .. 'later', job)
+  count(lane.source, 'w:' .. GATE_NAME[sub(record, 1, 1)], -1)
+  return sub(record, 2)
+end
+
+for i = 1, jobs do
+  local job, fence = ARGV[8 + i], tonumber(ARGV[8 + jobs + i])
+  local lease_until, counts = tonumber(ARGV[8 + 2 * jobs + i]), ARGV[8 + 3 * jobs + i] == '1'
+  local number, sequence = tonumber(string.match(job, '^%d+')), tonumber(string.match(job, '%d+$'))
+  local record = call('HGET', tag .. 'open', job)
+  local is_known = number <= meta.lanes and call('HEXISTS', done_key(number, sequence), sequence) == 1
+    or record and row_fence(sub(record, 8)) >= fence
+  if not is_known then
+    local lane = number <= meta.lanes and lane_of(number)
+    local row = lane and take_out(lane, job, sequence)
+    if row then
+      row = with_fence(row, fence)
+      call('SREM', tag .. 'repeating', job)
+      call('HSET', tag .. 'open', job, (counts and 'F' or 'f') .. bytes6(lease_until) .. row)
+      count(lane.source, 's:in_flight', 1)
+      if counts then replace(window(scope_of(lane.sender)), row_recipient(row), 0, lease_until) end
+      restored[#restored + 1] = job
+      restored[#restored + 1] = fence
+      restored.until_ms = restored.until_ms or lease_until
+    else
+      lost = lost + 1
+    end
+  end
+end
+if #restored > 0 then
+  local claim = 'restored:' .. restored[1] .. ':' .. restored[2]
+  call('HSET', tag .. 'claims', claim, table.concat(restored, ','))
+  call('ZADD', tag .. 'leases', restored.until_ms, claim)
+end
+flush_counts()
+flush_windows()
+touch(#restored > 0)
+return lost

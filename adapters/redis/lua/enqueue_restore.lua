@@ -1,0 +1,66 @@
+-- enqueue_restore: queue again, under their old keys, rows that a lost tail held.
+--
+-- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   lane          its old number
+-- ARGV[9]   source        the lane: its source,
+-- ARGV[10]  sender        its sender,
+-- ARGV[11]  template      its template, empty for free-form,
+-- ARGV[12]  priority      and its priority, 0 to 3
+-- ARGV[13]  first         sequence of the first row
+-- ARGV[14]  count         rows that follow
+-- ARGV[15]  keyed         1 when dedupe values come with a fingerprint
+-- ARGV[16]  rows          `count` rows as enqueue takes them, then as many dedupe values
+--
+-- Returns  rows queued again; 0 when another lane has taken the number
+local number, source, first = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[13])
+local rows, keyed, DAY_MS = tonumber(ARGV[14]), ARGV[15] == '1', 86400000
+local name = table.concat({ source, ARGV[10], ARGV[11], ARGV[12] }, '\31')
+call('HSETNX', tag .. 'src:' .. source, 'state', 'running')
+call('HSETNX', tag .. 'src:' .. source, 'weight', 1)
+if call('EXISTS', tag .. 'lane:' .. number) == 0 then
+  if call('HEXISTS', tag .. 'lanes', name) == 1 then return 0 end
+  call('HSET', tag .. 'meta', 'lanes', max(meta.lanes, number))
+  call('HSET', tag .. 'lanes', name, number)
+  call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', ARGV[10],
+    'template', ARGV[11], 'priority', ARGV[12], 'last', 0)
+  call('RPUSH', tag .. 'lanes_of:' .. source, number)
+elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
+  return 0
+end
+local lane, restored = lane_of(number), 0
+local last = tonumber(call('HGET', lane.key, 'last'))
+for i = 1, rows do
+  local sequence, packed = first + i - 1, ARGV[15 + i]
+  if sequence > last then
+    local not_before_ms, dedupe = number6(packed, 1), ARGV[15 + rows + i]
+    local row = bytes5(sequence) .. sub(packed, 7, 27) .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
+    if not_before_ms > now then
+      delay(lane, row, not_before_ms, 'schedule')
+    else
+      call('RPUSH', lane.queue, row)
+    end
+    if dedupe ~= '' and keyed then
+      call('HSET', tag .. 'keys:' .. source .. ':' .. floor(now / DAY_MS), sub(dedupe, 1, 8),
+        sub(dedupe, 9, 16) .. number .. '.' .. text(sequence))
+    elseif dedupe ~= '' then
+      call('SADD', tag .. 'seen:' .. source, dedupe)
+    end
+    last, restored = sequence, restored + 1
+  end
+end
+call('HSET', lane.key, 'last', last)
+call('HINCRBY', tag .. 'src:' .. source, 'enqueued', restored)
+call('HINCRBY', tag .. 'meta', 'enqueued', restored)
+flush_counts()
+wake(lane)
+touch(true)
+return restored

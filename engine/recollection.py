@@ -1,0 +1,146 @@
+"""What this process did in the last minute, told again to a ledger that has lost its tail."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from engine.model import JobKey, NowMs, PortfolioId
+from engine.ports import (
+    Again,
+    Answer,
+    Ask,
+    Batch,
+    Claimed,
+    Enqueued,
+    Ledger,
+    Receipt,
+    Receipts,
+    Received,
+    Recovery,
+    Rescued,
+    Settled,
+    Settlement,
+)
+
+T = TypeVar("T")
+
+REMEMBER_MS = 60_000  # a failover loses a second or two; a minute is far on the safe side
+
+
+@dataclass(slots=True)
+class Remembered:
+    """One portfolio's last minute, and the highest sequence seen of it."""
+
+    sequence: int = 0
+    asserted_at_ms: int = 0
+    enqueued: deque[tuple[int, tuple[Batch, Enqueued]]] = field(default_factory=deque)
+    claimed: deque[tuple[int, list[Claimed]]] = field(default_factory=deque)
+    settled: deque[tuple[int, Sequence[Settlement]]] = field(default_factory=deque)
+    received: deque[tuple[int, Sequence[Receipt]]] = field(default_factory=deque)
+
+
+class Recollection:
+    """A Ledger (and the receiving half of Receipts) that remembers what it asked of another.
+
+    Every claim carries the highest sequence this process saw. A ledger that knows less has lost
+    its tail (a failover): it answers `recovering` and sends nothing while the processes that are
+    alive tell it again what they know. What nobody can know any more is counted in `lost`.
+    """
+
+    def __init__(
+        self, ledger: Ledger, receipts: Receipts, recovery: Recovery, now_ms: NowMs
+    ) -> None:
+        self._ledger = ledger
+        self._receipts = receipts
+        self._recovery = recovery
+        self._now_ms = now_ms
+        self._portfolios: dict[PortfolioId, Remembered] = {}
+        self.lost = 0  # claimed jobs whose queue entry no recovery could find
+
+    # -- Ledger -------------------------------------------------------------------------------
+
+    async def enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:
+        """See Ledger.enqueue."""
+        answers = await self._ledger.enqueue(batches)
+        for batch, answer in zip(batches, answers, strict=True):
+            of = self._of(batch.portfolio, answer.sequence)
+            if answer.accepted:
+                of.enqueued.append((self._now_ms(), (batch, answer)))
+                self._forget(of.enqueued)
+        return answers
+
+    async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
+        """See Ledger.claim; tells a recovering ledger what this process knows."""
+        knowing = [
+            replace(ask, known_sequence=max(ask.known_sequence, self._of(ask.portfolio).sequence))
+            for ask in asks
+        ]
+        answers = await self._ledger.claim(knowing)
+        for ask, answer in zip(asks, answers, strict=True):
+            of = self._of(ask.portfolio, answer.sequence)
+            if answer.jobs:
+                of.claimed.append((self._now_ms(), answer.jobs))
+                self._forget(of.claimed)
+            if answer.refused == "recovering":
+                await self._assert_again(ask.portfolio, of)
+        return answers
+
+    async def settle(
+        self, portfolio: PortfolioId, settlements: Sequence[Settlement]
+    ) -> Settled:
+        """See Ledger.settle."""
+        answer = await self._ledger.settle(portfolio, settlements)
+        of = self._of(portfolio, answer.sequence)
+        of.settled.append((self._now_ms(), settlements))
+        self._forget(of.settled)
+        return answer
+
+    async def again(self, portfolio: PortfolioId, key: JobKey, attempt: int) -> Again:
+        """See Ledger.again."""
+        answer = await self._ledger.again(portfolio, key, attempt)
+        self._of(portfolio, answer.sequence)
+        return answer
+
+    async def rescue(self, portfolio: PortfolioId) -> Rescued:
+        """See Ledger.rescue."""
+        answer = await self._ledger.rescue(portfolio)
+        self._of(portfolio, answer.sequence)
+        return answer
+
+    async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
+        """See Receipts.receive."""
+        answer = await self._receipts.receive(portfolio, receipts)
+        of = self._of(portfolio, answer.sequence)
+        of.received.append((self._now_ms(), receipts))
+        self._forget(of.received)
+        return answer
+
+    # -- telling again ------------------------------------------------------------------------
+
+    async def _assert_again(self, portfolio: PortfolioId, of: Remembered) -> None:
+        """Tell the ledger once per recovery, in the order in which things happened."""
+        now_ms = self._now_ms()
+        if now_ms - of.asserted_at_ms < REMEMBER_MS // 6:
+            return
+        of.asserted_at_ms = now_ms
+        for _, (batch, answer) in of.enqueued:
+            await self._recovery.restore_enqueued(batch, answer)
+        for _, jobs in of.claimed:
+            self.lost += await self._recovery.restore_claimed(portfolio, jobs)
+        for _, settlements in of.settled:
+            await self._ledger.settle(portfolio, settlements)
+        for _, receipts in of.received:
+            await self._receipts.receive(portfolio, receipts)
+
+    def _of(self, portfolio: PortfolioId, sequence: int = 0) -> Remembered:
+        of = self._portfolios.setdefault(portfolio, Remembered())
+        of.sequence = max(of.sequence, sequence)
+        return of
+
+    def _forget(self, happened: deque[tuple[int, T]]) -> None:
+        oldest_ms = self._now_ms() - REMEMBER_MS
+        while happened and happened[0][0] < oldest_ms:
+            happened.popleft()

@@ -1,0 +1,146 @@
+"""A ledger that lost its tail sends nothing until the living have told it again what they know."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from adapters.memory.ledger import MemoryLedger
+from adapters.redis.ledger import RedisLedger
+from engine.model import Category, JobState, Lane, PortfolioId, Priority, RecipientKey, Row
+from engine.model import SenderId, TemplateStatus, WabaId
+from engine.outcomes import Accepted
+from engine.ports import Ask, Batch, PortfolioSpec, SenderSpec, Settlement, TemplateSpec
+from engine.recollection import Recollection
+from engine.terms import RECOVER_MS, Terms
+
+P, S = PortfolioId("acme"), SenderId("1001")
+LANE = Lane("campaign:a", S, "w/t/en", Priority.MARKETING)
+
+
+class Clock:
+    """A clock the test moves."""
+
+    def __init__(self) -> None:
+        self.ms = 1_764_000_000_000
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+async def _snapshot(client: Redis) -> Callable[[], Awaitable[None]]:
+    """Return a step that puts the whole server back to this moment: what a failover loses."""
+    names = await client.keys("ps:*")
+    dumps = [(name, await client.dump(name)) for name in names]
+
+    async def lose_tail() -> None:
+        await client.flushall()
+        for name, dump in dumps:
+            await client.restore(name, 0, dump or b"")
+
+    return lose_tail
+
+
+def _rows(first: int, last: int) -> list[Row]:
+    numbers = [n.to_bytes(8, "big") for n in range(first, last + 1)]
+    return [Row(RecipientKey(n), b"+1", dedupe=n) for n in numbers]
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def world(request: pytest.FixtureRequest, redis_client: Redis) -> Any:
+    """A ledger, its clock, and a way to lose what happens from a moment on."""
+    clock, terms = Clock(), Terms()
+    client = redis_client
+    if request.param == "memory":
+        memory = MemoryLedger(terms, clock)
+
+        async def snapshot() -> Callable[[], Awaitable[None]]:
+            kept = copy.deepcopy(memory._slots)
+
+            async def lose_tail() -> None:
+                memory._slots = kept
+
+            return lose_tail
+
+        ledger: Any = memory
+    else:
+        ledger = RedisLedger(client, terms, clock, tolerance_ms=0)
+
+        async def snapshot() -> Callable[[], Awaitable[None]]:
+            return await _snapshot(client)
+
+    await ledger.put_portfolio(P, PortfolioSpec(250))
+    await ledger.put_sender(P, S, SenderSpec(WabaId("w"), 1_000))
+    await ledger.put_template(
+        P, "w/t/en", TemplateSpec(TemplateStatus.APPROVED, Category.MARKETING)
+    )
+    return ledger, clock, snapshot
+
+
+async def _claim_all(ledger: Any, worker: str, counter: int) -> Any:
+    [answer] = await ledger.claim([Ask(P, worker, counter, 100, 100)])
+    return answer
+
+
+async def test_nothing_is_sent_twice_and_nothing_lost_after_a_lost_tail(world: Any) -> None:
+    """Claims, settles and enqueues after the snapshot are told again before sending goes on."""
+    ledger, clock, snapshot = world
+    living = Recollection(ledger, ledger, ledger, clock)
+    await living.enqueue([Batch(P, LANE, _rows(1, 10))])
+    lose_tail = await snapshot()
+    first = await _claim_all(living, "w", 1)
+    settled, open_jobs = first.jobs[:6], first.jobs[6:]
+    await living.settle(P, [Settlement(j.key, j.attempt, Accepted("wamid.1")) for j in settled])
+    await living.enqueue([Batch(P, LANE, _rows(11, 15))])
+    await lose_tail()
+
+    answer = await _claim_all(living, "w", 2)
+    assert answer.refused == "recovering"
+    assert not answer.jobs
+    assert living.lost == 0
+    books = await ledger.counts(P, "campaign:a")
+    assert books.enqueued == 15
+    assert books.states[JobState.ACCEPTED] == 6
+    assert books.states[JobState.IN_FLIGHT] == len(open_jobs)
+    assert await ledger.audit(P) == []
+
+    clock.ms += RECOVER_MS
+    later = await _claim_all(living, "w", 3)
+    sent_before = {job.key for job in first.jobs}
+    assert later.jobs
+    assert not sent_before & {job.key for job in later.jobs}
+    again = await living.settle(
+        P, [Settlement(j.key, j.attempt, Accepted("wamid.2")) for j in open_jobs]
+    )
+    assert again.ignored == []
+    assert await ledger.audit(P) == []
+
+
+async def test_a_worker_that_knows_nothing_more_waits_too(world: Any) -> None:
+    """The pause holds for every worker, and a re-assertion is made once."""
+    ledger, clock, snapshot = world
+    living = Recollection(ledger, ledger, ledger, clock)
+    await living.enqueue([Batch(P, LANE, _rows(1, 3))])
+    lose_tail = await snapshot()
+    await _claim_all(living, "w", 1)
+    await lose_tail()
+    assert (await _claim_all(living, "w", 2)).refused == "recovering"
+    assert (await _claim_all(ledger, "other", 1)).refused == "recovering"
+    clock.ms += RECOVER_MS
+    assert (await _claim_all(ledger, "other", 2)).refused == ""
+
+
+async def test_jobs_that_nobody_can_find_are_counted(world: Any) -> None:
+    """A claim of a job whose enqueue nobody remembers is counted as lost, not invented."""
+    ledger, clock, snapshot = world
+    forgetful = Recollection(ledger, ledger, ledger, clock)
+    lose_tail = await snapshot()
+    await ledger.enqueue([Batch(P, LANE, _rows(1, 3))])
+    answer = await _claim_all(forgetful, "w", 1)
+    await lose_tail()
+    await _claim_all(forgetful, "w", 2)
+    assert forgetful.lost == len(answer.jobs)
