@@ -7,11 +7,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, cast
 
 import msgspec
+from aiohttp import ClientSession
 
+from adapters.meta.client import MetaClient
+from adapters.meta.payload import Objection
 from engine.model import JobKey, Lane, Priority, RecipientKey, SenderId
+from engine.outcomes import Outcome
 from engine.ports import Claimed, Letter
 
 RECORDED = Path(__file__).parents[1] / "data" / "meta"
@@ -39,7 +43,7 @@ def http(status: int, body: bytes, *headers: str, length: int | None = None) -> 
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-def graph_error(code: int, **fields: Any) -> bytes:
+def graph_error(code: int, **fields: object) -> bytes:
     return msgspec.json.encode({"error": {"code": code, "message": "told", **fields}})
 
 
@@ -62,6 +66,7 @@ class FakeGraph:
     heads: list[bytes] = field(default_factory=list[bytes])
     bodies: list[bytes] = field(default_factory=list[bytes])
     is_rude: bool = False  # resets every connection that is made
+    greeting: bytes = b""  # sent on every connection that is made, then it is closed
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
 
@@ -95,14 +100,16 @@ class _Wire(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit it
         self._graph.connections += 1
         self._graph._open.add(self)
         if self._graph.is_rude:
             self._reset()
+        elif self._graph.greeting:
+            self.transport.write(self._graph.greeting)
+            self.transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's name)
         self._graph._open.discard(self)
 
     def data_received(self, data: bytes) -> None:
@@ -164,3 +171,34 @@ def a_letter(
         counted=True,
     )
     return Letter(sender, body, job, deadline_s)
+
+
+@dataclass
+class Desk:
+    """A client on a fake Graph, with a clock and an objection that a test may change."""
+
+    graph: FakeGraph
+    session: ClientSession
+    now_ms: int = NOW_MS
+    objection: Objection = lambda _job: ""
+    tokens: dict[SenderId, str] = field(default_factory=lambda: {SENDER: TOKEN})
+
+    def __post_init__(self) -> None:
+        self.client = self.a_client(self.graph.url)
+
+    def a_client(self, url: str) -> MetaClient:
+        return MetaClient(
+            self.session,
+            graph_url=url,
+            graph_version="v25.0",
+            token_of=lambda sender: self.tokens.get(sender, ""),
+            now_ms=lambda: self.now_ms,
+            objection=self._object,
+        )
+
+    def _object(self, job: Claimed) -> str:
+        return self.objection(job)
+
+    async def answered(self, *replies: Reply) -> Outcome:
+        self.graph.tell(*replies)
+        return await self.client.send(a_letter())

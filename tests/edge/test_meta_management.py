@@ -1,5 +1,6 @@
 """Templates and numbers, page by page, within Meta's patience."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -190,6 +191,14 @@ async def test_a_nearly_full_quota_is_rested_before_meta_throttles(desk: Desk) -
     assert desk.slept_s == []
     await desk.management.number(WABA, SENDER, TOKEN)
     assert desk.slept_s == [60.0]
+
+
+async def test_calls_of_one_account_take_turns(desk: Desk) -> None:
+    desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)))
+    calls = [desk.management.number(WABA, SENDER, TOKEN) for _ in range(5)]
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(error, MetaBusyError) for error in errors)
+    assert len(desk.graph.heads) == 1  # the others heard of it before they called
 
 
 async def test_one_account_s_quota_is_not_another_s(desk: Desk) -> None:

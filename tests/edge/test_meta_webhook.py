@@ -1,5 +1,6 @@
-"""The door Meta knocks on: who may come in, what is kept, and what is answered when it cannot be."""
+"""The door Meta knocks on: who may come in, what is kept, what is answered when it cannot be."""
 
+import asyncio
 import hashlib
 import hmac
 import io
@@ -183,6 +184,23 @@ async def test_five_megabytes_do_not(
     sent = pieces() if is_chunked else io.BytesIO(body)
     answer = await client.post(PATH, data=sent, headers=signed(body))
     assert answer.status == 413
+    assert kept == []
+
+
+async def test_a_body_that_does_not_come_is_given_up(
+    open_door: Open, kept: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.meta.webhook.BODY_TIMEOUT_S", 0.01)
+    client = await open_door(OLD)
+    answered = asyncio.Event()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield BODY[:9]
+        await answered.wait()
+
+    answer = await client.post(PATH, data=half(), headers=signed(BODY))
+    answered.set()
+    assert answer.status == 408
     assert kept == []
 
 

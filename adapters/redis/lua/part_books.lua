@@ -39,7 +39,8 @@ end
 
 local ends, ended = {}, 0
 
-local function write_end(lane, sequence, packed, state)
+-- write_end: note a job's end; `field` is its state's, s:STATE.
+local function write_end(lane, sequence, packed, field)
   local bucket = floor(sequence / 4096)
   if lane.done_bucket ~= bucket then
     lane.done_bucket, lane.done_key = bucket, done_key(lane.number, sequence)
@@ -51,7 +52,7 @@ local function write_end(lane, sequence, packed, state)
   end
   local at = #fields
   fields[at + 1], fields[at + 2] = sequence, packed
-  count(lane.source, 's:' .. state, 1)
+  count(lane.source, field, 1)
   ended = ended + 1
 end
 

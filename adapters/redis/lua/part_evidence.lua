@@ -28,7 +28,7 @@ local function settle_open(receipt, record, settled, cancelled)
   elseif receipt.fence == row_fence(opened.row) then
     local kept = not receipt.undelivered and opened.hold > 0 and now or 0
     close(opened, kept)
-    end_open(opened, 'F', 'failed', 0, kept, receipt.code, '')
+    end_open(opened, 'F', 's:failed', 0, kept, receipt.code, '')
   else
     return
   end

@@ -7,15 +7,15 @@ local PRUNE_MAX = 200
 
 local function flush_lanes()
   for _, lane in pairs(lanes) do
-    for _, name in ipairs({ 'queue', 'parked' }) do
-      local list = lane[name .. '_rows']
-      if list and list.taken > 0 then call('LTRIM', lane[name], list.taken, -1) end
-    end
-    if lane.granted then count(lane.source, 's:in_flight', lane.granted) end
-    if lane.parking then
-      for i = 1, #lane.parking, 200 do
-        call('RPUSH', lane.parked, unpack(lane.parking, i, min(i + 199, #lane.parking)))
+    if lane.fresh then
+      for _, list in ipairs({ lane.fresh, lane.kept }) do
+        if list.taken > 0 then call('LTRIM', list.key, list.taken, -1) end
       end
+      if lane.granted > 0 then count(lane.source, 's:in_flight', lane.granted) end
+    end
+    local parking = lane.parking or {}
+    for i = 1, #parking, 200 do
+      call('RPUSH', lane.parked, unpack(parking, i, min(i + 199, #parking)))
     end
   end
 end

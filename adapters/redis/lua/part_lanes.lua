@@ -108,7 +108,9 @@ end
 
 -- siblings: how many lanes of the lane's source stand in its ring; they share one weight.
 local function siblings(lane)
-  local source, field = source_of(lane.source), 'ring:' .. lane.sender .. ':' .. lane.priority
+  local source = source_of(lane.source)
+  lane.ring_field = lane.ring_field or 'ring:' .. lane.sender .. ':' .. lane.priority
+  local field = lane.ring_field
   source[field] = source[field] or tonumber(call('HGET', source.key, field) or 0)
   return source[field]
 end

@@ -16,7 +16,7 @@ local function serve_waiting(scope, priority)
       end
     end
     if not number or passed_over >= WAITERS_MAX then return end
-    local lane = lane_of(number)
+    local lane = lane_here(number)
     if not may_take(priority) then
       -- The wish is full, the place stays free: nothing else would bring anybody back to it.
       load_sender(lane.sender).wants = now
@@ -26,31 +26,39 @@ local function serve_waiting(scope, priority)
     local gate, key = closed_gate(lane)
     if gate then
       put_to_sleep(lane, gate, key)
-    elseif not sender_ready(lane.sender, priority) then
+    elseif not sender_ready(lane, priority) then
       over[number], passed_over = true, passed_over + 1
-    else
+    elseif has_row(lane, lane.kept) then
       take_parked(lane, ring)
+    else
+      ring_leave(ring.key, lane)
     end
   end
 end
 
-local function take_fresh(lane, ring)
-  local row, recipient = pop(lane, 'queue')
-  local granted = examine(lane, row, recipient)
-  if granted and not has_place(lane, recipient) then
-    refuse(lane.sender, 'quota')
-    lane.parking = lane.parking or {}
-    lane.parking[#lane.parking + 1] = row
+-- park: a job without a place waits where the next free place finds it.
+local function park(lane, row)
+  refuse(lane.sender, 'quota')
+  if not lane.parking then
+    lane.parking = {}
     ring_enter(wait_key(lane), lane, lane.wait_passed)
     call('ZADD', tag .. 'waiting', 0, scope_of(lane.sender))
+  end
+  lane.parking[#lane.parking + 1] = row
+end
+
+local function take_fresh(lane, ring)
+  local row, recipient = pop(lane.fresh)
+  local granted, horizon = examine(lane, row, recipient)
+  if granted and not has_place(lane, recipient) then
+    park(lane, row)
     granted = false
   end
   if granted then
-    grant(lane, row, recipient)
-    local weight = source_of(lane.source).weight
-    ring_charge(ring, lane.number, floor(STRIDE * siblings(lane) / weight))
+    grant(lane, row, recipient, horizon)
+    ring_charge(ring, lane.number, floor(STRIDE * siblings(lane) / source_of(lane.source).weight))
   end
-  if not front(lane, 'queue') then
+  if not has_row(lane, lane.fresh) then
     lane.passed = ring_leave(ring.key, lane)
     call('HSET', lane.key, 'passed', lane.passed)
     ring_count(lane, -1)
@@ -69,12 +77,15 @@ local function serve_fresh(sender, priority, at_most)
       return
     end
     steps = steps - 1
-    local lane = lane_of(ring.list[1].number)
+    local lane = lane_here(ring.list[1].number)
     local gate, key = closed_gate(lane)
+    lane.from = sender
     if gate then
       put_to_sleep(lane, gate, key)
-    else
+    elseif has_row(lane, lane.fresh) then
       served = served + take_fresh(lane, ring)
+    else
+      ring_leave(ring.key, lane)
     end
   end
 end

@@ -55,7 +55,7 @@ local function retry(opened, code, until_ms, attempts_max)
   opened.row = row
   local expires_ms = row_expires(row)
   if byte(row, 16) >= attempts_max or expires_ms > 0 and until_ms >= expires_ms then
-    end_open(opened, 'F', 'failed', 0, 0, code, '')
+    end_open(opened, 'F', 's:failed', 0, 0, code, '')
   else
     delay(opened.lane, row, until_ms, 'retry')
   end
@@ -101,7 +101,7 @@ local function apply(opened, kind, detail, attempts_max)
     local code, rest = string.match(detail, '^(%d+)|(%d+)$')
     close(opened, 0)
     if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest), attempts_max) end
-    end_open(opened, 'F', 'failed', 0, 0, tonumber(code), '')
+    end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), '')
     if rest == '1' then strike(lane) end
   end
 end

@@ -9,9 +9,10 @@
 local function parse_open(job, record)
   local letter, row = byte(record), sub(record, 8)
   local holds = letter == 70 or letter == 68
-  return { job = job, doubted = letter == 68 or letter == 100, since = number6(record, 2),
-    hold = holds and number6(record, 2) or 0, row = row, recipient = row_recipient(row),
-    lane = lane_of_job(job) }
+  local since = number6(record, 2)
+  return { job = job, doubted = letter == 68 or letter == 100, since = since,
+    hold = holds and since or 0, row = row, recipient = sub(row, 6, 13),
+    lane = lane_of_job(job), gone = false }
 end
 
 local closed_jobs, closed_doubts = {}, {}
@@ -40,17 +41,17 @@ local function close(opened, proof)
   drop_open(opened)
 end
 
-local function end_open(opened, letter, state, delivery, mark, code, wamid)
+local function end_open(opened, letter, field, delivery, mark, code, wamid)
   local row = opened.row
   local packed = pack_end(letter, delivery, sub(row, 14, 15), mark, opened.recipient, code, wamid)
-  write_end(opened.lane, row_sequence(row), packed, state)
+  write_end(opened.lane, number5(row, 1), packed, field)
 end
 
 -- accept: the job ends accepted; its place is kept, counted from now.
 local function accept(opened, wamid, held)
   local mark = opened.hold > 0 and now or 0
   close(opened, mark)
-  end_open(opened, 'A', 'accepted', held and 1 or 0, mark, 0, wamid)
+  end_open(opened, 'A', 's:accepted', held and 1 or 0, mark, 0, wamid)
   if held then count(opened.lane.source, 'd:held', 1) end
 end
 
@@ -96,6 +97,6 @@ local function cancel_repeat(job, wamid)
     call('HINCRBY', lane.key, 'ghosts', 1)
   end
   local packed = pack_end('A', 0, sub(row, 14, 15), 0, row_recipient(row), 0, wamid)
-  write_end(lane, sequence, packed, 'accepted')
+  write_end(lane, sequence, packed, 's:accepted')
   return true
 end

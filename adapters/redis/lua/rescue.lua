@@ -30,7 +30,7 @@ local function decide(opened)
     put_back(lane, with_repeats(row, row_repeats(row) + 1))
     repeated[#repeated + 1] = opened.job
   else
-    end_open(opened, 'U', 'unknown', 0, opened.hold, 0, '')
+    end_open(opened, 'U', 's:unknown', 0, opened.hold, 0, '')
     unknown[#unknown + 1] = opened.job
   end
 end

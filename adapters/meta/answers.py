@@ -1,0 +1,195 @@
+"""What an answer to a send proves: phase first, then content (RELIABILITY 2.6.1)."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from aiohttp import ClientResponse
+
+from adapters.meta.codes import (
+    PAIR_EXPONENT_MAX,
+    SECOND_MS,
+    TABLE,
+    UNKNOWN_CODE,
+    Action,
+    Verdict,
+    clean,
+    counted_as,
+    pair_wait_ms,
+    verdict,
+)
+from adapters.meta.usage import regain_ms
+from engine.model import Gate, NowMs, Priority
+from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry
+from engine.ports import FOREVER_MS, Letter
+
+PAIRS_MAX: Final = 10_000  # people whose pair failures are remembered
+HELD: Final = frozenset({"held_for_quality_assessment", "paused"})
+"""Kept by Meta to judge the template: the OpenAPI schema's MessageStatus names both."""
+
+# Refused by something between us and Meta's application: it never saw the message.
+REFUSED_BEFORE: Final = frozenset({400, 401, 403, 404, 405, 411, 413, 414, 415, 422, 429, 431})
+
+BY_THE_CURVE: Final = 0  # as `until_ms` of a Retry: engine.delivery knows the curve, we do not
+
+TRACE: Final = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)  # a token is longer
+
+NO_ID: Final = "no_id"  # 2xx, and no id in it: Meta has almost surely taken it
+GATEWAY: Final = "gateway"  # an error page that Meta's application did not write
+UNPROVEN: Final = "unproven"  # Meta's own unknown error: no evidence either way
+
+
+class Taken(msgspec.Struct):
+    """One message that Meta took."""
+
+    id: str
+    message_status: str = ""
+
+
+class TakenAnswer(msgspec.Struct):
+    """The part of a good answer that a sender reads."""
+
+    messages: list[Taken]
+
+
+class Details(msgspec.Struct):
+    """What Meta adds to an error."""
+
+    details: str = ""
+
+
+class GraphError(msgspec.Struct):
+    """An error of the Graph API; `error_data` is an object, a text, or not there."""
+
+    code: int
+    message: str = ""
+    error_subcode: int | None = None
+    error_data: msgspec.Raw = msgspec.Raw()
+    is_transient: bool | None = None
+    fbtrace_id: str | None = None
+
+    @property
+    def details(self) -> str:
+        """Return Meta's words, uncleaned; localised, so nothing may be decided by them."""
+        try:
+            found = _details.decode(self.error_data) if self.error_data else ""
+        except UNREADABLE:
+            found = ""
+        words = found.details if isinstance(found, Details) else found
+        return words or self.message
+
+
+class ErrorAnswer(msgspec.Struct):
+    """A refusing answer."""
+
+    error: GraphError
+
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+_taken = msgspec.json.Decoder(TakenAnswer)
+_error = msgspec.json.Decoder(ErrorAnswer, strict=False)
+_details = msgspec.json.Decoder(Details | str)
+
+
+def graph_error(raw: bytes) -> GraphError | None:
+    """Return the Graph error that `raw` holds, or None when Meta's application did not write it."""
+    try:
+        return _error.decode(raw).error
+    except UNREADABLE:
+        return None
+
+
+async def read_whole(response: ClientResponse, bytes_max: int) -> bytes | None:
+    """Return the whole answer, or None when it is larger than bytes_max."""
+    content = response.content
+    try:
+        raw = await content.read(bytes_max + 1)  # what has come: nearly always all of it
+        while not content.at_eof() and len(raw) <= bytes_max:
+            raw += await content.read(bytes_max + 1 - len(raw))
+    finally:
+        if not content.at_eof():  # too large, broken or cancelled
+            response.close()
+    return raw if len(raw) <= bytes_max else None
+
+
+class Judge:
+    """Turns answers into outcomes, and counts codes. One for all senders of a process."""
+
+    def __init__(self, now_ms: NowMs) -> None:
+        self._now_ms = now_ms
+        self._pairs: OrderedDict[tuple[str, bytes], int] = OrderedDict()
+        self.codes: dict[int, int] = dict.fromkeys([*TABLE, UNKNOWN_CODE], 0)
+        """Error answers by code, for metrics; what is not listed is under UNKNOWN_CODE."""
+
+    def accept(self, raw: bytes, letter: Letter) -> Accepted | InDoubt:
+        """Return what a 2xx answer proves."""
+        try:
+            taken = _taken.decode(raw).messages[0]
+        except (*UNREADABLE, IndexError):
+            return InDoubt(NO_ID)
+        if not taken.id:
+            return InDoubt(NO_ID)
+        if self._pairs:
+            self._pairs.pop((letter.sender, letter.job.recipient), None)
+        return Accepted(taken.id, taken.message_status in HELD)
+
+    def refuse(
+        self, status: int, raw: bytes, headers: Mapping[str, str], letter: Letter
+    ) -> tuple[Outcome, bool]:
+        """Return what any other answer proves, and whether Meta's application wrote it."""
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            reason = f"HTTP {status}: a redirect is never followed; check graph_url"
+            return Dropped(status, reason, strikes=True), False
+        error = graph_error(raw)
+        if error is not None:
+            return self._outcome(error, headers, letter), True
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            until_ms = self._now_ms() + max(SECOND_MS, regain_ms(headers))
+            return Deferred(Gate.RATE, status, until_ms, "HTTP 429"), True
+        if status in REFUSED_BEFORE:
+            return Retry(status, BY_THE_CURVE, f"HTTP {status} from a gateway"), False
+        return InDoubt(GATEWAY), False
+
+    def _outcome(self, error: GraphError, headers: Mapping[str, str], letter: Letter) -> Outcome:
+        row = verdict(error.code, error.details, error.error_subcode or 0)
+        self.codes[counted_as(row.code)] += 1
+        if not row.proves and letter.job.lane.priority is Priority.MARKETING:
+            return InDoubt(UNPROVEN)
+        reason = _reason(row, error)
+        if row.action is Action.DEFER:
+            return self._deferred(row, reason, headers, letter)
+        if row.action is Action.RETRY or (row.strikes and error.is_transient):
+            until_ms = self._now_ms() + row.wait_ms if row.wait_ms else BY_THE_CURVE
+            return Retry(error.code, until_ms, reason)
+        return Dropped(error.code, reason, row.strikes)
+
+    def _deferred(
+        self, row: Verdict, reason: str, headers: Mapping[str, str], letter: Letter
+    ) -> Deferred:
+        gate = row.gate or Gate.RATE
+        wait_ms = row.wait_ms
+        if gate is Gate.PAIR:
+            wait_ms = self._pair_wait_ms(letter)
+        elif gate is Gate.ACCOUNT and row.wait_ms:
+            wait_ms = regain_ms(headers) or wait_ms
+        until_ms = FOREVER_MS if wait_ms >= FOREVER_MS else self._now_ms() + wait_ms
+        return Deferred(gate, row.code, until_ms, reason)
+
+    def _pair_wait_ms(self, letter: Letter) -> int:
+        pair = (letter.sender, letter.job.recipient)
+        failures = self._pairs.pop(pair, 0)
+        self._pairs[pair] = min(failures + 1, PAIR_EXPONENT_MAX)
+        if len(self._pairs) > PAIRS_MAX:
+            self._pairs.popitem(last=False)
+        return pair_wait_ms(failures)
+
+
+def _reason(row: Verdict, error: GraphError) -> str:
+    """Return title, Meta's words and its trace id, fit for logs."""
+    trace = error.fbtrace_id or ""
+    words = clean(error.details)
+    reason = row.title if words in {"", row.title} else f"{row.title}: {words}"
+    return f"{reason} (trace {trace})" if TRACE.fullmatch(trace) else reason

@@ -1,0 +1,230 @@
+"""Ask Meta about templates and numbers: rarely, patiently, and never on the sending session.
+
+Calls are counted per app and account, 200 an hour, 5,000 for an account with a number:
+https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
+Who goes on calling while throttled waits longer, and a shared client would hold up the sends too.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from asyncio_throttle.throttler import Throttler
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+from yarl import URL
+
+from adapters.meta.answers import graph_error, read_whole
+from adapters.meta.codes import Action, clean, verdict
+from adapters.meta.listings import (
+    NUMBER_FIELDS,
+    TEMPLATE_FIELDS,
+    MetaNumber,
+    MetaTemplate,
+    read_number,
+    read_page,
+    read_template,
+)
+from adapters.meta.usage import regain_ms, usages
+from engine.errors import EngineError
+from engine.model import NowMs, SenderId, WabaId
+
+CALLS_PER_HOUR: Final = 200  # of an account without numbers; 5,000 with one
+HOUR_S: Final = 3_600
+LOOK_AGAIN_S: Final = 1  # how often the throttle looks for a free call
+CONNECTIONS: Final = 4
+TIMEOUT_S: Final = 30
+CONNECT_S: Final = 5
+ANSWER_MAX: Final = 8 * 1_048_576  # bytes; a page of 100 templates is below 1 MiB
+PAGE: Final = 100  # templates a page
+PAGES_MAX: Final = 1_000
+TRIES: Final = 3
+TRY_AGAIN_S: Final = 0.5  # and twice that before the third
+PATIENCE_MS: Final = 15 * 60_000  # a longer wait is told instead of waited for
+FULL_PERCENT: Final = 95  # of a quota: from here on Meta is about to throttle
+REST_MS: Final = 60_000  # after a full quota that does not say for how long
+# https://developers.facebook.com/docs/graph-api/overview/rate-limiting
+THROTTLED: Final = frozenset({4, 17, 32, 613, 341, 80007, 80008, 80012})
+CURSOR_CODE: Final = 131059  # v24 and later: the cursor is not good any more; begin again
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class MetaRefusedError(EngineError):
+    """Meta refused a management call: look at its code, for asking again changes nothing."""
+
+    def __init__(self, detail: str, *, code: int) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class MetaAwayError(EngineError):
+    """Meta did not answer a management call, or not sensibly; ask again later."""
+
+
+class MetaBusyError(EngineError):
+    """Too many management calls: Meta wants none before `until_ms`."""
+
+    def __init__(self, detail: str, *, until_ms: int) -> None:
+        super().__init__(detail)
+        self.until_ms = until_ms
+
+
+@dataclass(slots=True)
+class CallQuota:
+    """One account's calls: one at a time, so that the throttle has one who waits."""
+
+    throttle: Throttler
+    closed_until_ms: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def build_management_session(ssl_context: ssl.SSLContext | None = None) -> ClientSession:
+    """Return a session for `Management`; call inside the running loop, the caller closes it."""
+    return ClientSession(
+        connector=TCPConnector(
+            limit=CONNECTIONS, ssl=ssl_context if ssl_context is not None else True
+        ),
+        cookie_jar=DummyCookieJar(),
+        timeout=ClientTimeout(total=TIMEOUT_S, connect=CONNECT_S),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+class Management:
+    """Reads templates and numbers. Calls of one account take turns and wait for its quota.
+
+    Each call raises MetaRefusedError, MetaAwayError or MetaBusyError when it cannot answer.
+    """
+
+    def __init__(
+        self,
+        session: ClientSession,
+        *,
+        graph_url: str,
+        graph_version: str,
+        now_ms: NowMs,
+        calls_per_hour: int = CALLS_PER_HOUR,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._session = session
+        self._root = f"{graph_url.rstrip('/')}/{graph_version}"
+        self._now_ms = now_ms
+        self._calls_per_hour = calls_per_hour
+        self._sleep = sleep
+        self._quotas: dict[WabaId, CallQuota] = {}
+        self.unreadable = 0
+        """Rows that could not be read, for metrics."""
+
+    async def templates(self, waba: WabaId, token: str) -> list[MetaTemplate]:
+        """Return all templates of an account, each language apart."""
+        try:
+            return await self._pages(waba, token)
+        except MetaRefusedError as error:
+            if error.code != CURSOR_CODE:
+                raise
+            return await self._pages(waba, token)  # from the beginning, once
+
+    async def number(self, waba: WabaId, sender: SenderId, token: str) -> MetaNumber:
+        """Return what Meta knows of one number; it counts as a call of its account."""
+        body = await self._get(waba, f"{quote(sender, safe='')}", {"fields": NUMBER_FIELDS}, token)
+        number = read_number(body)
+        if number is None:
+            raise MetaAwayError("Meta's answer about a number cannot be read")
+        return number
+
+    async def _pages(self, waba: WabaId, token: str) -> list[MetaTemplate]:
+        found: list[MetaTemplate] = []
+        seen = {""}
+        query = {"fields": TEMPLATE_FIELDS, "limit": str(PAGE)}
+        path = f"{quote(waba, safe='')}/message_templates"
+        for _ in range(PAGES_MAX):
+            page = read_page(await self._get(waba, path, query, token))
+            if page is None:
+                raise MetaAwayError("Meta's page of templates cannot be read")
+            rows, after = page
+            templates = [read_template(row) for row in rows]
+            found += [template for template in templates if template is not None]
+            self.unreadable += templates.count(None)
+            if after in seen:  # the last page, or a circle
+                return found
+            seen.add(after)
+            query["after"] = after
+        raise MetaAwayError(f"Meta lists more than {PAGES_MAX} pages of templates")
+
+    async def _get(self, waba: WabaId, path: str, query: Mapping[str, str], token: str) -> bytes:
+        """Return the answer's body; what may pass is tried again, in its turn."""
+        url = URL(f"{self._root}/{path}?{urlencode(query)}", encoded=True)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(self._may_pass),
+            stop=stop_after_attempt(TRIES),
+            wait=wait_exponential(multiplier=TRY_AGAIN_S),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        body: bytes = await retrying(self._get_once, waba, url, token)
+        return body
+
+    def _may_pass(self, error: BaseException) -> bool:
+        if isinstance(error, MetaBusyError):
+            return error.until_ms - self._now_ms() <= PATIENCE_MS
+        return isinstance(error, MetaAwayError)
+
+    async def _get_once(self, waba: WabaId, url: URL, token: str) -> bytes:
+        quota = self._quotas.get(waba)
+        if quota is None:
+            throttle = Throttler(self._calls_per_hour, HOUR_S, LOOK_AGAIN_S)
+            quota = self._quotas[waba] = CallQuota(throttle)
+        async with quota.turn:
+            await self._wait_for(quota)
+            headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
+            try:
+                response = await self._session.get(url, headers=headers, allow_redirects=False)
+                body = await read_whole(response, ANSWER_MAX)
+            except (ClientError, OSError, EOFError, ValueError) as error:
+                # Its text could repeat headers; its name cannot.
+                raise MetaAwayError(f"No answer from Meta: {type(error).__name__}") from None
+            self._obey(quota, response.headers)
+            if body is None:
+                raise MetaAwayError(f"Meta's answer is larger than {ANSWER_MAX} bytes")
+            if response.status != HTTPStatus.OK:
+                raise self._error(quota, response.status, body, response.headers)
+        return body
+
+    async def _wait_for(self, quota: CallQuota) -> None:
+        wait_ms = quota.closed_until_ms - self._now_ms()
+        if wait_ms > PATIENCE_MS:
+            raise MetaBusyError("Too many management calls", until_ms=quota.closed_until_ms)
+        if wait_ms > 0:
+            await self._sleep(wait_ms / 1_000)
+        await quota.throttle.acquire()  # type: ignore[no-untyped-call]  # it has no types
+
+    def _obey(self, quota: CallQuota, headers: Mapping[str, str]) -> None:
+        """Close the quota when Meta says so, or is about to."""
+        fullest = max((line.percent for line in usages(headers)), default=0.0)
+        wait_ms = regain_ms(headers) or (REST_MS if fullest >= FULL_PERCENT else 0)
+        if wait_ms:
+            quota.closed_until_ms = max(quota.closed_until_ms, self._now_ms() + wait_ms)
+
+    def _error(
+        self, quota: CallQuota, status: int, body: bytes, headers: Mapping[str, str]
+    ) -> EngineError:
+        error = graph_error(body)
+        code = error.code if error else 0
+        if code in THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
+            until_ms = self._now_ms() + (regain_ms(headers) or REST_MS)
+            quota.closed_until_ms = max(quota.closed_until_ms, until_ms)
+            return MetaBusyError("Too many management calls", until_ms=quota.closed_until_ms)
+        if error is None:
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                return MetaAwayError(f"HTTP {status} from a gateway")
+            return MetaRefusedError(f"HTTP {status} from a gateway", code=status)
+        row = verdict(code, error.details, error.error_subcode or 0)
+        if row.action is Action.RETRY:
+            return MetaAwayError(f"{code} {row.title}")
+        return MetaRefusedError(f"{code} {row.title}: {clean(error.details)}", code=code)

@@ -1,0 +1,244 @@
+"""What Meta tells us by webhook, as small values; times are milliseconds, 0 where Meta gave none.
+
+Shapes: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks
+"""
+
+from typing import Final
+
+import msgspec
+
+from adapters.meta.codes import verdict
+from engine.model import DeliveryStatus, SenderId, TemplateStatus, WabaId
+
+DELIVERIES: Final = {
+    "sent": DeliveryStatus.SENT,
+    "delivered": DeliveryStatus.DELIVERED,
+    "read": DeliveryStatus.READ,
+    "played": DeliveryStatus.READ,  # a voice message that was listened to
+    "failed": DeliveryStatus.UNDELIVERED,
+}
+IN_WINDOW: Final = "free_customer_service"  # pricing type of what left inside a service window
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Whom it is about: digits without `+`, or a BSUID, or both; either may be empty."""
+
+    digits: str = ""
+    user_id: str = ""
+    parent_user_id: str = ""
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one message. `status` keeps Meta's word, also one we do not know."""
+
+    waba: WabaId
+    sender: SenderId
+    wamid: str
+    status: str
+    at_ms: int
+    person: Person
+    opaque: str = ""  # biz_opaque_callback_data, untrusted until its MAC is checked
+    recipient_type: str = ""  # `group` for a group
+    participant: str = ""  # who in the group
+    code: int = 0  # why it failed
+    reason: str = ""  # Meta's words for it, fit for logs
+    pricing_type: str = ""
+    pricing_category: str = ""
+    pricing_model: str = ""
+    billable: bool | None = None
+    conversation: str = ""
+    conversation_origin: str = ""
+    conversation_ends_at_ms: int = 0
+
+    @property
+    def delivery(self) -> DeliveryStatus:
+        """Return the evidence it is; NONE for a word that is none (`deleted`, or a new one)."""
+        return DELIVERIES.get(self.status, DeliveryStatus.NONE)
+
+    @property
+    def counted(self) -> bool:
+        """Return False when Meta says it left inside an open service window."""
+        return self.pricing_type != IN_WINDOW
+
+    @property
+    def undelivered(self) -> bool:
+        """Return whether its failure proves that nobody was reached."""
+        return verdict(self.code).undelivered
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """A person wrote, called, or something happened to the person."""
+
+    waba: WabaId
+    sender: SenderId
+    wamid: str
+    person: Person
+    at_ms: int
+    kind: str
+    opens_window: bool
+
+
+class PersonChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A person has a new number or a new user id: Meta's evidence that two ids are one person."""
+
+    waba: WabaId
+    sender: SenderId
+    before: Person
+    after: Person
+    at_ms: int
+
+
+class NumberError(msgspec.Struct, frozen=True, kw_only=True):
+    """An error of a number or an app; it names no message."""
+
+    waba: WabaId
+    sender: SenderId
+    code: int
+    reason: str
+
+
+class Preference(msgspec.Struct, frozen=True, kw_only=True):
+    """A person stopped or resumed marketing messages: `stop`, `resume` or `signup`."""
+
+    waba: WabaId
+    sender: SenderId
+    person: Person
+    category: str
+    value: str
+    at_ms: int
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """Which template a notice is about; `-` in the language is written `_`."""
+
+    waba: WabaId
+    name: str
+    language: str
+    id: str = ""
+
+
+class TemplateStatusChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A template's new status; None when the event does not tell it: fetch the template."""
+
+    template: Template
+    event: str
+    status: TemplateStatus | None
+    reason: str = ""
+    title: str = ""  # FIRST_PAUSE, SECOND_PAUSE, ...
+    at_ms: int = 0
+
+
+class TemplateQualityChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A template's new quality: GREEN, YELLOW, RED or UNKNOWN."""
+
+    template: Template
+    quality: str
+    at_ms: int = 0
+
+
+class TemplateCategoryChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A template's category now; `coming` is the one it will get, empty when nothing is coming."""
+
+    template: Template
+    current: str
+    coming: str = ""
+    at_ms: int = 0
+
+
+class TemplateEdited(msgspec.Struct, frozen=True, kw_only=True):
+    """A template's text or buttons changed: fetch and check it again."""
+
+    template: Template
+    at_ms: int = 0
+
+
+class LimitChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """The portfolio's messaging limit; -1 is unlimited, None is not told: keep the last one."""
+
+    waba: WabaId
+    places: int | None
+    at_ms: int = 0
+
+
+class NumberQualityChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A number's quality, limit or throughput changed: `event` says which, fetch the number."""
+
+    waba: WabaId
+    display_phone_number: str
+    event: str
+    places: int | None = None
+    at_ms: int = 0
+
+
+class NumberNameJudged(msgspec.Struct, frozen=True, kw_only=True):
+    """A display name was judged: APPROVED, DEFERRED, PENDING or REJECTED."""
+
+    waba: WabaId
+    display_phone_number: str
+    decision: str
+    at_ms: int = 0
+
+
+class Restriction(msgspec.Struct, frozen=True):
+    """One thing an account may not do, until then; 0 is without an end."""
+
+    kind: str
+    until_ms: int = 0
+
+
+class AccountChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happened to the account: restricted, banned, deleted, connected again."""
+
+    waba: WabaId
+    event: str
+    restrictions: tuple[Restriction, ...] = ()
+    ban_state: str = ""  # SCHEDULE_FOR_DISABLE, DISABLE or REINSTATE
+    violation: str = ""
+    at_ms: int = 0
+
+
+class AccountJudged(msgspec.Struct, frozen=True, kw_only=True):
+    """The account's review ended: APPROVED, REJECTED, PENDING or DEFERRED."""
+
+    waba: WabaId
+    decision: str
+    at_ms: int = 0
+
+
+class AccountAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """Meta wants somebody to look."""
+
+    waba: WabaId
+    entity_type: str
+    entity_id: str
+    kind: str
+    severity: str
+    at_ms: int = 0
+
+
+Notice = (
+    TemplateStatusChanged
+    | TemplateQualityChanged
+    | TemplateCategoryChanged
+    | TemplateEdited
+    | LimitChanged
+    | NumberQualityChanged
+    | NumberNameJudged
+    | AccountChanged
+    | AccountJudged
+    | AccountAlert
+)
+
+
+class Parsed(msgspec.Struct):
+    """Everything one webhook said. `unknown` are items we have no use for, `malformed` are bad."""
+
+    statuses: list[Status] = []
+    inbound: list[Inbound] = []
+    changed: list[PersonChanged] = []
+    errors: list[NumberError] = []
+    preferences: list[Preference] = []
+    people: list[Person] = []  # of `contacts`, who have both ids: Meta's evidence of an alias
+    notices: list[Notice] = []
+    unknown: int = 0
+    malformed: int = 0

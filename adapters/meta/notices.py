@@ -1,0 +1,240 @@
+"""Read what Meta tells about templates, numbers and accounts; dispatched on keys as on `field`.
+
+Meta's own example of a template's quality carries the field of its status, so a key that only one
+kind of notice has wins over the field.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from adapters.meta.news import (
+    AccountAlert,
+    AccountChanged,
+    AccountJudged,
+    LimitChanged,
+    Notice,
+    NumberNameJudged,
+    NumberQualityChanged,
+    Restriction,
+    Template,
+    TemplateCategoryChanged,
+    TemplateEdited,
+    TemplateQualityChanged,
+    TemplateStatusChanged,
+)
+from adapters.meta.wire import Moment, Text, Word, read, to_ms
+from engine.model import TemplateStatus, WabaId
+from engine.quota import parse_limit
+
+UNCHANGED: Final = frozenset({"LOCKED", "FLAGGED", "UNARCHIVED", "LIMIT_EXCEEDED"})
+"""Events that do not tell the status: the template must be fetched."""
+RESTORED: Final = frozenset({"APPROVED", "REINSTATED"})
+
+
+class PauseDetails(Struct):
+    """Why a template was paused or unpaused."""
+
+    title: Text = None
+
+
+class RestrictionDetails(Struct):
+    """What an account may not do."""
+
+    restriction_type: Text = None
+    expiration: Moment = None
+
+
+class BanDetails(Struct):
+    """Where a ban stands."""
+
+    waba_ban_state: Text = None
+
+
+class ViolationDetails(Struct):
+    """What an account did wrong."""
+
+    violation_type: Text = None
+
+
+class AlertDetails(Struct):
+    """What an alert says."""
+
+    alert_type: Text = None
+    alert_severity: Text = None
+
+
+class Value(Struct):
+    """All fields of all notices; each notice has its few."""
+
+    event: Text = None
+    reason: Text = None
+    decision: Text = None
+    display_phone_number: Text = None
+    message_template_id: Word = None
+    message_template_name: Text = None
+    message_template_language: Text = None
+    message_template_element: Text = None
+    other_info: PauseDetails | None = None
+    new_quality_score: Text = None
+    new_category: Text = None
+    correct_category: Text = None
+    current_limit: Word = None
+    max_daily_conversations_per_business: Word = None
+    restriction_info: list[RestrictionDetails] | None = None
+    ban_info: BanDetails | None = None
+    violation_info: ViolationDetails | None = None
+    entity_type: Text = None
+    entity_id: Word = None
+    alert_info: AlertDetails | None = None
+
+
+Maker = Callable[[WabaId, Value, int], Notice]
+
+_value = msgspec.json.Decoder(Value)
+
+
+def read_notice(waba: WabaId, field: str, raw: Raw, at_ms: int) -> Notice | None:
+    """Return what the notice says, or None for one we have no use for or cannot read."""
+    value = read(_value, raw)
+    if value is None:
+        return None
+    make = _maker(field, value)
+    return make(waba, value, at_ms) if make else None
+
+
+def _maker(field: str, value: Value) -> Maker | None:
+    if value.message_template_name:
+        if value.new_quality_score:
+            return _template_quality
+        if value.new_category:
+            return _template_category
+        if value.event:
+            return _template_status
+        return _template_edited if field == "message_template_components_update" else None
+    return MAKERS.get(field)
+
+
+def _template(waba: WabaId, value: Value) -> Template:
+    return Template(
+        waba=waba,
+        name=value.message_template_name or "",
+        language=(value.message_template_language or "").replace("-", "_"),
+        id=str(value.message_template_id or ""),
+    )
+
+
+def status_after(event: str, title: str = "") -> TemplateStatus | None:
+    """Return the status a template has after `event`; None: fetch it; unknown forbids sending.
+
+    >>> status_after("reinstated"), status_after("PAUSED", "UNPAUSE"), status_after("NEW_ONE")
+    (<TemplateStatus.APPROVED: 'APPROVED'>, None, <TemplateStatus.UNKNOWN: 'UNKNOWN'>)
+    """
+    word = event.upper()
+    if word in RESTORED:
+        return TemplateStatus.APPROVED
+    if word in UNCHANGED or title.upper() == "UNPAUSE":
+        return None
+    try:
+        return TemplateStatus(word)
+    except ValueError:
+        return TemplateStatus.UNKNOWN
+
+
+def _template_status(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    event = (value.event or "").upper()
+    title = (value.other_info and value.other_info.title) or ""
+    return TemplateStatusChanged(
+        template=_template(waba, value),
+        event=event,
+        status=status_after(event, title),
+        reason=value.reason or "",
+        title=title,
+        at_ms=at_ms,
+    )
+
+
+def _template_quality(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    quality = (value.new_quality_score or "").upper()
+    return TemplateQualityChanged(template=_template(waba, value), quality=quality, at_ms=at_ms)
+
+
+def _template_category(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    """Return both categories: beside `correct_category`, `new_category` is the one of now."""
+    return TemplateCategoryChanged(
+        template=_template(waba, value),
+        current=(value.new_category or "").upper(),
+        coming=(value.correct_category or "").upper(),
+        at_ms=at_ms,
+    )
+
+
+def _template_edited(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    return TemplateEdited(template=_template(waba, value), at_ms=at_ms)
+
+
+def _limit(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    places = parse_limit(value.max_daily_conversations_per_business)
+    return LimitChanged(waba=waba, places=places, at_ms=at_ms)
+
+
+def _number_quality(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    places = parse_limit(value.max_daily_conversations_per_business)
+    return NumberQualityChanged(
+        waba=waba,
+        display_phone_number=value.display_phone_number or "",
+        event=(value.event or "").upper(),
+        places=places if places is not None else parse_limit(value.current_limit),
+        at_ms=at_ms,
+    )
+
+
+def _number_name(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    return NumberNameJudged(
+        waba=waba,
+        display_phone_number=value.display_phone_number or "",
+        decision=(value.decision or "").upper(),
+        at_ms=at_ms,
+    )
+
+
+def _account(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    return AccountChanged(
+        waba=waba,
+        event=(value.event or "").upper(),
+        restrictions=tuple(
+            Restriction(line.restriction_type or "", to_ms(line.expiration))
+            for line in value.restriction_info or ()
+        ),
+        ban_state=(value.ban_info and value.ban_info.waba_ban_state) or "",
+        violation=(value.violation_info and value.violation_info.violation_type) or "",
+        at_ms=at_ms,
+    )
+
+
+def _account_review(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    return AccountJudged(waba=waba, decision=(value.decision or "").upper(), at_ms=at_ms)
+
+
+def _alert(waba: WabaId, value: Value, at_ms: int) -> Notice:
+    alert = value.alert_info or AlertDetails()
+    return AccountAlert(
+        waba=waba,
+        entity_type=value.entity_type or "",
+        entity_id=str(value.entity_id or ""),
+        kind=alert.alert_type or "",
+        severity=alert.alert_severity or "",
+        at_ms=at_ms,
+    )
+
+
+MAKERS: Final[dict[str, Maker]] = {
+    "business_capability_update": _limit,
+    "phone_number_quality_update": _number_quality,
+    "phone_number_name_update": _number_name,
+    "account_update": _account,
+    "account_review_update": _account_review,
+    "account_alerts": _alert,
+}

@@ -1,0 +1,282 @@
+"""Read a webhook's body item by item: whatever one item is, the others are still understood.
+
+Nothing here raises, waits or knows a clock; times stay as Meta gave them, and lie up to seven days
+back: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from adapters.meta import wire
+from adapters.meta.codes import clean
+from adapters.meta.news import (
+    Inbound,
+    NumberError,
+    Parsed,
+    Person,
+    PersonChanged,
+    Preference,
+    Status,
+)
+from adapters.meta.notices import read_notice
+from adapters.meta.wire import read, to_ms
+from engine.model import SenderId, WabaId
+
+BODY_MAX: Final = 4 * 1_048_576  # bytes; Meta sends at most 3 MB
+
+SILENT: Final = frozenset({"system", "edit", "revoke", "request_welcome"})
+"""Kinds that come from a person and say nothing new: they open no window. Ours: not documented."""
+
+ESCAPES: Final = re.compile(
+    rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(u[dD][89a-fA-F]\w\w)|.)", re.DOTALL
+)
+"""An escape in JSON: a pair of surrogates, or (group 1) a surrogate alone, or any other."""
+REPLACEMENT: Final = rb"\ufffd"
+
+_envelope = msgspec.json.Decoder(wire.Envelope)
+_entry = msgspec.json.Decoder(wire.Entry)
+_change = msgspec.json.Decoder(wire.Change)
+_messages = msgspec.json.Decoder(wire.MessagesValue)
+_metadata = msgspec.json.Decoder(wire.OwnNumber)
+_items = msgspec.json.Decoder(list[Raw] | None)
+_contact = msgspec.json.Decoder(wire.Contact)
+_status = msgspec.json.Decoder(wire.FullStatus)
+_bare_status = msgspec.json.Decoder(wire.BareStatus)
+_message = msgspec.json.Decoder(wire.Message)
+_identity = msgspec.json.Decoder(wire.Identity)
+_call = msgspec.json.Decoder(wire.Call)
+_error = msgspec.json.Decoder(wire.WebhookError)
+_preference = msgspec.json.Decoder(wire.UserPreference)
+
+
+class Place(NamedTuple):
+    """Where an item was found."""
+
+    waba: WabaId
+    sender: SenderId
+
+
+def parse(body: bytes) -> Parsed:
+    """Return everything `body` says; a body that is no webhook at all is one malformed item."""
+    parsed = Parsed()
+    if len(body) > BODY_MAX:
+        parsed.malformed = 1
+        return parsed
+    envelope = read(_envelope, body)
+    if envelope is None:
+        parsed.malformed = 1
+        envelope = read(_envelope, _mended(body))
+    if envelope is None:
+        return parsed
+    for raw_entry in envelope.entry:
+        entry = read(_entry, raw_entry)
+        if entry is None:
+            parsed.malformed += 1
+            continue
+        for raw_change in entry.changes:
+            change = read(_change, raw_change)
+            if change is None:
+                parsed.malformed += 1
+            else:
+                _read_change(parsed, entry, change)
+    return parsed
+
+
+def _mended(body: bytes) -> bytes:
+    """Return `body` with halves of cut characters replaced: one would make all of it unreadable."""
+    return ESCAPES.sub(lambda found: REPLACEMENT if found[1] else found[0], body)
+
+
+def _read_change(parsed: Parsed, entry: wire.Entry, change: wire.Change) -> None:
+    waba = WabaId(str(entry.id or ""))
+    if change.field not in {"messages", "user_preferences", "calls"}:
+        notice = read_notice(waba, change.field, change.value, to_ms(entry.time))
+        if notice is not None:
+            parsed.notices.append(notice)
+        else:
+            parsed.unknown += 1
+        return
+    value = read(_messages, change.value)
+    if value is None:
+        parsed.malformed += 1
+        return
+    metadata = read(_metadata, value.metadata)
+    place = Place(waba, SenderId(str(metadata.phone_number_id or "") if metadata else ""))
+    for raw, read_item in (
+        (value.contacts, _read_contact),
+        (value.statuses, _read_status),
+        (value.messages, _read_message),
+        (value.calls, _read_call),
+        (value.errors, _read_error),
+        (value.user_preferences, _read_preference),
+    ):
+        if raw:
+            _read_all(parsed, place, raw, read_item)
+
+
+def _read_all(
+    parsed: Parsed, place: Place, raw: Raw, read_item: Callable[[Parsed, Place, Raw], bool]
+) -> None:
+    try:
+        items = _items.decode(raw) or ()
+    except wire.UNREADABLE:
+        parsed.malformed += 1
+        return
+    for item in items:
+        if not read_item(parsed, place, item):
+            parsed.malformed += 1
+
+
+def _read_contact(parsed: Parsed, _place: Place, raw: Raw) -> bool:
+    contact = read(_contact, raw)
+    if contact is None:
+        return False
+    if contact.wa_id and contact.user_id:
+        person = Person(contact.wa_id, contact.user_id, contact.parent_user_id or "")
+        parsed.people.append(person)
+    return True
+
+
+def _read_status(parsed: Parsed, place: Place, raw: Raw) -> bool:
+    full = read(_status, raw)
+    status = full or read(_bare_status, raw)  # an odd price must not lose a delivery
+    if status is None or not status.id:
+        return False
+    if full is None:
+        parsed.malformed += 1
+        full = wire.FullStatus(
+            id=status.id,
+            status=status.status,
+            timestamp=status.timestamp,
+            recipient_id=status.recipient_id,
+            biz_opaque_callback_data=status.biz_opaque_callback_data,
+        )
+    parsed.statuses.append(_status_of(place, full))
+    return True
+
+
+def _status_of(place: Place, status: wire.FullStatus) -> Status:
+    error = status.errors[0] if status.errors else None
+    pricing = status.pricing or wire.Pricing()
+    conversation = status.conversation or wire.Conversation()
+    return Status(
+        waba=place.waba,
+        sender=place.sender,
+        wamid=status.id,
+        status=status.status.lower(),
+        at_ms=to_ms(status.timestamp),
+        person=Person(
+            status.recipient_id or "",
+            status.recipient_user_id or "",
+            status.recipient_parent_user_id or "",
+        ),
+        opaque=status.biz_opaque_callback_data or "",
+        recipient_type=status.recipient_type or "",
+        participant=status.recipient_participant_id or "",
+        code=error.code if error else 0,
+        reason=clean(error.words) if error else "",
+        pricing_type=pricing.type or "",
+        pricing_category=pricing.category or "",
+        pricing_model=pricing.pricing_model or "",
+        billable=pricing.billable,
+        conversation=conversation.id or "",
+        conversation_origin=(conversation.origin and conversation.origin.type) or "",
+        conversation_ends_at_ms=to_ms(conversation.expiration_timestamp),
+    )
+
+
+def _read_message(parsed: Parsed, place: Place, raw: Raw) -> bool:
+    message = read(_message, raw)
+    if message is None or not (message.sender or message.from_user_id or message.type == "system"):
+        return False
+    person = Person(
+        message.sender or "", message.from_user_id or "", message.from_parent_user_id or ""
+    )
+    at_ms = to_ms(message.timestamp)
+    parsed.inbound.append(
+        Inbound(
+            waba=place.waba,
+            sender=place.sender,
+            wamid=message.id,
+            person=person,
+            at_ms=at_ms,
+            kind=message.type,
+            opens_window=message.type not in SILENT,
+        )
+    )
+    if message.type == "system":
+        _read_system(parsed, place, message, person, at_ms)
+    return True
+
+
+def _read_system(
+    parsed: Parsed, place: Place, message: wire.Message, person: Person, at_ms: int
+) -> None:
+    """Note who became whom; any other system message says nothing to us."""
+    identity = read(_identity, message.system)
+    if identity is None:
+        return
+    if identity.type == "user_changed_number" and identity.wa_id:
+        after = Person(identity.wa_id, identity.user_id or "")
+    elif identity.type == "user_changed_user_id" and identity.previous_user_id:
+        after = Person(person.digits, identity.user_id or person.user_id)
+        person = Person("", identity.previous_user_id)
+    else:
+        return
+    parsed.changed.append(
+        PersonChanged(waba=place.waba, sender=place.sender, before=person, after=after, at_ms=at_ms)
+    )
+
+
+def _read_call(parsed: Parsed, place: Place, raw: Raw) -> bool:
+    call = read(_call, raw)
+    if call is None:
+        return False
+    is_theirs = call.direction == "USER_INITIATED" and bool(call.sender or call.from_user_id)
+    if not is_theirs:
+        parsed.unknown += 1
+        return True
+    parsed.inbound.append(
+        Inbound(
+            waba=place.waba,
+            sender=place.sender,
+            wamid=call.id,
+            person=Person(call.sender or "", call.from_user_id or ""),
+            at_ms=to_ms(call.timestamp),
+            kind="call",
+            opens_window=call.event == "connect",
+        )
+    )
+    return True
+
+
+def _read_error(parsed: Parsed, place: Place, raw: Raw) -> bool:
+    error = read(_error, raw)
+    if error is None:
+        return False
+    reason = clean(error.words)
+    parsed.errors.append(
+        NumberError(waba=place.waba, sender=place.sender, code=error.code, reason=reason)
+    )
+    return True
+
+
+def _read_preference(parsed: Parsed, place: Place, raw: Raw) -> bool:
+    preference = read(_preference, raw)
+    if preference is None or not (preference.wa_id or preference.user_id):
+        return False
+    parsed.preferences.append(
+        Preference(
+            waba=place.waba,
+            sender=place.sender,
+            person=Person(preference.wa_id or "", preference.user_id or ""),
+            category=preference.category or "",
+            value=preference.value.lower(),
+            at_ms=to_ms(preference.timestamp),
+        )
+    )
+    return True

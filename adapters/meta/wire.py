@@ -1,0 +1,197 @@
+"""The shapes of Meta's webhooks as they come over the wire; unknown fields are ignored.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks
+"""
+
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+Shape = TypeVar("Shape")
+Text = str | None
+Moment = int | str | None  # seconds since the epoch; Meta writes both forms
+Word = str | int | None  # an id or a limit; Meta writes both forms
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError, ValueError, OverflowError)
+DIGITS_MAX: Final = 15  # more are no moment, and cost time to read
+SECONDS_MAX: Final = 10**11  # beyond it is no moment of ours, or not in seconds
+
+
+class Envelope(Struct):
+    """What every webhook is wrapped in."""
+
+    entry: list[Raw] = []
+
+
+class Entry(Struct):
+    """All news of one WhatsApp Business Account."""
+
+    id: Word = ""
+    time: Moment = None
+    changes: list[Raw] = []
+
+
+class Change(Struct):
+    """One piece of news: `field` says what it is about, though not always rightly."""
+
+    value: Raw
+    field: str = ""
+
+
+class OwnNumber(Struct):
+    """The number that it happened to."""
+
+    phone_number_id: Word = ""
+
+
+class MessagesValue(Struct):
+    """What happens between a number and people; each part is read apart from the others."""
+
+    metadata: Raw = Raw()
+    contacts: Raw = Raw()
+    statuses: Raw = Raw()
+    messages: Raw = Raw()
+    calls: Raw = Raw()
+    errors: Raw = Raw()
+    user_preferences: Raw = Raw()
+
+
+class Contact(Struct):
+    """A person, with all ids that Meta may tell."""
+
+    wa_id: Text = None
+    user_id: Text = None
+    parent_user_id: Text = None
+
+
+class ErrorDetails(Struct):
+    """What Meta adds to an error."""
+
+    details: Text = None
+
+
+class WebhookError(Struct):
+    """Why something failed."""
+
+    code: int
+    title: Text = None
+    message: Text = None
+    error_data: ErrorDetails | str | None = None
+
+    @property
+    def words(self) -> str:
+        """Return the most telling text there is, uncleaned."""
+        added = self.error_data
+        details = added.details if isinstance(added, ErrorDetails) else added
+        return details or self.message or self.title or ""
+
+
+class Pricing(Struct):
+    """What the message costs; `type` also tells whether a service window was open."""
+
+    type: Text = None
+    category: Text = None
+    pricing_model: Text = None
+    billable: bool | None = None
+
+
+class Origin(Struct):
+    """What opened a conversation."""
+
+    type: Text = None
+
+
+class Conversation(Struct):
+    """Up to v23 one per message; from v24 only in free entry points."""
+
+    id: Text = None
+    origin: Origin | None = None
+    expiration_timestamp: Moment = None
+
+
+class BareStatus(Struct):
+    """The part of a status that must be right."""
+
+    id: str
+    status: str
+    timestamp: Moment = None
+    recipient_id: Text = None
+    biz_opaque_callback_data: Text = None
+
+
+class FullStatus(BareStatus):
+    """All of a status."""
+
+    recipient_user_id: Text = None
+    recipient_parent_user_id: Text = None
+    recipient_type: Text = None
+    recipient_participant_id: Text = None
+    conversation: Conversation | None = None
+    pricing: Pricing | None = None
+    errors: list[WebhookError] | None = None
+
+
+class Identity(Struct):
+    """What a system message says about a person."""
+
+    type: Text = None
+    wa_id: Text = None
+    user_id: Text = None
+    previous_user_id: Text = None
+
+
+class Message(Struct):
+    """What a person sent us."""
+
+    id: str
+    type: str = ""
+    sender: Text = msgspec.field(default=None, name="from")
+    from_user_id: Text = None
+    from_parent_user_id: Text = None
+    timestamp: Moment = None
+    system: Raw = Raw()
+
+
+class Call(Struct):
+    """A call; only one that a person made opens a window."""
+
+    id: str
+    sender: Text = msgspec.field(default=None, name="from")
+    from_user_id: Text = None
+    direction: Text = None
+    event: Text = None
+    timestamp: Moment = None
+
+
+class UserPreference(Struct):
+    """What a person wants to get."""
+
+    value: str
+    category: Text = None
+    wa_id: Text = None
+    user_id: Text = None
+    timestamp: Moment = None
+
+
+def read(decoder: msgspec.json.Decoder[Shape], raw: bytes | Raw) -> Shape | None:
+    """Return what `raw` holds, or None when it is not of that shape."""
+    try:
+        return decoder.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def to_ms(seconds: Moment) -> int:
+    """Return milliseconds for Meta's seconds; 0 for what is no moment.
+
+    >>> to_ms("1750030073"), to_ms(1731705721), to_ms("soon"), to_ms(-1), to_ms(None)
+    (1750030073000, 1731705721000, 0, 0, 0)
+    """
+    if isinstance(seconds, str):
+        digits = seconds.strip()
+        is_number = digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
+        seconds = int(digits) if is_number else 0
+    if not seconds or not 0 < seconds < SECONDS_MAX:
+        return 0
+    return seconds * 1_000

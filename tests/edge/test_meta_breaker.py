@@ -1,0 +1,144 @@
+"""Letters cancelled at any step, and senders whose road brings nothing back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_writer import StreamWriter
+
+from adapters.meta.breaker import Breaker
+from adapters.meta.client import MetaClient, build_session
+from adapters.meta.payload import LastMoment, RefusedError
+from engine.model import Gate, SenderId
+from engine.outcomes import Accepted, Deferred, InDoubt, Unwritten
+from tests.edge.meta_graph import (
+    NOW_MS,
+    RESET,
+    SILENT,
+    Desk,
+    FakeGraph,
+    Reply,
+    a_letter,
+    graph_error,
+    http,
+)
+
+WAMID = "wamid.HBgLMTY0NjcwNDM1OTUVAgARGBI4MjZGRDA0OUE2OTQ3RkEyMzcA"
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with FakeGraph() as graph, build_session() as session:
+        yield Desk(graph, session)
+
+
+# --- cancelled ------------------------------------------------------------------------------------
+
+
+async def _cancelled(desk: Desk, when: Callable[[], bool]) -> bool:
+    letter = a_letter()
+    task = asyncio.ensure_future(desk.client.send(letter))
+    while not when():
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    return desk.client.letter_was_written(letter.job)
+
+
+async def test_a_letter_cancelled_after_its_first_byte_may_have_been_sent(desk: Desk) -> None:
+    desk.graph.tell(Reply(then=SILENT))
+    assert await _cancelled(desk, desk.graph.asked.is_set)
+    assert desk.client.doubts == {"cancelled": 1}
+
+
+async def test_a_letter_cancelled_at_any_step_is_unwritten_only_without_bytes(desk: Desk) -> None:
+    seen: set[bool] = set()
+    async with FakeGraph() as other:
+        elsewhere = desk.a_client(other.url)
+        for most in range(40):
+            await _cancel_after(desk, most, elsewhere, seen)
+    assert seen == {True, False}
+
+
+async def _cancel_after(desk: Desk, most: int, elsewhere: MetaClient, seen: set[bool]) -> None:
+    steps = iter(range(most))
+    before = desk.graph.bytes_read
+    desk.graph.replies.clear()
+    desk.graph.tell(Reply(then=SILENT))
+    was_written = await _cancelled(desk, lambda: next(steps, None) is None)
+    await elsewhere.send(a_letter())  # while this goes there and back, what had left arrives
+    seen.add(was_written)
+    if not was_written:
+        assert desk.graph.bytes_read == before
+    desk.client._roads.clear()  # no breaker here
+
+
+async def test_a_write_that_would_come_after_the_verdict_refuses(desk: Desk) -> None:
+    letter, breaker = a_letter(), Breaker()
+    body = LastMoment(letter, lambda: NOW_MS, lambda _job: "")
+    desk.client._note_cancelled(letter, breaker, body)
+    writer = StreamWriter(BaseProtocol(asyncio.get_running_loop()), asyncio.get_running_loop())
+    with pytest.raises(RefusedError):
+        await body.write(writer)
+    assert (body.refusal, body.written_at_ms) == ("cancelled", 0)
+
+
+# --- the breaker ----------------------------------------------------------------------------------
+
+
+async def test_five_doubts_in_a_row_stop_the_writing_until_a_probe_comes_back(desk: Desk) -> None:
+    for _ in range(5):
+        assert isinstance(await desk.answered(Reply(then=RESET)), InDoubt)
+    outcome = await desk.client.send(a_letter())
+    assert isinstance(outcome, Deferred)
+    assert (outcome.gate, outcome.until_ms) == (Gate.SENDER, NOW_MS + 5_000)
+    assert len(desk.graph.bodies) == 5
+    desk.now_ms += 5_000
+    assert isinstance(await desk.answered(Reply(then=RESET)), InDoubt)  # the probe
+    assert isinstance(await desk.client.send(a_letter()), Deferred)
+    desk.now_ms += 5_000
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
+
+
+async def test_doubts_far_apart_open_nothing(desk: Desk) -> None:
+    for _ in range(8):
+        assert isinstance(await desk.answered(Reply(then=RESET)), InDoubt)
+        desk.now_ms += 2_600  # five of them take longer than ten seconds
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
+
+
+async def test_one_letter_probes_and_the_others_wait(desk: Desk) -> None:
+    for _ in range(5):
+        await desk.answered(Reply(then=RESET))
+    desk.now_ms += 5_000
+    outcomes = await asyncio.gather(*(desk.client.send(a_letter(sequence=n)) for n in range(8)))
+    assert sum(isinstance(outcome, Accepted) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, Deferred) for outcome in outcomes) == 7
+
+
+async def test_one_sender_s_trouble_is_not_another_s(desk: Desk) -> None:
+    desk.tokens[SenderId("2")] = "EAAtwo"
+    for _ in range(5):
+        await desk.answered(Reply(then=RESET))
+    assert await desk.client.send(a_letter(sender=SenderId("2"))) == Accepted(WAMID)
+
+
+async def test_refusals_of_meta_s_own_are_no_trouble(desk: Desk) -> None:
+    for _ in range(10):
+        await desk.answered(Reply(http(500, graph_error(131016))))
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
+
+
+async def test_a_probe_that_refuses_itself_lets_another_one_probe(desk: Desk) -> None:
+    for _ in range(5):
+        await desk.answered(Reply(then=RESET))
+    desk.now_ms += 5_000
+    desk.objection = lambda _job: "late"
+    assert await desk.client.send(a_letter()) == Unwritten("late")
+    desk.objection = lambda _job: ""
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)

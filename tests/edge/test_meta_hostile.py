@@ -1,0 +1,124 @@
+"""Broken and hostile webhooks: one bad item never costs another, and nothing raises."""
+
+import random
+
+import pytest
+
+from adapters.meta.news import Parsed, Person
+from adapters.meta.parsing import parse
+from engine.model import DeliveryStatus
+from tests.edge.meta_graph import RECORDED
+
+
+def _body(statuses: bytes = b"[]", more: bytes = b"", field: bytes = b"messages") -> bytes:
+    value = b'{"metadata":{"phone_number_id":"1"},"statuses":%s%s}' % (statuses, more)
+    return b'{"entry":[{"id":"2","changes":[{"field":"%s","value":%s}]}]}' % (field, value)
+
+
+GOOD = b'{"id":"w","status":"sent","timestamp":"1750030073"}'
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(b"7", id="a number"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"{}", id="empty"),
+        pytest.param(b'{"id":"","status":"sent"}', id="no id"),
+        pytest.param(b'{"id":"x","status":[]}', id="odd status"),
+        pytest.param(b'{"id":"\xff","status":"sent"}', id="no UTF-8"),
+        pytest.param(b'{"a":' + b"[" * 500 + b"]" * 500 + b"}", id="nested"),
+    ],
+)
+def test_one_bad_item_leaves_the_rest(bad: bytes) -> None:
+    parsed = parse(_body(b"[%s,%s,%s]" % (GOOD, bad, GOOD)))
+    assert [status.wamid for status in parsed.statuses] == ["w", "w"]
+    assert parsed.malformed == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b'"pricing":7',
+        b'"errors":{}',
+        b'"conversation":"x"',
+        b'"recipient_user_id":7',
+        b'"errors":[{"code":"many"}]',
+        b'"pricing":{"type":"\\ud800"}',
+        b'"pricing":{"type":"\\\\\\udc00x"}',
+    ],
+)
+def test_an_odd_part_does_not_lose_the_delivery(more: bytes) -> None:
+    parsed = parse(_body(b'[{"id":"w","status":"delivered","timestamp":1,%s}]' % more))
+    assert [status.delivery for status in parsed.statuses] == [DeliveryStatus.DELIVERED]
+    assert parsed.malformed == 1
+
+
+def test_half_a_character_anywhere_leaves_everything_readable() -> None:
+    person = b'{"profile":{"name":"cut \\ud83d"},"wa_id":"1","user_id":"\\\\ud83d\\ud83d\\ude00"}'
+    cut = b',"contacts":[%s]' % person
+    parsed = parse(_body(b"[%s]" % GOOD, cut))
+    assert len(parsed.statuses) == 1
+    assert parsed.people == [Person("1", "\\ud83d\U0001f600")]
+    assert parsed.malformed == 1
+
+
+@pytest.mark.parametrize(
+    "more", [b',"contacts":7', b',"metadata":[]', b',"messages":"x"', b',"errors":{"a":1}']
+)
+def test_an_odd_list_does_not_lose_the_others(more: bytes) -> None:
+    assert len(parse(_body(b"[%s]" % GOOD, more)).statuses) == 1
+
+
+@pytest.mark.parametrize(
+    ("moment", "at_ms"),
+    [
+        (b'"1750030073"', 1_750_030_073_000),
+        (b"1750030073", 1_750_030_073_000),
+        (b"-1", 0),
+        (b"null", 0),
+        (b'"soon"', 0),
+        (b'"' + b"9" * 5_000 + b'"', 0),
+        (b"99999999999999999999999", 0),
+        (b'"\xd9\xa3"', 0),
+    ],
+)
+def test_an_odd_moment_is_no_moment(moment: bytes, at_ms: int) -> None:
+    [status] = parse(_body(b'[{"id":"w","status":"sent","timestamp":%s}]' % moment)).statuses
+    assert status.at_ms == at_ms
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"[]", id="array"),
+        pytest.param(b"[" * 100_000, id="deep"),
+        pytest.param(b'{"entry":' + b"[" * 100_000, id="deep entry"),
+        pytest.param(b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="deep unknown"),
+        pytest.param(b'{"entry":[NaN]}', id="NaN"),
+        pytest.param(b"\xef\xbb\xbf{}", id="BOM"),
+        pytest.param('{"entry":[]}'.encode("utf-16"), id="UTF-16"),
+        pytest.param(b'{"entry":[]}' + b" " * 4_194_304, id="too large"),
+        pytest.param(b'{"entry":' + b"9" * 5_000 + b"}", id="5,000 digits"),
+    ],
+)
+def test_what_is_no_webhook_is_one_malformed_item(body: bytes) -> None:
+    assert parse(body) == Parsed(malformed=1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_damage_to_a_recorded_body_raises(seed: int) -> None:
+    rng = random.Random(seed)
+    for path in sorted(RECORDED.glob("*.json")):
+        body = bytearray(path.read_bytes())
+        for _ in range(rng.randint(1, 8)):
+            at = rng.randrange(len(body))
+            body[at : at + rng.randint(0, 3)] = rng.randbytes(rng.randint(0, 3))
+        parse(bytes(body))
+
+
+def test_a_thousand_updates_in_one_body_are_all_read() -> None:
+    parsed = parse(_body(b"[%s]" % b",".join([GOOD] * 1_000)))
+    assert len(parsed.statuses) == 1_000
