@@ -21,7 +21,7 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     first, not_new = lane.last + 1, []
     for index, row in enumerate(batch.rows):
         known = source.seen.get(row.dedupe) if row.dedupe else None
-        if known is not None and _is_remembered(row, known[2], now_ms):
+        if known is not None and _is_remembered(batch, row, known[2], now_ms):
             key, fingerprint, _ = known
             conflict = bool(row.fingerprint) and fingerprint != row.fingerprint
             not_new.append(NotNew(index, key if row.fingerprint else None, conflict))
@@ -34,9 +34,11 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     return Enqueued(lane.number, first, accepted, not_new, "", slot.sequence, due_ms)
 
 
-def _is_remembered(row: Row, day: int, now_ms: int) -> bool:
+def _is_remembered(batch: Batch, row: Row, day: int, now_ms: int) -> bool:
     """Return whether a known key still counts: a campaign's for good, others for the next day."""
-    return not row.fingerprint or day >= now_ms // DAY_MS - 1
+    if not row.fingerprint or batch.lane.source.startswith("campaign:"):
+        return True
+    return day >= now_ms // DAY_MS - 1
 
 
 def _refused(slot: Slot, source: SourceStateOf, rows: int) -> str:

@@ -65,11 +65,13 @@ def _annotate(slot: Slot, receipt: Receipt, key: JobKey, at_ms: int, now_ms: int
     failed = receipt.status is DeliveryStatus.UNDELIVERED
     if failed and receipt.attempt != done.fence:
         return
-    if DELIVERY_RANK[receipt.status] <= DELIVERY_RANK[done.delivery]:
+    if DELIVERY_RANK[receipt.status] > DELIVERY_RANK[done.delivery]:
+        if done.state is JobState.ACCEPTED:
+            slot.count_delivery(key, done.delivery, receipt.status)
+        done.delivery = receipt.status
+    elif receipt.status not in REACHED:
         return
-    if done.state is JobState.ACCEPTED:
-        slot.count_delivery(key, done.delivery, receipt.status)
-    done.delivery = receipt.status
+    # A second copy may arrive after the first was read: the latest arrival is what counts.
     _move_mark(slot, receipt, done, key, at_ms, now_ms)
 
 

@@ -27,11 +27,13 @@
 --   not_new  index from 0, job or '', conflict 0|1, ...
 --
 -- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
--- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; kept for the day after it, too
+-- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; kept for the day after it, too (a
+--                 campaign keeps them for good, as day 0)
 local queue_max, rows, keyed = tonumber(ARGV[8]), tonumber(ARGV[13]), ARGV[14] == '1'
 local source_name, sender, template, priority = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local rows_from, dedupes_from = 15, 15 + rows
 local DAY_MS, KEYS_KEPT_MS = 86400000, 259200000
+local for_good = sub(source_name, 1, 9) == 'campaign:' -- its rows are known as long as it is
 local source_key = tag .. 'src:' .. source_name
 call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
@@ -68,7 +70,7 @@ local function look_up()
     for i = 1, rows do known[i] = hits[i] == 1 and '' end
     return
   end
-  local day = floor(now / DAY_MS)
+  local day = for_good and 0 or floor(now / DAY_MS)
   keys_today = tag .. 'keys:' .. source_name .. ':' .. day
   local today = call('HMGET', keys_today, unpack(dedupes))
   local before = call('HMGET', tag .. 'keys:' .. source_name .. ':' .. (day - 1), unpack(dedupes))
@@ -117,7 +119,7 @@ if #fresh > 0 then call('RPUSH', lane.queue, unpack(fresh)) end
 if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
 if #keys > 0 and keyed then
   call('HSET', keys_today, unpack(keys))
-  call('PEXPIRE', keys_today, KEYS_KEPT_MS)
+  if not for_good then call('PEXPIRE', keys_today, KEYS_KEPT_MS) end
 end
 local accepted = last - first + 1
 call('HSET', lane.key, 'last', last)

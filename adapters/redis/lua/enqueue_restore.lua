@@ -37,6 +37,7 @@ elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
   return 0
 end
 local lane, restored = lane_of(number), 0
+local day = sub(source, 1, 9) == 'campaign:' and 0 or floor(now / DAY_MS)
 local last = tonumber(call('HGET', lane.key, 'last'))
 for i = 1, rows do
   local sequence, packed = first + i - 1, ARGV[15 + i]
@@ -49,7 +50,7 @@ for i = 1, rows do
       call('RPUSH', lane.queue, row)
     end
     if dedupe ~= '' and keyed then
-      call('HSET', tag .. 'keys:' .. source .. ':' .. floor(now / DAY_MS), sub(dedupe, 1, 8),
+      call('HSET', tag .. 'keys:' .. source .. ':' .. day, sub(dedupe, 1, 8),
         sub(dedupe, 9, 16) .. number .. '.' .. text(sequence))
     elseif dedupe ~= '' then
       call('SADD', tag .. 'seen:' .. source, dedupe)
