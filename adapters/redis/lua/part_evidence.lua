@@ -90,6 +90,9 @@ local function annotate(receipt)
       count(lane.source, 'd:' .. STATUS[receipt.rank], 1)
     end
     packed = move_mark(receipt, lane, packed)
+  elseif receipt.rank >= DELIVERED then
+    -- A second copy may arrive after the first was read: the latest arrival is what counts.
+    packed = move_mark(receipt, lane, packed)
   end
   if packed ~= before then write_mark(key, receipt.sequence, packed) end
 end
