@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from engine.model import PortfolioId
 
-DUE = "ps:{due}:at"  # ZSET portfolio -> when a claim may find something; a hint
-DUE_SEQUENCE = "ps:{due}:sequence"  # HASH portfolio -> sequence of the slot that gave the hint
-WAKE_CHANNEL = "ps:wake"  # pub/sub: portfolios that became due
-INBOX = "ps:{inbox}:webhooks"  # STREAM of raw webhook bodies
-
 
 def tag(portfolio: PortfolioId) -> str:
     """Begin of all keys of a portfolio; the braces keep them in one hash slot."""
@@ -28,3 +23,13 @@ def contents(portfolio: PortfolioId, source: str) -> str:
 def log(portfolio: PortfolioId) -> str:
     """STREAM of what happened: one record per chunk enqueued or batch settled."""
     return f"{tag(portfolio)}log"
+
+
+def log_exported(portfolio: PortfolioId) -> str:
+    """STRING id of the last log record that was written to a file."""
+    return f"{tag(portfolio)}log_exported"
+
+
+def log_lock(portfolio: PortfolioId) -> str:
+    """STRING name of the process that exports the log now; expires by itself."""
+    return f"{tag(portfolio)}log_lock"

@@ -1,7 +1,7 @@
 -- receive: fold statuses that webhooks brought; any order, any number of times, only ever adding.
 --
 -- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
--- uses: part_doubts part_settle part_evidence
+-- uses: part_doubts part_log part_settle part_evidence
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -39,9 +39,11 @@ for i = 0, receipts - 1 do
   receipt.number, receipt.sequence = tonumber(number), tonumber(sequence)
   if receipt.job == '' then
     count_foreign(receipt)
+    note('0.0', receipt.rank, receipt.counts, receipt.recipient, receipt.at_ms)
   elseif receipt.number and receipt.number > 0 and receipt.number <= meta.lanes then
     settle_open(receipt, open_now[i + 1], settled, cancelled)
     annotate(receipt)
+    note(receipt.job, receipt.rank, receipt.counts, receipt.recipient, receipt.at_ms)
   end
 end
 flush_closed()
@@ -49,5 +51,6 @@ flush_ends(keep_ms)
 flush_marks()
 flush_counts()
 flush_windows()
+flush_log()
 touch(true)
 return { meta.sequence, next_due(), settled, cancelled }

@@ -1,7 +1,7 @@
 -- rescue: leases that ran out become doubts; doubts whose time is over are settled by policy.
 --
 -- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
--- uses: part_doubts part_settle
+-- uses: part_doubts part_log part_settle
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -29,9 +29,11 @@ local function decide(opened)
   if row_repeats(row) < byte(row, 18) and not is_over then
     put_back(lane, with_repeats(row, row_repeats(row) + 1))
     repeated[#repeated + 1] = opened.job
+    note(opened.job, 'P', opened.hold > 0, opened.recipient)
   else
     end_open(opened, 'U', 's:unknown', 0, opened.hold, 0, '')
     unknown[#unknown + 1] = opened.job
+    note(opened.job, 'U', opened.hold > 0, opened.recipient)
   end
 end
 
@@ -43,6 +45,7 @@ local function rest(claim, ended_ms)
     if opened and not opened.doubted and row_fence(opened.row) == tonumber(fence) then
       doubt(opened, ended_ms)
       doubted[#doubted + 1] = job
+      note(job, 'L', opened.hold > 0, opened.recipient, ended_ms)
     end
   end
   call('HDEL', tag .. 'claims', claim)
@@ -57,6 +60,7 @@ for i = 1, #over, 2 do rest(over[i], tonumber(over[i + 1])) end
 flush_ends(keep_ms)
 flush_counts()
 flush_windows()
+flush_log()
 touch(#doubted + #past > 0)
 local rescue_ms = min(first_of('leases'), first_of('doubts'))
 return { meta.sequence, next_due(), rescue_ms, doubted, repeated, unknown }

@@ -1,7 +1,7 @@
 -- settle: record how writes ended; leases end, places are kept or given back, gates close.
 --
 -- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
--- uses: part_doubts part_settle part_outcomes
+-- uses: part_doubts part_log part_settle part_outcomes
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -26,7 +26,7 @@
 --   ignored  jobs whose outcome changed nothing
 --   closed   gate, key, ... that this call closed
 local attempts_max, outcomes = tonumber(ARGV[12]), tonumber(ARGV[13])
-local listed, recipients, ignored, logged = {}, {}, {}, {}
+local listed, recipients, ignored = {}, {}, {}
 for i = 1, outcomes do listed[i] = ARGV[13 + i] end
 local records = outcomes > 0 and call('HMGET', tag .. 'open', unpack(listed)) or {}
 
@@ -50,8 +50,7 @@ for i = 1, outcomes do
   local opened = records[i]
   if opened and not opened.gone and row_fence(opened.row) == fence then
     apply(opened, kind, detail, attempts_max)
-    local at = #logged
-    logged[at + 1], logged[at + 2], logged[at + 3] = listed[i], kind, opened.hold > 0 and '+,' or '-,'
+    note(listed[i], kind, opened.hold > 0, opened.recipient)
   else
     if kind == 'A' or kind == 'H' then take_as_evidence(listed[i], detail) end
     ignored[#ignored + 1] = listed[i]
@@ -62,5 +61,5 @@ flush_ends(keep_ms)
 flush_counts()
 flush_windows()
 touch(true)
-if #logged > 0 then call('XADD', tag .. 'log', text(now) .. '-*', 'settled', table.concat(logged)) end
+flush_log()
 return { meta.sequence, next_due(), ignored, news }

@@ -1,0 +1,21 @@
+-- part_log: what a call decided, as one record of the portfolio's outcome log.
+--
+-- Needs  part_slot.
+-- log  STREAM  one record per chunk enqueued (`enqueued`: lane|first|count) and per call that moved
+--              jobs (`moved`: entries of job, kind, + or - (holds a place), recipient 8, moment 6)
+--
+-- A kind is a letter of settle (A H X N R D F), or of the other scripts: L lease over, doubted;
+-- P to be repeated; U unknown; 1 to 5 a delivery status. Enough to rebuild counts and window.
+local logged, now_bytes = {}, bytes6(now)
+
+local function note(job, kind, holds, recipient, at_ms)
+  local at = #logged
+  logged[at + 1], logged[at + 2], logged[at + 3] = job, kind, holds and '+' or '-'
+  logged[at + 4], logged[at + 5] = recipient, at_ms and bytes6(at_ms) or now_bytes
+end
+
+local function flush_log()
+  if #logged == 0 then return end
+  call('XADD', tag .. 'log', text(now) .. '-*', 'moved', table.concat(logged))
+  logged = {}
+end

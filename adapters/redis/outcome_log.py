@@ -1,0 +1,175 @@
+"""The outcome log: read, written to a file a day, and trimmed; one process at a time does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import msgspec
+from redis import exceptions
+
+from adapters.redis import keys
+from adapters.redis.scripts import Client
+from engine.errors import LedgerAwayError
+from engine.model import DeliveryStatus, PortfolioId
+
+ENTRY = re.compile(rb"(\d+\.\d+)([A-Z1-5])([+-])(.{8})(.{6})", re.DOTALL)
+READ_AT_ONCE = 500
+LOCK_MS = 30_000
+KINDS = {
+    "A": "accepted",
+    "H": "accepted",
+    "X": "in_doubt",
+    "N": "unwritten",
+    "R": "retry",
+    "D": "deferred",
+    "F": "failed",
+    "L": "in_doubt",
+    "P": "repeat",
+    "U": "unknown",
+    **{str(rank): status.value for rank, status in enumerate(DeliveryStatus) if rank},
+}
+
+
+class Record(msgspec.Struct, omit_defaults=True):
+    """One line of the exported log (INTERFACE section 5); `recipient` is a pseudonym."""
+
+    at: str
+    portfolio: str
+    transition: str
+    job: str = ""
+    source: str = ""
+    sender: str = ""
+    template: str = ""
+    recipient: str = ""
+    counted: bool | None = None
+    jobs: int | None = None  # of an enqueued chunk, from `job` on
+
+
+class OutcomeLog:
+    """Exports the logs of portfolios into files, a line a transition, then trims the streams.
+
+    What moves the window stays in the stream for one window; everything older than that and
+    written to the file goes. Raises LedgerAwayError when Redis cannot answer.
+    """
+
+    def __init__(self, client: Client, directory: Path, *, process: str, span_ms: int) -> None:
+        self._client = client
+        self._directory = directory
+        self._process = process
+        self._span_ms = span_ms
+        self._lanes: dict[tuple[PortfolioId, str], tuple[str, str, str]] = {}
+
+    async def export(self, portfolio: PortfolioId, now_ms: int) -> int:
+        """Write what is new since the last export; return how many lines that were.
+
+        0 when another process is at it. The place reached is kept in Redis beside the log, so
+        a process that dies writes at most one batch twice, never none.
+        """
+        try:
+            if not await self._is_ours(portfolio):
+                return 0
+            lines = 0
+            while batch := await self._read(portfolio):
+                lines += await self._write(portfolio, batch)
+                await self._client.set(keys.log_exported(portfolio), batch[-1][0])
+            await self._client.xtrim(
+                keys.log(portfolio), minid=await self._trim_to(portfolio, now_ms), approximate=True
+            )
+        except (exceptions.RedisError, OSError, TimeoutError) as error:
+            raise LedgerAwayError(str(error)) from error
+        return lines
+
+    async def _is_ours(self, portfolio: PortfolioId) -> bool:
+        lock = keys.log_lock(portfolio)
+        taken = await self._client.set(lock, self._process, nx=True, px=LOCK_MS)
+        return bool(taken) or await self._client.get(lock) == self._process.encode()
+
+    async def _read(self, portfolio: PortfolioId) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        reached = await self._client.get(keys.log_exported(portfolio)) or b"0"
+        after = b"(" + cast("bytes", reached)
+        entries = await self._client.xrange(
+            keys.log(portfolio), min=after, max="+", count=READ_AT_ONCE
+        )
+        return cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)
+
+    async def _trim_to(self, portfolio: PortfolioId, now_ms: int) -> str:
+        """Return the oldest id to keep: a window back, or what is not written yet."""
+        reached = cast("bytes | None", await self._client.get(keys.log_exported(portfolio)))
+        window_ms = now_ms - self._span_ms
+        return min(f"{window_ms}-0", (reached or b"0-0").decode(), key=_id_order)
+
+    async def _write(
+        self, portfolio: PortfolioId, batch: list[tuple[bytes, dict[bytes, bytes]]]
+    ) -> int:
+        encoder, lines = msgspec.json.Encoder(), 0
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for entry_id, fields in batch:
+            at_ms = int(entry_id.partition(b"-")[0])
+            day = datetime.fromtimestamp(at_ms / 1_000, UTC).date()
+            path = self._directory / f"outcomes-{portfolio}-{day}.ndjson"
+            records = [record async for record in self._records(portfolio, at_ms, fields)]
+            lines += len(records)
+            with path.open("ab") as file:
+                file.write(b"".join(encoder.encode(record) + b"\n" for record in records))
+        return lines
+
+    async def _records(
+        self, portfolio: PortfolioId, at_ms: int, fields: dict[bytes, bytes]
+    ) -> AsyncIterator[Record]:
+        for record in _enqueued(portfolio, at_ms, fields.get(b"enqueued", b"")):
+            yield await self._with_lane(portfolio, record)
+        for record in moved(portfolio, fields.get(b"moved", b"")):
+            yield await self._with_lane(portfolio, record)
+
+    async def _with_lane(self, portfolio: PortfolioId, record: Record) -> Record:
+        number = record.job.partition(".")[0]
+        if number in ("", "0"):
+            return record
+        if (portfolio, number) not in self._lanes:
+            asked = self._client.hmget(
+                keys.lane(portfolio, int(number)), ["source", "sender", "template"]
+            )
+            found = await cast("Awaitable[list[bytes | None]]", asked)
+            source, sender, template = ((value or b"").decode() for value in found)
+            self._lanes[(portfolio, number)] = (source, sender, template)
+        record.source, record.sender, record.template = self._lanes[(portfolio, number)]
+        return record
+
+
+def moved(portfolio: PortfolioId, packed: bytes) -> Iterator[Record]:
+    """Read the entries of one `moved` record: part_log.lua says what is where."""
+    for job, kind, holds, recipient, moment in ENTRY.findall(packed):
+        yield Record(
+            at=_rfc3339(int.from_bytes(moment, "big")),
+            portfolio=portfolio,
+            transition=KINDS[kind.decode()],
+            job=job.decode(),
+            recipient=recipient.hex(),
+            counted=holds == b"+",
+        )
+
+
+def _enqueued(portfolio: PortfolioId, at_ms: int, packed: bytes) -> Iterator[Record]:
+    if packed:
+        lane, first, count = packed.decode().split("|")
+        yield Record(
+            at=_rfc3339(at_ms),
+            portfolio=portfolio,
+            transition="enqueued",
+            job=f"{lane}.{first}",
+            jobs=int(count),
+        )
+
+
+def _rfc3339(at_ms: int) -> str:
+    moment = datetime.fromtimestamp(at_ms / 1_000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _id_order(entry_id: str) -> tuple[int, int]:
+    at_ms, _, rest = entry_id.partition("-")
+    return int(at_ms), int(rest or 0)

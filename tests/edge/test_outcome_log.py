@@ -1,0 +1,87 @@
+"""The outcome log is written to a file before it is trimmed, and by one process at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from adapters.redis import keys
+from adapters.redis.ledger import RedisLedger
+from adapters.redis.outcome_log import OutcomeLog
+from engine.model import (
+    Category,
+    Lane,
+    PortfolioId,
+    Priority,
+    RecipientKey,
+    Row,
+    SenderId,
+    TemplateStatus,
+    WabaId,
+)
+from engine.outcomes import Accepted, Dropped
+from engine.ports import Ask, Batch, PortfolioSpec, SenderSpec, Settlement, TemplateSpec
+from engine.terms import Terms
+
+P = PortfolioId("acme")
+LANE = Lane("campaign:a", SenderId("1001"), "w/t/en", Priority.MARKETING)
+NOW_MS = 1_764_000_000_000
+
+
+async def _two_outcomes(client: Redis) -> None:
+    ledger = RedisLedger(client, Terms(), lambda: NOW_MS, tolerance_ms=0)
+    await ledger.put_portfolio(P, PortfolioSpec(250))
+    await ledger.put_sender(P, LANE.sender, SenderSpec(WabaId("w"), 1_000))
+    approved = TemplateSpec(TemplateStatus.APPROVED, Category.MARKETING)
+    await ledger.put_template(P, LANE.template, approved)
+    rows = [Row(RecipientKey(bytes([n]) * 8), b"+1", dedupe=bytes([n]) * 8) for n in (1, 2)]
+    await ledger.enqueue([Batch(P, LANE, rows)])
+    [answer] = await ledger.claim([Ask(P, "w", 1, 10, 10)])
+    first, second = answer.jobs
+    await ledger.settle(
+        P,
+        [
+            Settlement(first.key, first.attempt, Accepted("wamid.1")),
+            Settlement(second.key, second.attempt, Dropped(131026, "never")),
+        ],
+    )
+
+
+async def test_every_transition_becomes_a_line_with_its_lane(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    """A chunk enqueued and each job settled can be read back without a phone number."""
+    await _two_outcomes(redis_client)
+    log = OutcomeLog(redis_client, tmp_path, process="one", span_ms=86_400_000)
+    assert await log.export(P, NOW_MS) == 3
+    [path] = tmp_path.iterdir()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["transition"] for line in lines] == ["enqueued", "accepted", "failed"]
+    assert lines[0]["jobs"] == 2
+    assert lines[1]["recipient"] == "01" * 8
+    assert lines[1]["counted"] is True
+    assert {line["sender"] for line in lines} == {"1001"}
+    assert await log.export(P, NOW_MS) == 0
+
+
+async def test_only_what_is_written_and_older_than_a_window_is_trimmed(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    """A record that still moves the window stays in the stream."""
+    await _two_outcomes(redis_client)
+    log = OutcomeLog(redis_client, tmp_path, process="one", span_ms=86_400_000)
+    await log.export(P, NOW_MS)
+    assert await redis_client.xlen(keys.log(P)) == 2
+    await log.export(P, NOW_MS + 86_400_001)
+    assert await redis_client.xlen(keys.log(P)) in (0, 2)  # trimming is approximate: whole nodes
+
+
+async def test_two_processes_do_not_export_at_once(redis_client: Redis, tmp_path: Path) -> None:
+    """The second one finds the first at it and leaves."""
+    await _two_outcomes(redis_client)
+    first = OutcomeLog(redis_client, tmp_path / "a", process="one", span_ms=1)
+    second = OutcomeLog(redis_client, tmp_path / "b", process="two", span_ms=1)
+    assert await first.export(P, NOW_MS) == 3
+    assert await second.export(P, NOW_MS) == 0
