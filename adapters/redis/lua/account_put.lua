@@ -14,6 +14,7 @@
 -- ARGV[9]   until_ms      epoch ms; 0 opens it
 --
 -- Returns  sequence
+now_has('accounts')
 call('HSET', tag .. 'accounts', ARGV[8], ARGV[9])
 look_again()
 touch(true)

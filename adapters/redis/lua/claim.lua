@@ -23,7 +23,6 @@
 --   refusals  sender|gate, how often, ...
 --   jobs      lane, row, send_at_us, counts 0|1, ...
 --
--- workers  HASH  worker -> counter of its last wish
 -- claims   HASH  worker:counter -> job,fence,job,fence,...; until its lease is over
 -- leases   ZSET  worker:counter -> when its lease runs out
 local worker, counter = ARGV[8], tonumber(ARGV[9])
@@ -93,7 +92,7 @@ end
 
 local why = refused()
 if why then return answer(why, now + 1000) end
-local last = tonumber(call('HGET', tag .. 'workers', worker) or 0)
+local last = meta.worker
 if counter < last then return answer('stale', now + 1000) end
 if counter == last then
   give_again()
@@ -105,7 +104,7 @@ local due = {}
 for i, name in ipairs(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now, 'LIMIT', 0, 64)) do
   due[i] = load_sender(name)
 end
-local scopes = call('ZRANGE', tag .. 'waiting', 0, -1)
+local scopes = waiting_now()
 for _, sender in ipairs(due) do serve_share(sender) end
 for priority = 0, 3 do
   for _, scope in ipairs(scopes) do serve_waiting(scope, priority) end
@@ -114,6 +113,6 @@ end
 flush_claim()
 flush_counts()
 flush_ends(ARGV[6])
-call('HSET', tag .. 'workers', worker, counter)
+call('HSET', meta_key, 'worker:' .. worker, counter)
 touch(given > 0)
 return answer('', next_due())

@@ -6,7 +6,7 @@
 -- A pair is written down only for its second message within the interval: the first one is told
 -- by the window's score, so a campaign pays nothing here.
 local PAIR_INTERVAL_MS, PAIR_BURST = 6000, 44
-local some_pairs = call('ZCARD', tag .. 'pairs') > 0
+local some_pairs = meta.has.pairs
 local pair_cache, pair_writes = {}, {}
 
 local function pair_horizon(lane, recipient)
@@ -34,6 +34,7 @@ local function pair_note(lane, recipient, horizon)
 end
 
 local function flush_pairs()
+  if next(pair_writes) then now_has('pairs') end
   for name, horizon in pairs(pair_writes) do
     call('ZADD', tag .. 'pairs', horizon, name)
   end

@@ -2,7 +2,7 @@
 --
 -- Needs  part_lanes, part_rows.
 -- suppressed  SET  recipient:category, or recipient: for all categories
-local some_suppressed = not off.suppression and call('SCARD', tag .. 'suppressed') > 0
+local some_suppressed = not off.suppression and meta.has.suppressed
 
 local function is_suppressed(lane, recipient)
   if not some_suppressed then return false end

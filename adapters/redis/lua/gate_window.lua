@@ -4,7 +4,7 @@
 -- service  ZSET  sender:recipient -> when the window closes, epoch ms
 --
 -- The window must stay open for the guard longer: the message is still on its way when we decide.
-local some_windows = call('ZCARD', tag .. 'service') > 0
+local some_windows = meta.has.service
 
 local function in_window(lane, recipient)
   if not some_windows then return false end

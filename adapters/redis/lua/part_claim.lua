@@ -24,6 +24,18 @@ local function may_take(priority)
   return priority <= 1 or low_left > 0
 end
 
+local account_cache = {}
+
+local function account_closed_until(waba)
+  if not meta.has.accounts then return 0 end
+  local until_ms = account_cache[waba]
+  if not until_ms then
+    until_ms = tonumber(call('HGET', tag .. 'accounts', waba) or 0)
+    account_cache[waba] = until_ms
+  end
+  return until_ms
+end
+
 -- load_sender: a sender with its gate, looked at once per claim; a learned rate rises here.
 local function load_sender(name)
   local sender = senders[name]
@@ -40,7 +52,7 @@ local function load_sender(name)
   sender.nominal, sender.learned = tonumber(h[2]), tonumber(h[3] or 0)
   sender.next_us, sender.turn, sender.share = tonumber(h[4] or 0), tonumber(h[7] or 0), tonumber(h[8] or 0)
   local closed_until = tonumber(h[6] or 0)
-  local account_until = tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
+  local account_until = account_closed_until(h[1])
   if closed_until > now and not off.sender then
     sender.closed, sender.closed_until = 'sender', closed_until
   elseif account_until > now and not off.account then

@@ -1,7 +1,7 @@
 -- part_due: when a claim may find something to do.
 --
 -- Needs  part_slot, part_window; meta holds the portfolio's places and ceilings.
--- Provides  limit_of(scope), taken_in(scope), next_due().
+-- Provides  limit_of(scope), taken_in(scope), waiting_now(), next_due().
 local limits = {}
 
 local function limit_of(scope)
@@ -38,13 +38,23 @@ local function quota_frees(scope)
   return first
 end
 
+-- waiting_now: the scopes in which lanes wait, read once unless one of them changed.
+local waiting_scopes
+
+local function waiting_now()
+  waiting_scopes = waiting_scopes or call('ZRANGE', tag .. 'waiting', 0, -1)
+  return waiting_scopes
+end
+
+local function forget_waiting() waiting_scopes = nil end
+
 local function first_of(name)
   return tonumber(call('ZRANGE', tag .. name, 0, 0, 'WITHSCORES')[2] or FOREVER)
 end
 
 local function next_due()
   local first = min(first_of('due'), first_of('later'), first_of('openings'))
-  for _, scope in ipairs(call('ZRANGE', tag .. 'waiting', 0, -1)) do
+  for _, scope in ipairs(waiting_now()) do
     first = min(first, quota_frees(scope))
   end
   if first >= FOREVER then return FOREVER end

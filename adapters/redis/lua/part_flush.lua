@@ -3,7 +3,7 @@
 -- Needs    part_serve.
 -- ARGV[8]  worker   who asks
 -- ARGV[9]  counter  which of its wishes
-local PRUNE_MAX = 200
+local PRUNE_MAX, PRUNE_EVERY_MS = 1000, 500
 
 local function flush_lanes()
   for _, lane in pairs(lanes) do
@@ -56,14 +56,20 @@ local function flush_sender(sender)
 end
 
 local function flush_waiting()
-  for _, scope in ipairs(call('ZRANGE', tag .. 'waiting', 0, -1)) do
+  for _, scope in ipairs(waiting_now()) do
     local any = 0
     for p = 0, 3 do any = any + call('EXISTS', tag .. 'wait:' .. scope .. ':' .. p) end
-    if any == 0 then call('ZREM', tag .. 'waiting', scope) end
+    if any == 0 then
+      call('ZREM', tag .. 'waiting', scope)
+      forget_waiting()
+    end
   end
 end
 
+-- prune_windows: about once a second; no answer depends on it.
 local function prune_windows()
+  if now - meta.pruned < PRUNE_EVERY_MS then return end
+  call('HSET', meta_key, 'pruned', now)
   for _, win in pairs(windows) do
     local past = call('ZRANGEBYSCORE', win.key, '-inf', cut, 'LIMIT', 0, PRUNE_MAX)
     if #past > 0 then

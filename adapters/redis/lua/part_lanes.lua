@@ -77,7 +77,9 @@ local function look_at_gates(lane)
   if lane.template ~= '' and not off.template then
     if template_of(lane.template).status ~= 'APPROVED' then return 'template', lane.template end
     local pair = lane.sender .. '|' .. lane.template
-    if call('SISMEMBER', tag .. 'struck', pair) == 1 then return 'template', pair end
+    if meta.has.struck and call('SISMEMBER', tag .. 'struck', pair) == 1 then
+      return 'template', pair
+    end
   end
 end
 

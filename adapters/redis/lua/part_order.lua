@@ -43,6 +43,7 @@ local function park(lane, row)
     lane.parking = {}
     ring_enter(wait_key(lane), lane, lane.wait_passed)
     call('ZADD', tag .. 'waiting', 0, scope_of(lane.sender))
+    forget_waiting()
   end
   lane.parking[#lane.parking + 1] = row
 end

@@ -5,7 +5,7 @@
 -- struck   SET   sender|template parked after five
 -- pairs    ZSET  sender:recipient -> until when the pair's budget is spent
 local STRIKES_MAX, PAIR_LEFT_MS, JUDGED_FOR_MS = 5, 43 * 6000, 10000
-local some_strikes = call('HLEN', tag .. 'strikes') > 0
+local some_strikes = meta.has.strikes
 local news = {}
 
 local function tell(gate, key)
@@ -14,6 +14,7 @@ local function tell(gate, key)
 end
 
 local function close_pair(opened, until_ms)
+  now_has('pairs')
   local name = opened.lane.sender .. ':' .. opened.recipient
   call('ZADD', tag .. 'pairs', 'GT', until_ms + PAIR_LEFT_MS, name)
 end
@@ -34,6 +35,7 @@ end
 local function close_gate(opened, gate, until_ms)
   local lane = opened.lane
   if gate == 'template' then
+    now_has('struck')
     local pair = lane.sender .. '|' .. lane.template
     if call('SADD', tag .. 'struck', pair) == 1 then tell(gate, pair) end
     return
@@ -41,6 +43,7 @@ local function close_gate(opened, gate, until_ms)
   local key, field = tag .. 's:' .. lane.sender, 'closed'
   local name = lane.sender
   if gate == 'account' then
+    now_has('accounts')
     key, name = tag .. 'accounts', call('HGET', key, 'waba')
     field = name
   end
@@ -81,7 +84,9 @@ end
 local function strike(lane)
   local pair = lane.sender .. '|' .. lane.template
   some_strikes = true
+  now_has('strikes')
   if call('HINCRBY', tag .. 'strikes', pair, 1) < STRIKES_MAX or lane.template == '' then return end
+  now_has('struck')
   if call('SADD', tag .. 'struck', pair) == 1 then tell('template', pair) end
 end
 

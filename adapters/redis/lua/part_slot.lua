@@ -3,6 +3,7 @@
 -- KEYS[1]  tag           every key of the slot begins with it; it carries the hash tag
 -- ARGV[1]  now_ms        epoch ms, from the caller's clock
 -- ARGV[2]  tolerance_ms  how far that clock and this server's may differ; 0 does not look
+-- ARGV[8]  worker        of a claim: who asks
 --
 -- Provides  now, meta (what the slot knows of itself), clock_differs, touch(); and the packing of
 -- whole numbers into bytes, which keeps queued jobs small.
@@ -48,13 +49,28 @@ local function bytes6(number)
     floor(low / 65536), floor(low / 256) % 256, low % 256)
 end
 
-local meta = {}
+-- meta: what the slot knows of itself. `has_...` says that something of the kind was ever put in,
+-- so that most calls need not look; `worker` is the last wish of the worker who asks, if any.
+local meta, meta_key = {}, tag .. 'meta'
 do
-  local names = { 'clock', 'sequence', 'recovering', 'places', 'ceiling0', 'ceiling1', 'ceiling2',
-    'ceiling3', 'by_number', 'before', 'before_until', 'lanes' }
-  local values = call('HMGET', tag .. 'meta', unpack(names))
-  for i, name in ipairs(names) do meta[name] = tonumber(values[i] or 0) end
-  meta.known = values[4]
+  local values = call('HMGET', meta_key, 'clock', 'sequence', 'recovering', 'places', 'ceiling0',
+    'ceiling1', 'ceiling2', 'ceiling3', 'by_number', 'before', 'before_until', 'lanes', 'pruned',
+    'has_suppressed', 'has_service', 'has_pairs', 'has_accounts', 'has_strikes', 'has_struck',
+    'has_proofs', ARGV[8] and 'worker:' .. ARGV[8] or 'worker')
+  local names = { 'clock', 'sequence', 'recovering', 'places', 'ceiling0', 'ceiling1',
+    'ceiling2', 'ceiling3', 'by_number', 'before', 'before_until', 'lanes', 'pruned' }
+  for i = 1, 13 do meta[names[i]] = tonumber(values[i] or 0) end
+  meta.known, meta.worker = values[4], tonumber(values[21] or 0)
+  meta.has = { suppressed = values[14], service = values[15], pairs = values[16],
+    accounts = values[17], strikes = values[18], struck = values[19], proofs = values[20] }
+end
+
+-- now_has: something of a kind was put in; calls look for it from now on.
+local function now_has(kind)
+  if not meta.has[kind] then
+    meta.has[kind] = '1'
+    call('HSET', meta_key, 'has_' .. kind, '1')
+  end
 end
 
 local clock_differs = false
@@ -69,5 +85,5 @@ now = max(now, meta.clock)
 -- touch: write the clock down, and a new sequence number when something changed.
 local function touch(changed)
   if changed then meta.sequence = meta.sequence + 1 end
-  call('HSET', tag .. 'meta', 'clock', text(now), 'sequence', text(meta.sequence))
+  call('HSET', meta_key, 'clock', now, 'sequence', meta.sequence)
 end

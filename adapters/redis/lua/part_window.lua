@@ -21,7 +21,7 @@ local function window(scope)
   if not found then
     found = { key = tag .. 'win:' .. scope, proofs = tag .. 'proofs:' .. scope,
       scores = {}, dirty = {}, used = nil }
-    found.several = call('HLEN', found.proofs) > 0
+    found.several = meta.has.proofs
     windows[scope] = found
   end
   return found
@@ -82,6 +82,7 @@ local function replace(win, recipient, old, with)
   if #proofs > 1 then
     call('HSET', win.proofs, recipient, table.concat(proofs, ','))
     win.several = true
+    now_has('proofs')
   elseif packed then
     call('HDEL', win.proofs, recipient)
   end

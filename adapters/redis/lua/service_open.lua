@@ -16,6 +16,7 @@
 -- Returns  sequence
 --
 -- service  ZSET  sender:recipient -> when the window closes; those long closed are forgotten here
+now_has('service')
 call('ZADD', tag .. 'service', 'GT', ARGV[9], ARGV[8])
 local past = call('ZRANGEBYSCORE', tag .. 'service', '-inf', text(now), 'LIMIT', 0, 200)
 if #past > 0 then call('ZREM', tag .. 'service', unpack(past)) end

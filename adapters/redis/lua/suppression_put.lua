@@ -14,6 +14,7 @@
 -- ARGV[9]   refused       1 refuses, 0 allows again
 --
 -- Returns  sequence
+now_has('suppressed')
 call(ARGV[9] == '1' and 'SADD' or 'SREM', tag .. 'suppressed', ARGV[8])
 touch(true)
 return meta.sequence
