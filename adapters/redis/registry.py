@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -77,6 +77,8 @@ class RedisRegistry:
 
     def __init__(self, client: Client, seal: Seal) -> None:
         self.directory = Directory()
+        self.changed: Callable[[], None] = _nobody
+        """Told after each change made here, so that other processes hear of it at once."""
         self._client = client
         self._seal = seal
         self._versions: dict[bytes, bytes] = {}
@@ -135,6 +137,7 @@ class RedisRegistry:
         """Write first, then tell: who reads between the two only reads once more."""
         await self._asked(self._client.hset(PREFIX + kind, name, value))
         await self._asked(self._client.hincrby(VERSIONS, kind, 1))
+        self.changed()
 
     async def _reload(self, kind: str) -> None:
         rows: dict[bytes, bytes] = await self._asked(self._client.hgetall(PREFIX + kind))
@@ -158,3 +161,7 @@ class RedisRegistry:
         except (TimeoutError, RedisError, OSError) as error:
             kind = type(error).__name__
             raise LedgerAwayError(f"the registry does not answer: {kind}") from error
+
+
+def _nobody() -> None:
+    """Tell nobody."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +19,8 @@ Client = Redis | RedisCluster
 Reply = Any  # integers, byte strings and lists of both; calls.py gives the places names
 Argument = str | bytes | int
 
+BEGIN = re.compile(r"^local function (begin_\w+)", re.MULTILINE)
+MISSING = ("NOSCRIPT", "Function not found", "No matching script")
 AWAY = ("READONLY", "LOADING", "OOM", "BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "CLUSTERDOWN")
 
 
@@ -46,13 +49,23 @@ def read_scripts() -> dict[str, str]:
 
 
 def assemble(name: str, texts: dict[str, str]) -> str:
-    """Return one script with the parts it uses in front of it."""
+    """Return one script: its parts, what begins each of them anew, and the script as `main`.
+
+    Nothing but definitions stands outside functions, so a server that keeps functions runs them
+    once and not at every call.
+    """
     parts: list[str] = []
     for line in texts[name].splitlines():
         if line.startswith("-- uses:"):
             parts += line.removeprefix("-- uses:").split()
     code = [without_comments(texts[part]) for part in parts]
-    return "\n".join([*code, without_comments(texts[name])])
+    begins = [found for text in code for found in BEGIN.findall(text)]
+    calls = " ".join(
+        f"{begin}(keys, arguments)" if begin == "begin_slot" else f"{begin}()" for begin in begins
+    )
+    body = without_comments(texts[name])
+    main = f"local function main(keys, arguments)\n{calls}\n{body}\nend"
+    return "\n".join([*code, main])
 
 
 def without_comments(text: str) -> str:
@@ -61,37 +74,91 @@ def without_comments(text: str) -> str:
     return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One script in its two forms."""
+
+    name: str
+    code: str
+
+    @property
+    def digest(self) -> str:
+        """Return the name of this very text: new and old versions of us live side by side."""
+        return hashlib.sha1(self.code.encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def function(self) -> str:
+        """Return the name under which a server keeps it as a function."""
+        return f"penstock_{self.name}_{self.digest[:12]}"
+
+    @property
+    def library(self) -> str:
+        """Return what FUNCTION LOAD takes."""
+        register = f"redis.register_function('{self.function}', main)"
+        return f"#!lua name={self.function}\n{self.code}\n{register}"
+
+    @property
+    def script(self) -> str:
+        """Return what SCRIPT LOAD takes."""
+        return f"{self.code}\nreturn main(KEYS, ARGV)"
+
+    @property
+    def sha(self) -> str:
+        """Return the name under which EVALSHA finds it."""
+        return hashlib.sha1(self.script.encode(), usedforsecurity=False).hexdigest()
+
+
 class Scripts:
     """Run scripts on a Redis, several in one round trip.
+
+    Where the server keeps functions (and its access rules let us load them) they are called as
+    functions: their parts are defined once, not at every call. EVALSHA is what always works.
 
     Raises LedgerAwayError when the server cannot answer or must not be written to: what was
     asked may have happened or not. LedgerError is a bug of ours, and says which script.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, as_functions: bool = True) -> None:
         self._client = client
-        self._texts = read_scripts()
-        self._shas = {
-            name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-            for name, text in self._texts.items()
-        }
-        self.seconds: dict[str, float] = {}
+        self._loaded = {name: Loaded(name, code) for name, code in read_scripts().items()}
+        self._names = {name: script.sha for name, script in self._loaded.items()}
+        self._command = "EVALSHA"
+        self._wants_functions = as_functions
 
     async def load(self) -> None:
-        """Load all scripts, on every node."""
+        """Load all scripts, on every node; as functions where that is allowed."""
         try:
-            for text in self._texts.values():
-                await self._client.script_load(text)
-        except (exceptions.RedisError, OSError) as error:
+            if self._wants_functions and await self._load_functions():
+                self._command = "FCALL"
+                self._names = {name: each.function for name, each in self._loaded.items()}
+                return
+            self._command = "EVALSHA"
+            self._names = {name: each.sha for name, each in self._loaded.items()}
+            for each in self._loaded.values():
+                await self._client.script_load(each.script)
+        except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
+
+    async def _load_functions(self) -> bool:
+        try:
+            for each in self._loaded.values():
+                await self._client.function_load(each.library, replace=True)
+        except exceptions.ConnectionError:
+            raise
+        except (exceptions.ResponseError, exceptions.NoPermissionError):
+            self._wants_functions = False
+            return False
+        return True
 
     async def run(self, calls: Sequence[Call]) -> list[Reply]:
         """Run `calls` in one round trip per node; replies in their order."""
         try:
             try:
                 return await self._send(calls)
-            except exceptions.NoScriptError:
-                await self.load()
+            except exceptions.ResponseError as error:
+                if not str(error).startswith(MISSING):
+                    raise
+                await self.load()  # nothing ran: a server restarted or flushed what it kept
                 return await self._send(calls)
         except exceptions.ResponseError as error:
             if str(error).startswith(AWAY):
@@ -101,15 +168,12 @@ class Scripts:
             raise LedgerAwayError(f"{type(error).__name__}: {error}") from error
 
     async def _send(self, calls: Sequence[Call]) -> list[Reply]:
+        command, names = self._command, self._names
         if len(calls) == 1:
             call = calls[0]
-            sha = self._shas[call.script]
-            return [
-                await self._client.execute_command("EVALSHA", sha, 1, call.tag, *call.arguments)
-            ]
+            name = names[call.script]
+            return [await self._client.execute_command(command, name, 1, call.tag, *call.arguments)]
         pipeline = self._client.pipeline(transaction=False)
         for call in calls:
-            pipeline.execute_command(
-                "EVALSHA", self._shas[call.script], 1, call.tag, *call.arguments
-            )
+            pipeline.execute_command(command, names[call.script], 1, call.tag, *call.arguments)
         return list(await pipeline.execute())

@@ -15,7 +15,7 @@
 --
 -- Returns  sequence
 now_has('accounts')
-call('HSET', tag .. 'accounts', ARGV[8], ARGV[9])
+call('HSET', tag .. 'accounts', argv[8], argv[9])
 look_again()
 touch(true)
 return meta.sequence

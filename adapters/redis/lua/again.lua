@@ -14,7 +14,7 @@
 -- ARGV[9]   fence         the attempt its worker knows
 --
 -- Returns  { gate or '', send_at_us, sequence }
-local job, fence = ARGV[8], tonumber(ARGV[9])
+local job, fence = argv[8], tonumber(argv[9])
 local record = call('HGET', tag .. 'open', job)
 local is_ours = record and find(record, '^[Ff]') and number2(record, 7 + 14) == fence
 if not is_ours then return { 'source', 0, meta.sequence } end

@@ -15,7 +15,7 @@
 -- Returns  { fields, lanes } or {} when there is no such source
 --   fields  name, value, ... of the source's hash
 --   lanes   gate or '', queued without ghosts, parked, ...
-local name = ARGV[8]
+local name = argv[8]
 local fields = call('HGETALL', tag .. 'src:' .. name)
 if #fields == 0 then return {} end
 local flat = {}

@@ -25,8 +25,8 @@
 --
 -- claims   HASH  worker:counter -> job,fence,job,fence,...; until its lease is over
 -- leases   ZSET  worker:counter -> when its lease runs out
-local worker, counter = ARGV[8], tonumber(ARGV[9])
-local known_sequence = tonumber(ARGV[12])
+local worker, counter = argv[8], tonumber(argv[9])
+local known_sequence = tonumber(argv[12])
 
 local function refused()
   if clock_differs then return 'clock' end
@@ -50,7 +50,7 @@ end
 
 -- give_again: what is still leased of a wish whose answer was lost, with fresh send times.
 local function give_again()
-  local claim = worker .. ':' .. ARGV[9]
+  local claim = worker .. ':' .. argv[9]
   local listed = call('HGET', tag .. 'claims', claim) or ''
   for job, fence in string.gmatch(listed, '([%d%.]+),(%d+)') do
     local record = call('HGET', tag .. 'open', job)
@@ -112,7 +112,7 @@ for priority = 0, 3 do
 end
 flush_claim()
 flush_counts()
-flush_ends(ARGV[6])
+flush_ends(argv[6])
 call('HSET', meta_key, 'worker:' .. worker, counter)
 touch(given > 0)
 return answer('', next_due())

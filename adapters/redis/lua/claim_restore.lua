@@ -15,7 +15,7 @@
 --
 -- Returns  how many could not be found
 local SCAN_MAX = 20000 -- rows of a lane looked at; a claim took from the front
-local jobs, lost, restored = tonumber(ARGV[8]), 0, {}
+local jobs, lost, restored = tonumber(argv[8]), 0, {}
 
 local function take_from(lane, name, wanted)
   local at = 0
@@ -47,8 +47,8 @@ local function take_out(lane, job, sequence)
 end
 
 for i = 1, jobs do
-  local job, fence = ARGV[8 + i], tonumber(ARGV[8 + jobs + i])
-  local lease_until, counts = tonumber(ARGV[8 + 2 * jobs + i]), ARGV[8 + 3 * jobs + i] == '1'
+  local job, fence = argv[8 + i], tonumber(argv[8 + jobs + i])
+  local lease_until, counts = tonumber(argv[8 + 2 * jobs + i]), argv[8 + 3 * jobs + i] == '1'
   local number, sequence = tonumber(string.match(job, '^%d+')), tonumber(string.match(job, '%d+$'))
   local record = call('HGET', tag .. 'open', job)
   local is_known = number <= meta.lanes and call('HEXISTS', done_key(number, sequence), sequence) == 1

@@ -29,10 +29,10 @@
 -- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
 -- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; kept for the day after it, too (a
 --                 campaign keeps them for good, as day 0)
-local queue_max, rows, keyed = tonumber(ARGV[8]), tonumber(ARGV[13]), ARGV[14] == '1'
-local source_name, sender, template, priority = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local queue_max, rows, keyed = tonumber(argv[8]), tonumber(argv[13]), argv[14] == '1'
+local source_name, sender, template, priority = argv[9], argv[10], argv[11], argv[12]
 local rows_from, dedupes_from = 15, 15 + rows
-local DAY_MS, KEYS_KEPT_MS = 86400000, 259200000
+local DAY_MS, KEPT_MS = 86400000, 259200000
 local for_good = sub(source_name, 1, 9) == 'campaign:' -- its rows are known as long as it is
 local source_key = tag .. 'src:' .. source_name
 call('HSETNX', source_key, 'state', 'running')
@@ -62,9 +62,9 @@ local not_new, known, keys_today = {}, {}, nil
 
 -- look_up: which rows the source knows; their places go to `known`.
 local function look_up()
-  if ARGV[dedupes_from] == nil then return end
+  if argv[dedupes_from] == nil then return end
   local dedupes = {}
-  for i = 1, rows do dedupes[i] = sub(ARGV[dedupes_from + i - 1], 1, 8) end
+  for i = 1, rows do dedupes[i] = sub(argv[dedupes_from + i - 1], 1, 8) end
   if not keyed then
     local hits = call('SMISMEMBER', tag .. 'seen:' .. source_name, unpack(dedupes))
     for i = 1, rows do known[i] = hits[i] == 1 and '' end
@@ -78,7 +78,7 @@ local function look_up()
 end
 
 local function note_known(i, record)
-  local fingerprint = sub(ARGV[dedupes_from + i - 1], 9, 16)
+  local fingerprint = sub(argv[dedupes_from + i - 1], 9, 16)
   local conflict = fingerprint ~= '' and sub(record, 1, 8) ~= fingerprint
   local at = #not_new
   not_new[at + 1], not_new[at + 2], not_new[at + 3] = i - 1, sub(record, 9), conflict and 1 or 0
@@ -92,14 +92,14 @@ local first, fresh, seen, keys = last + 1, {}, {}, {}
 look_up()
 local new_here = {}
 for i = 1, rows do
-  local dedupe = ARGV[dedupes_from + i - 1]
+  local dedupe = argv[dedupes_from + i - 1]
   local own = dedupe and sub(dedupe, 1, 8) or ''
   local record = known[i] or own ~= '' and new_here[own]
   if record then
     note_known(i, record)
   else
     last = last + 1
-    local packed = ARGV[rows_from + i - 1]
+    local packed = argv[rows_from + i - 1]
     local not_before_ms = number6(packed, 1)
     local row = bytes5(last) .. sub(packed, 7, 27) .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
     if not_before_ms > now then
@@ -119,7 +119,7 @@ if #fresh > 0 then call('RPUSH', lane.queue, unpack(fresh)) end
 if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
 if #keys > 0 and keyed then
   call('HSET', keys_today, unpack(keys))
-  if not for_good then call('PEXPIRE', keys_today, KEYS_KEPT_MS) end
+  if not for_good then call('PEXPIRE', keys_today, KEPT_MS) end
 end
 local accepted = last - first + 1
 call('HSET', lane.key, 'last', last)

@@ -21,17 +21,17 @@
 -- ARGV[16]  rows          `count` rows as enqueue takes them, then as many dedupe values
 --
 -- Returns  rows queued again; 0 when another lane has taken the number
-local number, source, first = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[13])
-local rows, keyed, DAY_MS = tonumber(ARGV[14]), ARGV[15] == '1', 86400000
-local name = table.concat({ source, ARGV[10], ARGV[11], ARGV[12] }, '\31')
+local number, source, first = tonumber(argv[8]), argv[9], tonumber(argv[13])
+local rows, keyed, DAY_MS = tonumber(argv[14]), argv[15] == '1', 86400000
+local name = table.concat({ source, argv[10], argv[11], argv[12] }, '\31')
 call('HSETNX', tag .. 'src:' .. source, 'state', 'running')
 call('HSETNX', tag .. 'src:' .. source, 'weight', 1)
 if call('EXISTS', tag .. 'lane:' .. number) == 0 then
   if call('HEXISTS', tag .. 'lanes', name) == 1 then return 0 end
   call('HSET', tag .. 'meta', 'lanes', max(meta.lanes, number))
   call('HSET', tag .. 'lanes', name, number)
-  call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', ARGV[10],
-    'template', ARGV[11], 'priority', ARGV[12], 'last', 0)
+  call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', argv[10],
+    'template', argv[11], 'priority', argv[12], 'last', 0)
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
 elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
   return 0
@@ -40,9 +40,9 @@ local lane, restored = lane_of(number), 0
 local day = sub(source, 1, 9) == 'campaign:' and 0 or floor(now / DAY_MS)
 local last = tonumber(call('HGET', lane.key, 'last'))
 for i = 1, rows do
-  local sequence, packed = first + i - 1, ARGV[15 + i]
+  local sequence, packed = first + i - 1, argv[15 + i]
   if sequence > last then
-    local not_before_ms, dedupe = number6(packed, 1), ARGV[15 + rows + i]
+    local not_before_ms, dedupe = number6(packed, 1), argv[15 + rows + i]
     local row = bytes5(sequence) .. sub(packed, 7, 27) .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
     if not_before_ms > now then
       delay(lane, row, not_before_ms, 'schedule')

@@ -6,8 +6,11 @@
 -- A pair is written down only for its second message within the interval: the first one is told
 -- by the window's score, so a campaign pays nothing here.
 local PAIR_INTERVAL_MS, PAIR_BURST = 6000, 44
-local some_pairs = meta.has.pairs
-local pair_cache, pair_writes = {}, {}
+local some_pairs, pair_cache, pair_writes
+
+local function begin_gate_pair()
+  some_pairs, pair_cache, pair_writes = meta.has.pairs, {}, {}
+end
 
 local function pair_horizon(lane, recipient)
   if some_pairs then

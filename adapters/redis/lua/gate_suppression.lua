@@ -2,7 +2,11 @@
 --
 -- Needs  part_lanes, part_rows.
 -- suppressed  SET  recipient:category, or recipient: for all categories
-local some_suppressed = not off.suppression and meta.has.suppressed
+local some_suppressed
+
+local function begin_gate_suppression()
+  some_suppressed = not off.suppression and meta.has.suppressed
+end
 
 local function is_suppressed(lane, recipient)
   if not some_suppressed then return false end

@@ -4,7 +4,9 @@
 -- service  ZSET  sender:recipient -> when the window closes, epoch ms
 --
 -- The window must stay open for the guard longer: the message is still on its way when we decide.
-local some_windows = meta.has.service
+local some_windows
+
+local function begin_gate_window() some_windows = meta.has.service end
 
 local function in_window(lane, recipient)
   if not some_windows then return false end

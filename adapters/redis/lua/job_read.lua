@@ -15,7 +15,7 @@
 --
 -- Returns  { kind, packed, gate, until_ms }
 --   kind  '' no such job, done, open, aside, cancelled, waiting, queued
-local number, sequence = tonumber(ARGV[8]), tonumber(ARGV[9])
+local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
 local lane = lane_of(number)
 if sequence < 1 or sequence > tonumber(call('HGET', lane.key, 'last')) then return { '', '', '', 0 } end

@@ -5,7 +5,7 @@
 -- done:N:B      HASH  sequence -> end of a job; bucket B holds 4,096 sequences of lane N
 --
 -- An end is packed: state 1, delivery 1, fence 2, mark 6, recipient 8, code 4, then the wamid.
-local counted = {}
+local counted, ends, ended
 
 local function count(source, field, by)
   local fields = counted[source]
@@ -29,7 +29,7 @@ local function done_key(number, sequence)
   return tag .. 'done:' .. number .. ':' .. floor(sequence / 4096)
 end
 
-local last_mark, last_mark_bytes = 0, bytes6(0) -- a batch settles at one moment
+local last_mark, last_mark_bytes -- a batch settles at one moment
 
 local function pack_end(state, delivery, fence_bytes, mark, recipient, code, wamid)
   if mark ~= last_mark then last_mark, last_mark_bytes = mark, bytes6(mark) end
@@ -37,7 +37,7 @@ local function pack_end(state, delivery, fence_bytes, mark, recipient, code, wam
   return state .. delivery .. fence_bytes .. last_mark_bytes .. recipient .. code_bytes .. wamid
 end
 
-local ends, ended = {}, 0
+local function begin_books() counted, ends, ended = {}, {}, 0 end
 
 -- write_end: note a job's end; `field` is its state's, s:STATE.
 local function write_end(lane, sequence, packed, field)

@@ -7,12 +7,17 @@
 -- accounts  HASH  waba -> closed until, epoch ms
 --
 -- Mirror of adapters/memory/claim.py, class Claim.
-local most, low = tonumber(ARGV[10]), tonumber(ARGV[11])
 local BITE_MAX = 64
-local steps, low_left, given = 256, min(low, most), 0
-local senders, sender_order, refusals = {}, {}, {}
-local lease_until = now + lease_ms
-local lease_bytes = bytes6(lease_until)
+local most, low, steps, low_left, given
+local senders, sender_order, refusals, account_cache, lease_until, lease_bytes
+
+local function begin_claim()
+  most, low = tonumber(argv[10]), tonumber(argv[11])
+  steps, low_left, given = 256, min(low, most), 0
+  senders, sender_order, refusals, account_cache = {}, {}, {}, {}
+  lease_until = now + lease_ms
+  lease_bytes = bytes6(lease_until)
+end
 
 local function refuse(sender, gate)
   local name = sender .. '|' .. gate
@@ -23,8 +28,6 @@ local function may_take(priority)
   if steps <= 0 or given >= most then return false end
   return priority <= 1 or low_left > 0
 end
-
-local account_cache = {}
 
 local function account_closed_until(waba)
   if not meta.has.accounts then return 0 end

@@ -4,5 +4,9 @@
 -- ARGV[9]   doubt_ms  of service,
 -- ARGV[10]  doubt_ms  of utility,
 -- ARGV[11]  doubt_ms  and of marketing
-local doubts = { authentication = tonumber(ARGV[8]), service = tonumber(ARGV[9]),
-  utility = tonumber(ARGV[10]), marketing = tonumber(ARGV[11]) }
+local doubts
+
+local function begin_doubts()
+  doubts = { authentication = tonumber(argv[8]), service = tonumber(argv[9]),
+    utility = tonumber(argv[10]), marketing = tonumber(argv[11]) }
+end

@@ -2,7 +2,9 @@
 --
 -- Needs  part_slot, part_window; meta holds the portfolio's places and ceilings.
 -- Provides  limit_of(scope), taken_in(scope), waiting_now(), next_due().
-local limits = {}
+local limits, waiting_scopes
+
+local function begin_due() limits, waiting_scopes = {}, nil end
 
 local function limit_of(scope)
   local limit = limits[scope]
@@ -39,8 +41,6 @@ local function quota_frees(scope)
 end
 
 -- waiting_now: the scopes in which lanes wait, read once unless one of them changed.
-local waiting_scopes
-
 local function waiting_now()
   waiting_scopes = waiting_scopes or call('ZRANGE', tag .. 'waiting', 0, -1)
   return waiting_scopes

@@ -3,7 +3,9 @@
 -- Needs  part_settle. Mirror of adapters/memory/receive.py.
 local UNDELIVERED, DELIVERED = 3, 4
 local STATUS = { 'held', 'sent', 'undelivered', 'delivered', 'read' }
-local marks, gone = {}, {}
+local marks, gone
+
+local function begin_evidence() marks, gone = {}, {} end
 
 local function count_foreign(receipt)
   if not receipt.counts or receipt.rank < DELIVERED then return end

@@ -88,7 +88,7 @@ local function flush_claim()
     call('HSET', tag .. 'open', unpack(opens, i, min(i + 199, #opens)))
   end
   if given > 0 then
-    local claim = ARGV[8] .. ':' .. ARGV[9]
+    local claim = argv[8] .. ':' .. argv[9]
     call('HSET', tag .. 'claims', claim, table.concat(names, ','))
     call('ZADD', tag .. 'leases', lease_until, claim)
   end

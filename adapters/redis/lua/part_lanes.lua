@@ -13,7 +13,11 @@
 -- struck           SET   sender|template pairs parked after unknown codes
 --
 -- Mirror of adapters/memory/slot.py.
-local lanes, source_cache, template_cache = {}, {}, {}
+local lanes, lanes_by_prefix, source_cache, template_cache
+
+local function begin_lanes()
+  lanes, lanes_by_prefix, source_cache, template_cache = {}, {}, {}, {}
+end
 
 local function padded(number) return string.format('%08d', number) end
 
@@ -32,8 +36,6 @@ local function lane_of(number)
 end
 
 -- lane_of_job: the lane whose number stands before the dot of a job's name.
-local lanes_by_prefix = {}
-
 local function lane_of_job(job)
   local prefix = sub(job, 1, find(job, '.', 1, true) - 1)
   local lane = lanes_by_prefix[prefix]

@@ -5,8 +5,9 @@
 -- struck   SET   sender|template parked after five
 -- pairs    ZSET  sender:recipient -> until when the pair's budget is spent
 local STRIKES_MAX, PAIR_LEFT_MS, JUDGED_FOR_MS = 5, 43 * 6000, 10000
-local some_strikes = meta.has.strikes
-local news = {}
+local some_strikes, news
+
+local function begin_outcomes() some_strikes, news = meta.has.strikes, {} end
 
 local function tell(gate, key)
   news[#news + 1] = gate

@@ -6,7 +6,9 @@
 -- A claim takes at most 256 steps, and a lane served only falls back, so the first 300 lanes are
 -- all it can ever serve.
 local RING_READ = 300
-local rings = {}
+local rings
+
+local function begin_rings() rings = {} end
 
 local function load_ring(key)
   local ring = rings[key]

@@ -5,8 +5,12 @@
 --   state F in flight until the moment, D in doubt since it; small letters hold no place
 local STRIDE, WAITERS_MAX = 1000000, 32
 local WINDOW_CLOSED_CODE = 131047
-local in_flight, in_flight_free = 'F' .. lease_bytes, 'f' .. lease_bytes
-local jobs, names, opens = {}, {}, {}
+local in_flight, in_flight_free, jobs, names, opens
+
+local function begin_serve()
+  in_flight, in_flight_free = 'F' .. lease_bytes, 'f' .. lease_bytes
+  jobs, names, opens = {}, {}, {}
+end
 
 local function end_row(lane, row, letter, field, code)
   local job = job_name(lane, row)

@@ -15,7 +15,9 @@ local function parse_open(job, record)
     lane = lane_of_job(job), gone = false }
 end
 
-local closed_jobs, closed_doubts = {}, {}
+local closed_jobs, closed_doubts
+
+local function begin_settle() closed_jobs, closed_doubts = {}, {} end
 
 local function flush_closed()
   for i = 1, #closed_jobs, 400 do

@@ -6,6 +6,13 @@
 -- ARGV[5]   lease_ms   how long a claim holds
 -- ARGV[6]   keep_ms    how long ended jobs are kept
 -- ARGV[7]   gates_off  names of gates switched off, comma separated; empty in production
-local span_ms, guard_ms, lease_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local keep_ms, off = ARGV[6], {}
-for gate in string.gmatch(ARGV[7], '%a+') do off[gate] = true end
+local span_ms, guard_ms, lease_ms, keep_ms, off
+local NONE_OFF = {}
+
+local function begin_terms()
+  span_ms, guard_ms, lease_ms = tonumber(argv[3]), tonumber(argv[4]), tonumber(argv[5])
+  keep_ms, off = argv[6], NONE_OFF
+  if argv[7] == '' then return end
+  off = {}
+  for gate in string.gmatch(argv[7], '%a+') do off[gate] = true end
+end

@@ -8,8 +8,9 @@
 --
 -- Half open: a score exactly span_ms ago no longer counts. Taking one proof away restores exactly
 -- what the others prove (DESIGN section 5). Mirror of engine/quota.py, class Window.
-local cut = now - span_ms
-local windows = {}
+local cut, windows
+
+local function begin_window() cut, windows = now - span_ms, {} end
 
 local function scope_of(sender)
   if meta.by_number == 1 then return sender end

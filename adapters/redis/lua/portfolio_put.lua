@@ -22,10 +22,10 @@
 --
 -- The scope is decided once: a window that has begun to count can't be split or joined.
 if not meta.known then
-  call('HSET', tag .. 'meta', 'before_until', text(now + span_ms), 'by_number', ARGV[9])
+  call('HSET', tag .. 'meta', 'before_until', text(now + span_ms), 'by_number', argv[9])
 end
-call('HSET', tag .. 'meta', 'places', ARGV[8], 'before', ARGV[10],
-  'ceiling0', ARGV[11], 'ceiling1', ARGV[12], 'ceiling2', ARGV[13], 'ceiling3', ARGV[14])
+call('HSET', tag .. 'meta', 'places', argv[8], 'before', argv[10],
+  'ceiling0', argv[11], 'ceiling1', argv[12], 'ceiling2', argv[13], 'ceiling3', argv[14])
 look_again()
 touch(true)
 return meta.sequence

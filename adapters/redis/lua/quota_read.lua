@@ -15,7 +15,7 @@
 -- Returns  { places, used, reserved, frees_ms }
 --
 -- reserved counts open jobs that hold a place; where each number has its own window, only its own.
-local scope = ARGV[8]
+local scope = argv[8]
 local limit, win, reserved = limit_of(scope), window(scope), 0
 local cursor = '0'
 repeat

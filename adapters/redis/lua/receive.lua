@@ -20,20 +20,20 @@
 --                         at_ms, wamid, code, flags (c counts, u nobody was reached)
 --
 -- Returns  { sequence, due_ms, settled, cancelled }
-local receipts, settled, cancelled = tonumber(ARGV[12]), {}, {}
+local receipts, settled, cancelled = tonumber(argv[12]), {}, {}
 local several, jobs = {}, {}
 for i = 0, receipts - 1 do
-  jobs[i + 1] = ARGV[13 + i * 8]
-  several[i + 1] = ARGV[15 + i * 8]
+  jobs[i + 1] = argv[13 + i * 8]
+  several[i + 1] = argv[15 + i * 8]
 end
 if receipts > 0 and meta.by_number ~= 1 then fetch_scores(window(''), several) end
 local open_now = receipts > 0 and call('HMGET', tag .. 'open', unpack(jobs)) or {}
 for i = 0, receipts - 1 do
   local at = 13 + i * 8
-  local receipt = { job = ARGV[at], fence = tonumber(ARGV[at + 1]), recipient = ARGV[at + 2],
-    rank = tonumber(ARGV[at + 3]), at_ms = min(now, tonumber(ARGV[at + 4])), wamid = ARGV[at + 5],
-    code = tonumber(ARGV[at + 6]), counts = find(ARGV[at + 7], 'c', 1, true) ~= nil,
-    undelivered = find(ARGV[at + 7], 'u', 1, true) ~= nil }
+  local receipt = { job = argv[at], fence = tonumber(argv[at + 1]), recipient = argv[at + 2],
+    rank = tonumber(argv[at + 3]), at_ms = min(now, tonumber(argv[at + 4])), wamid = argv[at + 5],
+    code = tonumber(argv[at + 6]), counts = find(argv[at + 7], 'c', 1, true) ~= nil,
+    undelivered = find(argv[at + 7], 'u', 1, true) ~= nil }
   receipt.failed = receipt.rank == UNDELIVERED
   local number, sequence = string.match(receipt.job, '^(%d+)%.(%d+)$')
   receipt.number, receipt.sequence = tonumber(number), tonumber(sequence)

@@ -21,10 +21,10 @@
 -- ARGV[16]  ceiling3      and marketing
 --
 -- Returns  sequence
-local key, nominal = tag .. 's:' .. ARGV[8], tonumber(ARGV[10])
-call('SADD', tag .. 'senders', ARGV[8])
-call('HSET', key, 'waba', ARGV[9], 'nominal', ARGV[10], 'closed', ARGV[11], 'places', ARGV[12],
-  'ceiling0', ARGV[13], 'ceiling1', ARGV[14], 'ceiling2', ARGV[15], 'ceiling3', ARGV[16])
+local key, nominal = tag .. 's:' .. argv[8], tonumber(argv[10])
+call('SADD', tag .. 'senders', argv[8])
+call('HSET', key, 'waba', argv[9], 'nominal', argv[10], 'closed', argv[11], 'places', argv[12],
+  'ceiling0', argv[13], 'ceiling1', argv[14], 'ceiling2', argv[15], 'ceiling3', argv[16])
 if tonumber(call('HGET', key, 'learned') or 0) >= nominal then call('HSET', key, 'learned', 0) end
 look_again()
 touch(true)

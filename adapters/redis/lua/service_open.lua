@@ -17,7 +17,7 @@
 --
 -- service  ZSET  sender:recipient -> when the window closes; those long closed are forgotten here
 now_has('service')
-call('ZADD', tag .. 'service', 'GT', ARGV[9], ARGV[8])
+call('ZADD', tag .. 'service', 'GT', argv[9], argv[8])
 local past = call('ZRANGEBYSCORE', tag .. 'service', '-inf', text(now), 'LIMIT', 0, 200)
 if #past > 0 then call('ZREM', tag .. 'service', unpack(past)) end
 touch(true)

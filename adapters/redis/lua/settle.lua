@@ -25,9 +25,9 @@
 -- Returns  { sequence, due_ms, ignored, closed }
 --   ignored  jobs whose outcome changed nothing
 --   closed   gate, key, ... that this call closed
-local attempts_max, outcomes = tonumber(ARGV[12]), tonumber(ARGV[13])
+local attempts_max, outcomes = tonumber(argv[12]), tonumber(argv[13])
 local listed, recipients, ignored = {}, {}, {}
-for i = 1, outcomes do listed[i] = ARGV[13 + i] end
+for i = 1, outcomes do listed[i] = argv[13 + i] end
 local records = outcomes > 0 and call('HMGET', tag .. 'open', unpack(listed)) or {}
 
 -- The scores of the whole batch are read at once, scope by scope.
@@ -45,8 +45,8 @@ end
 for scope, members in pairs(recipients) do fetch_scores(window(scope), members) end
 
 for i = 1, outcomes do
-  local fence = tonumber(ARGV[13 + outcomes + i])
-  local kind, detail = ARGV[13 + 2 * outcomes + i], ARGV[13 + 3 * outcomes + i]
+  local fence = tonumber(argv[13 + outcomes + i])
+  local kind, detail = argv[13 + 2 * outcomes + i], argv[13 + 3 * outcomes + i]
   local opened = records[i]
   if opened and not opened.gone and row_fence(opened.row) == fence then
     apply(opened, kind, detail, attempts_max)

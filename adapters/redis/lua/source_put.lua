@@ -18,12 +18,12 @@
 -- Returns  sequence
 --
 -- Cancelling forgets the queues of its lanes; a job kept aside ends when its time comes.
-local name, state = ARGV[8], ARGV[9]
+local name, state = argv[8], argv[9]
 local key = tag .. 'src:' .. name
 if call('HGET', key, 'state') == 'cancelled' then return meta.sequence end
-call('HSET', key, 'state', state, 'weight', ARGV[10])
+call('HSET', key, 'state', state, 'weight', argv[10])
 call('ZREM', tag .. 'openings', name)
-if state == 'scheduled' then call('ZADD', tag .. 'openings', ARGV[11], name) end
+if state == 'scheduled' then call('ZADD', tag .. 'openings', argv[11], name) end
 if state == 'running' then open_gate('source', name) end
 if state == 'cancelled' then
   for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do

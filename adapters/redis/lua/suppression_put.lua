@@ -15,6 +15,6 @@
 --
 -- Returns  sequence
 now_has('suppressed')
-call(ARGV[9] == '1' and 'SADD' or 'SREM', tag .. 'suppressed', ARGV[8])
+call(argv[9] == '1' and 'SADD' or 'SREM', tag .. 'suppressed', argv[8])
 touch(true)
 return meta.sequence

@@ -15,8 +15,8 @@
 -- ARGV[10]  category      authentication, utility or marketing
 --
 -- Returns  sequence
-local template, status = ARGV[8], ARGV[9]
-call('HSET', tag .. 'templates', template, status .. '|' .. ARGV[10])
+local template, status = argv[8], argv[9]
+call('HSET', tag .. 'templates', template, status .. '|' .. argv[10])
 if status == 'APPROVED' then
   open_gate('template', template)
   local struck = call('SMEMBERS', tag .. 'struck')
