@@ -49,7 +49,7 @@ REDIS_SCHEMES: Final = (
     *("redis+cluster", "rediss+cluster"),
 )
 NOT_SETTINGS: Final = re.compile(
-    r"PENSTOCK_(CONFIG|CI|URL|TEST_[A-Z0-9_]+)"
+    r"PENSTOCK_(CONFIG|CI|URL|(TEST|BENCH)_[A-Z0-9_]+)"
     # Kubernetes tells every pod about a Service named penstock or penstock-anything.
     r"|PENSTOCK(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP)\w*)?)"
 )

@@ -110,9 +110,7 @@ class Window:
         """Return whether `recipient` counts at `now_ms`."""
         return self.scores.get(recipient, 0) > now_ms - self.span_ms
 
-    def replace(
-        self, recipient: RecipientKey, old_ms: int, with_ms: int, now_ms: int
-    ) -> None:
+    def replace(self, recipient: RecipientKey, old_ms: int, with_ms: int, now_ms: int) -> None:
         """Take away one proof `old_ms` (0: none) and add `with_ms` (0: none).
 
         Proofs that no longer count are forgotten on the way.
@@ -162,9 +160,7 @@ class Window:
             self.proofs[recipient] = proofs
 
 
-def may_enter(
-    *, counted: bool, used: int, ceiling: int, places: int, priority: Priority
-) -> bool:
+def may_enter(*, counted: bool, used: int, ceiling: int, places: int, priority: Priority) -> bool:
     """Return whether one more send to this person keeps the limit.
 
     A repeat to a counted person needs no place; in debt (more count than there are places) it

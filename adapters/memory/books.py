@@ -67,9 +67,7 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
     if not 0 < key.sequence <= lane.last:
         return None
     if (done := slot.done.get(key)) is not None:
-        return JobView(
-            key, done.state, done.fence, done.delivery, code=done.code, wamid=done.wamid
-        )
+        return JobView(key, done.state, done.fence, done.delivery, code=done.code, wamid=done.wamid)
     if (opened := slot.open.get(key)) is not None:
         state = JobState.IN_DOUBT if opened.doubted else JobState.IN_FLIGHT
         return JobView(key, state, opened.job.fence)

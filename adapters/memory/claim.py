@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adapters.memory.slot import Job, LaneState, Open, SenderState, Slot
-from engine.model import Gate, JobKey, JobState, Priority, SenderId, SourceState, parse_key
+from engine.fairness import SHARE_EVERY
+from engine.model import Gate, JobState, Priority, SenderId, SourceState, parse_key
 from engine.pace import (
     AHEAD_HIGH_MS,
     AHEAD_LOW_MS,
     pair_after_ms,
     pair_ready_at_ms,
 )
-from engine.fairness import SHARE_EVERY
 from engine.ports import FOREVER_MS, Answer, Ask, Claimed, Refusals
 from engine.quota import may_enter
 from engine.terms import PROMOTE_MAX, RECOVER_MS, SENDERS_MAX, STEPS_MAX, WAITERS_MAX

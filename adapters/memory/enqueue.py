@@ -72,9 +72,7 @@ def append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms:
     lane.last += 1
     key = JobKey(lane.number, lane.last)
     due_ms = max(row.not_before_ms, now_ms)
-    job = Job(
-        key, row.recipient, row.tail, row.content, row.repeats_max, row.expires_at_ms, due_ms
-    )
+    job = Job(key, row.recipient, row.tail, row.content, row.repeats_max, row.expires_at_ms, due_ms)
     if row.dedupe:
         source.seen[row.dedupe] = (key, row.fingerprint, now_ms // DAY_MS)
     source.enqueued += 1

@@ -81,9 +81,7 @@ class MemoryLedger:
             answers.append(claim(slot, ask, now_ms))
         return answers
 
-    async def settle(
-        self, portfolio: PortfolioId, settlements: Sequence[Settlement]
-    ) -> Settled:
+    async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle."""
         slot, now_ms = self.slot(portfolio)
         return settle.settle(slot, list(settlements), now_ms)
@@ -137,9 +135,7 @@ class MemoryLedger:
         slot.spec = replace(spec, scope=slot.spec.scope)
         self._look_again(slot, now_ms)
 
-    async def put_sender(
-        self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec
-    ) -> None:
+    async def put_sender(self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec) -> None:
         """See Catalog.put_sender."""
         slot, now_ms = self.slot(portfolio)
         state = slot.senders.get(sender)
@@ -154,9 +150,7 @@ class MemoryLedger:
                 state.slots.learned_mps = 0
         self._look_again(slot, now_ms)
 
-    async def put_template(
-        self, portfolio: PortfolioId, template: str, spec: TemplateSpec
-    ) -> None:
+    async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
         slot, now_ms = self.slot(portfolio)
         slot.templates[template] = spec

@@ -34,9 +34,7 @@ def _count_foreign(slot: Slot, receipt: Receipt, at_ms: int, now_ms: int) -> Non
             window.replace(receipt.recipient, 0, at_ms, now_ms)
 
 
-def _settle(
-    slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received
-) -> None:
+def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received) -> None:
     """Let a status settle a job that is open, or that waits for a repeat."""
     opened = slot.open.get(key)
     failed = receipt.status is DeliveryStatus.UNDELIVERED

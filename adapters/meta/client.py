@@ -23,7 +23,14 @@ from yarl import URL
 
 from adapters.meta.answers import Judge, read_whole
 from adapters.meta.breaker import Breaker
-from adapters.meta.payload import CONNECTION_LOST, JSON, LastMoment, Objection
+from adapters.meta.payload import (
+    CONNECTION_LOST,
+    JSON,
+    LastMoment,
+    LetterRequest,
+    Objection,
+    RefusedError,
+)
 from engine.model import Gate, JobKey, NowMs, SenderId
 from engine.outcomes import Accepted, Deferred, InDoubt, Outcome, Unwritten
 from engine.ports import Claimed, Letter
@@ -43,7 +50,10 @@ UNREACHABLE: Final = "unreachable"  # refused, no DNS, no TLS, no connection in 
 CANCELLED: Final = "cancelled"
 
 # All that aiohttp and a wire can raise; ValueError and AssertionError are its own surprises.
-WIRE_ERRORS: Final = (ClientError, OSError, EOFError, RuntimeError, ValueError, AssertionError)
+WIRE_ERRORS: Final = (
+    *(ClientError, OSError, EOFError, RuntimeError, ValueError, AssertionError),
+    RefusedError,
+)
 
 OK: Final = 200
 MAYBE: Final = object()
@@ -75,6 +85,7 @@ def build_session(ssl_context: ssl.SSLContext | None = None) -> ClientSession:
     )
     return ClientSession(
         connector=connector,
+        request_class=LetterRequest,
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,

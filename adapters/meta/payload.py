@@ -9,7 +9,9 @@ them in the buffer, where they die with the connection: not one byte has left. T
 from collections.abc import Callable
 from typing import Final, cast
 
+from aiohttp import ClientRequest, ClientResponse
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from aiohttp.http_writer import StreamWriter
 from aiohttp.payload import Payload
 from multidict import CIMultiDict
@@ -30,6 +32,21 @@ stopped.
 
 class RefusedError(Exception):
     """The body refused to be written; aiohttp wraps it, the client reads `refusal` instead."""
+
+
+class LetterRequest(ClientRequest):
+    """A request that gives its connection back when its letter refuses before a byte is made.
+
+    aiohttp closes the connection of a body that raises. On a busy worker letters that waited for a
+    new connection come late: were it closed then, the next one would wait, too, and come late.
+    """
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        """Send it, or raise RefusedError with the connection as good as it was."""
+        if isinstance(body := self.body, LastMoment) and body.refuses():
+            conn.release()
+            raise RefusedError(body.refusal)
+        return await super().send(conn)
 
 
 class LastMoment(Payload):
@@ -55,16 +72,20 @@ class LastMoment(Payload):
         self.refusal = ""
         self.written_at_ms = 0
 
+    def refuses(self) -> bool:
+        """Look once more whether anything forbids the first byte."""
+        if not self.refusal:
+            self.refusal = self._objection(self._job)
+        return self.refusal != ""
+
     async def write_with_length(
         self,
         writer: AbstractStreamWriter,
         content_length: int | None,  # noqa: ARG002 - aiohttp's signature; it is our own size
     ) -> None:
         """Write all of it, or raise RefusedError with not a byte written."""
-        if not self.refusal:
-            self.refusal = self._objection(self._job)
         transport = cast("StreamWriter", writer).transport
-        if not self.refusal and (transport is None or transport.is_closing()):
+        if not self.refuses() and (transport is None or transport.is_closing()):
             self.refusal = CONNECTION_LOST
         if self.refusal:
             raise RefusedError(self.refusal)

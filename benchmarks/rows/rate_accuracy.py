@@ -60,7 +60,7 @@ async def accuracy(rig: Rig, *, mps: int, seconds: float) -> Accuracy:
     await rig.afresh(latency_ms=SINK_LATENCY_MS)
     await engine_under_test.prepare(rig.place, Setup(senders=1, mps=mps))
     await fill(rig, int(mps * (seconds + WARM_S + 20)))
-    command = engine_under_test.worker_command(rig.place, concurrency=CONCURRENCY)
+    command = engine_under_test.worker_command(rig.place, concurrency=CONCURRENCY, notes_slots=True)
     async with AsyncExitStack() as stack:
         workers = [await stack.enter_async_context(rig.running(command)) for _ in range(PROCESSES)]
         await rig.until_sent(1, workers[0])
@@ -71,11 +71,11 @@ async def accuracy(rig: Rig, *, mps: int, seconds: float) -> Accuracy:
         await asyncio.sleep(seconds / 2)
         end_ns = time.monotonic_ns()
         stamps_ns = (await rig.stamps_ns())[message.sender_id(0)]
-        slots_ms = await engine_under_test.reserved_times_ms(rig.place, message.sender_id(0))
+        slots_us = await engine_under_test.reserved_times_us(rig.place, message.sender_id(0))
     inside = arrivals.between(stamps_ns, start_ns, end_ns)
     return Accuracy(
         achieved=arrivals.achieved(inside, start_ns, end_ns, mps),
         arrivals_max=arrivals.most_in_any_second(inside) / mps,
-        slots_max=arrivals.most_in_any_second([at * 1_000_000 for at in slots_ms]) / mps,
+        slots_max=arrivals.most_in_any_second([at * 1_000 for at in slots_us]) / mps,
         silence_ms=arrivals.longest_silence_ms(inside),
     )

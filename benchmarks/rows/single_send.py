@@ -65,7 +65,7 @@ async def all_arrived(rig: Rig, begun_ns: dict[str, int]) -> dict[str, int]:
     deadline_s = time.monotonic() + ARRIVE_PATIENCE_S
     while True:
         arrived_ns = {
-            to: at_ns
+            to.removeprefix("+"): at_ns
             for _, to, template, at_ns in await rig.captured()
             if template == message.CODE_TEMPLATE
         }

@@ -45,12 +45,14 @@ TEMPLATES = ["w/promo/en", "w/order/en", "w/code/en", ""]
 SOURCES = ["campaign:a", "campaign:b", "journey:c", "direct:d"]
 WORKERS = ["w1", "w2"]
 RECIPIENTS = 60
+FAVOURITES = 2  # people whom many rows are for, so that pairs run out of budget
+PAUSES_MS = [0, 1, 5, 12, 100, 999, 1_000, 4_999, 5_000, 6_001, 60_200]
 GATES_THAT_CLOSE = (Gate.ACCOUNT, Gate.SENDER, Gate.TEMPLATE)
 
 Step = tuple[str, Callable[[Any], Any]]
 
 
-def short_terms(**changes: Any) -> Terms:
+def short_terms(**changes: Any) -> Terms:  # noqa: ANN401 (as Terms)
     """Return terms under which a history of 300 steps meets every transition."""
     doubt_ms = {
         Category.AUTHENTICATION: 2_000,
@@ -73,10 +75,17 @@ class History:
     past: list[Claimed] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     rows_made: int = 0
+    jumps: int = 0
+    touched: list[JobKey] = field(default_factory=list)  # whose state the last step may move
+    outcomes: dict[JobKey, str] = field(default_factory=dict)  # what the last settle told of each
     seen: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
+
+    def terms(self) -> Terms:
+        """Return the terms of this history: one in eight bounds its queue."""
+        return short_terms(queue_max=120 if self.seed % 8 == 7 else 0)
 
     def clock(self) -> int:
         """Return the history's time."""
@@ -107,6 +116,7 @@ class History:
 
     def step(self) -> Step:
         """Return the next step."""
+        self.touched, self.outcomes = [], {}
         kinds = [self._enqueue, self._claim, self._settle, self._receive, self._put, self._wait]
         weights = [14, 30, 26, 10, 8, 12]
         return self.rng.choices(kinds, weights)[0]()
@@ -114,7 +124,7 @@ class History:
     # -- what may happen ----------------------------------------------------------------------
 
     def _wait(self) -> Step:
-        self.now_ms += self.rng.choice([0, 1, 5, 12, 100, 999, 1_000, 4_999, 5_000, 6_001, 60_200])
+        self.now_ms += self.rng.choice(PAUSES_MS)
         if self.rng.random() < 0.4:
             return ("rescue", lambda led: led.rescue(PORTFOLIO))
         return ("quota", lambda led: led.quota(PORTFOLIO))
@@ -140,33 +150,40 @@ class History:
         self.rows_made += 1
         again = rng.random() < 0.15
         number = rng.randrange(1, self.rows_made + 1) if again else self.rows_made
-        recipient = rng.randrange(RECIPIENTS)
+        recipient = rng.randrange(FAVOURITES if rng.random() < 0.2 else RECIPIENTS)
         fingerprint = rng.choice([b"A", b"B"] if again else [b"A"]) * 8
         return Row(
             RecipientKey(b"recip" + recipient.to_bytes(3, "big")),
             b"+1555" + str(recipient).encode() + b"\x1fAnna",
             content=rng.choice([0, 1, 300]),
             repeats_max=rng.choice([0, 1, 2]),
-            expires_at_ms=rng.choice([0, 0, 0, 0, self.now_ms + 20_000]),
-            not_before_ms=rng.choice([0, 0, 0, 0, self.now_ms + 3_000]),
+            expires_at_ms=rng.choice([0, 0, 0, 0, self.now_ms + 4_000, self.now_ms + 20_000]),
+            not_before_ms=rng.choice([0, 0, 0, 0, self.now_ms + 500, self.now_ms + 3_000]),
             dedupe=number.to_bytes(8, "big"),
             fingerprint=fingerprint if keyed else b"",
         )
 
     def _claim(self) -> Step:
         worker = self.rng.choice(WORKERS)
-        draw = self.rng.random()
-        if draw < 0.88 or not self.counters[worker]:
-            self.counters[worker] += 1
-        elif draw > 0.98:
-            return ("stale", self._ask(worker, self.counters[worker] - 1))
-        self.seen["re-ask"] += draw >= 0.88
-        return ("claim", self._ask(worker, self.counters[worker]))
+        draw, counter = self.rng.random(), self.counters[worker]
+        if counter and draw > 0.98:
+            return ("stale", self._ask(worker, counter - 1))
+        if counter and draw > 0.88:  # its reply was lost
+            return ("re-ask", self._ask(worker, counter))
+        self.counters[worker] += 1
+        return ("claim", self._ask(worker, counter + 1))
 
     def _ask(self, worker: str, counter: int) -> Callable[[Any], Any]:
         most = self.rng.choice([1, 3, 20, 100])
-        ask = Ask(PORTFOLIO, worker, counter, most, self.rng.choice([0, most, most, most]))
+        low = self.rng.choice([0, most, most, most])
+        far_ahead = 10**6 if self.rng.random() < 0.002 else 0  # somebody saw what this ledger lost
+        ask = Ask(PORTFOLIO, worker, counter, most, low, known_sequence=self._ahead(far_ahead))
         return lambda led: led.claim([ask])
+
+    def _ahead(self, by: int) -> int:
+        """Return a sequence number that grows with every such jump."""
+        self.jumps += by
+        return self.jumps if by else 0
 
     def _settle(self) -> Step:
         rng = self.rng
@@ -179,9 +196,11 @@ class History:
             late = rng.choice(self.past)
             chosen.append((late.key, late.attempt))
         settlements = [Settlement(key, n, self._outcome()) for key, n in chosen]
+        self.touched = [key for key, _ in chosen]
         if len(chosen) == 1 and rng.random() < 0.1:
             key, attempt = chosen[0]
             return ("again", lambda led: led.again(PORTFOLIO, key, attempt))
+        self.outcomes = {its.key: outcome_name(its.outcome) for its in settlements}
         return ("settle", lambda led: led.settle(PORTFOLIO, settlements))
 
     def _outcome(self) -> Outcome:
@@ -204,6 +223,7 @@ class History:
     def _receive(self) -> Step:
         pool = self.claimed + self.past
         receipts = [self._receipt(pool) for _ in range(self.rng.choice([1, 3]))]
+        self.touched = [receipt.key for receipt in receipts if receipt.key]
         return ("receive", lambda led: led.receive(PORTFOLIO, receipts))
 
     def _receipt(self, pool: list[Claimed]) -> Receipt:
@@ -225,6 +245,7 @@ class History:
     def _put(self) -> Step:
         rng = self.rng
         draw = rng.random()
+        self.touched = [job.key for job in (self.claimed + self.past)[-40:]]
         if draw < 0.2:
             limit = PortfolioSpec(rng.choice([0, 1, 5, 20, -1]))
             return ("put", lambda led: led.put_portfolio(PORTFOLIO, limit))
@@ -237,6 +258,10 @@ class History:
             return ("put", _bind("put_template", TEMPLATES[place], spec))
         if draw < 0.75:
             return self._put_source()
+        return self._put_person(draw)
+
+    def _put_person(self, draw: float) -> Step:
+        rng = self.rng
         recipient = RecipientKey(b"recip" + rng.randrange(RECIPIENTS).to_bytes(3, "big"))
         if draw < 0.85:
             until_ms = self.now_ms + rng.choice([100, 30_000])
@@ -252,47 +277,31 @@ class History:
     def _put_source(self) -> Step:
         states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED] * 2
         state = self.rng.choice([*states, SourceState.SCHEDULED, SourceState.CANCELLED])
-        if state is SourceState.CANCELLED and self.rng.random() < 0.6:
+        if state is SourceState.CANCELLED and self.rng.random() < 0.4:
             state = SourceState.RUNNING
         spec = SourceSpec(state, self.rng.choice([1, 2]), self.now_ms + 5_000)
-        return ("put", _bind("put_source", self.rng.choice(SOURCES), spec))
+        source = self.rng.choice(SOURCES)
+        if state is SourceState.CANCELLED and self.claimed:
+            source = self.claimed[-1].lane.source  # with jobs in flight, to be put back or retried
+        return ("put", _bind("put_source", source, spec))
 
-    # -- what it learns -------------------------------------------------------------------------
-
-    def learn(self, kind: str, answer: Any) -> None:
-        """Remember what the ledgers gave, and which transitions were visited."""
-        self.seen[kind] += 1
-        if kind in ("claim", "stale"):
-            self._learn_claim(answer[0])
-        elif kind == "rescue":
-            self.seen["doubted"] += len(answer.doubted)
-            self.seen["repeated"] += len(answer.repeated)
-            self.seen["unknown"] += len(answer.unknown)
-        elif kind == "settle":
-            self.seen["ignored"] += len(answer.ignored)
-            for gate, _ in answer.closed:
-                self.seen[f"closed {gate}"] += 1
-        elif kind == "receive":
-            self.seen["settled by evidence"] += len(answer.settled)
-            self.seen["cancelled repeat"] += len(answer.cancelled_repeats)
-        elif kind == "quota":
-            self.seen["debt"] += answer.debt > 0
-        elif kind == "enqueue":
-            self.seen["duplicate"] += len(answer[0].not_new)
-            self.seen["conflict"] += sum(known.conflict for known in answer[0].not_new)
-
-    def _learn_claim(self, answer: Any) -> None:
-        held = {job.key for job in answer.jobs}
+    def remember(self, jobs: list[Claimed]) -> None:
+        """Hold what a claim gave; the same job again replaces what was held of it."""
+        held = {job.key for job in jobs}
         self.claimed = [job for job in self.claimed if job.key not in held]
-        self.claimed += answer.jobs
-        self.seen["jobs"] += len(answer.jobs)
-        self.seen[f"refused {answer.refused}"] += bool(answer.refused)
-        for refusal in answer.refusals:
-            self.seen[f"gate {refusal.gate}"] += refusal.count
+        self.claimed += jobs
+        self.touched += held
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """Return what kind of outcome it is, and behind which gate."""
+    gate = f" {outcome.gate}" if isinstance(outcome, Deferred) else ""
+    held = " held" if isinstance(outcome, Accepted) and outcome.held else ""
+    return type(outcome).__name__ + gate + held
 
 
 _CATEGORIES = (Category.MARKETING, Category.UTILITY, Category.AUTHENTICATION)
 
 
-def _bind(name: str, *arguments: Any) -> Callable[[Any], Any]:
+def _bind(name: str, *arguments: object) -> Callable[[Any], Any]:
     return lambda led: getattr(led, name)(PORTFOLIO, *arguments)

@@ -54,7 +54,11 @@ async def test_an_idempotency_key_makes_an_array_one_call() -> None:
         ),
         ({"message": {"type": "text", "text": {}}}, "/message/text/body", "missing"),
         ({"message": {"type": "fax"}}, "/message/type", "unknown_type"),
-        ({"message": {"type": "text", "text": {"body": "a"}, "to": "1"}}, "/message/to", "misplaced"),
+        (
+            {"message": {"type": "text", "text": {"body": "a"}, "to": "1"}},
+            "/message/to",
+            "misplaced",
+        ),
         ({"not_before": "tomorrow"}, "/not_before", "invalid"),
         ({"priorty": "utility"}, "/priorty", "unknown_field"),
         ({"source": {"kind": "direct", "id": "a b"}}, "/source/id", "invalid"),

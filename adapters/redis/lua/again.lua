@@ -1,6 +1,6 @@
 -- again: a leased job whose write never happened asks for a new send time.
 --
--- uses: part_slot part_terms part_window part_lanes
+-- uses: part_slot part_terms part_window part_proofs part_lanes part_standing
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -1,6 +1,6 @@
 -- audit_read: recount everything from the raw keys; say what does not agree with the books.
 --
--- uses: part_slot part_terms part_window part_lanes
+-- uses: part_slot part_terms part_window part_proofs part_lanes part_standing
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -43,7 +43,9 @@ for i = 1, #open, 2 do
   local state = find(open[i + 1], '^[Dd]') and 's:in_doubt' or 's:in_flight'
   add(source_of_job(open[i]), state, 1)
   local waits = call('ZSCORE', tag .. 'doubts', open[i])
-  if (state == 's:in_doubt') ~= (waits ~= false) then wrong[#wrong + 1] = open[i] .. ': doubt without its time' end
+  if (state == 's:in_doubt') ~= (waits ~= false) then
+    wrong[#wrong + 1] = open[i] .. ': doubt without its time'
+  end
 end
 local GATES = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
 local aside = call('HGETALL', tag .. 'aside')
@@ -57,7 +59,8 @@ for source in pairs(sources) do
     local kind = sub(field, 1, 2)
     if kind == 's:' or kind == 'w:' then total = total + value end
     local recount = seen[source] and seen[source][field] or 0
-    if (kind == 's:' or kind == 'w:' or kind == 'd:') and field ~= 's:cancelled' and recount ~= value then
+    local is_counted = kind == 's:' or kind == 'w:' or kind == 'd:'
+    if is_counted and field ~= 's:cancelled' and recount ~= value then
       wrong[#wrong + 1] = source .. ': ' .. field .. ' ' .. value .. ', recount ' .. recount
     end
   end

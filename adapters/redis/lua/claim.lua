@@ -1,8 +1,9 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease.
 --
--- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
--- uses: part_rings part_claim gate_schedule gate_suppression gate_window gate_pair gate_quota
--- uses: part_serve part_order part_flush
+-- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_books part_rows part_due part_rings part_rings_end part_claim part_bites
+-- uses: gate_schedule gate_suppression gate_window gate_pair gate_quota part_serve part_grant
+-- uses: part_order part_fresh part_flush part_finish part_return
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -46,48 +47,6 @@ local function answer(why, come_back_ms)
   end
   local rescue_ms = min(first_of('leases'), first_of('doubts'))
   return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs }
-end
-
--- give_again: what is still leased of a wish whose answer was lost, with fresh send times.
-local function give_again()
-  local claim = worker .. ':' .. argv[9]
-  local listed = call('HGET', tag .. 'claims', claim) or ''
-  for job, fence in string.gmatch(listed, '([%d%.]+),(%d+)') do
-    local record = call('HGET', tag .. 'open', job)
-    local row = record and sub(record, 8)
-    if row and find(record, '^[Ff]') and row_fence(row) == tonumber(fence) then
-      local lane, at = lane_of_job(job), #jobs
-      jobs[at + 1], jobs[at + 2] = lane.number, row
-      jobs[at + 3] = take_slot(load_sender(lane.sender))
-      jobs[at + 4] = byte(record) == 70 and 1 or 0
-      lease_until = number6(record, 2)
-    end
-  end
-  for _, sender in ipairs(sender_order) do
-    call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
-  end
-end
-
-local function open_scheduled()
-  for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
-    call('ZREM', tag .. 'openings', name)
-    call('HSET', tag .. 'src:' .. name, 'state', 'running')
-    source_of(name).state = 'running'
-    open_gate('source', name)
-  end
-end
-
-local function promote()
-  local flat = call('ZRANGEBYSCORE', tag .. 'later', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 64)
-  for i = 1, #flat, 2 do
-    local job = flat[i]
-    local record = call('HGET', tag .. 'aside', job)
-    call('ZREM', tag .. 'later', job)
-    call('HDEL', tag .. 'aside', job)
-    local lane = lane_of_job(job)
-    count(lane.source, 'w:' .. GATE_NAME[sub(record, 1, 1)], -1)
-    put_back(lane, with_due(sub(record, 2), tonumber(flat[i + 1])))
-  end
 end
 
 local why = refused()

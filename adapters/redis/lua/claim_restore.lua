@@ -1,6 +1,7 @@
 -- claim_restore: put jobs back under the leases they had before a tail was lost.
 --
--- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows
+-- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_books part_rows
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -51,7 +52,8 @@ for i = 1, jobs do
   local lease_until, counts = tonumber(argv[8 + 2 * jobs + i]), argv[8 + 3 * jobs + i] == '1'
   local number, sequence = tonumber(string.match(job, '^%d+')), tonumber(string.match(job, '%d+$'))
   local record = call('HGET', tag .. 'open', job)
-  local is_known = number <= meta.lanes and call('HEXISTS', done_key(number, sequence), sequence) == 1
+  local is_known = number <= meta.lanes
+    and call('HEXISTS', done_key(number, sequence), sequence) == 1
     or record and row_fence(sub(record, 8)) >= fence
   if not is_known then
     local lane = number <= meta.lanes and lane_of(number)

@@ -1,6 +1,7 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
--- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows part_due
+-- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_books part_rows part_due part_known
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -32,12 +33,11 @@
 local queue_max, rows, keyed = tonumber(argv[8]), tonumber(argv[13]), argv[14] == '1'
 local source_name, sender, template, priority = argv[9], argv[10], argv[11], argv[12]
 local rows_from, dedupes_from = 15, 15 + rows
-local DAY_MS, KEPT_MS = 86400000, 259200000
-local for_good = sub(source_name, 1, 9) == 'campaign:' -- its rows are known as long as it is
+local KEPT_MS = 259200000
+local for_good = is_for_good(source_name)
 local source_key = tag .. 'src:' .. source_name
 call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
-
 local function refused()
   if source_of(source_name).state == 'cancelled' then return 'cancelled' end
   if queue_max == 0 then return nil end
@@ -58,50 +58,28 @@ local function find_lane()
   return lane_of(number)
 end
 
-local not_new, known, keys_today = {}, {}, nil
-
--- look_up: which rows the source knows; their places go to `known`.
-local function look_up()
-  if argv[dedupes_from] == nil then return end
-  local dedupes = {}
-  for i = 1, rows do dedupes[i] = sub(argv[dedupes_from + i - 1], 1, 8) end
-  if not keyed then
-    local hits = call('SMISMEMBER', tag .. 'seen:' .. source_name, unpack(dedupes))
-    for i = 1, rows do known[i] = hits[i] == 1 and '' end
-    return
-  end
-  local day = for_good and 0 or floor(now / DAY_MS)
-  keys_today = tag .. 'keys:' .. source_name .. ':' .. day
-  local today = call('HMGET', keys_today, unpack(dedupes))
-  local before = call('HMGET', tag .. 'keys:' .. source_name .. ':' .. (day - 1), unpack(dedupes))
-  for i = 1, rows do known[i] = today[i] or before[i] end
-end
-
-local function note_known(i, record)
-  local fingerprint = sub(argv[dedupes_from + i - 1], 9, 16)
-  local conflict = fingerprint ~= '' and sub(record, 1, 8) ~= fingerprint
-  local at = #not_new
-  not_new[at + 1], not_new[at + 2], not_new[at + 3] = i - 1, sub(record, 9), conflict and 1 or 0
-end
-
+local known, keys_today = {}, nil
 local why = refused()
 if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
 local lane = find_lane()
 local last = tonumber(call('HGET', lane.key, 'last'))
 local first, fresh, seen, keys = last + 1, {}, {}, {}
-look_up()
+if argv[dedupes_from] then
+  known, keys_today = look_up(source_name, argv, dedupes_from, rows, keyed)
+end
 local new_here = {}
 for i = 1, rows do
   local dedupe = argv[dedupes_from + i - 1]
   local own = dedupe and sub(dedupe, 1, 8) or ''
   local record = known[i] or own ~= '' and new_here[own]
   if record then
-    note_known(i, record)
+    note_known(i - 1, record, sub(dedupe, 9, 16))
   else
     last = last + 1
     local packed = argv[rows_from + i - 1]
     local not_before_ms = number6(packed, 1)
-    local row = bytes5(last) .. sub(packed, 7, 27) .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
+    local row = bytes5(last) .. sub(packed, 7, 27)
+      .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
     if not_before_ms > now then
       delay(lane, row, not_before_ms, 'schedule')
     else
@@ -129,5 +107,6 @@ flush_counts()
 wake(lane)
 touch(true)
 local due_ms = next_due()
-call('XADD', tag .. 'log', text(now) .. '-*', 'enqueued', lane.number .. '|' .. first .. '|' .. accepted)
+local chunk = lane.number .. '|' .. first .. '|' .. accepted
+call('XADD', tag .. 'log', text(now) .. '-*', 'enqueued', chunk)
 return { '', lane.number, first, accepted, meta.sequence, due_ms, not_new }

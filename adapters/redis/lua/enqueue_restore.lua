@@ -1,6 +1,7 @@
 -- enqueue_restore: queue again, under their old keys, rows that a lost tail held.
 --
--- uses: part_slot part_terms part_window part_lanes part_rest part_books part_rows
+-- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_books part_rows
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -43,7 +44,8 @@ for i = 1, rows do
   local sequence, packed = first + i - 1, argv[15 + i]
   if sequence > last then
     local not_before_ms, dedupe = number6(packed, 1), argv[15 + rows + i]
-    local row = bytes5(sequence) .. sub(packed, 7, 27) .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
+    local row = bytes5(sequence) .. sub(packed, 7, 27)
+      .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
     if not_before_ms > now then
       delay(lane, row, not_before_ms, 'schedule')
     else

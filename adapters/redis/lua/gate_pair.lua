@@ -27,7 +27,9 @@ local function pair_horizon(lane, recipient)
   return min(score, now) + PAIR_INTERVAL_MS
 end
 
-local function pair_ready(horizon) return max(now, horizon - (PAIR_BURST - 1) * PAIR_INTERVAL_MS) end
+local function pair_ready(horizon)
+  return max(now, horizon - (PAIR_BURST - 1) * PAIR_INTERVAL_MS)
+end
 
 local function pair_note(lane, recipient, horizon)
   local name = lane.sender .. ':' .. recipient

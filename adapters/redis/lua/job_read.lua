@@ -1,6 +1,6 @@
 -- job_read: where one job stands.
 --
--- uses: part_slot part_terms part_window part_lanes part_books part_due
+-- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_books part_due
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -18,7 +18,8 @@
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
 local lane = lane_of(number)
-if sequence < 1 or sequence > tonumber(call('HGET', lane.key, 'last')) then return { '', '', '', 0 } end
+local last = tonumber(call('HGET', lane.key, 'last'))
+if sequence < 1 or sequence > last then return { '', '', '', 0 } end
 local job = number .. '.' .. text(sequence)
 local done = call('HGET', done_key(number, sequence), sequence)
 if done then return { 'done', done, '', 0 } end
@@ -36,7 +37,9 @@ if not h[1] then return { 'waiting', '', 'sender', FOREVER } end
 local closed_until = tonumber(h[2] or 0)
 if closed_until > now and not off.sender then return { 'waiting', '', 'sender', closed_until } end
 local account_until = tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
-if account_until > now and not off.account then return { 'waiting', '', 'account', account_until } end
+if account_until > now and not off.account then
+  return { 'waiting', '', 'account', account_until }
+end
 if call('EXISTS', lane.parked) == 1 and call('EXISTS', lane.queue) == 0 then
   return { 'waiting', '', 'quota', quota_frees(scope_of(lane.sender)) }
 end

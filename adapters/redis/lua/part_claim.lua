@@ -7,7 +7,6 @@
 -- accounts  HASH  waba -> closed until, epoch ms
 --
 -- Mirror of adapters/memory/claim.py, class Claim.
-local BITE_MAX = 64
 local most, low, steps, low_left, given
 local senders, sender_order, refusals, account_cache, lease_until, lease_bytes
 
@@ -53,7 +52,8 @@ local function load_sender(name)
     return sender
   end
   sender.nominal, sender.learned = tonumber(h[2]), tonumber(h[3] or 0)
-  sender.next_us, sender.turn, sender.share = tonumber(h[4] or 0), tonumber(h[7] or 0), tonumber(h[8] or 0)
+  sender.next_us, sender.turn = tonumber(h[4] or 0), tonumber(h[7] or 0)
+  sender.share = tonumber(h[8] or 0)
   local closed_until = tonumber(h[6] or 0)
   local account_until = account_closed_until(h[1])
   if closed_until > now and not off.sender then
@@ -86,45 +86,4 @@ local function take_slot(sender)
   local slot_us = max(sender.next_us, now * 1000)
   sender.next_us = slot_us + sender.interval_us
   return slot_us
-end
-
--- lane_here: a lane with what this claim needs at hand: its window and its lists. Whoever serves
--- it sets `from`, its sender, once its own gate is known to be open.
-local function lane_here(number)
-  local lane = lane_of(number)
-  if not lane.fresh then
-    lane.fresh = { key = lane.queue, rows = {}, recipients = {}, at = 1, taken = 0, more = true }
-    lane.kept = { key = lane.parked, rows = {}, recipients = {}, at = 1, taken = 0, more = true }
-    lane.win = window(scope_of(lane.sender))
-    lane.granted, lane.is_low = 0, lane.priority > 1
-  end
-  return lane
-end
-
--- bite: how many rows to read of a lane: first what its sender can send, then more at a time.
-local function bite(lane, list)
-  local sender = lane.from
-  if list.taken > 0 or off.rate or not sender.known then return BITE_MAX end
-  local ahead_us = (now + (lane.is_low and 10 or 250)) * 1000
-  local slots = floor((ahead_us - max(sender.next_us, now * 1000)) / sender.interval_us) + 2
-  return max(2, min(BITE_MAX, slots, most - given + 1))
-end
-
--- has_row: whether a list has a next row. Rows come in bites, window scores with them.
-local function has_row(lane, list)
-  if list.at <= #list.rows then return true end
-  if not list.more then return false end
-  local rows_read = bite(lane, list)
-  local rows, recipients = call('LRANGE', list.key, list.taken, list.taken + rows_read - 1), {}
-  for i, row in ipairs(rows) do recipients[i] = sub(row, 6, 13) end
-  list.rows, list.recipients, list.at, list.more = rows, recipients, 1, #rows == rows_read
-  fetch_scores(lane.win, recipients)
-  return #rows > 0
-end
-
--- pop: take the next row and the recipient it is for.
-local function pop(list)
-  local at = list.at
-  list.at, list.taken = at + 1, list.taken + 1
-  return list.rows[at], list.recipients[at]
 end

@@ -26,10 +26,11 @@ local function lane_of(number)
   if not lane then
     local h = call('HMGET', tag .. 'lane:' .. number, 'source', 'sender', 'template', 'priority',
       'passed', 'wait_passed', 'ghosts', 'asleep')
-    lane = { number = number, prefix = number .. '.', name = padded(number), source = h[1], sender = h[2],
-      template = h[3], priority = tonumber(h[4]), passed = tonumber(h[5] or 0),
+    lane = { number = number, prefix = number .. '.', name = padded(number), source = h[1],
+      sender = h[2], template = h[3], priority = tonumber(h[4]), passed = tonumber(h[5] or 0),
       wait_passed = tonumber(h[6] or 0), ghosts = tonumber(h[7] or 0), asleep = h[8] == '1',
-      key = tag .. 'lane:' .. number, queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number }
+      key = tag .. 'lane:' .. number, queue = tag .. 'q:' .. number,
+      parked = tag .. 'k:' .. number }
     lanes[number] = lane
   end
   return lane
@@ -50,7 +51,8 @@ local function source_of(name)
   local source = source_cache[name]
   if not source then
     local h = call('HMGET', tag .. 'src:' .. name, 'state', 'weight')
-    source = { key = tag .. 'src:' .. name, state = h[1] or 'running', weight = tonumber(h[2] or 1) }
+    source = { key = tag .. 'src:' .. name, state = h[1] or 'running',
+      weight = tonumber(h[2] or 1) }
     source_cache[name] = source
   end
   return source
@@ -82,62 +84,5 @@ local function look_at_gates(lane)
     if meta.has.struck and call('SISMEMBER', tag .. 'struck', pair) == 1 then
       return 'template', pair
     end
-  end
-end
-
--- closed_gate: the gate that holds a whole lane, and its key; nil when it may be served.
-local function closed_gate(lane)
-  if not lane.looked then
-    lane.gate, lane.gate_key = look_at_gates(lane)
-    lane.looked = true
-  end
-  return lane.gate, lane.gate_key
-end
-
-local function ring_key(lane) return tag .. 'ring:' .. lane.sender .. ':' .. lane.priority end
-
-local function wait_key(lane)
-  return tag .. 'wait:' .. scope_of(lane.sender) .. ':' .. lane.priority
-end
-
-local function due_sooner(sender, at_ms) call('ZADD', tag .. 'due', 'LT', at_ms, sender) end
-
--- enter: let a lane into a ring; no credit for having slept. Returns 1 when it was not in it.
-local function enter(key, lane, passed)
-  if call('ZSCORE', key, lane.name) then return 0 end
-  local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  call('ZADD', key, text(max(passed, tonumber(first[2] or 0))), lane.name)
-  return 1
-end
-
--- siblings: how many lanes of the lane's source stand in its ring; they share one weight.
-local function siblings(lane)
-  local source = source_of(lane.source)
-  lane.ring_field = lane.ring_field or 'ring:' .. lane.sender .. ':' .. lane.priority
-  local field = lane.ring_field
-  source[field] = source[field] or tonumber(call('HGET', source.key, field) or 0)
-  return source[field]
-end
-
-local function ring_count(lane, by)
-  local source, field = source_of(lane.source), 'ring:' .. lane.sender .. ':' .. lane.priority
-  source[field] = call('HINCRBY', source.key, field, by)
-end
-
-local function enter_wait(lane)
-  enter(wait_key(lane), lane, lane.wait_passed)
-  call('ZADD', tag .. 'waiting', 0, scope_of(lane.sender))
-end
-
--- wake: let a lane with jobs be served, unless its gate holds it asleep.
-local function wake(lane)
-  if lane.asleep then return end
-  if call('EXISTS', lane.queue) == 1 then
-    if enter(ring_key(lane), lane, lane.passed) == 1 then ring_count(lane, 1) end
-    due_sooner(lane.sender, now)
-  end
-  if call('EXISTS', lane.parked) == 1 then
-    enter_wait(lane)
-    due_sooner(lane.sender, now)
   end
 end

@@ -63,29 +63,3 @@ local function ring_enter(key, lane, passed)
   ring.left[lane.number] = nil
   return 1
 end
-
-local function ring_leave(key, lane)
-  local ring = rings[key]
-  if not ring then return leave(key, lane) end
-  local i = index_in(ring, lane.number)
-  if not i then return leave(key, lane) end
-  local passed = ring.list[i].passed
-  table.remove(ring.list, i)
-  ring.changed[lane.number] = nil
-  ring.left[lane.number] = true
-  return passed
-end
-
-local function flush_rings()
-  for key, ring in pairs(rings) do
-    local adds, removes = {}, {}
-    for number, passed in pairs(ring.changed) do
-      adds[#adds + 1] = text(passed)
-      adds[#adds + 1] = padded(number)
-    end
-    for number in pairs(ring.left) do removes[#removes + 1] = padded(number) end
-    if #adds > 0 then call('ZADD', key, unpack(adds)) end
-    if #removes > 0 then call('ZREM', key, unpack(removes)) end
-  end
-  rings = {}
-end

@@ -13,7 +13,6 @@
 local tag, now, meta, meta_key, clock_differs, argv
 local call, floor, max, min, sub, byte, char, find -- a function may reach for these only in a call
 local FOREVER = 9000000000000
-
 local function text(number) return string.format('%.0f', number) end
 
 local function number2(bytes, at)
@@ -22,7 +21,6 @@ local function number2(bytes, at)
 end
 
 local function bytes2(number) return char(floor(number / 256) % 256, number % 256) end
-
 local function number5(bytes, at)
   local a, b, c, d, e = byte(bytes, at, at + 4)
   return (((a * 256 + b) * 256 + c) * 256 + d) * 256 + e

@@ -1,0 +1,152 @@
+"""Bodies: bounded, not too deep, of the right types, with the place of every fault."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Annotated, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from adapters.api.problems import FieldError, Problem
+
+JSON_MAX = 2**20  # bytes of one JSON body
+BULK_MAX = 8 * 2**20  # bytes of an array of jobs
+DEPTH_MAX = 32
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
+
+Name = Annotated[str, msgspec.Meta(pattern=NAME)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+T = TypeVar("T")
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A body in which every field has to be one we know."""
+
+
+async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
+    """Return the body; 413 when it is longer, 415 when it is encoded."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        detail = "send this body without Content-Encoding; only uploads may be gzip"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+    if (request.content_length or 0) > most:
+        raise _too_long(most)
+    parts, length = [], 0
+    async for part in request.content.iter_chunked(2**16):
+        length += len(part)
+        if length > most:
+            raise _too_long(most)
+        parts.append(part)
+    body = b"".join(parts)
+    check_depth(body)
+    return body
+
+
+async def read_json(request: web.Request, kind: type[T], most: int = JSON_MAX) -> T:
+    """Return the body as `kind`; 400 when it is no JSON, 422 when it is another kind of JSON."""
+    return decode(await read_body(request, most) or b"{}", kind)
+
+
+def decode(body: bytes, kind: type[T], at: str = "") -> T:
+    """Return JSON as `kind`, or raise a problem whose pointer is `at` and the place in it."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        shown = field_error_of(error, kind, at)
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, shown.detail, code=shown.code, errors=[shown]
+        ) from error
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        detail = f"the body is not JSON: {_plain(error)}"
+        raise Problem(HTTPStatus.BAD_REQUEST, detail, code="malformed") from error
+
+
+def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
+    """Return msgspec's complaint with a JSON pointer, and a suggestion for an unknown field."""
+    text = str(error)
+    place = _PLACE.search(text)
+    pointer = at + (_pointer(place.group(1)) if place else "")
+    detail = text[: place.start()] if place else text
+    unknown = _UNKNOWN.search(detail)
+    if unknown is None:
+        return FieldError(pointer, "invalid", detail)
+    name = unknown.group(1)
+    near = get_close_matches(name, _field_names(kind), n=1)
+    hint = f"did you mean `{near[0]}`?" if near else "leave it out"
+    return FieldError(f"{pointer}/{name}", "unknown_field", f"unknown field `{name}`; {hint}")
+
+
+def check_depth(body: bytes) -> None:
+    """Refuse JSON that is nested deeper than DEPTH_MAX, before anything parses it."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return
+    depth = 0
+    for found in _BRACKETS.finditer(body):
+        first = found.group()[:1]
+        if first in b"[{":
+            depth += 1
+            if depth > DEPTH_MAX:
+                detail = f"the body is nested deeper than {DEPTH_MAX} levels"
+                raise Problem(HTTPStatus.BAD_REQUEST, detail, code="too_deep")
+        elif first in b"]}":
+            depth -= 1
+
+
+def milliseconds(moment: datetime | None) -> int:
+    """Return a moment as the engine counts; 0 when there is none."""
+    return round(moment.timestamp() * 1000) if moment else 0
+
+
+def _pointer(path: str) -> str:
+    """Return msgspec's path as a JSON pointer.
+
+    >>> _pointer(".senders[0].name")
+    '/senders/0/name'
+    """
+    return "".join(f"/{number or name or '-'}" for number, name in _STEP.findall(path))
+
+
+def _field_names(kind: object) -> list[str]:
+    """Return the field names of a struct and of the structs inside it."""
+    names: list[str] = []
+    todo, seen = [kind], set[int]()
+    while todo:
+        each = todo.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            for field in msgspec.structs.fields(each):
+                names.append(field.encode_name)
+                todo.append(field.type)
+        todo += getattr(each, "__args__", ())
+    return names
+
+
+def _plain(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _too_long(most: int) -> Problem:
+    detail = f"the body is longer than {most} bytes; upload files as text/csv or NDJSON"
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, code="too_long")
+
+
+def rfc3339(at_ms: int | None) -> str | None:
+    """Return a moment as text; None for never and for none.
+
+    >>> rfc3339(1_763_000_000_123)
+    '2025-11-13T02:13:20.123Z'
+    """
+    if not at_ms or at_ms > 253_402_300_799_000:  # noqa: PLR2004 (the year 9999 is datetime's last)
+        return None
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

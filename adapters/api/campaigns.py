@@ -1,0 +1,136 @@
+"""`/v1/campaigns`: create, start, pause, resume, cancel, and how far it is."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+
+from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, rfc3339
+from adapters.api.front import Front, as_json
+from adapters.api.problems import FieldError, Problem
+from engine.campaigns import MOVES, CampaignStatus, CampaignWish, shown_counts
+from engine.directory import Campaign, Role
+from engine.model import DeliveryStatus, Priority
+
+
+class CampaignBody(Strict):
+    """A campaign as INTERFACE 4.3 has it."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    senders: list[str]
+    message: dict[str, object]
+    id: Name | None = None
+    priority: Literal["authentication", "service", "utility", "marketing"] | None = None
+    weight: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    start_at: Moment | None = None
+    expires_at: Moment | None = None
+    delivery: Literal["at_most_once", "at_least_once"] | None = None
+    quiet_hours: dict[str, object] | None = None
+    on_template_change: Literal["resume", "stay_stopped"] | None = None
+
+
+class CampaignRoutes:
+    """The routes of `/v1/campaigns`."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add them."""
+        may = self._front.may
+        router.add_post("/v1/campaigns", may(Role.SEND, self._post))
+        router.add_get("/v1/campaigns", may(Role.READ, self._list))
+        router.add_get("/v1/campaigns/{id}", may(Role.READ, self._get))
+        for action in MOVES:
+            router.add_post(f"/v1/campaigns/{{id}}/{action}", may(Role.SEND, self._move))
+
+    async def _post(self, request: web.Request) -> web.Response:
+        body = await read_json(request, CampaignBody)
+        _refuse_unbuilt(body)
+        wish = CampaignWish(
+            id=body.id or campaign_id(request.headers.get("Idempotency-Key", "")),
+            name=body.name,
+            senders=body.senders,
+            message=body.message,
+            priority=Priority[body.priority.upper()] if body.priority else None,
+            weight=body.weight,
+            start_at_ms=milliseconds(body.start_at),
+            expires_at_ms=milliseconds(body.expires_at),
+            delivery=body.delivery or "",
+        )
+        campaign = await self._front.campaigns.create(wish)
+        return as_json(shown_campaign(campaign), HTTPStatus.CREATED)
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        campaigns = self._front.registry.directory.campaigns.values()
+        return as_json({"campaigns": [shown_campaign(each) for each in campaigns]})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        status = await self._front.campaigns.status(request.match_info["id"])
+        return as_json(shown_status(status))
+
+    async def _move(self, request: web.Request) -> web.Response:
+        action = request.path.rpartition("/")[2]
+        campaign = await self._front.campaigns.move(request.match_info["id"], action)
+        return as_json(shown_campaign(campaign))
+
+
+def campaign_id(idempotency_key: str) -> str:
+    """Return a fresh id, or the one that this Idempotency-Key made before."""
+    if idempotency_key:
+        return "c-" + blake2b(idempotency_key.encode(), digest_size=10).hexdigest()
+    return "c-" + secrets.token_hex(6)
+
+
+def shown_campaign(campaign: Campaign) -> dict[str, object]:
+    """Return a campaign for the outside."""
+    return {
+        "id": campaign.id,
+        "name": campaign.name,
+        "state": campaign.state.value,
+        "portfolio_id": campaign.portfolio_id,
+        "senders": campaign.senders,
+        "fields": campaign.fields,
+        "priority": campaign.priority.name.lower(),
+        "weight": campaign.weight,
+        "start_at": rfc3339(campaign.start_at_ms),
+        "expires_at": rfc3339(campaign.expires_at_ms),
+        "created_at": rfc3339(campaign.created_at_ms),
+    }
+
+
+def shown_status(status: CampaignStatus) -> dict[str, object]:
+    """Return how far a campaign is, as INTERFACE 4.3 has it."""
+    delivery = {
+        each.value: status.counts.delivery.get(each, 0)
+        for each in DeliveryStatus
+        if each is not DeliveryStatus.NONE
+    }
+    return {
+        **shown_campaign(status.campaign),
+        "state": status.state,
+        "enqueued": status.counts.enqueued,
+        "counts": shown_counts(status.counts),
+        "delivery": delivery,
+        "eta": rfc3339(status.eta_ms),
+        "warnings": status.warnings,
+    }
+
+
+def _refuse_unbuilt(body: CampaignBody) -> None:
+    """Refuse what is in the contract and not built yet, rather than not keep it."""
+    unbuilt = {"quiet_hours": body.quiet_hours, "on_template_change": body.on_template_change}
+    errors = [
+        FieldError(f"/{name}", "not_built", "comes with a later version; leave it out")
+        for name, value in unbuilt.items()
+        if value is not None
+    ]
+    if errors:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, errors[0].detail, code="not_built", errors=errors
+        )

@@ -1,0 +1,116 @@
+"""What every part of the API shares: the use cases behind it, and who may call them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from adapters.api.job_ids import JobIds
+from adapters.api.problems import Handler, Problem
+from engine.campaigns import Campaigns
+from engine.directory import ApiKey, Registry, Role, Sender, Template
+from engine.errors import UnknownNameError
+from engine.intake import SendJobs
+from engine.model import NowMs, PortfolioId, WabaId
+from engine.ports import Books, Catalog
+
+KEY_PREFIX = "psk_"
+BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
+RANKS = {Role.READ: 0, Role.SEND: 1, Role.ADMIN: 2}
+_KEY = re.compile(r"psk_([0-9a-f]{8})_[A-Za-z0-9_\-]{20,}")
+
+FetchTemplates = Callable[[WabaId], Awaitable[Sequence[Template]]]
+
+
+class Ledgers(Books, Catalog, Protocol):
+    """What the API reads and sets of the ledger."""
+
+
+@dataclass(slots=True)
+class Operations:
+    """How this process is, for probes and scrapes."""
+
+    render_metrics: Callable[[str], Awaitable[tuple[bytes, str]]]  # of an Accept header
+    objections: Callable[[], Awaitable[list[str]]]  # why it is not ready; empty when it is
+
+
+@dataclass(slots=True)
+class Front:
+    """Everything behind the API's doors."""
+
+    registry: Registry
+    ledger: Ledgers
+    intake: SendJobs
+    campaigns: Campaigns
+    job_ids: JobIds
+    now_ms: NowMs
+    window_ms: int
+    fetch_templates: FetchTemplates
+    operations: Operations
+
+    def sender(self, name: str) -> Sender:
+        """Return a sender; UnknownNameError when there is none."""
+        sender = self.registry.directory.senders.get(name)
+        if sender is None:
+            raise UnknownNameError(f"there is no sender {name}")
+        return sender
+
+    def portfolio_of_waba(self, waba: str) -> PortfolioId | None:
+        """Return the portfolio whose senders are in this WABA; None while it has none."""
+        senders = self.registry.directory.senders.values()
+        return next((each.portfolio_id for each in senders if each.waba_id == waba), None)
+
+    def may(self, role: Role, handler: Handler) -> Handler:
+        """Return the handler, open only to who has `role` or a higher one."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            self.check(request, role)
+            return await handler(request)
+
+        return guarded
+
+    def check(self, request: web.Request, role: Role) -> ApiKey:
+        """Return whose call it is; raise the problem when it may not be."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        key = None
+        if scheme.lower() == "bearer" and token:
+            key = find_key(self.registry, token.strip())
+        if key is None:
+            detail = "send `Authorization: Bearer KEY` with a key of `penstock key create`"
+            raise Problem(HTTPStatus.UNAUTHORIZED, detail, code="unauthorized")
+        if RANKS[key.role] < RANKS[role]:
+            detail = f"this needs a key with role {role.value}, yours has {key.role.value}"
+            raise Problem(HTTPStatus.FORBIDDEN, detail, code="forbidden")
+        return key
+
+
+def find_key(registry: Registry, token: str) -> ApiKey | None:
+    """Return the key a bearer token is, in constant time for each id."""
+    found = _KEY.fullmatch(token)
+    return registry.directory.key_of(found.group(1) if found else BOOTSTRAP, hash_of(token))
+
+
+def hash_of(token: str) -> bytes:
+    """Return what is stored of a key: 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def make_key(name: str, role: Role, now_ms: int) -> tuple[str, ApiKey]:
+    """Return a new key as its owner has to write it, shown once, and what is stored of it."""
+    key_id = secrets.token_hex(4)
+    token = f"{KEY_PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
+    return token, ApiKey(key_id, name, role, hash_of(token), now_ms)
+
+
+def as_json(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    """Return a JSON answer."""
+    body = msgspec.json.encode(content)
+    return web.Response(status=status, body=body, content_type="application/json")

@@ -1,0 +1,174 @@
+"""The drop-in Cloud API: any WhatsApp SDK sends through Penstock by changing its base URL.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from adapters.api.bodies import decode, milliseconds, read_body
+from adapters.api.front import Front
+from adapters.api.problems import Problem, problem_of
+from engine.directory import Role
+from engine.errors import EngineError, InvalidJobError
+from engine.intake import JobRequest, JobStatus
+from engine.messages import DELIVERIES, SeveralErrors
+from engine.model import Priority
+from engine.recipients import canonical
+
+MESSAGE_MAX = 2**18  # bytes
+PATH = r"/{version:v\d{1,3}\.\d{1,3}}/{phone_number_id:\d{1,32}}/messages"
+OURS = ("to", "recipient", "messaging_product", "biz_opaque_callback_data")
+# Meta's codes for what we have to say: M/support/error-codes
+CODES = {
+    HTTPStatus.UNAUTHORIZED: 190,
+    HTTPStatus.FORBIDDEN: 200,
+    HTTPStatus.TOO_MANY_REQUESTS: 130429,
+    HTTPStatus.SERVICE_UNAVAILABLE: 131016,
+    HTTPStatus.INTERNAL_SERVER_ERROR: 131000,
+}
+CODE_OF = {
+    "unknown_template": 132001,
+    "template_not_sendable": 132015,
+    "parameter_count": 132000,
+    "button_parameter": 132000,
+    "parameter_type": 132012,
+    "parameter_name": 132012,
+    "forbidden_character": 132012,
+    "too_many_spaces": 132012,
+    "empty": 131008,
+    "missing": 131008,
+}
+PLAIN = 100  # invalid parameter
+
+
+class Graph:
+    """The route of Meta's own shape."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add it."""
+        router.add_post(PATH, self._post)
+
+    async def _post(self, request: web.Request) -> web.Response:
+        try:
+            self._front.check(request, Role.SEND)
+            return await self._send(request)
+        except Problem as problem:
+            return _error(problem, problem.errors[0].code if problem.errors else "")
+        except EngineError as error:
+            return _error(problem_of(error), "")
+
+    async def _send(self, request: web.Request) -> web.Response:
+        body = decode(await read_body(request, MESSAGE_MAX), dict[str, object])
+        if body.get("status") is not None:
+            detail = "mark-as-read and typing come with a later version"
+            raise Problem(HTTPStatus.NOT_IMPLEMENTED, detail)
+        if body.get("messaging_product") != "whatsapp":
+            raise _refusal("/messaging_product", "missing", 'must be "whatsapp"')
+        to = body.get("to", body.get("recipient", ""))
+        to = to if isinstance(to, str) else str(to)
+        message = {name: value for name, value in body.items() if name not in OURS}
+        job = self._with_wishes(request, to, message)
+        (result,) = await self._front.intake.accept([job])
+        if result.status in (JobStatus.CONFLICT, JobStatus.REJECTED):
+            raise problem_of(SeveralErrors(result.errors))
+        assert result.portfolio is not None
+        number = self._front.registry.directory.portfolios[result.portfolio].number
+        job_id = self._front.job_ids.encode(number, result.key) if result.key else ""
+        accepted: dict[str, object] = {"id": job_id}
+        if message.get("type") == "template":
+            accepted["message_status"] = "accepted"
+        contact = {"input": to, "wa_id": canonical(to)}
+        return _answer(
+            HTTPStatus.OK,
+            {"messaging_product": "whatsapp", "contacts": [contact], "messages": [accepted]},
+        )
+
+    def _with_wishes(self, request: web.Request, to: str, message: dict[str, object]) -> JobRequest:
+        """Return the job with what the headers wish."""
+        headers = request.headers
+        priority = headers.get("Penstock-Priority", "").upper()
+        if priority and priority not in Priority.__members__:
+            names = ", ".join(each.name.lower() for each in Priority)
+            raise _refusal("/Penstock-Priority", "invalid", f"must be one of {names}")
+        delivery = headers.get("Penstock-Delivery", "")
+        if delivery not in DELIVERIES:
+            raise _refusal("/Penstock-Delivery", "invalid", f"must be one of {DELIVERIES[1:]}")
+        return JobRequest(
+            sender=request.match_info["phone_number_id"],
+            to=to,
+            message=message,
+            body=msgspec.json.encode(message),
+            key=headers.get("Idempotency-Key", "")[:255],
+            source=_source(headers.get("Penstock-Source", "")),
+            priority=Priority[priority] if priority else None,
+            delivery=delivery,
+            not_before_ms=_moment(headers.get("Penstock-Not-Before"), "Penstock-Not-Before"),
+            expires_at_ms=_moment(headers.get("Penstock-Expires-At"), "Penstock-Expires-At"),
+        )
+
+
+def _source(text: str) -> str:
+    """Return the source a header names: `kind:id`; without one the graph itself."""
+    if not text:
+        return "direct:graph"
+    kind, _, name = text.partition(":")
+    is_name = name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    if kind not in ("campaign", "journey", "direct") or not is_name or not name.isascii():
+        raise _refusal(
+            "/Penstock-Source", "invalid", "must be campaign:ID, journey:ID or direct:ID"
+        )
+    return text
+
+
+def _moment(text: str | None, name: str) -> int:
+    if not text:
+        return 0
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _refusal(f"/{name}", "invalid", "must be RFC 3339 with a time zone")
+    return milliseconds(moment)
+
+
+def _refusal(pointer: str, code: str, detail: str) -> Problem:
+    return problem_of(InvalidJobError(detail, pointer=pointer, code=code))
+
+
+def _error(problem: Problem, code: str) -> web.Response:
+    """Return Meta's error shape; an SDK finds in it what it looks for."""
+    number = CODES.get(problem.status, CODE_OF.get(code, PLAIN))
+    details = "; ".join(
+        f"{each.pointer.lstrip('/')}: {each.detail}" if each.pointer else each.detail
+        for each in problem.errors
+    )
+    error: dict[str, object] = {
+        "message": f"(#{number}) {problem.detail}",
+        "type": "OAuthException",
+        "code": number,
+        "error_data": {"messaging_product": "whatsapp", "details": details or problem.detail},
+        "fbtrace_id": secrets.token_urlsafe(8),
+    }
+    status = problem.status
+    if status in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT):
+        status = HTTPStatus.BAD_REQUEST
+    response = _answer(status, {"error": error})
+    if problem.retry_after_s:
+        response.headers["Retry-After"] = str(problem.retry_after_s)
+    return response
+
+
+def _answer(status: HTTPStatus, content: object) -> web.Response:
+    body = msgspec.json.encode(content)
+    return web.Response(status=status, body=body, content_type="application/json")

@@ -1,0 +1,258 @@
+"""`/v1/jobs`: one job, many jobs, or a stream of them; and where a job stands."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+
+from adapters.api.bodies import (
+    BULK_MAX,
+    Moment,
+    Name,
+    Strict,
+    check_depth,
+    decode,
+    field_error_of,
+    milliseconds,
+    read_body,
+    rfc3339,
+)
+from adapters.api.front import Front, as_json
+from adapters.api.problems import FieldError, Problem, field_error, problem_of
+from adapters.api.streams import lines_of
+from engine.directory import Role
+from engine.errors import EngineError
+from engine.intake import JobRequest, JobResult, JobStatus
+from engine.model import Gate, Priority
+from engine.ports import JobView
+
+JOBS_MAX = 1_000  # of one array
+LINES_PER_CALL = 500
+REJECTS_MAX = 10_000  # told one by one; more are only counted
+KEY_MAX = 255
+NDJSON = "application/x-ndjson"
+STATUSES = {
+    JobStatus.CONFLICT: HTTPStatus.CONFLICT,
+    JobStatus.REJECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class SourceBody(Strict):
+    """Whose job it is."""
+
+    kind: Literal["campaign", "journey", "direct"]
+    id: Name
+    node: str = ""
+
+
+class JobBody(Strict):
+    """One job as INTERFACE 4.2 has it."""
+
+    sender: str
+    to: str
+    message: msgspec.Raw
+    key: str = ""
+    source: SourceBody | None = None
+    priority: Literal["authentication", "service", "utility", "marketing"] | None = None
+    not_before: Moment | None = None
+    expires_at: Moment | None = None
+    delivery: Literal["at_most_once", "at_least_once"] | None = None
+
+
+class ItemResult(msgspec.Struct):
+    """What became of one item."""
+
+    index: int
+    id: str | None
+    status: str
+    errors: list[FieldError]
+
+
+class Summary(msgspec.Struct):
+    """What became of all items."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+
+    def count(self, result: ItemResult) -> None:
+        """Count one result."""
+        self.accepted += result.status == JobStatus.ACCEPTED
+        self.duplicates += result.status == JobStatus.DUPLICATE
+        self.rejected += result.status in STATUSES
+
+
+class Jobs:
+    """The routes of `/v1/jobs`."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add them."""
+        router.add_post("/v1/jobs", self._front.may(Role.SEND, self._post))
+        router.add_get("/v1/jobs/{id}", self._front.may(Role.READ, self._get))
+
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        if request.content_type == NDJSON:
+            return await self._stream(request)
+        body = await read_body(request, BULK_MAX)
+        header_key = request.headers.get("Idempotency-Key", "")
+        if not body.lstrip().startswith(b"["):
+            return await self._one(body, header_key)
+        items = decode(body, list[msgspec.Raw])
+        if len(items) > JOBS_MAX:
+            detail = f"{len(items)} jobs; an array holds at most {JOBS_MAX}, NDJSON any number"
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, code="too_many")
+        results = await self.accept([bytes(item) for item in items], header_key)
+        summary = Summary()
+        for result in results:
+            summary.count(result)
+        shown = msgspec.structs.asdict(summary) | {"results": results}
+        return as_json(shown, HTTPStatus.ACCEPTED)
+
+    async def _one(self, body: bytes, header_key: str) -> web.Response:
+        """Answer for one job: its refusal is the call's refusal."""
+        job = to_request(decode(body, JobBody), header_key)
+        (result,) = await self._front.intake.accept([job])
+        if result.status in STATUSES:
+            errors = [field_error(error) for error in result.errors]
+            if any(error.code == "source_cancelled" for error in errors):
+                result.status = JobStatus.CONFLICT
+            raise Problem(
+                STATUSES[result.status], errors[0].detail, code=errors[0].code, errors=errors
+            )
+        item = self._shown(result)
+        summary = Summary()
+        summary.count(item)
+        shown = msgspec.structs.asdict(summary) | {"results": [item]}
+        return as_json(shown, HTTPStatus.ACCEPTED)
+
+    async def accept(
+        self, bodies: list[bytes], header_key: str = "", first: int = 0
+    ) -> list[ItemResult]:
+        """Queue many jobs given as JSON; one that cannot even be read is rejected in its place.
+
+        `header_key` makes a key for each job that brings none: the same call again adds nothing.
+        """
+        results: dict[int, ItemResult] = {}
+        jobs: list[JobRequest] = []
+        places: list[int] = []
+        for place, body in enumerate(bodies):
+            try:
+                check_depth(body)
+                parsed = msgspec.json.decode(body, type=JobBody)
+                name = f"{header_key}#{first + place}" if header_key else ""
+                jobs.append(to_request(parsed, name))
+                places.append(place)
+            except Problem as problem:
+                results[place] = _rejected(first + place, problem.errors, problem.detail)
+            except (msgspec.MsgspecError, RecursionError) as error:
+                results[place] = _rejected(first + place, [field_error_of(error, JobBody)])
+        for place, result in zip(places, await self._front.intake.accept(jobs), strict=True):
+            result.index = first + place
+            results[place] = self._shown(result)
+        return [results[place] for place in range(len(bodies))]
+
+    async def _stream(self, request: web.Request) -> web.Response:
+        """Take jobs line by line with constant memory; answer the rejected ones and a summary."""
+        header_key = request.headers.get("Idempotency-Key", "")
+        summary, rejects, first, stop = Summary(), list[ItemResult](), 0, ""
+        try:
+            async for lines in lines_of(request, LINES_PER_CALL):
+                for result in await self.accept(lines, header_key, first):
+                    summary.count(result)
+                    if result.status in STATUSES and len(rejects) < REJECTS_MAX:
+                        rejects.append(result)
+                first += len(lines)
+        except EngineError as error:
+            if not first:
+                raise
+            stop = problem_of(error).code
+        last: dict[str, object] = msgspec.structs.asdict(summary) | {"read": first}
+        if stop:
+            last["stopped"] = stop
+        body = msgspec.json.Encoder().encode_lines([*rejects, last])
+        return web.Response(status=HTTPStatus.ACCEPTED, body=body, content_type=NDJSON)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        text = request.match_info["id"]
+        place = self._front.job_ids.decode(text)
+        portfolio = self._front.registry.directory.portfolio_of_number(place[0]) if place else None
+        view = None
+        if place is not None and portfolio is not None:
+            view = await self._front.ledger.job(portfolio.id, place[1])
+        if view is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
+        return as_json({"id": text, **shown_job(view)})
+
+    def _shown(self, result: JobResult) -> ItemResult:
+        number = 0
+        if result.portfolio is not None:
+            number = self._front.registry.directory.portfolios[result.portfolio].number
+        job_id = self._front.job_ids.encode(number, result.key) if result.key else None
+        errors = [field_error(error) for error in result.errors]
+        return ItemResult(result.index, job_id, result.status.value, errors)
+
+
+def to_request(body: JobBody, header_key: str = "") -> JobRequest:
+    """Return a job as the engine takes it."""
+    key = body.key or header_key
+    if len(key) > KEY_MAX:
+        shown = FieldError("/key", "too_long", f"a key has at most {KEY_MAX} characters")
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, shown.detail, errors=[shown])
+    message = decode(bytes(body.message), dict[str, object], "/message")
+    source = f"{body.source.kind}:{body.source.id}" if body.source else "direct:api"
+    return JobRequest(
+        sender=body.sender,
+        to=body.to,
+        message=message,
+        body=bytes(body.message),
+        key=key,
+        source=source,
+        priority=Priority[body.priority.upper()] if body.priority else None,
+        delivery=body.delivery or "",
+        not_before_ms=milliseconds(body.not_before),
+        expires_at_ms=milliseconds(body.expires_at),
+    )
+
+
+def shown_job(view: JobView) -> dict[str, object]:
+    """Return where a job stands, for the outside."""
+    shown: dict[str, object] = {
+        "state": view.state.value,
+        "attempt": view.attempt,
+        "delivery": view.delivery.value,
+        "waiting_for": [],
+        "wamid": view.wamid or None,
+        "code": view.code or None,
+    }
+    if view.gate is not None:
+        until = rfc3339(view.until_ms)
+        shown["waiting_for"] = [
+            {"gate": view.gate.value, "detail": DETAILS[view.gate], "until": until}
+        ]
+    return shown
+
+
+DETAILS = {
+    Gate.QUOTA: "the messaging limit is used up; it goes when a place falls free",
+    Gate.RATE: "the sender's throughput is used up; it goes in its turn",
+    Gate.PAIR: "this person got a message moments ago",
+    Gate.ACCOUNT: "Meta throttles or blocks the WhatsApp Business Account",
+    Gate.SENDER: "the sender is paused, not connected or has no token",
+    Gate.TEMPLATE: "the template is not APPROVED",
+    Gate.WINDOW: "free-form messages need an open customer service window",
+    Gate.SUPPRESSION: "this person does not want it",
+    Gate.SCHEDULE: "its time has not come",
+    Gate.SOURCE: "its campaign or journey does not run",
+    Gate.RETRY: "an earlier try failed; it is tried again",
+}
+
+
+def _rejected(index: int, errors: list[FieldError], detail: str = "") -> ItemResult:
+    errors = errors or [FieldError("", "malformed", detail)]
+    return ItemResult(index, None, JobStatus.REJECTED.value, errors)

@@ -1,0 +1,226 @@
+"""Recipient files: CSV and NDJSON in pieces, into rows in the campaign's field order."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from operator import itemgetter
+
+import msgspec
+
+from adapters.api.bodies import Strict, field_error_of
+from adapters.api.problems import FieldError, Problem
+from adapters.api.streams import LINE_MAX
+
+ROW_LINES_MAX = 50  # lines a quoted field may go on for; more is a quote that never closes
+DELIMITERS = (",", ";", "\t")
+WRONG_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(slots=True)
+class Reject:
+    """A row that cannot be sent; `row` counts from 1 as a spreadsheet does, header included."""
+
+    row: int
+    field: str
+    code: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows ready for the engine, each with its number in the file, and those that are not."""
+
+    rows: list[tuple[str, Sequence[str]]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class CsvTable:
+    """A CSV file read in pieces: header row, column `to`, other columns are fields."""
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        self._rest = ""
+        self._row = 0
+        self._delimiter = ","
+        self._width = 0
+        self._to = 0
+        self._key: int | None = None
+        self._places: list[int] = []
+
+    def feed(self, piece: bytes, *, is_last: bool = False) -> Rows:
+        """Return the rows that a piece completes; raise the problem of a header that cannot do."""
+        if not self._row and piece.startswith(WRONG_ENCODINGS):
+            detail = "the file is UTF-16; save it as `CSV UTF-8`"
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="encoding")
+        text = self._rest + self._decoder.decode(piece, final=is_last)
+        head, self._rest = (text, "") if is_last else _whole_rows(text)
+        lines = head.splitlines(keepends=True) if head.isascii() else _split(head)
+        found = Rows()
+        if not self._row and lines:
+            lines = self._read_header(lines)
+        for number, record in self._records(lines):
+            self._add(found, number, record)
+        return found
+
+    def _read_header(self, lines: list[str]) -> list[str]:
+        first = lines[0]
+        self._delimiter = max(DELIMITERS, key=first.count)
+        names = [name.strip() for name in next(csv.reader([first], delimiter=self._delimiter), [])]
+        lowered = [name.lower() for name in names]
+        errors: list[FieldError] = []
+        if lowered.count("to") != 1:
+            detail = f"the header row needs one column `to`; it has {', '.join(names)[:200]}"
+            errors.append(FieldError("/to", "missing_column", detail))
+        for name in self._fields:
+            if name not in names:
+                detail = f"the campaign's message names {{{{{name}}}}}; add a column `{name}`"
+                errors.append(FieldError(f"/{name}", "missing_column", detail))
+            elif names.count(name) > 1:
+                detail = f"column `{name}` is there twice"
+                errors.append(FieldError(f"/{name}", "repeated_column", detail))
+        if errors:
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            raise Problem(status, errors[0].detail, code=errors[0].code, errors=errors)
+        self._row, self._width = 1, len(names)
+        self._to = lowered.index("to")
+        self._key = lowered.index("key") if "key" in lowered else None
+        self._places = [names.index(name) for name in self._fields]
+        return lines[1:]
+
+    def _records(self, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+        """Yield each record with its row number; one whose quote never closes costs one line."""
+        start = 0
+        while start < len(lines):
+            reader = csv.reader(lines[start:], delimiter=self._delimiter)
+            before = 0
+            try:
+                for record in reader:
+                    used, before = reader.line_num - before, reader.line_num
+                    self._row += 1
+                    if used > 1 and (len(record) != self._width or used > ROW_LINES_MAX):
+                        before -= used - 1
+                        yield self._row, ["", *record[:0]]
+                        break
+                    yield self._row, record
+                else:
+                    return
+            except csv.Error:
+                self._row += 1
+                before += 1
+                yield self._row, [""]
+            start += before
+
+    def _add(self, found: Rows, number: int, record: list[str]) -> None:
+        if len(record) == self._width:
+            to = record[self._to].strip()
+            found.rows.append((to, [record[place].strip() for place in self._places]))
+            found.numbers.append(number)
+            if self._key is not None:
+                found.keys.append(record[self._key].strip())
+        elif record == [""] and self._width > 1:
+            detail = "a quote opens and never closes"
+            found.rejects.append(Reject(number, "", "malformed", detail))
+        elif record:
+            detail = f"has {len(record)} columns, the header has {self._width}"
+            found.rejects.append(Reject(number, "", "columns", detail))
+
+
+class Recipient(Strict):
+    """One NDJSON line: INTERFACE 4.3."""
+
+    to: str
+    fields: dict[str, str] = {}  # noqa: RUF012 (msgspec copies it)
+    key: str = ""
+
+
+class LooseRecipient(Strict):
+    """The same with numbers and booleans among the fields."""
+
+    to: str
+    fields: dict[str, str | int | float | bool] = {}  # noqa: RUF012 (msgspec copies it)
+    key: str = ""
+
+
+class NdjsonTable:
+    """An NDJSON file read in pieces."""
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._row = 0
+        self._decoder = msgspec.json.Decoder(Recipient)
+        self._pick = itemgetter(*fields) if len(fields) > 1 else None
+
+    def feed(self, piece: bytes, *, is_last: bool = False) -> Rows:
+        """Return the rows of a piece of whole lines."""
+        del is_last
+        try:
+            recipients = self._decoder.decode_lines(piece)
+            if self._pick is not None:
+                pick = self._pick
+                rows = [(each.to, pick(each.fields)) for each in recipients]
+            else:
+                fields = self._fields
+                rows = [(each.to, [each.fields[name] for name in fields]) for each in recipients]
+        except (msgspec.MsgspecError, KeyError, ValueError, RecursionError):
+            return self._feed_each(piece)
+        if b"\n\n" in piece or b"\r" in piece or piece.startswith(b"\n"):
+            return self._feed_each(piece)  # blank lines shift the numbers
+        first = self._row + 1
+        self._row += len(rows)
+        keys = [each.key for each in recipients] if b'"key"' in piece else []
+        return Rows(list(rows), list(range(first, first + len(rows))), keys)
+
+    def _feed_each(self, piece: bytes) -> Rows:
+        found = Rows()
+        has_keys = b'"key"' in piece
+        for line in piece.removesuffix(b"\n").split(b"\n"):
+            self._row += 1
+            if not line.strip():
+                continue
+            try:
+                each = msgspec.json.decode(line, type=LooseRecipient)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                wrong = field_error_of(error, LooseRecipient)
+                name = wrong.pointer.removeprefix("/fields").removeprefix("/")
+                found.rejects.append(Reject(self._row, name, wrong.code, wrong.detail))
+                continue
+            missing = [name for name in self._fields if name not in each.fields]
+            for name in missing:
+                detail = f"the campaign's message names {{{{{name}}}}}; give it"
+                found.rejects.append(Reject(self._row, name, "missing", detail))
+            if not missing:
+                values = [str(each.fields[name]) for name in self._fields]
+                found.rows.append((each.to, values))
+                found.numbers.append(self._row)
+                if has_keys:
+                    found.keys.append(each.key)
+        return found
+
+
+def _whole_rows(text: str) -> tuple[str, str]:
+    """Return the text up to a line's end outside quotes, and the rest.
+
+    An odd number of quotes means that the last line goes on in the next piece; a text that has
+    grown long without ever closing is given up to the reader as it is.
+    """
+    end = text.rfind("\n") + 1
+    tries = 0
+    while end and text.count('"', 0, end) % 2 and tries < ROW_LINES_MAX:
+        end = text.rfind("\n", 0, end - 1) + 1
+        tries += 1
+    if not end and len(text) > LINE_MAX:
+        end = text.rfind("\n") + 1 or len(text)
+    return text[:end], text[end:]
+
+
+def _split(text: str) -> list[str]:
+    """Return the lines of a text, split at CR and LF only: U+2028 and the like are data."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return [line + "\n" for line in lines[:-1]] + lines[-1:] * bool(lines[-1])

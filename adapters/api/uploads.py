@@ -1,0 +1,105 @@
+"""`/v1/campaigns/{id}/recipients`: a file of any length into a campaign, good rows kept."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from adapters.api.front import Front, as_json
+from adapters.api.jobs import NDJSON
+from adapters.api.problems import Problem, problem_of
+from adapters.api.streams import blocks_of, pieces_of
+from adapters.api.tables import CsvTable, NdjsonTable, Reject, Rows
+from engine.directory import Campaign, Role
+from engine.errors import EngineError
+from engine.rows import RowError
+
+REJECTS_MAX = 10_000  # told one by one; more are only counted
+
+
+class Uploaded(msgspec.Struct):
+    """What became of a file's rows; `stopped` says why it was not read to its end."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    errors: list[Reject] = []
+    stopped: str = ""
+    detail: str = ""
+
+    def reject(self, rejects: list[Reject]) -> None:
+        """Count rows that are refused, each once however much is wrong with it."""
+        self.rejected += len({each.row for each in rejects})
+        self.errors += rejects[: max(0, REJECTS_MAX - len(self.errors))]
+
+
+class Uploads:
+    """The route that takes files."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add it."""
+        handler = self._front.may(Role.SEND, self._post)
+        router.add_post("/v1/campaigns/{id}/recipients", handler)
+
+    async def _post(self, request: web.Request) -> web.Response:
+        campaign = self._front.campaigns.get(request.match_info["id"])
+        uploaded = Uploaded()
+        try:
+            async for rows in _rows_of(request, campaign):
+                await self._accept(campaign, rows, uploaded)
+        except Problem as problem:
+            if not uploaded.read or problem.status is not HTTPStatus.BAD_REQUEST:
+                raise
+            uploaded.stopped, uploaded.detail = problem.code, problem.detail
+        except EngineError as error:
+            if not uploaded.read:
+                raise
+            return _stopped(uploaded, problem_of(error))
+        status = HTTPStatus.BAD_REQUEST if uploaded.stopped else HTTPStatus.ACCEPTED
+        return as_json(uploaded, status)
+
+    async def _accept(self, campaign: Campaign, rows: Rows, uploaded: Uploaded) -> None:
+        result = await self._front.intake.accept_rows(campaign, rows.rows, rows.keys or None)
+        uploaded.read += len(rows.rows) + len({each.row for each in rows.rejects})
+        uploaded.accepted += result.accepted
+        uploaded.duplicates += result.duplicates
+        uploaded.rejected += result.conflicts
+        rejects = [*rows.rejects, *(_reject(rows, error) for error in result.errors)]
+        uploaded.reject(sorted(rejects, key=lambda each: each.row))
+
+
+def _reject(rows: Rows, error: RowError) -> Reject:
+    return Reject(rows.numbers[error.index], error.field, error.code, error.detail)
+
+
+async def _rows_of(request: web.Request, campaign: Campaign) -> AsyncIterator[Rows]:
+    """Yield a body's rows by its media type."""
+    if request.content_type == "text/csv":
+        csv_table = CsvTable(campaign.fields)
+        async for piece in pieces_of(request):
+            yield csv_table.feed(piece)
+        yield csv_table.feed(b"", is_last=True)
+    elif request.content_type == NDJSON:
+        table = NdjsonTable(campaign.fields)
+        async for block in blocks_of(request):
+            yield table.feed(block)
+    else:
+        detail = f"send text/csv or {NDJSON}, not {request.content_type}"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+def _stopped(uploaded: Uploaded, problem: Problem) -> web.Response:
+    """Answer a file that the ledger would not take to its end; sending it again repeats nothing."""
+    uploaded.stopped, uploaded.detail = problem.code, problem.detail
+    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s else None
+    body = msgspec.json.encode(uploaded)
+    return web.Response(
+        status=problem.status, body=body, content_type="application/json", headers=headers
+    )

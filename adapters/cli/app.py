@@ -1,0 +1,185 @@
+"""The commands that talk to the API: portfolios, senders, templates, keys and single sends."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from adapters.cli.campaign import campaign
+from adapters.cli.client import Caller
+from adapters.cli.messages import template_message
+
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+app = typer.Typer(
+    help="The gate that lets through exactly as much WhatsApp as the platform can take.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+portfolio = typer.Typer(help="Business portfolios and their messaging limit.", no_args_is_help=True)
+sender = typer.Typer(help="The numbers that send.", no_args_is_help=True)
+template = typer.Typer(help="What may be sent.", no_args_is_help=True)
+key = typer.Typer(help="Who may call the API.", no_args_is_help=True)
+app.add_typer(portfolio, name="portfolio")
+app.add_typer(sender, name="sender")
+app.add_typer(template, name="template")
+app.add_typer(key, name="key")
+app.add_typer(campaign, name="campaign")
+
+
+@portfolio.command("add")
+def add_portfolio(
+    portfolio_id: str,
+    limit: Annotated[str, typer.Option(help="Such as 250, TIER_2K or UNLIMITED.")],
+    used_before: Annotated[int, typer.Option(help="Places taken elsewhere today.")] = 0,
+    headroom: Annotated[float, typer.Option(help="Share kept free for late deliveries.")] = 0.0,
+    as_json: Json = False,  # noqa: FBT002 (typer's options)
+) -> None:
+    """Add a portfolio, or change its limit."""
+    caller = Caller(as_json=as_json)
+    stated: object = int(limit) if limit.lstrip("-").isdigit() else limit
+    body = {"messaging_limit": stated, "used_before": used_before, "headroom": headroom}
+    caller.show(caller.call("PUT", "v1", "portfolios", portfolio_id, body=body))
+
+
+@portfolio.command("show")
+def show_portfolio(
+    portfolio_id: Annotated[str, typer.Argument()] = "",
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show a portfolio and its quota, or all portfolios."""
+    caller = Caller(as_json=as_json)
+    if portfolio_id:
+        caller.show(caller.call("GET", "v1", "portfolios", portfolio_id))
+        return
+    answer = caller.call("GET", "v1", "portfolios")
+    caller.show_table(answer, "portfolios", ("id", "messaging_limit", "quota_scope"))
+
+
+@sender.command("add")
+def add_sender(
+    phone_number_id: str,
+    portfolio_id: Annotated[str, typer.Option("--portfolio")],
+    waba: Annotated[str, typer.Option(help="WhatsApp Business Account id.")],
+    number: Annotated[str, typer.Option(help="As people see it: +1 555 0100.")],
+    token: Annotated[
+        str,
+        typer.Option(
+            help="Access token; `-` reads it from standard input, so that no shell keeps it.",
+        ),
+    ] = "",
+    throughput: Annotated[int, typer.Option(help="Messages a second.")] = 80,
+    alias: Annotated[str, typer.Option(help="Its label in metrics.")] = "",
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Add a sender, or change it; without a token the one it has stays."""
+    caller = Caller(as_json=as_json)
+    if token == "-":  # noqa: S105 (the sign for standard input)
+        token = typer.get_text_stream("stdin").readline().strip()
+    body: dict[str, object] = {
+        "portfolio_id": portfolio_id,
+        "waba_id": waba,
+        "display_phone_number": number,
+        "throughput": throughput,
+        "alias": alias,
+    }
+    if token:
+        body["access_token"] = token
+    caller.show(caller.call("PUT", "v1", "senders", phone_number_id, body=body))
+
+
+@sender.command("list")
+def list_senders(as_json: Json = False) -> None:  # noqa: FBT002
+    """List all senders."""
+    caller = Caller(as_json=as_json)
+    columns = ("id", "alias", "portfolio_id", "waba_id", "display_phone_number", "throughput")
+    caller.show_table(caller.call("GET", "v1", "senders"), "senders", columns)
+
+
+@sender.command("show")
+def show_sender(phone_number_id: str, as_json: Json = False) -> None:  # noqa: FBT002
+    """Show a sender and its quota."""
+    caller = Caller(as_json=as_json)
+    caller.show(caller.call("GET", "v1", "senders", phone_number_id))
+
+
+@template.command("import")
+def import_templates(
+    waba: str,
+    mode: Annotated[
+        str, typer.Option(help="`merge`, or `replace`: what is gone is gone.")
+    ] = "merge",
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Pull all templates of a WhatsApp Business Account from Meta."""
+    caller = Caller(as_json=as_json)
+    path = ("v1", "wabas", waba, "templates", "import")
+    answer = caller.call("POST", *path, body={"mode": mode})
+    caller.show_table(answer, "templates", ("name", "language", "category", "status"))
+
+
+@template.command("list")
+def list_templates(waba: str, as_json: Json = False) -> None:  # noqa: FBT002
+    """List what is known of an account's templates."""
+    caller = Caller(as_json=as_json)
+    answer = caller.call("GET", "v1", "wabas", waba, "templates")
+    caller.show_table(answer, "templates", ("name", "language", "category", "status", "quality"))
+
+
+@template.command("show")
+def show_template(waba: str, name: str, language: str, as_json: Json = False) -> None:  # noqa: FBT002
+    """Show one template."""
+    caller = Caller(as_json=as_json)
+    caller.show(caller.call("GET", "v1", "wabas", waba, "templates", name, language))
+
+
+@key.command("create")
+def create_key(
+    name: str,
+    role: Annotated[str, typer.Option(help="admin, send or read.")] = "send",
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Make a key; it is shown this once."""
+    caller = Caller(as_json=as_json)
+    caller.show(caller.call("POST", "v1", "keys", body={"name": name, "role": role}))
+
+
+@key.command("list")
+def list_keys(as_json: Json = False) -> None:  # noqa: FBT002
+    """List keys, without their secrets."""
+    caller = Caller(as_json=as_json)
+    caller.show_table(caller.call("GET", "v1", "keys"), "keys", ("id", "name", "role"))
+
+
+@app.command("send")
+def send(
+    sender_id: Annotated[str, typer.Argument(metavar="SENDER")],
+    to: Annotated[str, typer.Argument(metavar="TO")],
+    template_name: Annotated[str, typer.Option("--template")] = "",
+    language: Annotated[str, typer.Option()] = "en_US",
+    param: Annotated[list[str] | None, typer.Option(help="In order, or NAME=VALUE.")] = None,
+    header: Annotated[list[str] | None, typer.Option(help="Header parameter.")] = None,
+    button: Annotated[list[str] | None, typer.Option(help="Button parameter, in order.")] = None,
+    text: Annotated[str, typer.Option(help="Free-form text, inside an open window.")] = "",
+    idempotency_key: Annotated[str, typer.Option("--key", help="Twice is once.")] = "",
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Send one message."""
+    caller = Caller(as_json=as_json)
+    if bool(template_name) == bool(text):
+        raise typer.BadParameter("give either --template or --text")
+    message: dict[str, object] = {"type": "text", "text": {"body": text}}
+    if template_name:
+        message = template_message(
+            caller, sender_id, template_name, language, param or [], header or [], button or []
+        )
+    job: dict[str, Any] = {"sender": sender_id, "to": to, "message": message}
+    if idempotency_key:
+        job["key"] = idempotency_key
+    answer = caller.call("POST", "v1", "jobs", body=job)
+    if as_json:
+        caller.show(answer)
+    else:
+        caller.show(answer["results"][0], ("id", "status"))

@@ -1,0 +1,132 @@
+"""`penstock campaign`: create, upload, start, pause, resume, cancel, status."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from adapters.cli.client import FAILED, Caller, console, is_terminal
+from adapters.cli.messages import template_message
+
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
+WATCH_S = 1.0
+OVER = ("completed", "cancelled")
+SHOWN_ERRORS = 20
+
+campaign = typer.Typer(help="Campaigns.", no_args_is_help=True)
+
+
+@campaign.command("create")
+def create(
+    name: str,
+    sender: Annotated[list[str], typer.Option(help="Phone number id; several share the work.")],
+    template: Annotated[str, typer.Option(help="Template name.")] = "",
+    language: Annotated[str, typer.Option()] = "en_US",
+    param: Annotated[
+        list[str] | None, typer.Option(help='Text with {{column}}s: --param "{{name}}".')
+    ] = None,
+    header: Annotated[list[str] | None, typer.Option(help="Header parameter.")] = None,
+    button: Annotated[list[str] | None, typer.Option(help="Button parameter, in order.")] = None,
+    message: Annotated[
+        Path | None, typer.Option(help="A Cloud API message as JSON, instead of --template.")
+    ] = None,
+    campaign_id: Annotated[str, typer.Option("--id")] = "",
+    weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 1,
+    start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    as_json: Json = False,  # noqa: FBT002 (typer's options)
+) -> None:
+    """Create a campaign as a draft."""
+    caller = Caller(as_json=as_json)
+    if bool(template) == (message is not None):
+        raise typer.BadParameter("give either --template or --message")
+    body: dict[str, Any] = {"name": name, "senders": sender, "weight": weight}
+    if message is not None:
+        body["message"] = _read_message(message)
+    else:
+        body["message"] = template_message(
+            caller, sender[0], template, language, param or [], header or [], button or []
+        )
+    wishes = {"id": campaign_id, "start_at": start_at, "expires_at": expires_at}
+    body |= {wish: value for wish, value in wishes.items() if value}
+    answer = caller.call("POST", "v1", "campaigns", body=body)
+    caller.show(answer, ("id", "name", "state", "fields", "senders"))
+
+
+@campaign.command("upload")
+def upload(
+    campaign_id: str,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Upload recipients: a CSV with a column `to`, or NDJSON. Again is no harm."""
+    caller = Caller(as_json=as_json)
+    kind = KINDS.get(file.suffix.lower())
+    if kind is None:
+        raise typer.BadParameter(f"{file} is none of {', '.join(KINDS)}")
+    path = ("v1", "campaigns", campaign_id, "recipients")
+    length = file.stat().st_size
+    with (
+        Progress(console=console, disable=as_json or not is_terminal()) as progress,
+        progress.open(file, "rb", description="uploading") as opened,
+    ):
+        answer = caller.upload(*path, file=opened, length=length, kind=kind)
+    caller.show(answer, ("read", "accepted", "duplicates", "rejected"))
+    if not as_json:
+        for each in answer["errors"][:SHOWN_ERRORS]:
+            place = f"row {each['row']}" + (f", {each['field']}" if each["field"] else "")
+            console.print(f"  {place}: {each['detail']}", highlight=False)
+        if answer["rejected"] > SHOWN_ERRORS:
+            console.print(f"  … {answer['rejected']} rows in all; --json has them")
+    if answer["read"] and not answer["accepted"] + answer["duplicates"]:
+        raise typer.Exit(FAILED)
+
+
+def _moving(action: str) -> None:
+    @campaign.command(action, help=f"{action.capitalize()} a campaign; in force within a second.")
+    def move(campaign_id: str, as_json: Json = False) -> None:  # noqa: FBT002
+        caller = Caller(as_json=as_json)
+        answer = caller.call("POST", "v1", "campaigns", campaign_id, action)
+        caller.show(answer, ("id", "state"))
+
+
+for _action in ("start", "pause", "resume", "cancel"):
+    _moving(_action)
+
+
+@campaign.command("status")
+def status(
+    campaign_id: str,
+    watch: Annotated[bool, typer.Option("--watch", help="Until it is over.")] = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show how far a campaign is."""
+    caller = Caller(as_json=as_json)
+    while True:
+        answer = caller.call("GET", "v1", "campaigns", campaign_id)
+        names = ("id", "name", "state", "enqueued", "counts", "delivery", "eta", "warnings")
+        caller.show(answer, names)
+        if not watch or answer["state"] in OVER:
+            return
+        time.sleep(WATCH_S)
+
+
+@campaign.command("list")
+def list_campaigns(as_json: Json = False) -> None:  # noqa: FBT002
+    """List all campaigns."""
+    caller = Caller(as_json=as_json)
+    answer = caller.call("GET", "v1", "campaigns")
+    caller.show_table(answer, "campaigns", ("id", "name", "state", "created_at"))
+
+
+def _read_message(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path} is no JSON file: {error}") from error

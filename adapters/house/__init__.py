@@ -1,0 +1,1 @@
+"""The wiring: constructor calls that build the house from its settings."""

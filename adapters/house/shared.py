@@ -1,0 +1,311 @@
+"""What the sides of a process share: clock, ledger, registry, metrics, and their upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from adapters.api.front import BOOTSTRAP, hash_of, make_key
+from adapters.api.job_ids import JobIds
+from adapters.clock import Clock
+from adapters.house.waking import WakingLedger
+from adapters.meta.folding import Folding
+from adapters.meta.webhook import Webhook
+from adapters.prometheus import Metrics
+from adapters.redis.connect import Client, connect, connect_blocking, disconnect
+from adapters.redis.fitness import require_fit_server
+from adapters.redis.letterbox import Hints, Inbox
+from adapters.redis.registry import RedisRegistry, Seal
+from adapters.settings import Settings
+from engine.delivery import Delivery
+from engine.directory import ApiKey, Campaign, Role
+from engine.errors import EngineError
+from engine.events import (
+    Event,
+    GateClosed,
+    JobBroke,
+    JobsEnqueued,
+    LedgerFailed,
+    LoopFailed,
+    PoolDrained,
+    SettlementGivenUp,
+)
+from engine.model import Category, PortfolioId, SourceState
+from engine.opaque import OpaqueCodec
+from engine.pool import Pool
+from engine.recipients import RecipientKeys
+from engine.terms import Terms
+
+REFRESH_EVERY_S: Final = 1.0
+CLOCK_EVERY: Final = 5  # refreshes between two samples of the ledger's clock
+ABANDONED_EVERY: Final = 30  # refreshes between two looks for what dead readers left
+AGAIN_S: Final = 0.5  # after a loop met an error
+REGISTRY: Final = ""  # among hints of portfolios: the registry changed
+HINT_BLOCK_MS: Final = 1_000
+KEEPALIVE_S: Final = 75.0
+STOPS: Final = (SourceState.PAUSED, SourceState.STOPPED, SourceState.CANCELLED)
+
+log = structlog.get_logger("penstock")
+
+
+@dataclass(slots=True)
+class House:
+    """What the API side and the worker side of one process share."""
+
+    settings: Settings
+    clock: Clock
+    client: Client
+    registry: RedisRegistry
+    ledger: WakingLedger
+    recipients: RecipientKeys
+    opaque: OpaqueCodec
+    job_ids: JobIds
+    hints: Hints
+    inbox: Inbox
+    metrics: Metrics
+    webhook: Webhook
+    pool: Pool | None = None
+    delivery: Delivery | None = None
+    folding: Folding | None = None
+    made_key: str = ""  # the bootstrap key, when this start made one
+    is_draining: bool = False
+    woken: set[str] = field(default_factory=set[str])
+    served: set[str] = field(default_factory=set[str])
+    has_woken: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    runners: list[web.AppRunner] = field(default_factory=list[web.AppRunner])
+
+    def emit(self, event: Event) -> None:
+        """Count an event; wake whom it concerns; write the line it deserves."""
+        self.metrics(event)
+        match event:
+            case JobsEnqueued(accepted=accepted) if accepted:
+                self.wake(event.portfolio)
+            case GateClosed():
+                log.warning("gate_closed", gate=event.gate.value, key=event.key)
+            case LedgerFailed():
+                kind = type(event.error).__name__
+                log.warning("ledger_failed", call=event.call, error=kind, wait_ms=event.wait_ms)
+            case LoopFailed():
+                log.error("loop_failed", loop=event.loop, error=repr(event.error))
+            case JobBroke():
+                log.error("job_broke", sender=event.job.lane.sender, error=repr(event.error))
+            case SettlementGivenUp():
+                log.error("settlement_given_up", job=str(event.key), error=repr(event.error))
+            case PoolDrained():
+                log.info(
+                    "drained",
+                    returned=event.returned,
+                    doubted=event.doubted,
+                    unrecorded=event.unrecorded,
+                )
+            case _:
+                pass
+
+    def wake(self, portfolio: PortfolioId) -> None:
+        """Tell the pool of this process now, and those of the others with the next hint."""
+        if self.pool is not None:
+            self.pool.wake(portfolio, self.clock.now_ms())
+        self.woken.add(portfolio)
+        self.has_woken.set()
+
+    def registry_changed(self) -> None:
+        """Serve who is new, and have the other processes look at the registry before they claim."""
+        self.serve_all()
+        self.woken.add(REGISTRY)
+        self.has_woken.set()
+
+    def serve_all(self) -> None:
+        """Let the pool of this process serve every portfolio that is known."""
+        known = self.registry.directory.portfolios
+        if self.pool is not None and self.served != known.keys():
+            self.served = set(known)
+            self.pool.serve(each.id for each in known.values())
+
+    async def moved(self, campaign: Campaign) -> None:
+        """Tell all processes of a campaign's new state: in force now rather than in a second."""
+        if campaign.state in STOPS:
+            if self.pool is not None:
+                self.pool.stop_heard(campaign.portfolio_id, campaign.source)
+            await self.hints.stop(campaign.portfolio_id, campaign.source)
+        else:
+            self.wake(campaign.portfolio_id)
+
+    def keep(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
+        """Repeat `step` until the house is closed, whatever it meets."""
+        self.tasks.append(asyncio.create_task(self._keep(name, step), name=name))
+
+    async def _keep(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 (told; the loop goes on)
+                self.emit(LoopFailed(name, error))
+                await asyncio.sleep(AGAIN_S)
+
+    async def objections(self) -> list[str]:
+        """Return why this process is not ready for work; empty when it is."""
+        found = ["draining"] if self.is_draining else []
+        try:
+            await self.registry.refresh()
+        except EngineError as error:
+            found.append(str(error))
+        return found
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, redis_url: str) -> AsyncIterator[House]:
+    """Build what both sides share; close it at the end."""
+    reader = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(3)}"
+    client = connect(redis_url)
+    blocking = [connect_blocking(redis_url, block_ms=HINT_BLOCK_MS) for _ in range(2)]
+    try:
+        for finding in await require_fit_server(client):
+            log.warning("redis", finding=str(finding))
+        clock = Clock()
+        await clock.follow(lambda: _time_of(client))
+        registry = RedisRegistry(client, Seal(secret_key(settings)))
+        await registry.refresh()
+        ledger = WakingLedger(client, terms_of(settings), clock.now_ms)
+        await ledger.load()
+        inbox = Inbox(client, blocking[0], reader)
+        await inbox.open()
+        webhook = _webhook(settings, inbox)
+        house = House(
+            settings=settings,
+            clock=clock,
+            client=client,
+            registry=registry,
+            ledger=ledger,
+            recipients=RecipientKeys(await registry.secret("recipients")),
+            opaque=OpaqueCodec(await registry.secret("opaque")),
+            job_ids=JobIds(await registry.secret("job_ids")),
+            hints=Hints(client, blocking[1]),
+            inbox=inbox,
+            metrics=Metrics(
+                registry.directory, ledger, clock.now_ms, lambda: _webhook_counts(webhook)
+            ),
+            webhook=webhook,
+        )
+        ledger.wake = house.wake
+        registry.changed = house.registry_changed
+        house.made_key = await _bootstrap(house)
+        house.keep("refresh", _refreshing(house))
+        house.keep("hints", lambda: _tell_hints(house))
+        try:
+            yield house
+        finally:
+            await _close(house)
+    finally:
+        for each in (client, *blocking):
+            await disconnect(each)
+
+
+def terms_of(settings: Settings) -> Terms:
+    """Return what all ledgers of this deployment agree on."""
+    return Terms(
+        window_ms=settings.window_ms,
+        guard_ms=settings.guard_ms,
+        lease_ms=settings.lease_ms,
+        doubt_ms={category: settings.doubt_ms(category) for category in Category},
+        gates_off=settings.gates_switched_off,
+    )
+
+
+def secret_key(settings: Settings) -> str:
+    """Return the key of the seal: as set, else kept in the data directory from the first start."""
+    if settings.secret_key is not None:
+        return settings.secret_key.reveal()
+    path = settings.data_dir / "secret.key"
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # made at an earlier start
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32))
+    return path.read_text(encoding="ascii")
+
+
+async def listen(house: House, app: web.Application, address: tuple[str, int]) -> None:
+    """Serve an application until the house is closed."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        handle_signals=False,
+        auto_decompress=False,  # uploads unpack themselves, nothing else may be packed
+    )
+    await runner.setup()
+    house.runners.append(runner)
+    await web.TCPSite(runner, *address, reuse_address=True).start()
+
+
+async def _bootstrap(house: House) -> str:
+    """Make sure that somebody may call; return the key when it was made here, to be shown once."""
+    known, set_key = house.registry.directory.api_keys, house.settings.api_key
+    if set_key is not None:
+        key = ApiKey(BOOTSTRAP, BOOTSTRAP, Role.ADMIN, hash_of(set_key.reveal()))
+        if known.get(BOOTSTRAP) != key:
+            await house.registry.put(key)
+        return ""
+    if known:
+        return ""
+    token, made = make_key("first start", Role.ADMIN, house.clock.now_ms())
+    await house.registry.put(made)
+    return token
+
+
+def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
+    token = settings.meta_verify_token.reveal() if settings.meta_verify_token else ""
+    return Webhook(app_secrets=settings.app_secrets, verify_token=token, inbox=inbox.keep)
+
+
+def _webhook_counts(webhook: Webhook) -> dict[str, int]:
+    return {"kept": webhook.kept, **webhook.refused}
+
+
+def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
+    """Return the step that keeps this process up to date, once a second."""
+    turn = 0
+
+    async def refresh() -> None:
+        nonlocal turn
+        await asyncio.sleep(REFRESH_EVERY_S)
+        turn += 1
+        await house.registry.refresh()
+        house.serve_all()
+        if turn % CLOCK_EVERY == 0:
+            await house.clock.follow(lambda: _time_of(house.client))
+        if turn % ABANDONED_EVERY == 0 and house.folding is not None:
+            await house.folding.fold_abandoned()
+
+    return refresh
+
+
+async def _tell_hints(house: House) -> None:
+    """Tell the other processes who has new jobs; what comes meanwhile goes along."""
+    await house.has_woken.wait()
+    house.has_woken.clear()
+    woken, house.woken = sorted(house.woken), set()
+    await house.hints.wake(woken)
+
+
+async def _time_of(client: Client) -> int:
+    seconds, rest_us = await client.time()
+    return int(seconds) * 1_000_000 + int(rest_us)
+
+
+async def _close(house: House) -> None:
+    for runner in house.runners:
+        await runner.cleanup()
+    for task in house.tasks:
+        task.cancel()
+    await asyncio.gather(*house.tasks, return_exceptions=True)

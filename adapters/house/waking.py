@@ -1,0 +1,84 @@
+"""The ledger of a house: whatever may have opened a gate wakes who waits behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from adapters.redis.ledger import RedisLedger
+from engine.model import (
+    Category,
+    DeliveryStatus,
+    PortfolioId,
+    RecipientKey,
+    SenderId,
+    WabaId,
+)
+from engine.ports import (
+    PortfolioSpec,
+    Receipt,
+    Received,
+    SenderSpec,
+    SourceSpec,
+    TemplateSpec,
+)
+
+Wake = Callable[[PortfolioId], None]
+
+
+def _nobody(_portfolio: PortfolioId) -> None:
+    """Wake nobody."""
+
+
+class WakingLedger(RedisLedger):
+    """A Redis ledger that says when a portfolio is worth asking again."""
+
+    wake: Wake = staticmethod(_nobody)
+
+    async def put_portfolio(self, portfolio: PortfolioId, spec: PortfolioSpec) -> None:
+        """See Catalog.put_portfolio."""
+        await super().put_portfolio(portfolio, spec)
+        self.wake(portfolio)
+
+    async def put_sender(self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec) -> None:
+        """See Catalog.put_sender."""
+        await super().put_sender(portfolio, sender, spec)
+        self.wake(portfolio)
+
+    async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
+        """See Catalog.put_template."""
+        await super().put_template(portfolio, template, spec)
+        self.wake(portfolio)
+
+    async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
+        """See Catalog.put_source."""
+        await super().put_source(portfolio, source, spec)
+        self.wake(portfolio)
+
+    async def close_account(
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+    ) -> None:
+        """See Catalog.close_account."""
+        await super().close_account(portfolio, waba, until_ms, reason)
+        self.wake(portfolio)
+
+    async def open_window(
+        self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int
+    ) -> None:
+        """See Receipts.open_window."""
+        await super().open_window(portfolio, sender, recipient, until_ms)
+        self.wake(portfolio)
+
+    async def unsuppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        """See Contents.unsuppress."""
+        await super().unsuppress(portfolio, recipient, category)
+        self.wake(portfolio)
+
+    async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
+        """See Receipts.receive; only what gives something back wakes anybody."""
+        received = await super().receive(portfolio, receipts)
+        failed = any(each.status is DeliveryStatus.UNDELIVERED for each in receipts)
+        if failed or received.settled or received.cancelled_repeats:
+            self.wake(portfolio)
+        return received

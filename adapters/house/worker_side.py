@@ -1,0 +1,94 @@
+"""The side that sends: the pool, its road to Meta, and what it hears from other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import SystemRandom
+from typing import Final
+
+from adapters.api.app import build_probe_app
+from adapters.api.front import Operations
+from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
+from adapters.meta.client import MetaClient, build_session
+from adapters.meta.eager import write_at_once
+from engine.delivery import Delivery
+from engine.model import PortfolioId
+from engine.pool import Pool
+
+DRAIN_MS: Final = 25_000  # below the 30 s that Kubernetes waits
+GC_THRESHOLDS: Final = (20_000, 20, 100)  # PERFORMANCE: the largest single win there is
+
+
+@asynccontextmanager
+async def open_worker(house: House, *, is_alone: bool) -> AsyncIterator[None]:
+    """Claim, send and settle; alone it shows its health and metrics on `metrics_listen`."""
+    settings, clock = house.settings, house.clock
+    write_at_once(asyncio.get_running_loop())
+    session = build_session()
+    rng = SystemRandom()
+    messenger = MetaClient(
+        session,
+        graph_url=settings.graph_url,
+        graph_version=settings.graph_version,
+        token_of=house.registry.token_of,
+        now_ms=clock.now_ms,
+        objection=lambda job: delivery.objection(job, clock.now_us()),
+    )
+    delivery = Delivery(
+        ledger=house.ledger,
+        contents=house.ledger,
+        messenger=messenger,
+        opaque=house.opaque,
+        emit=house.emit,
+        now_us=clock.now_us,
+        rng=rng,
+        lease_ms=settings.lease_ms,
+        timeout_s=settings.send_timeout_ms / 1_000,
+        authentication_timeout_s=settings.authentication_send_timeout_ms / 1_000,
+        was_written=lambda letter: messenger.letter_was_written(letter.job),
+    )
+    pool = Pool(
+        ledger=house.ledger,
+        delivery=delivery,
+        worker=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}",
+        concurrency=settings.concurrency,
+        emit=house.emit,
+        now_us=clock.now_us,
+        rng=rng,
+    )
+    house.pool, house.delivery = pool, delivery
+    house.serve_all()
+    pool.start()
+    house.keep("hear", lambda: _hear_hints(house, pool))
+    if is_alone:
+        probe = build_probe_app(Operations(house.metrics.render, house.objections))
+        await listen(house, probe, settings.metrics_address)
+    try:
+        yield
+    finally:
+        await pool.drain(clock.now_ms() + DRAIN_MS)
+        await session.close()
+
+
+def tune_collector() -> None:
+    """Leave what lives for ever out of the collector's way, and let it come rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+async def _hear_hints(house: House, pool: Pool) -> None:
+    async for kind, names in house.hints.heard(HINT_BLOCK_MS):
+        if kind == "wake":
+            if REGISTRY in names:
+                await house.registry.refresh()
+                house.serve_all()
+            for name in names:
+                pool.wake(PortfolioId(name), house.clock.now_ms())
+        elif kind == "stop":
+            pool.stop_heard(PortfolioId(names[0]), names[1])

@@ -1,0 +1,43 @@
+"""Log lines: JSON for machines or text for people, to stderr; never a number, never a token."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_LONG_DIGITS = re.compile(r"\+?\d{8,15}(?!\d)")
+_TOKENS = re.compile(r"\b(?:psk_|EAA|Bearer )[A-Za-z0-9_\-]{8,}")
+
+
+def configure_logs(kind: str) -> None:
+    """Send all log lines to stderr as `json` or `console`."""
+    renderer: Any = structlog.processors.JSONRenderer()
+    if kind == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            scrub,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+
+
+def scrub(
+    _logger: object, _method: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Take out whatever looks like a phone number or a token; ids of senders are not secret."""
+    for name, value in line.items():
+        if isinstance(value, str) and name not in ("timestamp", "sender", "level"):
+            line[name] = _TOKENS.sub("***", _LONG_DIGITS.sub("***", value))
+    return line

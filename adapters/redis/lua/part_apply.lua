@@ -1,0 +1,73 @@
+-- part_apply: each outcome is applied to its job; a late one is taken as evidence.
+--
+-- Needs  part_outcomes.
+local function retry(opened, code, until_ms, attempts_max)
+  local row = with_failures(opened.row, byte(opened.row, 16) + 1)
+  opened.row = row
+  local expires_ms = row_expires(row)
+  if byte(row, 16) >= attempts_max or expires_ms > 0 and until_ms >= expires_ms then
+    end_open(opened, 'F', 's:failed', 0, 0, code, '')
+  else
+    delay(opened.lane, row, until_ms, 'retry')
+  end
+end
+
+local function defer(opened, detail)
+  local gate, until_ms = string.match(detail, '^(%a+)|%d+|(%d+)$')
+  until_ms = tonumber(until_ms)
+  local sent_at_ms = opened.since - lease_ms
+  close(opened, 0)
+  if gate == 'pair' then
+    close_pair(opened, until_ms)
+    delay(opened.lane, opened.row, until_ms, 'pair')
+  elseif gate == 'rate' then
+    learn_down(opened.lane.sender, sent_at_ms)
+    delay(opened.lane, opened.row, until_ms, 'rate')
+  else
+    close_gate(opened, gate, until_ms)
+    put_back(opened.lane, opened.row)
+  end
+end
+
+local function strike(lane)
+  local pair = lane.sender .. '|' .. lane.template
+  some_strikes = true
+  now_has('strikes')
+  if call('HINCRBY', tag .. 'strikes', pair, 1) < STRIKES_MAX or lane.template == '' then return end
+  now_has('struck')
+  if call('SADD', tag .. 'struck', pair) == 1 then tell('template', pair) end
+end
+
+local function apply(opened, kind, detail, attempts_max)
+  local lane = opened.lane
+  if kind == 'A' or kind == 'H' then
+    accept(opened, detail, kind == 'H')
+    if some_strikes then call('HDEL', tag .. 'strikes', lane.sender .. '|' .. lane.template) end
+  elseif kind == 'X' then
+    if not opened.doubted then doubt(opened, now) end
+  elseif kind == 'N' then
+    close(opened, 0)
+    put_back(lane, opened.row)
+  elseif kind == 'D' then
+    defer(opened, detail)
+  else
+    local code, rest = string.match(detail, '^(%d+)|(%d+)$')
+    close(opened, 0)
+    if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest), attempts_max) end
+    end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), '')
+    if rest == '1' then strike(lane) end
+  end
+end
+
+-- take_as_evidence: an acceptance that comes after its lease proves, and moves nothing backwards.
+local function take_as_evidence(job, wamid)
+  local sequence = tonumber(string.match(job, '%d+$'))
+  local key = done_key(lane_of_job(job).number, sequence)
+  flush_ends(keep_ms) -- it may have ended a moment ago, in this very call
+  local done = call('HGET', key, sequence)
+  if done then
+    if #done == 22 then call('HSET', key, sequence, done .. wamid) end
+  elseif call('SISMEMBER', tag .. 'repeating', job) == 1 then
+    cancel_repeat(job, wamid)
+  end
+end

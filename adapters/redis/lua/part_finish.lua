@@ -1,0 +1,46 @@
+-- part_finish: the end of a claim: windows are pruned, scopes forgotten, everything is written.
+--
+-- Needs    part_flush.
+-- ARGV[8]  worker   who asks
+-- ARGV[9]  counter  which of its wishes
+local function flush_waiting()
+  for _, scope in ipairs(waiting_now()) do
+    local any = 0
+    for p = 0, 3 do any = any + call('EXISTS', tag .. 'wait:' .. scope .. ':' .. p) end
+    if any == 0 then
+      call('ZREM', tag .. 'waiting', scope)
+      forget_waiting()
+    end
+  end
+end
+
+-- prune_windows: about once a second; no answer depends on it.
+local function prune_windows()
+  if now - meta.pruned < PRUNE_EVERY_MS then return end
+  call('HSET', meta_key, 'pruned', now)
+  for _, win in pairs(windows) do
+    local past = call('ZRANGEBYSCORE', win.key, '-inf', cut, 'LIMIT', 0, PRUNE_MAX)
+    if #past > 0 then
+      call('ZREM', win.key, unpack(past))
+      if win.several then call('HDEL', win.proofs, unpack(past)) end
+    end
+  end
+end
+
+local function flush_claim()
+  flush_lanes()
+  for _, sender in ipairs(sender_order) do flush_sender(sender) end
+  flush_rings()
+  flush_waiting()
+  for i = 1, #opens, 200 do
+    call('HSET', tag .. 'open', unpack(opens, i, min(i + 199, #opens)))
+  end
+  if given > 0 then
+    local claim = argv[8] .. ':' .. argv[9]
+    call('HSET', tag .. 'claims', claim, table.concat(names, ','))
+    call('ZADD', tag .. 'leases', lease_until, claim)
+  end
+  flush_windows()
+  flush_pairs()
+  prune_windows()
+end

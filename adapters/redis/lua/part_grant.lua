@@ -1,0 +1,58 @@
+-- part_grant: a job that passed its gates gets its place, its send time and its lease.
+--
+-- Needs  part_serve.
+-- grant: reserve place and send time, and put the job under a lease.
+local function grant(lane, row, recipient, horizon)
+  local counts, sender, at, n = not in_window(lane, recipient), lane.from, given * 4, given * 2
+  if counts then replace(lane.win, recipient, 0, lease_until) end
+  if horizon > now or not counts then pair_note(lane, recipient, horizon) end
+  local fence = number2(row, 14) + 1
+  row = with_fence(row, fence)
+  local job = lane.prefix .. number5(row, 1)
+  if byte(row, 17) > 0 then call('SREM', tag .. 'repeating', job) end
+  opens[n + 1], opens[n + 2] = job, (counts and in_flight or in_flight_free) .. row
+  names[n + 1], names[n + 2] = job, fence
+  sender.turn, sender.moved = sender.turn + 1, true
+  lane.granted = lane.granted + 1
+  if lane.is_low then low_left = low_left - 1 end
+  given = given + 1
+  jobs[at + 1], jobs[at + 2], jobs[at + 3] = lane.number, row, take_slot(sender)
+  jobs[at + 4] = counts and 1 or 0
+end
+
+local function put_to_sleep(lane, gate, key)
+  refuse(lane.sender, gate)
+  local passed = ring_leave(ring_key(lane), lane)
+  if passed then
+    lane.passed = passed
+    ring_count(lane, -1)
+  end
+  local waited = ring_leave(wait_key(lane), lane)
+  lane.wait_passed = waited or lane.wait_passed
+  lane.asleep = true
+  call('HSET', lane.key, 'asleep', '1', 'passed', lane.passed,
+    'wait_passed', lane.wait_passed)
+  call('SADD', tag .. 'asleep:' .. gate .. ':' .. key, lane.number)
+end
+
+local function sender_ready(lane, priority)
+  local sender = load_sender(lane.sender)
+  lane.from = sender
+  if sender.closed then return false end
+  if has_slot(sender, priority) then return true end
+  sender.wants = min(sender.wants, ready_at(sender, priority))
+  return false
+end
+
+local function take_parked(lane, ring)
+  local row, recipient = pop(lane.kept)
+  local is_let, horizon = examine(lane, row, recipient)
+  if is_let then
+    grant(lane, row, recipient, horizon)
+    ring_charge(ring, lane.number, floor(STRIDE / source_of(lane.source).weight))
+  end
+  if not has_row(lane, lane.kept) then
+    lane.wait_passed = ring_leave(ring.key, lane)
+    call('HSET', lane.key, 'wait_passed', lane.wait_passed)
+  end
+end

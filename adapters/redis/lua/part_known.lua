@@ -1,0 +1,35 @@
+-- part_known: which rows of a batch their source knows already.
+--
+-- Needs  part_slot.
+-- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
+-- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; of a campaign in one that stays
+local DAY_MS = 86400000
+local not_new
+
+local function begin_known() not_new = {} end
+
+-- is_for_good: a campaign's rows are known as long as it is.
+local function is_for_good(source) return sub(source, 1, 9) == 'campaign:' end
+
+-- look_up: what the source knows of each row, and the hash where new keys of this day go.
+local function look_up(source, values, from, rows, keyed)
+  local dedupes, known = {}, {}
+  for i = 1, rows do dedupes[i] = sub(values[from + i - 1], 1, 8) end
+  if not keyed then
+    local hits = call('SMISMEMBER', tag .. 'seen:' .. source, unpack(dedupes))
+    for i = 1, rows do known[i] = hits[i] == 1 and '' end
+    return known, nil
+  end
+  local day = is_for_good(source) and 0 or floor(now / DAY_MS)
+  local keys_today = tag .. 'keys:' .. source .. ':' .. day
+  local today = call('HMGET', keys_today, unpack(dedupes))
+  local before = call('HMGET', tag .. 'keys:' .. source .. ':' .. (day - 1), unpack(dedupes))
+  for i = 1, rows do known[i] = today[i] or before[i] end
+  return known, keys_today
+end
+
+local function note_known(index, record, fingerprint)
+  local conflict = fingerprint ~= '' and sub(record, 1, 8) ~= fingerprint
+  local at = #not_new
+  not_new[at + 1], not_new[at + 2], not_new[at + 3] = index, sub(record, 9), conflict and 1 or 0
+end

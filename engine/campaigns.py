@@ -1,0 +1,280 @@
+"""Campaigns: create, start, pause, resume, cancel, and how far each one is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from engine.contents import compile_shared
+from engine.directory import Campaign, Registry, Sender
+from engine.errors import InvalidJobError, UnknownNameError
+from engine.messages import SeveralErrors, check_job_message, fields_of, repeats_max
+from engine.model import (
+    ENDS,
+    Category,
+    Gate,
+    JobState,
+    NowMs,
+    Priority,
+    SenderId,
+    SourceState,
+    TemplateStatus,
+)
+from engine.ports import Books, Catalog, Contents, Counts, Quota, SourceSpec
+
+SENDERS_MAX = 1_000
+RESERVED_FIELDS = ("to", "key")
+
+# What may follow what; asking for the state it has already is fine and changes nothing.
+MOVES: Mapping[str, tuple[tuple[SourceState, ...], SourceState]] = {
+    "start": (
+        (SourceState.DRAFT, SourceState.SCHEDULED, SourceState.PAUSED, SourceState.RUNNING),
+        SourceState.RUNNING,
+    ),
+    "pause": (
+        (SourceState.RUNNING, SourceState.SCHEDULED, SourceState.PAUSED),
+        SourceState.PAUSED,
+    ),
+    "resume": (
+        (SourceState.PAUSED, SourceState.STOPPED, SourceState.RUNNING),
+        SourceState.RUNNING,
+    ),
+    "cancel": (tuple(SourceState), SourceState.CANCELLED),
+}
+
+
+Moved = Callable[[Campaign], Awaitable[None]]  # told after a move, so that all hear it at once
+
+
+@dataclass(slots=True)
+class CampaignWish:
+    """A campaign as the caller asked for it."""
+
+    id: str
+    name: str
+    senders: list[str]
+    message: dict[str, object]
+    priority: Priority | None = None
+    weight: int = 1
+    start_at_ms: int = 0
+    expires_at_ms: int = 0
+    delivery: str = ""
+
+
+@dataclass(slots=True)
+class CampaignStatus:
+    """How far a campaign is; `state` is a SourceState or `completed`."""
+
+    campaign: Campaign
+    state: str
+    counts: Counts
+    eta_ms: int | None
+    warnings: list[str] = field(default_factory=list[str])
+
+
+class Campaigns:
+    """The use cases of the campaign scheduler."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        catalog: Catalog,
+        contents: Contents,
+        books: Books,
+        *,
+        now_ms: NowMs,
+        span_ms: int,
+        moved: Moved | None = None,
+    ) -> None:
+        self._registry = registry
+        self._catalog = catalog
+        self._contents = contents
+        self._books = books
+        self._now_ms = now_ms
+        self._span_ms = span_ms
+        self._moved = moved
+
+    def get(self, campaign_id: str) -> Campaign:
+        """Return a campaign; UnknownNameError when there is none."""
+        campaign = self._registry.directory.campaigns.get(campaign_id)
+        if campaign is None:
+            raise UnknownNameError(f"there is no campaign {campaign_id}")
+        return campaign
+
+    async def create(self, wish: CampaignWish) -> Campaign:
+        """Check and store a campaign as a draft.
+
+        The same wish again returns the campaign it made; another one under its id is refused.
+        """
+        draft = self._draft(wish)
+        body = _shared(draft)
+        known = self._registry.directory.campaigns.get(wish.id)
+        if known is not None:
+            return _same(known, draft)
+        spec = SourceSpec(SourceState.DRAFT, draft.weight, draft.start_at_ms)
+        await self._catalog.put_source(draft.portfolio_id, draft.source, spec)
+        content = await self._contents.put_content(draft.portfolio_id, draft.source, body)
+        campaign = replace(draft, content=content, created_at_ms=self._now_ms())
+        await self._registry.put(campaign)
+        return campaign
+
+    async def move(self, campaign_id: str, action: str) -> Campaign:
+        """Start, pause, resume or cancel a campaign: O(1), also for jobs that come later."""
+        campaign = self.get(campaign_id)
+        now_ms = self._now_ms()
+        allowed, state = MOVES[action]
+        if campaign.state not in allowed:
+            raise InvalidJobError(
+                f"a campaign that is {campaign.state} cannot {action}", pointer="", code="state"
+            )
+        if state is SourceState.RUNNING and campaign.start_at_ms > now_ms:
+            state = SourceState.SCHEDULED
+        started_ms = campaign.started_at_ms or (now_ms if action == "start" else 0)
+        moved = replace(campaign, state=state, started_at_ms=started_ms)
+        spec = SourceSpec(state, campaign.weight, campaign.start_at_ms)
+        await self._catalog.put_source(campaign.portfolio_id, campaign.source, spec)
+        await self._registry.put(moved)
+        if self._moved is not None:
+            await self._moved(moved)
+        return moved
+
+    async def status(self, campaign_id: str) -> CampaignStatus:
+        """Return how far a campaign is."""
+        campaign = self.get(campaign_id)
+        counts = await self._books.counts(campaign.portfolio_id, campaign.source)
+        quota = await self._books.quota(campaign.portfolio_id)
+        state = self._state(campaign, counts)
+        eta_ms = self._eta_ms(campaign, counts, quota) if state == "running" else None
+        return CampaignStatus(campaign, state, counts, eta_ms, self._warnings(campaign, counts))
+
+    def _state(self, campaign: Campaign, counts: Counts) -> str:
+        state = campaign.state
+        if state is SourceState.SCHEDULED and campaign.start_at_ms <= self._now_ms():
+            state = SourceState.RUNNING
+        if state is SourceState.RUNNING and counts.enqueued and not remaining(counts):
+            return "completed"
+        return state.value
+
+    def _eta_ms(self, campaign: Campaign, counts: Counts, quota: Quota) -> int | None:
+        """Return when the last job leaves if the rate holds and places free as they were taken."""
+        left = remaining(counts)
+        senders = self._registry.directory.senders
+        per_s = sum(senders[name].throughput for name in campaign.senders if name in senders)
+        if not left or not per_s:
+            return None
+        by_rate_ms = left * 1000 // per_s
+        now_ms = self._now_ms()
+        if quota.limit < 0:
+            return now_ms + by_rate_ms
+        if quota.limit == 0:
+            return None
+        waiting = max(0, left - quota.available)
+        full_turns, rest = divmod(waiting, quota.limit)
+        first_ms = max(0, (quota.next_free_at_ms or now_ms) - now_ms)
+        by_places_ms = full_turns * self._span_ms + (first_ms if rest else 0)
+        return now_ms + max(by_rate_ms, by_places_ms)
+
+    def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
+        templates = self._registry.directory.templates
+        warnings = [
+            f"template {key} is {templates[key].status}: its jobs wait until it is APPROVED"
+            for key in dict.fromkeys(campaign.templates)
+            if key in templates and templates[key].status is not TemplateStatus.APPROVED
+        ]
+        if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
+            warnings.append(f"{parked} jobs wait for a place in the messaging limit")
+        return warnings
+
+    def _draft(self, wish: CampaignWish) -> Campaign:
+        """Return the campaign a wish describes; raise everything that is wrong with it at once."""
+        errors: list[InvalidJobError] = []
+        senders = self._senders(wish, errors)
+        fields = fields_of(wish.message)
+        errors += [
+            _error("/message", "reserved_field", f"{{{{{name}}}}} is reserved; rename the field")
+            for name in RESERVED_FIELDS
+            if name in fields
+        ]
+        if wish.message.get("type") != "template":
+            errors.append(_error("/message/type", "unknown_type", "must be `template`"))
+        templates: list[str] = []
+        category = Category.MARKETING
+        for sender in senders if not errors else []:
+            checked = check_job_message(self._registry.directory, sender.waba_id, wish.message)
+            errors += [each for each in checked.errors if not _is_known(each, errors)]
+            templates.append(checked.template)
+            category = checked.category
+        if errors:
+            raise SeveralErrors(errors)
+        return Campaign(
+            id=wish.id,
+            name=wish.name,
+            portfolio_id=senders[0].portfolio_id,
+            senders=tuple(sender.id for sender in senders),
+            message=wish.message,
+            fields=fields,
+            templates=tuple(templates),
+            category=category,
+            priority=Priority[category.name] if wish.priority is None else wish.priority,
+            content=0,
+            weight=wish.weight,
+            start_at_ms=wish.start_at_ms,
+            expires_at_ms=wish.expires_at_ms,
+            repeats_max=repeats_max(category, wish.delivery),
+        )
+
+    def _senders(self, wish: CampaignWish, errors: list[InvalidJobError]) -> list[Sender]:
+        known = self._registry.directory.senders
+        if not 0 < len(wish.senders) <= SENDERS_MAX:
+            errors.append(_error("/senders", "count", f"name 1 to {SENDERS_MAX} senders"))
+        senders: list[Sender] = []
+        for place, name in enumerate(wish.senders):
+            if name not in known:
+                detail = "is no sender we know; add it with penstock sender add"
+                errors.append(_error(f"/senders/{place}", "unknown_sender", detail))
+            elif SenderId(name) in [sender.id for sender in senders]:
+                errors.append(_error(f"/senders/{place}", "repeated", "is named twice"))
+            else:
+                senders.append(known[name])
+        if len({sender.portfolio_id for sender in senders}) > 1:
+            detail = "belong to several portfolios; make one campaign for each"
+            errors.append(_error("/senders", "several_portfolios", detail))
+        return senders
+
+
+def remaining(counts: Counts) -> int:
+    """Return how many jobs have not ended."""
+    return counts.enqueued - sum(counts.states.get(state, 0) for state in ENDS)
+
+
+def shown_counts(counts: Counts) -> dict[str, object]:
+    """Return the books as INTERFACE 4.3 shows them: each job in exactly one place."""
+    shown: dict[str, object] = {state.value: counts.states.get(state, 0) for state in JobState}
+    shown["waiting"] = {gate.value: number for gate, number in counts.waiting.items()}
+    return shown
+
+
+def _shared(draft: Campaign) -> bytes:
+    """Return what all its jobs share, as the ledger keeps it; refuse what cannot be filled in."""
+    shared = {"message": draft.message, "fields": draft.fields}
+    body = json.dumps(shared, ensure_ascii=False).encode()
+    compile_shared(body)
+    return body
+
+
+def _same(known: Campaign, draft: Campaign) -> Campaign:
+    """Return the known campaign when the draft describes it, else refuse."""
+    as_created = replace(known, content=0, state=draft.state, created_at_ms=0, started_at_ms=0)
+    if as_created != draft:
+        detail = "is the id of another campaign; choose another id"
+        raise InvalidJobError(detail, pointer="/id", code="conflict")
+    return known
+
+
+def _is_known(error: InvalidJobError, errors: list[InvalidJobError]) -> bool:
+    return any((each.pointer, each.code) == (error.pointer, error.code) for each in errors)
+
+
+def _error(pointer: str, code: str, detail: str) -> InvalidJobError:
+    return InvalidJobError(detail, pointer=pointer, code=code)

@@ -1,0 +1,262 @@
+"""Asking the ledger for jobs, no more than there is room for, and for what ran out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from random import Random
+
+from engine.delivery import NowUs
+from engine.errors import LedgerError
+from engine.events import Emit, JobsClaimed, JobsRescued, LedgerFailed, LoopFailed
+from engine.ports import FOREVER_MS, Answer, Ask, Claimed, Ledger
+from engine.served import Room, Served, low_count, trouble_ms
+
+ASKS_MAX = 64  # portfolios in one call
+MOST = 256  # jobs in one wish: as many steps as a claim takes
+CLAIM_EVERY_MS = 4  # send times lie 10 ms ahead: a rhythm of 4 loses none of them
+WOKEN_EVERY_MS = 1
+LOW_EVERY_MS = 20  # while only low priorities have no room: a login code may have come unheard
+EMPTY_MOST_MS = 1_000
+QUIET_TIMES = 30  # a portfolio with nothing to do is looked at this much more rarely
+
+Taken = Callable[[Served, list[Claimed]], None]
+
+
+class Claimer:
+    """Decides when each portfolio is asked, and for how much; and looks after what ran out."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        worker: str,
+        room: Room,
+        now_us: NowUs,
+        rng: Random,
+        tell: Emit,
+        taken: Taken,
+        served: Callable[[], Iterable[Served]],
+        look_every_ms: int,
+    ) -> None:
+        self._ledger = ledger
+        self._worker = worker
+        self._room = room
+        self._now_us = now_us
+        self._rng = rng
+        self._tell = tell
+        self._taken = taken
+        self._served = served
+        self._look_every_ms = look_every_ms
+        self._room_worth_it = max(1, room.concurrency // 4)
+        self._bell: asyncio.Future[None] | None = None
+        self._alone: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+        self.stopped = asyncio.Event()  # nothing will be asked any more
+
+    # -- the claims ------------------------------------------------------------------------------
+
+    def ring(self) -> None:
+        """Look again at who may be asked: room, a hint or a stop has come."""
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
+
+    def stop(self) -> None:
+        """Make no new wishes; `claim_forever` ends when the lost ones are answered."""
+        self._is_stopping = True
+        self.ring()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """Return the questions that are asked aside."""
+        return list(self._alone)
+
+    async def claim_forever(self) -> None:
+        """Ask for jobs whenever there may be some and there is room."""
+        while True:
+            now_ms = self._now_us() // 1_000
+            due, next_ms = self._look_around(now_ms)
+            alone = [served for served in due if served.troubles]
+            together = [served for served in due if not served.troubles][:ASKS_MAX]
+            for served in alone:
+                self._ask_alone(served)
+            if together:
+                await self._ask(together)
+            elif self._is_over():
+                self.stopped.set()
+                return
+            elif not alone:
+                await self._sleep_until(next_ms)
+
+    def _is_over(self) -> bool:
+        """Return whether nothing more will be asked: we stop, and no answer is missing."""
+        if not self._is_stopping:
+            return False
+        return not any(served.lost or served.is_asking for served in self._served())
+
+    def _look_around(self, now_ms: int) -> tuple[list[Served], int]:
+        """Return who is to be asked now, longest unasked first, and when the next one is."""
+        due: list[Served] = []
+        next_ms = FOREVER_MS
+        for served in self._served():
+            at_ms = self._asks_at_ms(served)
+            if at_ms <= now_ms:
+                due.append(served)
+            elif at_ms < next_ms:
+                next_ms = at_ms
+        due.sort(key=lambda served: served.asked_at_ms)
+        return due, next_ms
+
+    def _asks_at_ms(self, served: Served) -> int:
+        """Return when a portfolio is worth asking, as things stand."""
+        if served.is_asking:
+            return FOREVER_MS
+        if served.lost is not None:
+            return served.not_before_ms
+        if self._is_stopping or served.is_leaving or self._room.free <= 0:
+            return FOREVER_MS
+        due_ms = max(served.due_at_ms, served.not_before_ms)
+        return max(due_ms, served.asked_at_ms + self._pause_ms(served))
+
+    def _pause_ms(self, served: Served) -> int:
+        """Return the least time between two questions: a batch costs little more than a job."""
+        if served.is_woken:
+            return WOKEN_EVERY_MS
+        if served.empties:
+            return min(EMPTY_MOST_MS, 1 << served.empties)
+        room = self._room.free_low if served.lacked_low else self._room.free
+        if served.is_more and room >= self._room_worth_it:
+            return 0
+        return LOW_EVERY_MS if room <= 0 else CLAIM_EVERY_MS
+
+    def _ask_alone(self, served: Served) -> None:
+        """Ask a portfolio whose ledger failed without holding up the others."""
+        served.is_asking = True
+        task = asyncio.get_running_loop().create_task(self._ask([served]))
+        self._alone.add(task)
+        task.add_done_callback(self._alone_done)
+
+    def _alone_done(self, task: asyncio.Task[None]) -> None:
+        self._alone.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._tell(LoopFailed("claim", error))
+        self.ring()
+
+    async def _ask(self, group: list[Served]) -> None:
+        """Make one call for a group and take what it gives."""
+        asks = [self._wish(served, len(group)) for served in group]
+        began_us = self._now_us()
+        for served in group:
+            served.is_asking, served.is_woken, served.hinted_ms = True, False, FOREVER_MS
+            served.asked_at_ms = began_us // 1_000
+        try:
+            answers = await self._ledger.claim(asks)
+        except LedgerError as error:
+            for served, ask in zip(group, asks, strict=True):
+                self._lose(served, ask, error)
+            return
+        except Exception as error:
+            # Whatever it was, the ledger may have given jobs: the same wish finds them.
+            for served, ask in zip(group, asks, strict=True):
+                self._lose(served, ask, error)
+            raise
+        took_us = self._now_us() - began_us
+        for served, ask, answer in zip(group, asks, answers, strict=True):
+            self._take(served, ask, answer, took_us)
+
+    def _wish(self, served: Served, sharers: int) -> Ask:
+        """Return the wish to make; its room is set aside until it is answered."""
+        if served.lost is not None:
+            ask, served.lost = served.lost, None
+            ask.known_sequence = served.sequence
+            return ask
+        room = self._room
+        most = max(0, min(MOST, max(1, room.free // sharers), room.free))
+        low = max(0, min(most, max(1, room.free_low // sharers), room.free_low))
+        room.take(most, low)
+        return Ask(served.portfolio, self._worker, served.counter, most, low, served.sequence)
+
+    def _lose(self, served: Served, ask: Ask, error: Exception) -> None:
+        served.lost = ask
+        served.is_asking = False
+        self._leave_alone(served)
+        wait_ms = served.not_before_ms - self._now_us() // 1_000
+        self._tell(LedgerFailed(served.portfolio, "claim", error, wait_ms))
+
+    def _leave_alone(self, served: Served) -> None:
+        served.troubles += 1
+        wait_ms = trouble_ms(served.troubles, self._rng)
+        served.not_before_ms = self._now_us() // 1_000 + wait_ms
+
+    def _take(self, served: Served, ask: Ask, answer: Answer, took_us: int) -> None:
+        jobs = answer.jobs
+        low = low_count(jobs)
+        self._room.give_back(ask.most - len(jobs), ask.low - low)
+        served.is_asking = False
+        self._tell(JobsClaimed(served.portfolio, jobs, answer.refusals, answer.refused, took_us))
+        if answer.refused:
+            # A slot that remembers a later wish of ours refuses all before it.
+            served.counter = ask.counter * 2 if answer.refused == "stale" else ask.counter
+            self._leave_alone(served)
+            return
+        served.counter = ask.counter + 1
+        served.troubles = 0
+        served.due_at_ms = min(answer.come_back_at_ms, served.hinted_ms)
+        served.sequence = max(served.sequence, answer.sequence)
+        served.rescue_at_ms = answer.rescue_at_ms
+        served.looked_at_ms = served.asked_at_ms
+        served.is_more = answer.more
+        served.lacked_low = low >= ask.low and len(jobs) < ask.most
+        served.empties = served.empties + 1 if answer.more and not jobs else 0
+        if jobs:
+            self._taken(served, jobs)
+
+    async def _sleep_until(self, at_ms: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._bell = loop.create_future()
+        timer: asyncio.TimerHandle | None = None
+        if at_ms < FOREVER_MS:
+            delay_s = max(0, at_ms * 1_000 - self._now_us()) / 1_000_000
+            timer = loop.call_later(delay_s, self.ring)
+        try:
+            await self._bell
+        finally:
+            self._bell = None
+            if timer is not None:
+                timer.cancel()
+
+    # -- the caretaker ---------------------------------------------------------------------------
+
+    async def rescue_forever(self) -> None:
+        """Have leases and doubts settled when they run out, and look again every second."""
+        while True:
+            now_ms = self._now_us() // 1_000
+            due = [served for served in self._served() if self._rescues_at_ms(served) <= now_ms]
+            if due:
+                await asyncio.gather(*(self._rescue(served) for served in due))
+                continue
+            moments = [self._rescues_at_ms(served) for served in self._served()]
+            next_ms = min([*moments, now_ms + self._look_every_ms])
+            await asyncio.sleep(max(1, next_ms - now_ms) / 1_000)
+
+    def _rescues_at_ms(self, served: Served) -> int:
+        every_ms = self._look_every_ms * (QUIET_TIMES if served.is_quiet else 1)
+        at_ms = min(served.rescue_at_ms, served.looked_at_ms + every_ms)
+        return max(at_ms, served.rescue_not_before_ms)
+
+    async def _rescue(self, served: Served) -> None:
+        now_ms = self._now_us() // 1_000
+        try:
+            rescued = await self._ledger.rescue(served.portfolio)
+        except LedgerError as error:
+            wait_ms = trouble_ms(served.troubles + 4, self._rng)
+            served.rescue_not_before_ms = now_ms + wait_ms
+            self._tell(LedgerFailed(served.portfolio, "rescue", error, wait_ms))
+            return
+        served.looked_at_ms = now_ms
+        served.rescue_at_ms = rescued.rescue_at_ms
+        served.rescue_not_before_ms = now_ms + 1
+        served.hint(rescued.due_at_ms, rescued.sequence)
+        if rescued.doubted or rescued.repeated or rescued.unknown:
+            doubted, repeated, unknown = rescued.doubted, rescued.repeated, rescued.unknown
+            self._tell(JobsRescued(served.portfolio, doubted, repeated, unknown))
+        self.ring()

@@ -1,0 +1,208 @@
+"""What the house knows by name: portfolios, senders, templates, campaigns and keys, as told."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Protocol
+
+from engine.model import (
+    Category,
+    PortfolioId,
+    Priority,
+    SenderId,
+    SourceState,
+    TemplateStatus,
+    WabaId,
+)
+from engine.templates import Signature, signature_of
+
+
+class Role(StrEnum):
+    """What a key may do; each may also do what the later ones may."""
+
+    ADMIN = "admin"
+    SEND = "send"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """A business portfolio and its limit, as the operator or Meta told it."""
+
+    id: PortfolioId
+    messaging_limit: int  # unique recipients per window; -1 unlimited
+    quota_scope: str = "portfolio"
+    headroom: float = 0.0
+    reserve: dict[str, float] = field(default_factory=dict[str, float])
+    used_before: int = 0
+    number: int = 0  # its short name in public job ids; given by the registry
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A business number; its access token is kept apart, sealed."""
+
+    id: SenderId
+    portfolio_id: PortfolioId
+    waba_id: WabaId
+    display_phone_number: str
+    throughput: int = 80
+    alias: str = ""  # its label in metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template in one language, as Meta told it."""
+
+    waba_id: WabaId
+    name: str
+    language: str
+    category: Category
+    status: TemplateStatus
+    components: list[dict[str, object]]
+    parameter_format: str = "POSITIONAL"
+    meta_id: str = ""
+    quality: str = "UNKNOWN"
+
+    @property
+    def key(self) -> str:
+        """Return the name lanes and gates know it by."""
+        return template_key(self.waba_id, self.name, self.language)
+
+    @property
+    def signature(self) -> Signature:
+        """Return what it wants filled in."""
+        return signature_of(self.category, self.components, self.parameter_format)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A campaign as created; how it goes is in the ledger's books."""
+
+    id: str
+    name: str
+    portfolio_id: PortfolioId
+    senders: tuple[SenderId, ...]
+    message: dict[str, object]
+    fields: tuple[str, ...]  # of the recipients, in the order of a row's tail
+    templates: tuple[str, ...]  # keys, one for each sender: each WABA has its own
+    category: Category
+    priority: Priority
+    content: int  # version of the shared message
+    state: SourceState = SourceState.DRAFT
+    weight: int = 1
+    start_at_ms: int = 0
+    expires_at_ms: int = 0
+    repeats_max: int = 0
+    created_at_ms: int = 0
+    started_at_ms: int = 0
+
+    @property
+    def source(self) -> str:
+        """Return its name in the ledger."""
+        return f"campaign:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """Who may call; only the hash of the secret part is known."""
+
+    id: str
+    name: str
+    role: Role
+    sha256: bytes
+    created_at_ms: int = 0
+
+
+Record = Portfolio | Sender | Template | Campaign | ApiKey
+
+
+def template_key(waba: str, name: str, language: str) -> str:
+    """Return the name lanes and gates know a template by."""
+    return f"{waba}/{name}/{language}"
+
+
+def record_name(record: Record) -> str:
+    """Return the name of a record within its kind."""
+    return record.key if isinstance(record, Template) else record.id
+
+
+class Directory:
+    """All records in this process, for looking up without waiting."""
+
+    def __init__(self) -> None:
+        self.portfolios: dict[str, Portfolio] = {}
+        self.senders: dict[str, Sender] = {}
+        self.templates: dict[str, Template] = {}
+        self.campaigns: dict[str, Campaign] = {}
+        self.api_keys: dict[str, ApiKey] = {}
+
+    def shelf_of(self, record: Record) -> dict[str, Record]:
+        """Return the shelf a record stands on."""
+        shelves: Mapping[type, object] = {
+            Portfolio: self.portfolios,
+            Sender: self.senders,
+            Template: self.templates,
+            Campaign: self.campaigns,
+            ApiKey: self.api_keys,
+        }
+        return shelves[type(record)]  # type: ignore[return-value]  # each shelf holds its own kind
+
+    def portfolio_of_number(self, number: int) -> Portfolio | None:
+        """Return the portfolio that public job ids call `number`."""
+        return next((p for p in self.portfolios.values() if p.number == number), None)
+
+    def key_of(self, key_id: str, sha256: bytes) -> ApiKey | None:
+        """Return the key with this id when the hash of its secret agrees; in constant time."""
+        known = self.api_keys.get(key_id)
+        expected = known.sha256 if known else bytes(len(sha256))
+        return known if hmac.compare_digest(expected, sha256) else None
+
+    def signature(self, key: str) -> Signature:
+        """Return what a known template wants, without reading its components again."""
+        return _signature(_Same(self.templates[key]))
+
+
+class Registry(Protocol):
+    """Where the records last; every process sees a change within about a second."""
+
+    @property
+    def directory(self) -> Directory:
+        """Return what this process knows now."""
+        ...
+
+    async def put(self, record: Record) -> Record:
+        """Store a record, also in this process; return it with what the registry gave it."""
+        ...
+
+    async def refresh(self) -> None:
+        """Take over what other processes changed; cheap when nothing did."""
+        ...
+
+    async def put_token(self, sender: SenderId, token: str) -> None:
+        """Seal and store a sender's access token; it never comes back over the API."""
+        ...
+
+
+class _Same:
+    """A template by identity: a change of it is another object."""
+
+    __slots__ = ("template",)
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+
+    def __hash__(self) -> int:
+        return id(self.template)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.template is self.template
+
+
+@lru_cache(maxsize=4_096)
+def _signature(same: _Same) -> Signature:
+    return same.template.signature

@@ -1,0 +1,286 @@
+"""The front door: check, refuse or enqueue; one job, many jobs, or a campaign's rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from engine.directory import Campaign, Directory
+from engine.errors import InvalidJobError, QueueFullError
+from engine.events import Emit, JobsEnqueued
+from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
+from engine.model import JobKey, Lane, PortfolioId, Priority, Row
+from engine.ports import Batch, Enqueued, Ledger
+from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
+from engine.rows import RowError, Sheet, pack
+
+BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
+BATCHES_PER_TRIP = 4  # as much as a socket takes at once
+LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
+FULL_RETRY_AFTER_MS = 5_000
+SEPARATOR = b"\x1f"
+
+
+class JobStatus(StrEnum):
+    """What became of one job at the door."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"  # its key is known, with another body
+    REJECTED = "rejected"
+
+
+@dataclass(slots=True)
+class JobRequest:
+    """One job as the caller asked for it; `body` is `message` as JSON, without a recipient."""
+
+    sender: str
+    to: str
+    message: Mapping[str, object]
+    body: bytes
+    key: str = ""
+    source: str = "direct:api"
+    priority: Priority | None = None
+    delivery: str = ""  # at_most_once, at_least_once, or empty: by category
+    not_before_ms: int = 0
+    expires_at_ms: int = 0
+
+
+@dataclass(slots=True)
+class JobResult:
+    """What became of one job: where it is, or everything that is wrong with it."""
+
+    index: int
+    status: JobStatus
+    portfolio: PortfolioId | None = None
+    key: JobKey | None = None
+    errors: list[InvalidJobError] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RowsResult:
+    """What became of a campaign's rows."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    errors: list[RowError] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Group:
+    """The rows of one batch and where they stood in the request."""
+
+    batch: Batch
+    rows: list[Row]
+    places: list[int]
+
+
+class SendJobs:
+    """The use case of everybody who sends."""
+
+    def __init__(
+        self, ledger: Ledger, directory: Directory, recipients: RecipientKeys, emit: Emit
+    ) -> None:
+        self._ledger = ledger
+        self._directory = directory
+        self._recipients = recipients
+        self._emit = emit
+
+    async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
+        """Queue what can be sent and refuse the rest with its reasons, each in its place.
+
+        Raises QueueFullError when jobs were sound and the queue took none of them, and
+        LedgerError when nobody knows: the same call may then be made again where jobs have keys.
+        """
+        results: list[JobResult] = []
+        groups: dict[tuple[PortfolioId, Lane], _Group] = {}
+        full: list[_Group] = []
+        for index, job in enumerate(jobs):
+            result = JobResult(index, JobStatus.REJECTED)
+            results.append(result)
+            try:
+                portfolio, lane, row = self._row(job)
+            except InvalidJobError as error:
+                result.errors = error.all if isinstance(error, SeveralErrors) else [error]
+                continue
+            group = groups.get((portfolio, lane))
+            if group is None or len(group.rows) == BATCH_MAX:
+                rows: list[Row] = []
+                group = groups[portfolio, lane] = _Group(Batch(portfolio, lane, rows), rows, [])
+                full.append(group)
+            group.rows.append(row)
+            group.places.append(index)
+        await self._enqueue_groups(full, results)
+        return results
+
+    async def accept_rows(
+        self,
+        campaign: Campaign,
+        rows: Sequence[tuple[str, Sequence[str]]],
+        keys: Sequence[str] | None = None,
+    ) -> RowsResult:
+        """Queue a campaign's rows: recipient and field values in the campaign's field order.
+
+        A row is known by its key, or by its recipient where it has none. Raises QueueFullError
+        when the queue is full: what was accepted until then stays, and sending it all again
+        repeats nothing.
+        """
+        sheet = Sheet(campaign.fields, campaign.content, campaign.repeats_max)
+        result = RowsResult()
+        lanes = [
+            Lane(campaign.source, sender, template, campaign.priority)
+            for sender, template in zip(campaign.senders, campaign.templates, strict=True)
+        ]
+        per_trip = BATCH_MAX * max(BATCHES_PER_TRIP, min(len(lanes), LANES_PER_TRIP))
+        under_way: asyncio.Task[None] | None = None
+        try:
+            for start in range(0, len(rows), per_trip):
+                hands: list[list[Row]] = [[] for _ in lanes]
+                for at in range(start, min(start + per_trip, len(rows)), BATCH_MAX):
+                    chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
+                    packed = pack(chunk, sheet, self._recipients, campaign.expires_at_ms, at, named)
+                    result.errors += packed.errors
+                    _deal(packed.rows, hands)
+                    await asyncio.sleep(0)  # others get their turn, and the trip before its socket
+                if under_way is not None:
+                    await under_way
+                trip = self._enqueue_rows(campaign, lanes, hands, result)
+                under_way = asyncio.create_task(trip)  # the ledger works while we pack the next
+            if under_way is not None:
+                await under_way
+        finally:
+            if under_way is not None:
+                await asyncio.wait([under_way])
+        return result
+
+    async def _enqueue_rows(
+        self,
+        campaign: Campaign,
+        lanes: Sequence[Lane],
+        dealt: Sequence[list[Row]],
+        result: RowsResult,
+    ) -> None:
+        batches = [
+            Batch(campaign.portfolio_id, lane, rows[at : at + BATCH_MAX])
+            for lane, rows in zip(lanes, dealt, strict=True)
+            for at in range(0, len(rows), BATCH_MAX)
+        ]
+        if not batches:
+            return
+        for batch, enqueued in zip(batches, await self._enqueue(batches), strict=True):
+            if enqueued.refused == "full":
+                raise _full(campaign.portfolio_id)
+            if enqueued.refused:
+                raise InvalidJobError(
+                    f"the campaign is {enqueued.refused}; create another one",
+                    pointer="",
+                    code="source_cancelled",
+                )
+            conflicts = sum(known.conflict for known in enqueued.not_new)
+            result.accepted += enqueued.accepted
+            result.conflicts += conflicts
+            result.duplicates += len(batch.rows) - enqueued.accepted - conflicts
+
+    async def _enqueue_groups(self, groups: list[_Group], results: list[JobResult]) -> None:
+        refused: list[PortfolioId] = []
+        for start in range(0, len(groups), BATCHES_PER_TRIP):
+            trip = groups[start : start + BATCHES_PER_TRIP]
+            answers = await self._enqueue([group.batch for group in trip])
+            for group, enqueued in zip(trip, answers, strict=True):
+                if enqueued.refused == "full":
+                    refused.append(group.batch.portfolio)
+                _tell(group, enqueued, results)
+        if refused and not any(result.key for result in results):
+            raise _full(refused[0])
+
+    async def _enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:
+        answers = await self._ledger.enqueue(batches)
+        for batch, enqueued in zip(batches, answers, strict=True):
+            conflicts = sum(known.conflict for known in enqueued.not_new)
+            self._emit(
+                JobsEnqueued(
+                    batch.portfolio,
+                    batch.lane,
+                    enqueued.accepted,
+                    len(enqueued.not_new) - conflicts,
+                    conflicts,
+                    enqueued.refused,
+                )
+            )
+        return answers
+
+    def _row(self, job: JobRequest) -> tuple[PortfolioId, Lane, Row]:
+        """Return where a job goes and its row; raise everything that is wrong with it at once."""
+        errors: list[InvalidJobError] = []
+        identity = canonical(job.to)
+        if identity is None:
+            code, detail = why_not(job.to)
+            errors.append(InvalidJobError(detail, pointer="/to", code=code))
+        sender = self._directory.senders.get(job.sender)
+        if sender is None:
+            detail = "is no sender we know; add it with PUT /v1/senders/{phone_number_id}"
+            errors.append(InvalidJobError(detail, pointer="/sender", code="unknown_sender"))
+        checked = CheckedMessage()
+        if sender is not None:
+            checked = check_job_message(self._directory, sender.waba_id, job.message)
+            errors += checked.errors
+        if errors or identity is None or sender is None:
+            raise SeveralErrors(errors)
+        category = checked.category
+        priority = Priority[category.name] if job.priority is None else job.priority
+        to = on_the_wire(identity).encode()
+        row = Row(self._recipients.key(identity), to + SEPARATOR + job.body)
+        row.repeats_max = repeats_max(category, job.delivery)
+        row.not_before_ms, row.expires_at_ms = job.not_before_ms, job.expires_at_ms
+        if job.key:
+            row.dedupe = self._recipients.dedupe(job.key)
+            row.fingerprint = self._recipients.fingerprint(to, job.body, sender.id.encode())
+        lane = Lane(job.source, sender.id, checked.template, priority)
+        return sender.portfolio_id, lane, row
+
+
+def _deal(rows: list[Row], hands: list[list[Row]]) -> None:
+    """Give each row to a sender by its recipient, so that a person always hears from the same."""
+    if len(hands) == 1:
+        hands[0] += rows
+        return
+    count = len(hands)
+    for row in rows:
+        recipient = row.recipient
+        hands[(recipient[6] << 8 | recipient[7]) % count].append(row)
+
+
+def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
+    """Write what became of a group's rows to their places in the answer."""
+    if enqueued.refused:
+        code = "queue_full" if enqueued.refused == "full" else "source_cancelled"
+        detail = f"the queue is full; try again in {FULL_RETRY_AFTER_MS // 1000} s"
+        if code == "source_cancelled":
+            detail = "its source was cancelled; use another one"
+        for place in group.places:
+            results[place].errors = [InvalidJobError(detail, pointer="", code=code)]
+        return
+    known = {each.index: each for each in enqueued.not_new}
+    sequence = enqueued.first
+    for index, place in enumerate(group.places):
+        result = results[place]
+        result.portfolio = group.batch.portfolio
+        if (old := known.get(index)) is None:
+            result.status, result.key = JobStatus.ACCEPTED, JobKey(enqueued.lane, sequence)
+            sequence += 1
+            continue
+        result.key = old.known
+        result.status = JobStatus.DUPLICATE
+        if old.conflict:
+            detail = "was used for another body; use a fresh key for another job"
+            result.status = JobStatus.CONFLICT
+            result.errors = [InvalidJobError(detail, pointer="/key", code="conflict")]
+
+
+def _full(portfolio: PortfolioId) -> QueueFullError:
+    return QueueFullError(
+        f"too many jobs wait in portfolio {portfolio}", retry_after_ms=FULL_RETRY_AFTER_MS
+    )

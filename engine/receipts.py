@@ -1,0 +1,107 @@
+"""What webhooks say of our messages, folded into batches that the ledger takes as evidence.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from engine.events import Emit, StatusesForeign, StatusesReceived, guarded
+from engine.model import DeliveryStatus, PortfolioId, RecipientKey
+from engine.opaque import OpaqueCodec
+from engine.ports import Receipt, Receipts, Received
+
+STATUSES = {
+    "sent": DeliveryStatus.SENT,
+    "delivered": DeliveryStatus.DELIVERED,
+    "read": DeliveryStatus.READ,
+    "played": DeliveryStatus.READ,  # of a voice message
+    "failed": DeliveryStatus.UNDELIVERED,
+}
+REACHED = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.READ})
+
+PortfolioOf = Callable[[str], PortfolioId | None]  # by phone number id
+KeyOf = Callable[[str], RecipientKey]  # by what Meta calls the person
+Undelivered = Callable[[int], bool]  # whether a failure's code proves that nobody was reached
+
+
+@dataclass(slots=True)
+class StatusSeen:
+    """One status as a webhook brought it."""
+
+    phone_number_id: str
+    wamid: str
+    status: str
+    at_s: int
+    recipient_id: str
+    opaque: str = ""
+    code: int = 0
+    pricing_free: bool = False  # Meta says it was inside a service window: it does not count
+
+
+class ReceiptFolder:
+    """Turns statuses into receipts of their portfolios and hands each portfolio's batch over."""
+
+    def __init__(
+        self,
+        *,
+        receipts: Receipts,
+        opaque: OpaqueCodec,
+        portfolio_of: PortfolioOf,
+        key_of: KeyOf,
+        undelivered: Undelivered,
+        emit: Emit,
+    ) -> None:
+        self._receipts = receipts
+        self._opaque = opaque
+        self._portfolio_of = portfolio_of
+        self._key_of = key_of
+        self._undelivered = undelivered
+        self._emit = guarded(emit)
+
+    async def receive(self, statuses: Iterable[StatusSeen]) -> dict[PortfolioId, Received]:
+        """Record statuses; LedgerError when that is not sure: then all of them may come again."""
+        answers: dict[PortfolioId, Received] = {}
+        for portfolio, batch in self.fold(statuses).items():
+            received = answers[portfolio] = await self._receipts.receive(portfolio, batch)
+            settled, cancelled = received.settled, received.cancelled_repeats
+            self._emit(StatusesReceived(portfolio, batch, settled, cancelled))
+        return answers
+
+    def fold(self, statuses: Iterable[StatusSeen]) -> dict[PortfolioId, list[Receipt]]:
+        """Return what each portfolio's ledger should hear, in the order it came."""
+        batches: dict[PortfolioId, list[Receipt]] = {}
+        foreign = 0
+        for seen in statuses:
+            portfolio = self._portfolio_of(seen.phone_number_id)
+            if portfolio is None:
+                foreign += 1
+                continue
+            receipt = self._receipt(seen)
+            if receipt is not None:
+                batches.setdefault(portfolio, []).append(receipt)
+        if foreign:
+            self._emit(StatusesForeign(foreign))
+        return batches
+
+    def _receipt(self, seen: StatusSeen) -> Receipt | None:
+        """Return the evidence in one status; None when it proves nothing that we count."""
+        status = STATUSES.get(seen.status)
+        ours = self._opaque.decode(seen.opaque) if seen.opaque else None
+        if status is None or (ours is None and status not in REACHED):
+            return None
+        failed = status is DeliveryStatus.UNDELIVERED
+        return Receipt(
+            key=ours.key if ours else None,
+            attempt=ours.attempt if ours else 0,
+            recipient=ours.recipient if ours else self._key_of(seen.recipient_id),
+            status=status,
+            # Meta gives whole seconds: the last moment that it may mean is the safe one.
+            at_ms=seen.at_s * 1_000 + 999,
+            wamid=seen.wamid,
+            code=seen.code,
+            counted=not seen.pricing_free,
+            undelivered=failed and self._undelivered(seen.code),
+        )

@@ -1,0 +1,166 @@
+"""A campaign's rows, checked a chunk at a time and packed for the ledger: the bulk path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+
+from engine.model import Row
+from engine.recipients import RecipientKeys, canonical, canonical_chunk, on_the_wire, why_not
+from engine.templates import PARAMETER_MAX, SPACES_MAX, why_not_text
+
+US = "\x1f"  # between recipient and fields, and between fields
+RS = "\x1e"  # between rows while a chunk is checked as one text
+_CONTROL = re.compile(r"[\x00-\x1d\x7f]")
+_SPACES = " " * (SPACES_MAX + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What all rows of a campaign share."""
+
+    fields: tuple[str, ...]
+    content: int
+    repeats_max: int
+
+
+@dataclass(slots=True)
+class RowError:
+    """Why a row was refused; `index` is its place in the upload, from 0."""
+
+    index: int
+    field: str
+    code: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Packed:
+    """The good rows of a chunk, in order, and what is wrong with the others."""
+
+    rows: list[Row]
+    errors: list[RowError] = field(default_factory=list)
+
+
+def pack(
+    rows: Sequence[tuple[str, Sequence[str]]],
+    sheet: Sheet,
+    recipients: RecipientKeys,
+    expires_at_ms: int = 0,
+    first: int = 0,
+    keys: Sequence[str] | None = None,
+) -> Packed:
+    """Return a chunk packed; the whole is checked first, row by row only when that finds something.
+
+    `first` is the index of the chunk's first row; a row without a key is known by its recipient.
+    """
+    packed = _pack_sound(rows, sheet, recipients, expires_at_ms) if keys is None else None
+    return packed or _pack_each(rows, sheet, recipients, expires_at_ms, first, keys)
+
+
+def _pack_sound(
+    rows: Sequence[tuple[str, Sequence[str]]],
+    sheet: Sheet,
+    recipients: RecipientKeys,
+    expires_at_ms: int,
+) -> Packed | None:
+    """Return the chunk packed when every row is sound, else None."""
+    width = len(sheet.fields)
+    identities = canonical_chunk([row[0] for row in rows]) if rows else None
+    if identities is None or any(len(row[1]) != width for row in rows):
+        return None
+    if width:
+        lines = [
+            f"+{identity}{US}{US.join(row[1])}"
+            for identity, row in zip(identities, rows, strict=True)
+        ]
+    else:
+        lines = ["+" + identity for identity in identities]
+    text = RS.join(lines)
+    if not _is_sound(text, len(rows), width) or max(map(len, lines)) > PARAMETER_MAX:
+        return None
+    try:
+        tails = text.encode().split(b"\x1e")
+    except UnicodeEncodeError:
+        return None
+    people = recipients.keys("\n".join(identities).encode().split(b"\n"))
+    return Packed(
+        list(
+            map(
+                Row,
+                people,
+                tails,
+                repeat(sheet.content),
+                repeat(sheet.repeats_max),
+                repeat(expires_at_ms),
+                repeat(0),
+                people,
+            )
+        )
+    )
+
+
+def _is_sound(text: str, rows: int, width: int) -> bool:
+    """Return whether a joined chunk holds nothing that a parameter must not hold."""
+    return (
+        text.count(US) == rows * width
+        and text.count(RS) == rows - 1
+        and (width == 0 or not (US + US in text or US + RS in text or text.endswith(US)))
+        and US + " " not in text  # maybe a blank field
+        and _SPACES not in text
+        and _CONTROL.search(text) is None
+    )
+
+
+def _pack_each(
+    rows: Sequence[tuple[str, Sequence[str]]],
+    sheet: Sheet,
+    recipients: RecipientKeys,
+    expires_at_ms: int,
+    first: int,
+    keys: Sequence[str] | None,
+) -> Packed:
+    packed = Packed([])
+    for place, (to, values) in enumerate(rows):
+        identity = canonical(to)
+        errors = _errors(first + place, values, sheet) if identity is not None else []
+        if identity is None:
+            errors = [RowError(first + place, "to", *why_not(to))]
+        if errors or identity is None:
+            packed.errors += errors
+            continue
+        person = recipients.key(identity)
+        name = keys[place] if keys else ""
+        tail = US.join((on_the_wire(identity), *values)).encode()
+        row = Row(person, tail, sheet.content, sheet.repeats_max, expires_at_ms, 0)
+        row.dedupe = recipients.dedupe(name) if name else person
+        if name:
+            row.fingerprint = recipients.fingerprint(tail)
+        packed.rows.append(row)
+    return packed
+
+
+def _errors(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
+    """Return what is wrong with the fields of one row."""
+    if len(values) != len(sheet.fields):
+        missing = sheet.fields[len(values)] if len(values) < len(sheet.fields) else "to"
+        detail = f"the row has {len(values)} fields, the campaign wants {len(sheet.fields)}"
+        return [RowError(index, missing, "field_count", detail)]
+    errors: list[RowError] = []
+    for name, value in zip(sheet.fields, values, strict=True):
+        if (objection := why_not_text(value)) is not None:
+            errors.append(RowError(index, name, *objection))
+        elif not _is_text(value):
+            detail = "is no valid text (a lone surrogate)"
+            errors.append(RowError(index, name, "not_text", detail))
+    return errors
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""Outcomes on their way to the ledger: in batches, again and again until they are recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from engine.delivery import NowUs
+from engine.errors import LedgerError
+from engine.events import (
+    Emit,
+    GateClosed,
+    JobsSettled,
+    Journey,
+    LedgerFailed,
+    LoopFailed,
+    SettlementGivenUp,
+)
+from engine.ports import Ledger, Settled, Settlement
+from engine.served import Room, Served, low_count, trouble_ms
+
+BATCH = 100
+BATCH_MAX = 500  # of what piled up while the ledger was away
+FLUSH_MS = 5
+
+
+class Settler:
+    """Collects journeys per portfolio; one call under way per portfolio."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        room: Room,
+        now_us: NowUs,
+        rng: Random,
+        tell: Emit,
+        settled: Callable[[], None],
+    ) -> None:
+        self._ledger = ledger
+        self._room = room
+        self._now_us = now_us
+        self._rng = rng
+        self._tell = tell
+        self._settled = settled
+        # Small pools must not wait for a hundred that can never be open at once.
+        self._batch = max(1, min(BATCH, room.concurrency // 4))
+        self._tasks: dict[Served, asyncio.Task[None]] = {}
+
+    def add(self, served: Served, journey: Journey) -> None:
+        """Take one ended job."""
+        journeys = served.journeys
+        journeys.append(journey)
+        if len(journeys) >= self._batch:
+            self.flush(served)
+        elif served.timer is None:
+            loop = asyncio.get_running_loop()
+            served.timer = loop.call_later(FLUSH_MS / 1_000, self.flush, served)
+
+    def flush(self, served: Served) -> None:
+        """Begin to record what is collected, unless that is under way already."""
+        if served.timer is not None:
+            served.timer.cancel()
+            served.timer = None
+        if served.journeys and served not in self._tasks:
+            task = asyncio.get_running_loop().create_task(self._record_all(served))
+            self._tasks[served] = task
+
+    async def finish(self) -> None:
+        """Wait until all that was added is recorded."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """Return what is under way."""
+        return list(self._tasks.values())
+
+    async def _record_all(self, served: Served) -> None:
+        try:
+            while served.journeys:
+                batch = served.journeys[:BATCH_MAX]
+                del served.journeys[:BATCH_MAX]
+                served.recording = len(batch)
+                await self._record(served, batch)
+                served.recording = 0
+                if len(served.journeys) < self._batch:
+                    break
+        except Exception as error:  # noqa: BLE001  # supervised: what comes next is recorded still
+            self._tell(LoopFailed("settle", error))
+        finally:
+            del self._tasks[served]
+        if served.journeys:
+            loop = asyncio.get_running_loop()
+            served.timer = loop.call_later(FLUSH_MS / 1_000, self.flush, served)
+
+    async def _record(self, served: Served, batch: list[Journey]) -> None:
+        """Record one batch, however often it takes; give its room back."""
+        settlements = [Settlement(job.key, job.attempt, end) for job, end, _, _ in batch]
+        began_us = self._now_us()
+        try:
+            settled = await self._until_recorded(served, settlements)
+        except Exception as error:  # noqa: BLE001  # one of them is poison: find out which
+            self._tell(LoopFailed("settle", error))
+            settled = await self._one_by_one(served, settlements)
+        served.hint(settled.due_at_ms, settled.sequence)
+        self._room.give_back(len(batch), low_count(job for job, _, _, _ in batch))
+        took_us = self._now_us() - began_us
+        self._tell(JobsSettled(served.portfolio, batch, settled.ignored, took_us))
+        for gate, key in settled.closed:
+            self._tell(GateClosed(served.portfolio, gate, key))
+        self._settled()
+
+    async def _until_recorded(self, served: Served, settlements: list[Settlement]) -> Settled:
+        times = 0
+        while True:
+            try:
+                return await self._ledger.settle(served.portfolio, settlements)
+            except LedgerError as error:
+                times += 1
+                wait_ms = trouble_ms(times, self._rng)
+                self._tell(LedgerFailed(served.portfolio, "settle", error, wait_ms))
+            await asyncio.sleep(wait_ms / 1_000)
+
+    async def _one_by_one(self, served: Served, settlements: list[Settlement]) -> Settled:
+        """Record what can be recorded; the lease of what cannot will run out, as a doubt."""
+        total = Settled([], [])
+        for settlement in settlements:
+            try:
+                settled = await self._until_recorded(served, [settlement])
+            except Exception as error:  # noqa: BLE001  # given up, told, and safe: its lease ends
+                key, attempt = settlement.key, settlement.attempt
+                self._tell(SettlementGivenUp(served.portfolio, key, attempt, error))
+                continue
+            total.ignored += settled.ignored
+            total.closed += settled.closed
+            total.sequence = max(total.sequence, settled.sequence)
+            total.due_at_ms = min(total.due_at_ms, settled.due_at_ms)
+        return total

@@ -1,0 +1,93 @@
+"""Valid things, of which a test says only what matters to it."""
+
+# ruff: noqa: ANN401  # a builder passes on whatever its type checker will check in `replace`
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from engine.model import (
+    Category,
+    JobKey,
+    Lane,
+    Priority,
+    RecipientKey,
+    Row,
+    SenderId,
+    SourceState,
+    TemplateStatus,
+    WabaId,
+)
+from engine.ports import Claimed, PortfolioSpec, SenderSpec, SourceSpec, TemplateSpec
+from tests.virtual_time import START_MS
+
+SENDER = SenderId("100000000000001")
+TEMPLATE = "W/welcome/en"
+LANE = Lane("campaign:spring", SENDER, TEMPLATE, Priority.MARKETING)
+
+
+def a_lane(**changes: Any) -> Lane:
+    """A marketing lane."""
+    return replace(LANE, **changes)
+
+
+def a_recipient(number: int = 1) -> RecipientKey:
+    """The key of one person."""
+    return RecipientKey(number.to_bytes(8))
+
+
+def a_row(number: int = 1, **changes: Any) -> Row:
+    """A row for one person, with two field values."""
+    tail = f"+4915100{number:06d}\x1fAnna\x1fCODE".encode()
+    return replace(Row(a_recipient(number), tail), **changes)
+
+
+def a_claimed(now_ms: int = START_MS, **changes: Any) -> Claimed:
+    """A claimed job whose send time is now."""
+    job = Claimed(
+        key=JobKey(1, 1),
+        attempt=1,
+        send_at_us=now_ms * 1_000,
+        lease_until_ms=now_ms + 30_000,
+        due_ms=now_ms,
+        recipient=a_recipient(),
+        content=1,
+        tail=b"+4915100000001\x1fAnna\x1fCODE",
+        lane=LANE,
+        counted=True,
+    )
+    return replace(job, **changes)
+
+
+def a_shared_message(**changes: Any) -> bytes:
+    """A source's message with two fields."""
+    text = [{"type": "text", "text": "{{name}}"}, {"type": "text", "text": "{{code}}"}]
+    template = {
+        "name": "welcome",
+        "language": {"code": "en"},
+        "components": [{"type": "body", "parameters": text}],
+    }
+    shared = {"message": {"type": "template", "template": template}, "fields": ["name", "code"]}
+    return json.dumps(shared | changes).encode()
+
+
+def a_portfolio(places: int = 250, **changes: Any) -> PortfolioSpec:
+    """A portfolio of the smallest tier."""
+    return replace(PortfolioSpec(places), **changes)
+
+
+def a_sender(**changes: Any) -> SenderSpec:
+    """An open sender of 80 messages a second."""
+    return replace(SenderSpec(WabaId("W")), **changes)
+
+
+def a_template(**changes: Any) -> TemplateSpec:
+    """An approved marketing template."""
+    return replace(TemplateSpec(TemplateStatus.APPROVED, Category.MARKETING), **changes)
+
+
+def a_source(**changes: Any) -> SourceSpec:
+    """A running source of weight one."""
+    return replace(SourceSpec(SourceState.RUNNING), **changes)

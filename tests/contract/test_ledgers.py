@@ -1,0 +1,58 @@
+"""The memory and the Redis ledger agree, answer for answer, whatever the history."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from tests.contract.playing import STEPS, play, replay_line
+from tests.contract.visits import MUST_VISIT, missing
+from tests.redis_servers import in_ci
+
+HISTORIES = int(os.environ.get("PENSTOCK_TEST_HISTORIES", "60"))
+SEED_MAX = 2**31 - 1
+SECONDS_A_HISTORY = 4  # ten times what one takes
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[Counter[str]]:
+    """What all histories of this run visited; a full run that missed something fails here."""
+    counter: Counter[str] = Counter()
+    yield counter
+    if counter["histories"] >= HISTORIES:
+        assert missing(counter) == [], "no history of this run came by here"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + HISTORIES * SECONDS_A_HISTORY)
+@settings(
+    max_examples=HISTORIES,
+    derandomize=in_ci(),  # a failure in CI is the same failure at a desk
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],  # a smaller seed is not a simpler history
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, SEED_MAX))
+async def test_both_ledgers_answer_the_same_to_every_step_of_a_history(
+    redis_client: Redis, seen: Counter[str], seed: int
+) -> None:
+    visited = await play(seed, redis_client)
+    assert visited["queued > in_flight"], f"nothing was claimed: {replay_line(seed, STEPS)}"
+    seen += visited
+    seen["histories"] += 1
+
+
+def test_a_run_that_met_nothing_is_told_what_it_missed() -> None:
+    assert missing(Counter()) == list(MUST_VISIT)
+    assert missing(Counter(dict.fromkeys(MUST_VISIT, 1))) == []
+
+
+def test_a_disagreement_can_be_replayed_with_one_command() -> None:
+    assert replay_line(17) == ("python -m tests.contract --first-seed 17 --histories 1 --steps 300")

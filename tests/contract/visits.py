@@ -1,0 +1,131 @@
+"""What a run of random histories has to visit, and how each answer tells that it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from engine.model import DeliveryStatus, Gate, JobKey, JobState
+from tests.contract.histories import GATES_THAT_CLOSE, History
+
+TRANSITIONS = (
+    "queued > in_flight",
+    "queued > accepted",
+    "queued > cancelled",
+    "waiting retry > in_flight",
+    "waiting rate > in_flight",
+    "waiting pair > in_flight",
+    "waiting retry > cancelled",
+    "in_flight > accepted",
+    "in_flight > failed",
+    "in_flight > queued",
+    "in_flight > in_doubt",
+    "in_flight > waiting retry",
+    "in_flight > waiting rate",
+    "in_flight > waiting pair",
+    "in_flight > cancelled",
+    "in_doubt > accepted",
+    "in_doubt > failed",
+    "in_doubt > queued",
+    "in_doubt > waiting retry",
+    "in_doubt > unknown",
+)
+REFUSING_GATES = (
+    *(Gate.QUOTA, Gate.RATE, Gate.PAIR, Gate.ACCOUNT, Gate.SENDER),
+    *(Gate.TEMPLATE, Gate.WINDOW, Gate.SUPPRESSION, Gate.SOURCE),
+)
+MUST_VISIT = (
+    *TRANSITIONS,
+    *(f"refused by {gate}" for gate in REFUSING_GATES),
+    *(f"waiting {gate}" for gate in (Gate.SCHEDULE, Gate.RETRY, Gate.RATE, Gate.PAIR)),
+    *(f"books {state}" for state in JobState),
+    *(f"delivery {status}" for status in DeliveryStatus if status is not DeliveryStatus.NONE),
+    *(f"closed {gate}" for gate in (Gate.RATE, *GATES_THAT_CLOSE)),
+    *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped"),
+    *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE)),
+    *("duplicate", "conflict", "batch refused full", "batch refused cancelled"),
+    *("lost reply asked again", "jobs given again", "claim refused stale"),
+    "claim refused recovering",
+    *("doubted", "repeated", "unknown", "settled by evidence", "cancelled repeat"),
+    *("late outcome ignored", "again granted", "again refused", "debt"),
+)
+
+
+def missing(seen: Counter[str]) -> list[str]:
+    """Return what a run should have visited and did not."""
+    return [name for name in MUST_VISIT if not seen[name]]
+
+
+class Visits:
+    """What one history met, told by the answers both ledgers gave."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._states: dict[JobKey, str] = {}
+        self.seen: Counter[str] = history.seen
+
+    def note(self, kind: str, answer: Any) -> None:  # noqa: ANN401 (each kind has its own)
+        """Note one step's answer, and hold the jobs it gave."""
+        match kind:
+            case "claim" | "stale" | "re-ask":
+                self._note_claim(kind, answer[0])
+            case "rescue":
+                self._note_rescue(answer)
+            case "settle":
+                self._note_settle(answer)
+            case "receive":
+                self.seen["settled by evidence"] += len(answer.settled)
+                self.seen["cancelled repeat"] += len(answer.cancelled_repeats)
+            case "again":
+                self.seen["again refused" if answer.gate else "again granted"] += 1
+            case "enqueue":
+                self._note_enqueue(answer[0])
+            case _:
+                pass
+
+    def note_state(self, key: JobKey, name: str) -> None:
+        """Note where a job stands now; a change is a transition."""
+        before = self._states.get(key, "queued")
+        if before != name:
+            self.seen[f"{before} > {name}"] += 1
+        self._states[key] = name
+
+    def note_books(self, counts: Any, quota: Any) -> None:  # noqa: ANN401
+        """Note which states the books have shown."""
+        self.seen["debt"] += quota.debt > 0
+        for state in counts.states:
+            self.seen[f"books {state}"] += 1
+        for gate in counts.waiting:
+            self.seen[f"waiting {gate}"] += 1
+        for status in counts.delivery:
+            self.seen[f"delivery {status}"] += 1
+
+    def _note_claim(self, kind: str, answer: Any) -> None:  # noqa: ANN401
+        if kind == "re-ask":
+            self.seen["lost reply asked again"] += 1
+            self.seen["jobs given again"] += len(answer.jobs)
+        if answer.refused:
+            self.seen[f"claim refused {answer.refused}"] += 1
+        for refusal in answer.refusals:
+            self.seen[f"refused by {refusal.gate}"] += refusal.count
+        self._history.remember(answer.jobs)
+
+    def _note_rescue(self, answer: Any) -> None:  # noqa: ANN401
+        self.seen["doubted"] += len(answer.doubted)
+        self.seen["repeated"] += len(answer.repeated)
+        self.seen["unknown"] += len(answer.unknown)
+        self._history.touched = [*answer.doubted, *answer.repeated, *answer.unknown]
+
+    def _note_settle(self, answer: Any) -> None:  # noqa: ANN401
+        self.seen["late outcome ignored"] += len(answer.ignored)
+        for gate, _ in answer.closed:
+            self.seen[f"closed {gate}"] += 1
+        for key, name in self._history.outcomes.items():
+            if key not in answer.ignored:
+                self.seen[name] += 1
+
+    def _note_enqueue(self, answer: Any) -> None:  # noqa: ANN401
+        self.seen["duplicate"] += sum(not known.conflict for known in answer.not_new)
+        self.seen["conflict"] += sum(known.conflict for known in answer.not_new)
+        if answer.refused:
+            self.seen[f"batch refused {answer.refused}"] += 1

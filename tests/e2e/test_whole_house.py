@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from adapters.sandbox.control import TemplateChange
+from tests.e2e.whole_house import SENDER, a_message, a_whole_house, a_world, rows
+
+pytestmark = pytest.mark.usefixtures("redis_client")
+
+
+async def test_a_campaign_leaves_through_a_limit_and_the_judge_is_content(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        uploaded = await whole.upload("c1", rows(100) + "\n+49151,Too short\n")
+        assert (uploaded["accepted"], uploaded["rejected"]) == (100, 1)
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        status = await whole.completed("c1")
+        report = whole.report()
+        window = report.windows["portfolio-1"]
+        assert (report.clean, report.duplicates) == (True, 0), report.violations
+        assert (status["counts"]["accepted"], report.accepted) == (100, 100)
+        assert window.fullest == 40
+        assert await whole.house.ledger.audit(next(iter(report.windows))) == []  # type: ignore[arg-type]
+
+
+async def test_deliveries_come_in_by_webhook(server_url: str, tmp_path: Path) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await whole.upload("c1", rows(20))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        status = await whole.until("c1", lambda each: each["delivery"]["delivered"] == 20)
+        assert status["counts"]["accepted"] == 20
+
+
+async def test_a_single_send_goes_at_once_while_a_campaign_waits(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await whole.upload("c1", rows(60))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        await whole.until("c1", lambda each: each["counts"]["waiting"].get("quota", 0) > 0)
+        job = {"sender": SENDER, "to": "+4915100000000", "message": a_message("A", name="update")}
+        await whole.call("POST", "/v1/jobs", job)
+        await whole.completed("c1")
+        messages = list(whole.sandbox.stage.tally.messages)
+        places = [place for place, each in enumerate(messages) if each.template == "update"]
+        assert len(places) == 1
+        assert places[0] <= 41  # before all that waited for a place
+
+
+async def test_a_pause_holds_at_once_and_a_resume_goes_on(server_url: str, tmp_path: Path) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await whole.upload("c1", rows(40))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        await whole.call("POST", "/v1/campaigns/c1/pause")
+        held = await whole.until("c1", lambda each: not each["counts"]["in_flight"])
+        sent = whole.report().accepted
+        assert held["counts"]["accepted"] == sent < 40
+        await whole.call("POST", "/v1/campaigns/c1/resume")
+        await whole.completed("c1")
+        assert whole.report().accepted == 40
+
+
+async def test_a_template_that_meta_pauses_parks_its_jobs_until_it_is_approved(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await whole.upload("c1", rows(10))
+        desk = whole.sandbox.controls
+        desk.change_template("waba-1", "offer", "en_US", TemplateChange(status="PAUSED"))
+        await whole.sandbox.settled()
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        await whole.until("c1", lambda each: each["counts"]["waiting"].get("template") == 10)
+        desk.change_template("waba-1", "offer", "en_US", TemplateChange(status="APPROVED"))
+        await whole.completed("c1")
+        assert whole.report().clean, whole.report().violations
+
+
+async def test_with_its_gate_off_the_judge_convicts(server_url: str, tmp_path: Path) -> None:
+    async with a_whole_house(server_url, tmp_path, gates_off="quota") as whole:
+        await whole.upload("c1", rows(60))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        await whole.until("c1", lambda _: not whole.report().clean)
+        assert set(whole.report().violations) == {"quota"}
+
+
+async def test_what_was_accepted_and_never_answered_is_settled_by_its_webhook(
+    server_url: str, tmp_path: Path
+) -> None:
+    silence = {"kind": "silence", "times_max": 5}
+    world = a_world(faults=[silence])
+    async with a_whole_house(server_url, tmp_path, world) as whole:
+        await whole.upload("c1", rows(20))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        status = await whole.completed("c1")
+        assert status["counts"]["accepted"] == 20
+        report = whole.report()
+        assert (report.accepted, report.duplicates, report.clean) == (20, 0, True)
+
+
+async def test_a_restart_finds_everything_as_it_was(
+    server_url: str, tmp_path: Path, redis_client: Redis
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await whole.upload("c1", rows(60))
+    assert await redis_client.dbsize() > 0
+    async with a_whole_house(server_url, tmp_path) as whole:
+        again = await whole.upload("c1", rows(60))
+        assert (again["accepted"], again["duplicates"]) == (0, 60)
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        await whole.completed("c1")
+        assert whole.report().accepted == 60

@@ -1,0 +1,159 @@
+"""The whole house in one process: API, worker and folding, with Meta's simulator outside."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from adapters.clock import Clock
+from adapters.house.api_side import open_api
+from adapters.house.shared import House, open_house
+from adapters.house.worker_side import open_worker
+from adapters.sandbox.report import Report
+from adapters.sandbox.scenario import World
+from adapters.sandbox.server import Sandbox
+from adapters.settings import Settings, load_settings
+from tests.redis_servers import free_port
+
+KEY, APP_SECRET = "admin-key-of-the-test", "app-secret-of-the-test"
+SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
+ENDS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown")
+LOOK_EVERY_S = 0.05
+
+
+@dataclass
+class Whole:
+    """A running house and its judge."""
+
+    house: House
+    sandbox: Sandbox
+    session: aiohttp.ClientSession
+    url: str
+
+    async def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Return the JSON of an answer that must be a yes."""
+        async with self.session.request(method, self.url + path, json=body) as response:
+            content: dict[str, Any] = await response.json(content_type=None)
+            assert response.ok, content
+            return content
+
+    async def upload(self, campaign: str, text: str) -> dict[str, Any]:
+        """Upload a CSV."""
+        path = f"{self.url}/v1/campaigns/{campaign}/recipients"
+        headers = {"Content-Type": "text/csv"}
+        async with self.session.post(path, data=text, headers=headers) as response:
+            content: dict[str, Any] = await response.json(content_type=None)
+            return content
+
+    async def completed(self, campaign: str) -> dict[str, Any]:
+        """Wait until a campaign is over."""
+        return await self.until(campaign, lambda status: status["state"] == "completed")
+
+    async def until(self, campaign: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until something holds of a campaign's status."""
+        async with asyncio.timeout(30):
+            while True:
+                status = await self.call("GET", f"/v1/campaigns/{campaign}")
+                if holds(status):
+                    return status
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    def report(self) -> Report:
+        """Return what the judge says."""
+        return self.sandbox.report()
+
+
+def a_message(*texts: str, name: str = "offer") -> dict[str, Any]:
+    """Return a template message."""
+    parameters = [{"type": "text", "text": text} for text in texts]
+    body = {"type": "body", "parameters": parameters}
+    template = {"name": name, "language": {"code": "en_US"}, "components": [body]}
+    return {"type": "template", "template": template}
+
+
+def a_world(**changes: object) -> World:
+    """Return a world of one portfolio, one number and two templates."""
+    text = {"type": "BODY", "text": "Hi {{1}}, you are welcome."}
+    plan: dict[str, Any] = {
+        "portfolios": [{"id": PORTFOLIO, "limit": 40}],
+        "wabas": [{"id": WABA, "portfolio_id": PORTFOLIO}],
+        "senders": [
+            {
+                "phone_number_id": SENDER,
+                "waba_id": WABA,
+                "portfolio_id": PORTFOLIO,
+                "display_phone_number": "+1 555 0100",
+                "token": "token-of-the-test",
+            }
+        ],
+        "templates": [
+            {"waba": WABA, "name": "offer", "components": [text]},
+            {"waba": WABA, "name": "update", "category": "UTILITY", "components": [text]},
+        ],
+        "window_ms": 2_000,
+        "keep_messages_max": 10_000,
+    }
+    return World.load(plan | changes)
+
+
+@asynccontextmanager
+async def a_whole_house(
+    redis_url: str, directory: Path, world: World | None = None, **settings: object
+) -> AsyncIterator[Whole]:
+    """Run the house against a simulated Meta, furnished as an operator would."""
+    port = free_port()
+    plan = world or a_world()
+    webhook = msgspec.structs.replace(
+        plan.webhook, url=f"http://127.0.0.1:{port}/webhooks/meta", app_secret=APP_SECRET
+    )
+    plan = msgspec.structs.replace(plan, webhook=webhook)
+    sandbox = Sandbox(plan, now_ms=Clock().now_ms, rng=Random(1))
+    graph_url = await sandbox.start()
+    flags: dict[str, object] = {
+        "graph_url": graph_url,
+        "listen": f"127.0.0.1:{port}",
+        "data_dir": str(directory),
+        "api_key": KEY,
+        "meta_app_secret": APP_SECRET,
+        "window_seconds": plan.window_ms / 1_000,
+        "concurrency": 64,
+    }
+    made: Settings = load_settings(flags | settings, environment={}, directory=directory)
+    async with (
+        open_house(made, redis_url) as house,
+        open_api(house),
+        open_worker(house, is_alone=False),
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session,
+    ):
+        whole = Whole(house, sandbox, session, f"http://127.0.0.1:{port}")
+        await furnish(whole)
+        yield whole
+    await sandbox.stop()
+
+
+async def furnish(whole: Whole) -> None:
+    """Do what an operator does once."""
+    portfolio = {"messaging_limit": 40}
+    await whole.call("PUT", f"/v1/portfolios/{PORTFOLIO}", portfolio)
+    sender = {
+        "portfolio_id": PORTFOLIO,
+        "waba_id": WABA,
+        "display_phone_number": "+1 555 0100",
+        "access_token": "token-of-the-test",
+    }
+    await whole.call("PUT", f"/v1/senders/{SENDER}", sender)
+    await whole.call("POST", f"/v1/wabas/{WABA}/templates/import", {})
+    campaign = {"id": "c1", "name": "Autumn", "senders": [SENDER]}
+    await whole.call("POST", "/v1/campaigns", campaign | {"message": a_message("{{name}}")})
+
+
+def rows(count: int) -> str:
+    """Return a CSV of as many different people."""
+    lines = [f"+49151{n:08},Name {n}" for n in range(count)]
+    return "\n".join(["to,name", *lines])

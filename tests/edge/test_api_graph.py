@@ -1,0 +1,60 @@
+import pytest
+
+from tests.front_desk import READ, SEND, SENDER, a_desk, a_message
+
+PATH = f"/v25.0/{SENDER}/messages"
+
+
+def a_body(**changes: object) -> dict[str, object]:
+    meta = {"messaging_product": "whatsapp", "recipient_type": "individual"}
+    return meta | {"to": "+4915112345678"} | a_message() | changes
+
+
+async def test_an_sdk_sees_what_meta_would_answer() -> None:
+    async with a_desk() as desk:
+        status, shown = await desk.call("POST", PATH, a_body(), SEND)
+        assert status == 200
+        assert shown["contacts"] == [{"input": "+4915112345678", "wa_id": "4915112345678"}]
+        (message,) = shown["messages"]
+        assert message["message_status"] == "accepted"
+        assert (await desk.call("GET", f"/v1/jobs/{message['id']}"))[0] == 200
+
+
+async def test_wishes_ride_in_headers() -> None:
+    async with a_desk() as desk:
+        headers = {
+            "Idempotency-Key": "order-1",
+            "Penstock-Priority": "authentication",
+            "Penstock-Source": "journey:orders",
+            "Penstock-Not-Before": "2030-01-01T00:00:00Z",
+            "Penstock-Delivery": "at_least_once",
+        }
+        _, first = await desk.call("POST", PATH, a_body(), SEND, headers=headers)
+        _, again = await desk.call("POST", PATH, a_body(), SEND, headers=headers)
+        assert first["messages"][0]["id"] == again["messages"][0]["id"]
+        _, job = await desk.call("GET", f"/v1/jobs/{first['messages'][0]['id']}")
+        assert job["waiting_for"][0]["gate"] == "schedule"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"to": "0151"}, 400, 100),
+        ({"messaging_product": "sms"}, 400, 131008),
+        (a_message("one"), 400, 132000),
+        (a_message(name="nope"), 400, 132001),
+        (a_message("a\nb", "c"), 400, 132012),
+        ({"status": "read"}, 501, 100),
+    ],
+)
+async def test_errors_have_metas_shape(changes: dict[str, object], status: int, code: int) -> None:
+    async with a_desk() as desk:
+        got, shown = await desk.call("POST", PATH, a_body(**changes), SEND)
+        assert (got, shown["error"]["code"]) == (status, code)
+        assert shown["error"]["type"] == "OAuthException"
+
+
+async def test_a_key_that_may_not_send_is_metas_190_or_200() -> None:
+    async with a_desk() as desk:
+        assert (await desk.call("POST", PATH, a_body(), "x"))[1]["error"]["code"] == 190
+        assert (await desk.call("POST", PATH, a_body(), READ))[1]["error"]["code"] == 200

@@ -1,0 +1,121 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from adapters.cli.app import app
+
+TEMPLATE = {
+    "category": "UTILITY",
+    "parameter_format": "NAMED",
+    "components": [{"type": "BODY", "text": "Hi {{name}}"}],
+}
+ANSWERS: dict[str, tuple[int, object]] = {
+    "GET /v1/senders/1": (200, {"id": "1", "waba_id": "w1"}),
+    "GET /v1/senders": (200, {"senders": [{"id": "1", "alias": "shop"}]}),
+    "GET /v1/wabas/w1/templates/update/en_US": (200, TEMPLATE),
+    "POST /v1/jobs": (202, {"accepted": 1, "results": [{"id": "pst.x", "status": "accepted"}]}),
+    "PUT /v1/portfolios/p1": (200, {"id": "p1", "messaging_limit": 2000}),
+    "POST /v1/campaigns/c1/recipients": (
+        202,
+        {"read": 1, "accepted": 1, "duplicates": 0, "rejected": 0, "errors": []},
+    ),
+    "POST /v1/campaigns/c1/start": (200, {"id": "c1", "state": "running"}),
+    "GET /v1/campaigns/c9": (404, {"detail": "there is no campaign c9", "errors": []}),
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bytes]]]:
+    """What the command line asked of an API that answers from a table."""
+    seen: list[tuple[str, bytes]] = []
+
+    class Answering(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            name = f"{self.command} {self.path}"
+            seen.append((name, body))
+            status, content = ANSWERS[name]
+            encoded = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(encoded)))
+            self.end_headers()
+            self.wfile.write(encoded)
+
+        do_GET = do_POST = do_PUT = _answer
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("PENSTOCK_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("PENSTOCK_API_KEY", "key-of-the-test")
+    yield seen
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def call(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.output
+
+
+def test_a_send_takes_the_shape_the_template_wants(asked: list[tuple[str, bytes]]) -> None:
+    code, printed = call(
+        *("send", "1", "+4915112345678", "--template", "update", "--param", "name=Ada", "--json")
+    )
+    assert (code, json.loads(printed)["results"][0]["id"]) == (0, "pst.x")
+    job = json.loads(asked[-1][1])
+    assert job["message"]["template"]["components"] == [
+        {
+            "type": "body",
+            "parameters": [{"type": "text", "parameter_name": "name", "text": "Ada"}],
+        }
+    ]
+
+
+def test_a_file_is_uploaded_as_it_is(asked: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    file = tmp_path / "c.csv"
+    file.write_text("to,name\n+4915112345678,Ada\n", encoding="utf-8")
+    code, printed = call("campaign", "upload", "c1", str(file))
+    assert (code, asked[-1][1]) == (0, file.read_bytes())
+    assert "accepted: 1" in printed
+
+
+def test_each_answer_can_be_json(asked: list[tuple[str, bytes]]) -> None:
+    assert (
+        json.loads(call("portfolio", "add", "p1", "--limit", "TIER_2K", "--json")[1])["id"] == "p1"
+    )
+    assert json.loads(asked[-1][1])["messaging_limit"] == "TIER_2K"
+    assert json.loads(call("sender", "list", "--json")[1])["senders"][0]["alias"] == "shop"
+    assert "running" in call("campaign", "start", "c1")[1]
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_failed_is_one_and_what_is_misused_is_two(tmp_path: Path) -> None:
+    code, printed = call("campaign", "status", "c9", "--json")
+    assert (code, json.loads(printed)["detail"]) == (1, "there is no campaign c9")
+    assert call("campaign", "status")[0] == 2
+    assert call("send", "1", "2")[0] == 2
+    wrong = tmp_path / "c.xlsx"
+    wrong.write_bytes(b"PK")
+    assert call("campaign", "upload", "c1", str(wrong))[0] == 2
+
+
+def test_no_key_and_no_answer_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PENSTOCK_API_KEY", raising=False)
+    code, printed = call("sender", "list", "--json")
+    assert code == 1
+    assert "PENSTOCK_API_KEY" in printed
+    monkeypatch.setenv("PENSTOCK_API_KEY", "key")
+    monkeypatch.setenv("PENSTOCK_URL", "http://127.0.0.1:1")
+    code, printed = call("sender", "list", "--json")
+    assert code == 1
+    assert "penstock run" in printed

@@ -1,0 +1,128 @@
+import re
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from adapters.memory.ledger import MemoryLedger
+from adapters.prometheus import Metrics, Spread
+from engine.directory import Directory, Portfolio, Sender
+from engine.events import JobsClaimed, JobsEnqueued, JobsSettled, StatusesReceived
+from engine.model import (
+    DeliveryStatus,
+    Gate,
+    JobKey,
+    Lane,
+    PortfolioId,
+    Priority,
+    RecipientKey,
+    SenderId,
+    WabaId,
+)
+from engine.outcomes import Accepted, Deferred, Dropped, Retry, Unwritten
+from engine.ports import Claimed, PortfolioSpec, Receipt, Refusals
+from engine.terms import Terms
+from tests.front_desk import a_template
+
+NOW_MS = 1_780_000_000_000
+PORTFOLIO, SENDER = PortfolioId("p1"), SenderId("106540352242922")
+LANE = Lane("campaign:c1", SENDER, a_template().key, Priority.MARKETING)
+
+
+def metrics() -> Metrics:
+    directory = Directory()
+    sender = Sender(SENDER, PORTFOLIO, WabaId("w1"), "+15550100", alias="shop")
+    directory.senders[SENDER] = sender
+    directory.portfolios["p1"] = Portfolio(PORTFOLIO, 250, number=1)
+    directory.templates[a_template().key] = a_template()
+    ledger = MemoryLedger(Terms(), lambda: NOW_MS)
+    return Metrics(directory, ledger, lambda: NOW_MS, lambda: {"kept": 3, "signature": 1})
+
+
+def a_job(number: int = 1) -> Claimed:
+    tail = b"+4915112345678\x1fAda"
+    recipient = RecipientKey(b"8 bytes.")
+    due_ms = NOW_MS - 70
+    return Claimed(
+        JobKey(1, number), 1, NOW_MS * 1_000, NOW_MS, due_ms, recipient, 1, tail, LANE, True
+    )
+
+
+async def samples(of: Metrics) -> dict[str, float]:
+    body, _ = await of.render("text/plain")
+    return {
+        sample.name
+        + "".join(f"|{value}" for _, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+
+
+async def test_outcomes_are_counted_by_sender_category_and_kind() -> None:
+    counted = metrics()
+    outcomes = [
+        Accepted("wamid.1"),
+        Unwritten("late"),
+        Retry(131000, NOW_MS, "x"),
+        Deferred(Gate.RATE, 130429, NOW_MS, "x"),
+        Dropped(131026, "x"),
+    ]
+    journeys = [(a_job(), outcome, NOW_MS * 1_000, 40_000) for outcome in outcomes]
+    counted(JobsSettled(PORTFOLIO, journeys, [], 900))
+    found = await samples(counted)
+    for word in ("accepted", "unwritten", "retry", "deferred", "failed"):
+        assert found[f"penstock_messages_total|marketing|{word}|shop"] == 1
+    assert found["penstock_provider_errors_total|131026|shop"] == 1
+    assert found["penstock_send_seconds_count|shop"] == 4  # what was not written took no time
+    assert found["penstock_send_seconds_bucket|0.05|shop"] == 4
+    assert found["penstock_send_seconds_bucket|0.025|shop"] == 0
+    assert found["penstock_queue_seconds_bucket|0.1|marketing"] == 4
+    assert found["penstock_redis_seconds_count|settle"] == 1
+
+
+async def test_the_door_the_gates_and_the_webhooks_are_counted() -> None:
+    counted = metrics()
+    counted(JobsEnqueued(PORTFOLIO, LANE, 5, 2, 1))
+    counted(JobsClaimed(PORTFOLIO, [], [Refusals(SENDER, Gate.QUOTA, 7)], "", 500))
+    receipt = Receipt(None, 0, RecipientKey(b"8 bytes."), DeliveryStatus.SENT, NOW_MS - 700)
+    counted(StatusesReceived(PORTFOLIO, [receipt], [], []))
+    found = await samples(counted)
+    assert found["penstock_jobs_enqueued_total|accepted|shop|campaign"] == 5
+    assert found["penstock_jobs_enqueued_total|duplicate|shop|campaign"] == 2
+    assert found["penstock_gate_refusals_total|quota|shop"] == 7
+    assert found["penstock_webhooks_total|all|kept"] == 3
+    assert found["penstock_webhook_lag_seconds_bucket|1.0"] == 1
+
+
+async def test_the_quota_is_a_fact_of_the_ledger_asked_for_at_most_once_in_a_while() -> None:
+    counted = metrics()
+    ledger = MemoryLedger(Terms(), lambda: NOW_MS)
+    await ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=250))
+    counted._books = ledger
+    found = await samples(counted)
+    assert found["penstock_quota_limit|p1"] == 250
+    await ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=1_000))
+    assert (await samples(counted))["penstock_quota_limit|p1"] == 250
+
+
+async def test_no_phone_number_is_in_a_scrape() -> None:
+    counted = metrics()
+    counted(JobsSettled(PORTFOLIO, [(a_job(), Accepted("wamid.1"), 0, 1)], [], 1))
+    body, _ = await counted.render("")
+    assert not re.search(rb"4915112345678|15550100", body)
+
+
+async def test_many_people_make_no_more_series() -> None:
+    counted = metrics()
+    sizes: list[int] = []
+    for _ in range(2):
+        journeys = [(a_job(n), Accepted("wamid"), 0, n) for n in range(1_000)]
+        counted(JobsSettled(PORTFOLIO, journeys, [], 1))
+        sizes.append(len(await samples(counted)))
+    assert sizes[0] == sizes[1]
+
+
+def test_a_spread_finds_its_quantiles() -> None:
+    spread = Spread((10, 100))
+    for value in (1, 10, 11, 1_000):
+        spread.observe(value)
+    assert spread.buckets(1) == [("10.0", 2), ("100.0", 3), ("+Inf", 4)]
+    assert (spread.quantile(0.5), spread.quantile(0.75)) == (10, 100)

@@ -1,0 +1,52 @@
+"""audit_read: a recount of the raw keys finds what does not agree with the books."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.model import DeliveryStatus
+from engine.outcomes import Accepted, InDoubt, Retry
+from tests.lua.slot_state import PORTFOLIO, Slot
+
+TAG = "ps:{acme}:"
+
+
+async def busy(slot: Slot) -> None:
+    """Have jobs in as many places as there are."""
+    await slot.furnish(places=4)
+    await slot.queue(*range(1, 7))
+    await slot.claim()
+    await slot.settle(Accepted("wamid.1"), job=1)
+    await slot.receive(DeliveryStatus.DELIVERED, job=1)
+    await slot.settle(InDoubt("silence"), job=2)
+    await slot.settle(Retry(131000, slot.now_ms + 500, "unknown"), job=3)
+
+
+async def test_a_sound_slot_has_nothing_wrong_and_is_not_touched(slot: Slot) -> None:
+    await busy(slot)
+    before = await slot.state(everything=True)
+    assert await slot.ledger.audit(PORTFOLIO) == []
+    assert await slot.changes(before, everything=True) == {}
+
+
+async def test_an_empty_slot_has_nothing_wrong(slot: Slot) -> None:
+    assert await slot.ledger.audit(PORTFOLIO) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        pytest.param(f"LPOP {TAG}k:1", "states add up to", id="a job is lost"),
+        pytest.param(f"HDEL {TAG}open 1.4", "s:in_flight", id="a lease is lost"),
+        pytest.param(f"HDEL {TAG}aside 1.3", "w:retry", id="a delayed job is lost"),
+        pytest.param(f"HDEL {TAG}done:1:0 1", "s:accepted", id="an end is lost"),
+        pytest.param(f"ZREM {TAG}doubts 1.2", "doubt without its time", id="a doubt has no end"),
+        pytest.param(f"HINCRBY {TAG}src:campaign:a d:delivered 1", "d:delivered", id="a count"),
+        pytest.param(f"HINCRBY {TAG}src:campaign:a enqueued 1", "enqueued 7", id="the total"),
+    ],
+)
+async def test_a_planted_fault_is_found(slot: Slot, command: str, told: str) -> None:
+    await busy(slot)
+    await slot.client.execute_command(*command.split())
+    wrong = await slot.ledger.audit(PORTFOLIO)
+    assert any(told in line for line in wrong), wrong

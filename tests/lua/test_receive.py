@@ -1,0 +1,247 @@
+"""receive: statuses only ever add, in any order and any number of times.
+
+With it its parts: part_evidence, part_marks.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from engine.model import DeliveryStatus, JobKey, JobState
+from engine.outcomes import Accepted, InDoubt, Retry
+from engine.ports import Receipt, Received
+from tests.builders import a_portfolio, a_recipient
+from tests.lua.slot_state import DOUBT_MS, GONE, PORTFOLIO, SPAN_MS, START_MS, End, Packed, Slot
+
+ONE = JobKey(1, 1)
+HELD, SENT, FAILED = DeliveryStatus.HELD, DeliveryStatus.SENT, DeliveryStatus.UNDELIVERED
+DELIVERED, READ = DeliveryStatus.DELIVERED, DeliveryStatus.READ
+
+
+async def in_flight(slot: Slot, **changes: Any) -> None:  # noqa: ANN401 (as a_row)
+    """Have one job in flight."""
+    await slot.furnish()
+    await slot.queue(1, **changes)
+    await slot.claim()
+    slot.now_ms += 1_000
+
+
+async def accepted(slot: Slot) -> None:
+    """Have one job accepted at 1,000."""
+    await in_flight(slot)
+    await slot.settle(Accepted("wamid.1"))
+
+
+async def repeated(slot: Slot, repeats_max: int = 1) -> None:
+    """Have one job wait for its second copy."""
+    await in_flight(slot, repeats_max=repeats_max)
+    await slot.settle(InDoubt("silence"))
+    slot.now_ms += DOUBT_MS
+    await slot.ledger.rescue(PORTFOLIO)
+
+
+async def foreign(slot: Slot, at_ms: int, *, counted: bool = True) -> Received:
+    """Receive a delivery of somebody else's message to person 9."""
+    receipt = Receipt(None, 0, a_recipient(9), DELIVERED, at_ms, counted=counted)
+    return await slot.ledger.receive(PORTFOLIO, [receipt])
+
+
+@pytest.mark.parametrize(("status", "rank"), [(SENT, 2), (DELIVERED, 4), (READ, 5)])
+async def test_a_status_before_the_response_settles_the_job(
+    slot: Slot, status: DeliveryStatus, rank: int
+) -> None:
+    await in_flight(slot)
+    before = await slot.state()
+    assert (await slot.receive(status, wamid="wamid.1")).settled == [ONE]
+    assert await slot.changes(before) == {
+        "open 1.1": GONE,
+        "win: 1": 1_000,
+        "done:1:0 1": End("A", rank, mark=1_000, wamid="wamid.1"),
+        "src:campaign:a s:in_flight": 0,
+        "src:campaign:a s:accepted": 1,
+        f"src:campaign:a d:{status}": 1,
+    }
+    before = await slot.state()
+    answer = await slot.settle(Accepted("wamid.1"))  # the response comes after it
+    assert answer.ignored == [ONE]
+    assert await slot.changes(before) == {}
+
+
+async def test_a_failure_before_the_response_ends_the_job_and_gives_the_place_back(
+    slot: Slot,
+) -> None:
+    await in_flight(slot)
+    before = await slot.state()
+    assert (await slot.receive(FAILED, code=131026)).settled == [ONE]
+    changes = await slot.changes(before)
+    assert changes["win: 1"] is GONE
+    assert changes["done:1:0 1"]._replace(delivery=0) == End("F", code=131026)
+    assert changes["src:campaign:a s:failed"] == 1
+
+
+async def test_a_failure_after_somebody_was_reached_keeps_the_place(slot: Slot) -> None:
+    await in_flight(slot)
+    await slot.receive(FAILED, code=131053, undelivered=False)
+    assert await slot.used() == 1
+
+
+async def test_a_delivery_moves_the_mark_to_when_it_happened(slot: Slot) -> None:
+    await accepted(slot)
+    slot.now_ms += 5_000
+    before = await slot.state()
+    await slot.receive(DELIVERED, at_ms=slot.now_ms - 1_000)
+    assert await slot.changes(before) == {
+        "win: 1": 5_000,
+        "done:1:0 1": End("A", 4, mark=5_000, wamid="wamid.1"),
+        "src:campaign:a d:delivered": 1,
+    }
+
+
+async def test_a_delivery_from_the_future_counts_from_now(slot: Slot) -> None:
+    await accepted(slot)
+    await slot.receive(DELIVERED, at_ms=slot.now_ms + 10**6)
+    assert (await slot.state())["win: 1"] == 1_000
+
+
+async def test_a_delivery_that_meta_does_not_count_moves_nothing(slot: Slot) -> None:
+    await accepted(slot)
+    slot.now_ms += 5_000
+    await slot.receive(DELIVERED, counted=False)
+    assert (await slot.state())["win: 1"] == 1_000
+
+
+async def test_a_failure_later_gives_the_place_back(slot: Slot) -> None:
+    await accepted(slot)
+    before = await slot.state()
+    await slot.receive(FAILED, code=131026)
+    assert await slot.changes(before) == {
+        "win: 1": GONE,
+        "done:1:0 1": End("A", 3, mark=0, code=131026, wamid="wamid.1"),
+        "src:campaign:a d:undelivered": 1,
+    }
+
+
+async def test_the_same_status_again_changes_nothing(slot: Slot) -> None:
+    await accepted(slot)
+    for status in (SENT, DELIVERED, READ):
+        at_ms = slot.now_ms
+        await slot.receive(status, at_ms=at_ms)
+        before = await slot.state()
+        slot.now_ms += 10
+        await slot.receive(status, at_ms=at_ms)
+        assert await slot.changes(before) == {}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([SENT, DELIVERED, READ])))
+async def test_statuses_in_any_order_end_the_same(
+    slot: Slot, order: tuple[DeliveryStatus, ...]
+) -> None:
+    await accepted(slot)
+    at_ms = {SENT: 1_500, DELIVERED: 2_000, READ: 2_000}
+    slot.now_ms += 2_000
+    for status in order:
+        await slot.receive(status, at_ms=START_MS + at_ms[status])
+    state = await slot.state()
+    assert state["done:1:0 1"] == End("A", 5, mark=2_000, wamid="wamid.1")
+    counts = await slot.ledger.counts(PORTFOLIO, "campaign:a")
+    assert counts.delivery == {READ: 1}
+
+
+async def test_a_delivery_after_its_mark_expired_enters_again_and_makes_a_debt(
+    slot: Slot,
+) -> None:
+    await accepted(slot)
+    await slot.put_portfolio(a_portfolio(1))
+    slot.now_ms += SPAN_MS
+    assert await slot.used() == 0
+    await slot.queue(2)
+    assert await slot.take() == [2]
+    await slot.receive(DELIVERED, at_ms=slot.now_ms - 5)
+    quota = await slot.ledger.quota(PORTFOLIO)
+    assert (quota.used, quota.debt) == (2, 1)
+
+
+async def test_a_status_cancels_a_repeat_that_waits(slot: Slot) -> None:
+    await repeated(slot)
+    answer = await slot.receive(SENT, wamid="wamid.1")
+    assert (answer.settled, answer.cancelled_repeats) == ([], [ONE])
+    assert await slot.books() == {JobState.ACCEPTED: 1}
+    assert await slot.take() == []
+    assert await slot.ledger.audit(PORTFOLIO) == []
+
+
+async def test_a_failure_of_the_first_copy_does_not_cancel_its_repeat(slot: Slot) -> None:
+    await repeated(slot)
+    answer = await slot.receive(FAILED, code=131026)
+    assert answer.cancelled_repeats == []
+    assert await slot.take() == [1]
+
+
+async def test_a_failure_of_the_first_copy_does_not_end_the_second(slot: Slot) -> None:
+    await repeated(slot)
+    await slot.claim()
+    before = await slot.state()
+    assert (await slot.receive(FAILED, attempt=1)).settled == []
+    assert await slot.changes(before) == {}
+    await slot.settle(Accepted("wamid.2"), attempt=2)
+    before = await slot.state()
+    await slot.receive(FAILED, attempt=1)  # a webhook for attempt 1 after attempt 2
+    assert await slot.changes(before) == {}
+
+
+async def test_a_delivery_of_the_first_copy_settles_the_second_in_flight(slot: Slot) -> None:
+    await repeated(slot)
+    await slot.claim()
+    assert (await slot.receive(DELIVERED, attempt=1)).settled == [ONE]
+    assert await slot.books() == {JobState.ACCEPTED: 1}
+
+
+async def test_a_status_cancels_a_repeat_that_waits_for_a_retry(slot: Slot) -> None:
+    await repeated(slot)
+    await slot.claim()
+    await slot.settle(Retry(131000, slot.now_ms + 10**5, "unknown"), attempt=2)
+    assert (await slot.state())["aside 1.1"] == ("T", Packed(1, 1, 2, 1, 1))
+    assert (await slot.receive(DELIVERED, attempt=1)).cancelled_repeats == [ONE]
+    state = await slot.state()
+    assert "aside 1.1" not in state
+    assert "later 1.1" not in state
+    assert await slot.ledger.audit(PORTFOLIO) == []
+
+
+async def test_a_foreign_delivery_counts_and_may_make_a_debt(slot: Slot) -> None:
+    await slot.furnish(places=0)
+    before = await slot.state()
+    await foreign(slot, slot.now_ms - 500)
+    assert await slot.changes(before) == {"win: 9": -500}
+    assert (await slot.ledger.quota(PORTFOLIO)).debt == 1
+    await foreign(slot, slot.now_ms - 800)  # an older one proves nothing more
+    assert (await slot.state())["win: 9"] == -500
+
+
+async def test_a_foreign_delivery_that_does_not_count_is_not_counted(slot: Slot) -> None:
+    await slot.furnish()
+    await foreign(slot, slot.now_ms, counted=False)
+    await foreign(slot, slot.now_ms - SPAN_MS)
+    assert await slot.used() == 0
+
+
+async def test_a_status_of_a_job_that_is_not_there_changes_nothing(slot: Slot) -> None:
+    await accepted(slot)
+    before = await slot.state()
+    receipt = Receipt(JobKey(7, 1), 1, a_recipient(1), DELIVERED, slot.now_ms)
+    assert (await slot.ledger.receive(PORTFOLIO, [receipt])).settled == []
+    assert await slot.changes(before) == {}
+
+
+async def test_one_batch_may_bring_all_statuses_of_a_job(slot: Slot) -> None:
+    await in_flight(slot)
+    receipts = [
+        Receipt(ONE, 1, a_recipient(1), status, slot.now_ms, "wamid.1")
+        for status in (READ, SENT, DELIVERED, SENT)
+    ]
+    assert (await slot.ledger.receive(PORTFOLIO, receipts)).settled == [ONE]
+    counts = await slot.ledger.counts(PORTFOLIO, "campaign:a")
+    assert counts.delivery == {READ: 1}

@@ -1,0 +1,76 @@
+"""sender_put, with part_look: a sender's account, throughput, gate and own limit."""
+
+from __future__ import annotations
+
+from engine.model import Gate
+from engine.outcomes import Deferred
+from engine.ports import FOREVER_MS, PortfolioSpec
+from tests.builders import a_portfolio, a_sender, a_source, a_template
+from tests.lua.slot_state import PORTFOLIO, SENDER, Slot
+
+
+async def test_a_sender_is_written_whole_and_looked_at_next(slot: Slot) -> None:
+    before = await slot.state(everything=True)
+    await slot.put_sender(a_sender(throughput_mps=80, closed_until_ms=slot.now_ms + 9))
+    assert await slot.changes(before, everything=True) == {
+        "s:s waba": "W",
+        "s:s nominal": 80,
+        "s:s closed": 9,
+        "s:s places": 0,
+        "s:s ceiling0": 0,
+        "s:s ceiling1": 0,
+        "s:s ceiling2": 0,
+        "s:s ceiling3": 0,
+        "senders s": True,
+        "due s": 0,
+        "meta clock": 0,
+        "meta sequence": 1,
+    }
+
+
+async def test_jobs_that_came_before_their_sender_leave_when_it_comes(slot: Slot) -> None:
+    await slot.put_portfolio(a_portfolio())
+    await slot.put_template(a_template())
+    await slot.queue(1)
+    assert await slot.take() == []
+    await slot.put_sender(a_sender())
+    assert await slot.take() == [1]
+
+
+async def test_its_send_times_survive_a_new_throughput(slot: Slot) -> None:
+    await slot.furnish(mps=2)
+    await slot.queue(1)
+    await slot.claim()
+    await slot.put_sender(a_sender(throughput_mps=1_000))
+    assert (await slot.state(everything=True))["s:s next_us"] == (slot.now_ms + 500) * 1_000
+
+
+async def test_a_learned_rate_ends_where_the_new_throughput_is_lower(slot: Slot) -> None:
+    await slot.furnish(mps=100)
+    await slot.queue(1)
+    await slot.claim()
+    await slot.settle(Deferred(Gate.RATE, 130429, slot.now_ms, "slow"))
+    await slot.put_sender(a_sender(throughput_mps=80))
+    assert (await slot.state(everything=True))["s:s learned"] == 70
+    await slot.put_sender(a_sender(throughput_mps=70))
+    assert (await slot.state(everything=True))["s:s learned"] == 0
+
+
+async def test_an_open_gate_takes_back_what_closed_it(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    await slot.claim()
+    await slot.settle(Deferred(Gate.SENDER, 131031, FOREVER_MS, "locked"))
+    assert await slot.take() == []
+    await slot.put_sender(a_sender())
+    assert await slot.take() == [1]
+
+
+async def test_its_own_limit_counts_where_each_number_has_its_window(slot: Slot) -> None:
+    await slot.put_portfolio(PortfolioSpec(10, "phone_number"))
+    await slot.put_sender(a_sender(places=2, throughput_mps=1_000))
+    await slot.put_template(a_template())
+    await slot.put_source(a_source())
+    await slot.queue(1, 2, 3)
+    assert await slot.take() == [1, 2]
+    assert (await slot.ledger.quota(PORTFOLIO, SENDER)).limit == 2

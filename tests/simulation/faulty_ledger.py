@@ -1,0 +1,102 @@
+"""A ledger that is away for a while, or whose replies get lost after the deed was done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Protocol, TypeVar
+
+from engine.errors import LedgerAwayError
+from engine.model import Category, JobKey, PortfolioId, RecipientKey, SenderId
+from engine.ports import (
+    Again,
+    Answer,
+    Ask,
+    Batch,
+    Books,
+    Catalog,
+    Contents,
+    Enqueued,
+    Ledger,
+    Receipt,
+    Receipts,
+    Received,
+    Rescued,
+    Settled,
+    Settlement,
+)
+
+T = TypeVar("T")
+
+
+class WholeLedger(Ledger, Receipts, Catalog, Contents, Books, Protocol):
+    """All ports of one ledger, as a factory must give them."""
+
+
+class FaultyLedger:
+    """Passes calls on, or loses them, or loses their replies; the seed decides."""
+
+    def __init__(
+        self, inner: WholeLedger, rng: Random, after: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.inner = inner
+        self.is_away = False
+        self.lost_calls = 0.0
+        self.lost_replies = 0.0
+        self.reply_lost: Callable[[str], None] = lambda _call: None
+        self.claimed: Callable[[Sequence[Answer]], None] = lambda _answers: None
+        self._rng = rng
+        self._after = after
+
+    async def _through(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        if self.is_away or self._rng.random() < self.lost_calls:
+            raise LedgerAwayError("the ledger is away")
+        answer = await call()
+        await self._after()
+        if self._rng.random() < self.lost_replies:
+            self.reply_lost(name)
+            raise LedgerAwayError("the reply got lost")
+        return answer
+
+    async def enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:
+        return await self._through("enqueue", lambda: self.inner.enqueue(batches))
+
+    async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
+        answers = await self._through("claim", lambda: self.inner.claim(asks))
+        self.claimed(answers)
+        return answers
+
+    async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
+        return await self._through("settle", lambda: self.inner.settle(portfolio, settlements))
+
+    async def again(self, portfolio: PortfolioId, key: JobKey, attempt: int) -> Again:
+        return await self._through("again", lambda: self.inner.again(portfolio, key, attempt))
+
+    async def rescue(self, portfolio: PortfolioId) -> Rescued:
+        return await self._through("rescue", lambda: self.inner.rescue(portfolio))
+
+    async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
+        return await self._through("receive", lambda: self.inner.receive(portfolio, receipts))
+
+    async def content(self, portfolio: PortfolioId, source: str, version: int) -> bytes:
+        return await self._through(
+            "content", lambda: self.inner.content(portfolio, source, version)
+        )
+
+    async def open_window(
+        self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int
+    ) -> None:
+        await self.inner.open_window(portfolio, sender, recipient, until_ms)
+
+    async def put_content(self, portfolio: PortfolioId, source: str, body: bytes) -> int:
+        return await self.inner.put_content(portfolio, source, body)
+
+    async def suppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        await self.inner.suppress(portfolio, recipient, category)
+
+    async def unsuppress(
+        self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
+    ) -> None:
+        await self.inner.unsuppress(portfolio, recipient, category)

@@ -1,0 +1,78 @@
+"""A judge that never convicts proves nothing: each breach must be found."""
+
+from tests.simulation.judge import DAY_MS, Judge
+
+NOW_MS = 1_800_000_000_000
+
+
+def a_judge(places: int = 1) -> Judge:
+    judge = Judge({"MARKETING": 1_000, "UTILITY": 1_000, "AUTHENTICATION": 1_000})
+    judge.told_limit(NOW_MS - DAY_MS, places)
+    judge.told("gate", NOW_MS - DAY_MS, is_open=True)
+    return judge
+
+
+def arrive(judge: Judge, job: str, to: str, at_ms: int = NOW_MS, repeats_max: int = 0) -> None:
+    judge.arrive(
+        job=job,
+        recipient=to,
+        sender="s",
+        priority="MARKETING",
+        gates=["gate"],
+        mps=80,
+        repeats_max=repeats_max,
+        counts=True,
+        taken=True,
+        now_ms=at_ms,
+    )
+
+
+def test_one_person_too_many_is_a_breach() -> None:
+    judge = a_judge()
+    arrive(judge, "1.1", "a")
+    arrive(judge, "1.2", "b", NOW_MS + DAY_MS - 1)
+    assert [breach.split()[1] for breach in judge.breaches] == ["I1:"]
+
+
+def test_a_person_may_follow_one_that_left_the_window() -> None:
+    judge = a_judge()
+    arrive(judge, "1.1", "a")
+    arrive(judge, "1.2", "b", NOW_MS + DAY_MS)
+    assert judge.breaches == []
+
+
+def test_a_second_copy_without_proof_is_a_breach() -> None:
+    judge = a_judge(5)
+    arrive(judge, "1.1", "a")
+    arrive(judge, "1.1", "a", NOW_MS + 5_000)
+    assert [breach.split()[1] for breach in judge.breaches] == ["I4:"]
+
+
+def test_a_repeat_before_its_doubt_time_is_a_breach() -> None:
+    judge = a_judge(5)
+    arrive(judge, "1.1", "a", repeats_max=1)
+    arrive(judge, "1.1", "a", NOW_MS + 999, repeats_max=1)
+    assert [breach.split()[1] for breach in judge.breaches] == ["I4:"]
+
+
+def test_a_send_through_a_closed_gate_is_a_breach() -> None:
+    judge = a_judge(5)
+    judge.told("gate", NOW_MS, is_open=False)
+    arrive(judge, "1.1", "a", NOW_MS + 500)
+    assert judge.breaches == []
+    arrive(judge, "1.2", "a", NOW_MS + 1_101)
+    assert [breach.split()[1] for breach in judge.breaches] == ["I3:"]
+
+
+def test_a_send_without_a_ledger_is_a_breach() -> None:
+    judge = a_judge(5)
+    judge.away_since_ms = NOW_MS - 2_001
+    arrive(judge, "1.1", "a")
+    assert [breach.split()[1] for breach in judge.breaches] == ["I14:"]
+
+
+def test_a_burst_above_the_rate_is_a_breach() -> None:
+    judge = a_judge(500)
+    for number in range(84):
+        arrive(judge, f"1.{number}", f"p{number}")
+    assert [breach.split()[1] for breach in judge.breaches] == ["I8:"]

@@ -1,0 +1,154 @@
+import pytest
+
+from adapters.memory.ledger import MemoryLedger
+from adapters.memory.registry import MemoryRegistry
+from engine.campaigns import Campaigns, CampaignWish, remaining, shown_counts
+from engine.directory import Campaign, Sender, Template
+from engine.errors import InvalidJobError, UnknownNameError
+from engine.intake import SendJobs
+from engine.messages import SeveralErrors
+from engine.model import Category, PortfolioId, SenderId, SourceState, TemplateStatus, WabaId
+from engine.ports import PortfolioSpec
+from engine.recipients import RecipientKeys
+from engine.terms import Terms
+
+PORTFOLIO, WABA = PortfolioId("p1"), WabaId("w1")
+
+
+class Desk:
+    """Campaigns on a memory ledger, with a clock that stands."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_780_000_000_000
+        self.moved: list[SourceState] = []
+        self.ledger = MemoryLedger(Terms(), lambda: self.now_ms)
+        self.registry = MemoryRegistry()
+        self.campaigns = Campaigns(
+            self.registry,
+            self.ledger,
+            self.ledger,
+            self.ledger,
+            now_ms=lambda: self.now_ms,
+            span_ms=86_700_000,
+            moved=self._note,
+        )
+        keys = RecipientKeys(b"a secret of this test's ledger")
+        self.intake = SendJobs(self.ledger, self.registry.directory, keys, lambda _event: None)
+
+    async def _note(self, campaign: Campaign) -> None:
+        self.moved.append(campaign.state)
+
+    async def furnish(self) -> None:
+        """Put two senders of one portfolio and one of another, and a template."""
+        for name, portfolio in (("1", "p1"), ("2", "p1"), ("3", "p2")):
+            sender = Sender(SenderId(name), PortfolioId(portfolio), WABA, "+1")
+            await self.registry.put(sender)
+        components: list[dict[str, object]] = [{"type": "BODY", "text": "Hi {{1}}"}]
+        await self.registry.put(
+            Template(
+                WABA, "offer", "en_US", Category.MARKETING, TemplateStatus.APPROVED, components
+            )
+        )
+        await self.ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=250))
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    furnished = Desk()
+    await furnished.furnish()
+    return furnished
+
+
+def a_wish(text: str = "{{name}}", **changes: object) -> CampaignWish:
+    parameters = [{"type": "text", "text": text}]
+    message: dict[str, object] = {
+        "type": "template",
+        "template": {
+            "name": "offer",
+            "language": {"code": "en_US"},
+            "components": [{"type": "body", "parameters": parameters}],
+        },
+    }
+    made: dict[str, object] = {
+        "id": "c1",
+        "name": "Autumn",
+        "senders": ["1", "2"],
+        "message": message,
+    }
+    return CampaignWish(**(made | changes))  # type: ignore[arg-type]
+
+
+async def test_a_campaign_begins_as_a_draft_with_its_message_stored_once(desk: Desk) -> None:
+    campaign = await desk.campaigns.create(a_wish())
+    assert (campaign.state, campaign.fields) == (SourceState.DRAFT, ("name",))
+    body = await desk.ledger.content(PORTFOLIO, "campaign:c1", campaign.content)
+    assert b'"fields": ["name"]' in body
+
+
+async def test_the_same_wish_twice_is_one_campaign_and_another_is_refused(desk: Desk) -> None:
+    first = await desk.campaigns.create(a_wish())
+    assert await desk.campaigns.create(a_wish()) == first
+    with pytest.raises(InvalidJobError) as caught:
+        await desk.campaigns.create(a_wish(name="Winter"))
+    assert caught.value.code == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointers"),
+    [
+        ({"senders": []}, ["/senders"]),
+        ({"senders": ["1", "1"]}, ["/senders/1"]),
+        ({"senders": ["1", "9"]}, ["/senders/1"]),
+        ({"senders": ["1", "3"]}, ["/senders"]),
+        ({"text": "{{to}}"}, ["/message"]),
+        ({"message": {"type": "text", "text": {"body": "Hi"}}}, ["/message/type"]),
+    ],
+)
+async def test_a_campaign_that_cannot_go_is_refused_with_all_its_faults(
+    desk: Desk, changes: dict[str, object], pointers: list[str]
+) -> None:
+    with pytest.raises(SeveralErrors) as caught:
+        await desk.campaigns.create(a_wish(**changes))  # type: ignore[arg-type]
+    assert [error.pointer for error in caught.value.all] == pointers
+
+
+async def test_it_starts_pauses_resumes_and_ends(desk: Desk) -> None:
+    await desk.campaigns.create(a_wish())
+    for action in ("start", "start", "pause", "resume", "cancel", "cancel"):
+        await desk.campaigns.move("c1", action)
+    running, paused = SourceState.RUNNING, SourceState.PAUSED
+    ended = SourceState.CANCELLED
+    assert desk.moved == [running, running, paused, running, ended, ended]
+
+
+@pytest.mark.parametrize("action", ["start", "pause", "resume"])
+async def test_what_was_cancelled_never_runs_again(desk: Desk, action: str) -> None:
+    await desk.campaigns.create(a_wish())
+    await desk.campaigns.move("c1", "cancel")
+    with pytest.raises(InvalidJobError) as caught:
+        await desk.campaigns.move("c1", action)
+    assert caught.value.code == "state"
+
+
+async def test_a_start_in_the_future_is_a_schedule(desk: Desk) -> None:
+    await desk.campaigns.create(a_wish(start_at_ms=desk.now_ms + 60_000))
+    assert (await desk.campaigns.move("c1", "start")).state is SourceState.SCHEDULED
+    assert (await desk.campaigns.status("c1")).state == "scheduled"
+    desk.now_ms += 60_000
+    assert (await desk.campaigns.status("c1")).state == "running"
+
+
+async def test_its_end_is_foretold_from_rate_and_places(desk: Desk) -> None:
+    campaign = await desk.campaigns.create(a_wish())
+    await desk.campaigns.move("c1", "start")
+    rows = [(f"49151{n:08}", ["Ada"]) for n in range(600)]
+    await desk.intake.accept_rows(campaign, rows)
+    status = await desk.campaigns.status("c1")
+    assert status.eta_ms == desk.now_ms + 86_700_000  # 250 now, 250 a day later, 100 then
+    assert remaining(status.counts) == 600
+    assert shown_counts(status.counts)["waiting"] == {"template": 600}  # never told of to it
+
+
+async def test_a_campaign_nobody_made_is_unknown(desk: Desk) -> None:
+    with pytest.raises(UnknownNameError):
+        await desk.campaigns.status("c9")

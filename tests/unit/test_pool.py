@@ -1,0 +1,365 @@
+"""The workers: never more than there is room for, nothing lost, and an orderly end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from adapters.memory.ledger import MemoryLedger
+from engine.delivery import Delivery
+from engine.errors import LedgerAwayError
+from engine.events import Event, JobBroke, JobsSettled, LedgerFailed, PoolDrained
+from engine.model import JobState, Lane, PortfolioId, Priority, SenderId, SourceState
+from engine.opaque import OpaqueCodec
+from engine.outcomes import Accepted, InDoubt, Outcome
+from engine.pool import Pool
+from engine.ports import Answer, Ask, Batch, Letter, Rescued, Settled, Settlement
+from engine.terms import Terms
+from tests.builders import (
+    LANE,
+    SENDER,
+    TEMPLATE,
+    a_lane,
+    a_portfolio,
+    a_row,
+    a_sender,
+    a_shared_message,
+    a_source,
+    a_template,
+)
+from tests.virtual_time import VirtualTimeLoop, run_virtual
+
+P = PortfolioId("P")
+CODES = a_lane(source="direct:codes", priority=Priority.AUTHENTICATION)
+
+
+class World:
+    """A memory ledger with a fault or two, a messenger that takes its time, and one pool."""
+
+    def __init__(self, loop: VirtualTimeLoop, concurrency: int) -> None:
+        self.loop = loop
+        self.ledger = MemoryLedger(Terms(), loop.now_ms)
+        self.events: list[Event] = []
+        self.sent: list[tuple[float, str]] = []
+        self.claims = 0
+        self.settles = 0
+        self.lose_claims = 0
+        self.lose_settles = 0
+        self.open = self.open_most = 0
+        self.took_s = 0.1
+        self.broken: Exception | None = None
+        delivery = Delivery(
+            ledger=self.ledger,
+            contents=self.ledger,
+            messenger=self,
+            opaque=OpaqueCodec(b"secret"),
+            emit=self.events.append,
+            now_us=loop.now_us,
+            rng=Random(1),
+            lease_ms=30_000,
+        )
+        self.pool = Pool(
+            ledger=self,  # type: ignore[arg-type]  # the calls a pool makes
+            delivery=delivery,
+            worker="w1",
+            concurrency=concurrency,
+            emit=self.events.append,
+            now_us=loop.now_us,
+            rng=Random(2),
+        )
+
+    async def send(self, letter: Letter) -> Outcome:
+        self.sent.append((self.loop.time(), letter.job.lane.source))
+        if self.broken is not None:
+            raise self.broken
+        await asyncio.sleep(self.took_s)
+        return Accepted(f"wamid.{len(self.sent)}")
+
+    async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
+        self.claims += 1
+        answers = await self.ledger.claim(asks)
+        if self.lose_claims:
+            self.lose_claims -= 1
+            raise LedgerAwayError("the reply got lost")
+        self.open += sum(len(answer.jobs) for answer in answers)
+        self.open_most = max(self.open_most, self.open)
+        return answers
+
+    async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
+        self.settles += 1
+        settled = await self.ledger.settle(portfolio, settlements)
+        if self.lose_settles:
+            self.lose_settles -= 1
+            raise LedgerAwayError("the reply got lost")
+        self.open -= len(settlements)
+        return settled
+
+    async def rescue(self, portfolio: PortfolioId) -> Rescued:
+        return await self.ledger.rescue(portfolio)
+
+    async def prepare(self, mps: int = 80) -> None:
+        await self.ledger.put_portfolio(P, a_portfolio(1_000))
+        await self.ledger.put_sender(P, SENDER, a_sender(throughput_mps=mps))
+        await self.ledger.put_template(P, TEMPLATE, a_template())
+        for lane in (LANE, CODES):
+            await self.ledger.put_source(P, lane.source, a_source())
+            await self.ledger.put_content(P, lane.source, a_shared_message())
+
+    async def feed(self, jobs: int, lane: Lane = LANE, first: int = 1) -> None:
+        rows = [a_row(number, content=1) for number in range(first, first + jobs)]
+        [answer] = await self.ledger.enqueue([Batch(P, lane, rows)])
+        self.pool.wake(P, answer.due_at_ms)
+
+    def run(self) -> None:
+        self.pool.serve([P])
+        self.pool.start()
+
+    async def states(self, lane: Lane = LANE) -> dict[JobState, int]:
+        return (await self.ledger.counts(P, lane.source)).states
+
+    def told(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def live(story: Callable[[World], Awaitable[None]], concurrency: int = 20, mps: int = 80) -> World:
+    async def main(loop: VirtualTimeLoop) -> World:
+        world = World(loop, concurrency)
+        await world.prepare(mps)
+        world.run()
+        await story(world)
+        await world.pool.abandon()
+        return world
+
+    return run_virtual(main)
+
+
+def test_all_jobs_are_sent_once_and_settled_in_batches() -> None:
+    async def story(world: World) -> None:
+        await world.feed(200)
+        await asyncio.sleep(4)
+        assert await world.states() == {JobState.ACCEPTED: 200}
+
+    world = live(story, mps=1_000)
+    assert len(world.sent) == 200
+    assert world.settles <= 60
+    assert sum(len(event.journeys) for event in world.told(JobsSettled)) == 200
+
+
+def test_never_more_is_claimed_than_there_is_room_for() -> None:
+    async def story(world: World) -> None:
+        world.took_s = 1.0
+        await world.feed(200)
+        await asyncio.sleep(30)
+        assert await world.states() == {JobState.ACCEPTED: 200}
+
+    world = live(story, concurrency=20, mps=1_000)
+    assert world.open_most == 18, "a tenth is kept for those who wait at a login"
+
+
+def test_a_code_leaves_at_once_while_a_campaign_fills_the_pool() -> None:
+    async def story(world: World) -> None:
+        world.took_s = 5.0
+        await world.feed(200)
+        await asyncio.sleep(2)
+        began_s = world.loop.time()
+        await world.feed(1, CODES)
+        await asyncio.sleep(1)
+        at_s = next(at_s for at_s, source in world.sent if source == CODES.source)
+        assert at_s - began_s < 0.025
+
+    live(story, mps=1_000)
+
+
+def test_a_full_pool_does_not_spin_when_only_low_priorities_wait() -> None:
+    async def story(world: World) -> None:
+        world.took_s = 10.0
+        await world.feed(200)
+        await asyncio.sleep(1)
+        before = world.claims
+        await asyncio.sleep(5)
+        assert world.claims - before <= 5 * 1_000 / 20
+
+    live(story, mps=1_000)
+
+
+def test_an_idle_pool_hardly_asks() -> None:
+    async def story(world: World) -> None:
+        await asyncio.sleep(1)
+        before = world.claims
+        await asyncio.sleep(600)
+        assert world.claims - before <= 20
+
+    live(story)
+
+
+def test_jobs_leave_at_their_send_times() -> None:
+    async def story(world: World) -> None:
+        await world.feed(20)
+        await asyncio.sleep(4)
+
+    world = live(story, mps=10)
+    times = [at_s for at_s, _ in world.sent]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert min(gaps) >= 0.0999
+    assert max(gaps) <= 0.103
+
+
+def test_a_lost_claim_is_asked_again_and_loses_nothing() -> None:
+    async def story(world: World) -> None:
+        world.lose_claims = 2
+        await world.feed(10)
+        await asyncio.sleep(5)
+        assert await world.states() == {JobState.ACCEPTED: 10}
+
+    world = live(story)
+    assert len(world.sent) == 10
+    assert {event.call for event in world.told(LedgerFailed)} == {"claim"}
+
+
+def test_outcomes_are_kept_until_they_are_recorded() -> None:
+    async def story(world: World) -> None:
+        world.lose_settles = 6
+        await world.feed(10)
+        await asyncio.sleep(20)
+        assert await world.states() == {JobState.ACCEPTED: 10}
+        assert world.pool.unrecorded == 0
+
+    assert len(live(story).sent) == 10
+
+
+def test_an_error_of_ours_in_one_send_is_a_doubt_and_the_others_go_on() -> None:
+    async def story(world: World) -> None:
+        world.broken = ZeroDivisionError("ours")
+        await world.feed(1)
+        await asyncio.sleep(1)
+        world.broken = None
+        await world.feed(5, first=2)
+        await asyncio.sleep(1)
+        assert await world.states() == {JobState.ACCEPTED: 5, JobState.IN_DOUBT: 1}
+
+    world = live(story)
+    assert [type(event.outcome) for event in world.told(JobBroke)] == [InDoubt]
+
+
+def test_a_listener_that_raises_stops_nothing() -> None:
+    async def story(world: World) -> None:
+        class Deaf(list[Event]):
+            def append(self, _: Event) -> None:
+                raise RuntimeError
+
+        world.pool._tell = None  # type: ignore[assignment]  # never used but through its guard
+        world.events = Deaf()
+        await world.feed(5)
+        await asyncio.sleep(1)
+        assert await world.states() == {JobState.ACCEPTED: 5}
+
+    live(story)
+
+
+def test_a_stop_gives_buffered_jobs_back() -> None:
+    async def story(world: World) -> None:
+        await world.feed(50, CODES)
+        await asyncio.sleep(0.01)
+        await world.ledger.put_source(P, CODES.source, a_source(state=SourceState.PAUSED))
+        world.pool.stop_heard(P, CODES.source)
+        before = len(world.sent)
+        await asyncio.sleep(3)
+        assert len(world.sent) == before
+        states = await world.states(CODES)
+        assert states == {JobState.ACCEPTED: before, JobState.WAITING: 50 - before}
+
+    live(story, mps=10)
+
+
+def test_a_drain_returns_what_was_not_begun_and_waits_for_what_was() -> None:
+    async def story(world: World) -> None:
+        world.took_s = 2.0
+        await world.feed(50, CODES)
+        await asyncio.sleep(0.15)
+        await world.pool.drain(world.loop.now_ms() + 25_000)
+        begun = len(world.sent)
+        assert 0 < begun < 10
+        assert await world.states(CODES) == {
+            JobState.ACCEPTED: begun,
+            JobState.QUEUED: 50 - begun,
+        }
+        assert world.loop.time() < 3
+
+    world = live(story, mps=20)
+    [drained] = world.told(PoolDrained)
+    assert (drained.doubted, drained.unrecorded) == (0, 0)
+    assert drained.returned > 0
+
+
+def test_a_drain_ends_in_time_and_what_remains_is_in_doubt() -> None:
+    async def story(world: World) -> None:
+        world.took_s = 60.0
+        await world.feed(5)
+        await asyncio.sleep(0.2)
+        deadline_ms = world.loop.now_ms() + 5_000
+        await world.pool.drain(deadline_ms)
+        assert world.loop.now_ms() <= deadline_ms
+        assert await world.states() == {JobState.IN_DOUBT: 5}
+
+    assert live(story).told(PoolDrained) == [PoolDrained(0, 5, 0)]
+
+
+def test_a_drain_without_a_ledger_ends_in_time_and_says_what_it_could_not_record() -> None:
+    async def story(world: World) -> None:
+        await world.feed(5)
+        world.lose_settles = 10**6
+        await asyncio.sleep(1)
+        deadline_ms = world.loop.now_ms() + 5_000
+        await world.pool.drain(deadline_ms)
+        assert world.loop.now_ms() <= deadline_ms + 1
+
+    assert live(story).told(PoolDrained) == [PoolDrained(0, 0, 5)]
+
+
+def test_a_portfolio_that_is_not_served_any_more_is_left_alone() -> None:
+    async def story(world: World) -> None:
+        world.pool.serve([])
+        await world.feed(5)
+        await asyncio.sleep(2)
+        assert world.sent == []
+        world.pool.serve([P])
+        await asyncio.sleep(2)
+        assert len(world.sent) == 5
+
+    live(story)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
+def test_the_smallest_pools_work_too(concurrency: int) -> None:
+    async def story(world: World) -> None:
+        await world.feed(10)
+        await asyncio.sleep(5)
+        assert await world.states() == {JobState.ACCEPTED: 10}
+
+    live(story, concurrency=concurrency)
+
+
+def test_a_portfolio_whose_ledger_fails_does_not_hold_up_the_others() -> None:
+    other, sender = PortfolioId("Q"), SenderId("other")
+
+    async def story(world: World) -> None:
+        claim = world.claim
+
+        async def failing(asks: Sequence[Ask]) -> list[Answer]:
+            if any(ask.portfolio == other for ask in asks):
+                raise LedgerAwayError("its node is away")
+            return await claim(asks)
+
+        world.claim = failing  # type: ignore[method-assign]
+        world.pool._claimer._ledger = world  # type: ignore[assignment]
+        await world.ledger.put_sender(other, sender, a_sender())
+        world.pool.serve([P, other])
+        await asyncio.sleep(1)
+        await world.feed(10)
+        await asyncio.sleep(1)
+        assert await world.states() == {JobState.ACCEPTED: 10}
+
+    live(story)

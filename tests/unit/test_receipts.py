@@ -1,0 +1,126 @@
+"""Statuses become receipts of the right portfolio, job and moment."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.errors import LedgerAwayError
+from engine.events import Event, StatusesForeign, StatusesReceived
+from engine.model import DeliveryStatus, JobKey, PortfolioId, RecipientKey
+from engine.opaque import OpaqueCodec
+from engine.ports import Receipt, Received
+from engine.receipts import ReceiptFolder, StatusSeen
+
+CODEC = OpaqueCodec(b"secret")
+PERSON = RecipientKey(b"8 bytes.")
+OURS = CODEC.encode(JobKey(2, 5), 3, PERSON)
+SEEN = StatusSeen("101", "wamid.1", "delivered", 1_800_000_000, "491510", OURS)
+RECEIPT = Receipt(
+    JobKey(2, 5),
+    3,
+    PERSON,
+    DeliveryStatus.DELIVERED,
+    1_800_000_000_999,
+    "wamid.1",
+    counted=True,
+    undelivered=False,
+)
+
+
+class Box:
+    """Receipts that remember what they got."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[PortfolioId, list[Receipt]]] = []
+        self.is_away = False
+
+    async def receive(self, portfolio: PortfolioId, receipts: list[Receipt]) -> Received:
+        if self.is_away:
+            raise LedgerAwayError("away")
+        self.batches.append((portfolio, receipts))
+        return Received([], [])
+
+    async def open_window(self, *_: object) -> None:
+        raise NotImplementedError
+
+
+def a_folder(box: Box, events: list[Event]) -> ReceiptFolder:
+    portfolios = {"101": PortfolioId("A"), "201": PortfolioId("B")}
+    return ReceiptFolder(
+        receipts=box,  # type: ignore[arg-type]  # a list is a Sequence
+        opaque=CODEC,
+        portfolio_of=portfolios.get,
+        key_of=lambda digits: RecipientKey(digits.encode().ljust(8, b"_")[:8]),
+        undelivered=lambda code: code == 131026,
+        emit=events.append,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, {}, id="delivered"),
+        pytest.param({"status": "sent"}, {"status": DeliveryStatus.SENT}, id="sent"),
+        pytest.param({"status": "played"}, {"status": DeliveryStatus.READ}, id="played is read"),
+        pytest.param({"pricing_free": True}, {"counted": False}, id="inside a service window"),
+        pytest.param(
+            {"status": "failed", "code": 131026},
+            {"status": DeliveryStatus.UNDELIVERED, "code": 131026, "undelivered": True},
+            id="failed for sure",
+        ),
+        pytest.param(
+            {"status": "failed", "code": 1},
+            {"status": DeliveryStatus.UNDELIVERED, "code": 1, "undelivered": False},
+            id="failed, perhaps after all reached",
+        ),
+        pytest.param(
+            {"opaque": "the caller's"},
+            {"key": None, "attempt": 0, "recipient": RecipientKey(b"491510__")},
+            id="foreign but reached: it counts",
+        ),
+    ],
+)
+def test_a_status_is_one_receipt(changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    folded = a_folder(Box(), []).fold([replace(SEEN, **changes)])
+    assert folded == {"A": [replace(RECEIPT, **expected)]}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"status": "deleted"}, id="a status that proves nothing"),
+        pytest.param({"opaque": "", "status": "sent"}, id="foreign and not yet reached"),
+        pytest.param({"opaque": OURS[:-1] + "0", "status": "failed"}, id="forged"),
+    ],
+)
+def test_what_proves_nothing_is_left_out(changes: dict[str, Any]) -> None:
+    assert a_folder(Box(), []).fold([replace(SEEN, **changes)]) == {}
+
+
+async def test_batches_keep_their_order_and_their_portfolio() -> None:
+    box, events = Box(), list[Event]()
+    statuses = [
+        replace(SEEN, status="read"),
+        replace(SEEN, phone_number_id="201"),
+        replace(SEEN, phone_number_id="999"),
+        SEEN,
+    ]
+    await a_folder(box, events).receive(statuses)
+    assert box.batches == [
+        ("A", [replace(RECEIPT, status=DeliveryStatus.READ), RECEIPT]),
+        ("B", [RECEIPT]),
+    ]
+    assert [type(event) for event in events] == [
+        StatusesForeign,
+        StatusesReceived,
+        StatusesReceived,
+    ]
+
+
+async def test_a_ledger_that_is_away_is_heard_of_and_nothing_is_told_as_done() -> None:
+    box, events = Box(), list[Event]()
+    box.is_away = True
+    with pytest.raises(LedgerAwayError):
+        await a_folder(box, events).receive([SEEN])
+    assert events == []
