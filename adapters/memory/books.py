@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from adapters.memory.enqueue import waiting_jobs
-from adapters.memory.slot import LaneState, Slot
+from adapters.memory.records import LaneState
+from adapters.memory.slot import Slot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, SourceState
 from engine.ports import Counts, JobView, Quota
 
@@ -61,11 +62,9 @@ def _add(totals: dict[K, int], name: K, by: int) -> None:
 
 def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
     """Return where one job stands."""
-    if not 0 < key.lane <= len(slot.lanes):
+    if not 0 < key.lane <= len(slot.lanes) or not 0 < key.sequence <= slot.lane_of(key).last:
         return None
     lane = slot.lane_of(key)
-    if not 0 < key.sequence <= lane.last:
-        return None
     if (done := slot.done.get(key)) is not None:
         return JobView(key, done.state, done.fence, done.delivery, code=done.code, wamid=done.wamid)
     if (opened := slot.open.get(key)) is not None:

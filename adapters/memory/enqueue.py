@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.memory.slot import Job, LaneState, Slot, SourceStateOf
+from adapters.memory.records import Job, LaneState, SourceStateOf
+from adapters.memory.slot import Slot
 from engine.model import Gate, JobKey, JobState, Lane, Row, SourceState
 from engine.ports import Batch, Enqueued, NotNew, SourceSpec
 from engine.quota import DAY_MS

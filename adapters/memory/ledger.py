@@ -8,7 +8,8 @@ from dataclasses import replace
 from adapters.memory import books, enqueue, rescue, restore, settle
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
-from adapters.memory.slot import SenderState, Slot, SourceStateOf
+from adapters.memory.records import SenderState, SourceStateOf
+from adapters.memory.slot import Slot
 from engine.errors import UnknownNameError
 from engine.model import (
     Category,
@@ -180,7 +181,11 @@ class MemoryLedger:
         slot.sequence += 1
 
     async def close_account(
-        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+        self,
+        portfolio: PortfolioId,
+        waba: WabaId,
+        until_ms: int,
+        reason: str,  # noqa: ARG002  # the port's: for whoever logs
     ) -> None:
         """See Catalog.close_account."""
         slot, now_ms = self.slot(portfolio)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from adapters.memory.records import Done
 from adapters.memory.settle import accept, cancel_repeat, close
-from adapters.memory.slot import Done, Slot
+from adapters.memory.slot import Slot
 from engine.model import DELIVERY_RANK, DeliveryStatus, JobKey, JobState
 from engine.ports import Receipt, Received
 
@@ -16,22 +17,26 @@ def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
     for receipt in receipts:
         at_ms = min(receipt.at_ms, now_ms)
         if receipt.key is None:
-            _count_foreign(slot, receipt, at_ms, now_ms)
+            _count_arrival(slot, "", receipt, at_ms, now_ms)
         elif 0 < receipt.key.lane <= len(slot.lanes):
             _settle(slot, receipt, receipt.key, now_ms, answer)
             _annotate(slot, receipt, receipt.key, at_ms, now_ms)
+            if receipt.key not in slot.open and receipt.key not in slot.done:
+                # Its job was cancelled while it waited for a repeat: the first copy arrived.
+                scope = slot.scope(slot.lane_of(receipt.key).lane.sender)
+                _count_arrival(slot, scope, receipt, at_ms, now_ms)
     slot.sequence += 1
     answer.sequence = slot.sequence
     answer.due_at_ms = slot.next_due_ms(now_ms)
     return answer
 
 
-def _count_foreign(slot: Slot, receipt: Receipt, at_ms: int, now_ms: int) -> None:
-    """Count a delivery somebody else sent from the same portfolio."""
-    window = slot.window("")
-    if receipt.counted and receipt.status in REACHED:
-        if at_ms > window.scores.get(receipt.recipient, 0):
-            window.replace(receipt.recipient, 0, at_ms, now_ms)
+def _count_arrival(slot: Slot, scope: str, receipt: Receipt, at_ms: int, now_ms: int) -> None:
+    """Count a delivery that no job here stands for: somebody else's, or a cancelled job's."""
+    window = slot.window(scope)
+    is_later = at_ms > window.scores.get(receipt.recipient, 0)
+    if receipt.counted and receipt.status in REACHED and is_later:
+        window.replace(receipt.recipient, 0, at_ms, now_ms)
 
 
 def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received) -> None:
@@ -40,7 +45,7 @@ def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Rece
     failed = receipt.status is DeliveryStatus.UNDELIVERED
     if opened is None:
         if key in slot.repeating and not failed:
-            cancel_repeat(slot, key, now_ms, receipt.wamid)
+            cancel_repeat(slot, key, receipt.wamid)
             answer.cancelled_repeats.append(key)
         return
     if not failed:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from adapters.memory.records import Open
 from adapters.memory.settle import doubt
-from adapters.memory.slot import Open, Slot
+from adapters.memory.slot import Slot
 from engine.model import JobKey, JobState, parse_key
 from engine.ports import Rescued
 from engine.terms import CLAIMS_MAX, RESCUE_MAX

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapters.memory.enqueue import append
-from adapters.memory.slot import Job, LaneState, Open, Slot, SourceStateOf
+from adapters.memory.records import Job, LaneState, Open, SourceStateOf
+from adapters.memory.slot import Slot
 from engine.model import JobState, Lane
 from engine.ports import Batch, Claimed, Enqueued, SourceSpec
 

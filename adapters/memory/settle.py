@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from adapters.memory.slot import Job, LaneState, Open, Slot
+from adapters.memory.records import Job, LaneState, Open
+from adapters.memory.slot import Slot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.pace import PAIR_BURST, PAIR_INTERVAL_MS
@@ -18,7 +19,7 @@ def settle(slot: Slot, settlements: list[Settlement], now_ms: int) -> Settled:
     for settlement in settlements:
         opened = slot.open.get(settlement.key)
         if opened is None or opened.job.fence != settlement.attempt:
-            _take_as_evidence(slot, settlement, now_ms)
+            _take_as_evidence(slot, settlement)
             answer.ignored.append(settlement.key)
         else:
             _apply(slot, opened, settlement.outcome, now_ms, answer)
@@ -149,7 +150,7 @@ def _strike(slot: Slot, lane: LaneState, answer: Settled) -> None:
         answer.closed.append((Gate.TEMPLATE, f"{pair[0]}|{pair[1]}"))
 
 
-def _take_as_evidence(slot: Slot, settlement: Settlement, now_ms: int) -> None:
+def _take_as_evidence(slot: Slot, settlement: Settlement) -> None:
     """Let an outcome that comes after its lease prove what it can, and move nothing backwards."""
     outcome = settlement.outcome
     if not isinstance(outcome, Accepted):
@@ -158,10 +159,10 @@ def _take_as_evidence(slot: Slot, settlement: Settlement, now_ms: int) -> None:
     if done is not None:
         done.wamid = done.wamid or outcome.wamid
     elif settlement.key in slot.repeating:
-        cancel_repeat(slot, settlement.key, now_ms, outcome.wamid)
+        cancel_repeat(slot, settlement.key, outcome.wamid)
 
 
-def cancel_repeat(slot: Slot, key: JobKey, now_ms: int, wamid: str) -> None:
+def cancel_repeat(slot: Slot, key: JobKey, wamid: str) -> None:
     """End a job that waits for a repeat: its first copy was accepted after all."""
     slot.repeating.discard(key)
     lane = slot.lane_of(key)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import deque
-from dataclasses import dataclass, field
-
+from adapters.memory.records import Done, Job, LaneState, Open, SenderState, SourceStateOf
+from adapters.memory.timeline import Timeline
 from engine.fairness import Ring
 from engine.model import (
     Category,
@@ -20,144 +18,9 @@ from engine.model import (
     SourceState,
     TemplateStatus,
 )
-from engine.pace import SendSlots
-from engine.ports import FOREVER_MS, PortfolioSpec, SenderSpec, SourceSpec, TemplateSpec
+from engine.ports import FOREVER_MS, PortfolioSpec, TemplateSpec
 from engine.quota import Limit, Window
 from engine.terms import Terms
-
-
-@dataclass(slots=True)
-class Job:
-    """One job while it is not ended."""
-
-    key: JobKey
-    recipient: RecipientKey
-    tail: bytes
-    content: int
-    repeats_max: int
-    expires_at_ms: int
-    due_ms: int
-    fence: int = 0  # grows with every claim; a settle must know it
-    failures: int = 0  # definite failures: the attempts it has spent
-    repeats: int = 0  # copies that followed a doubt
-
-
-@dataclass(slots=True)
-class Open:
-    """A claimed job: in flight, or in doubt."""
-
-    job: Job
-    since_ms: int  # when its lease ends, or since when it is in doubt
-    counted: bool  # whether that moment is its proof in the window
-    doubted: bool = False
-
-    @property
-    def hold_ms(self) -> int:
-        """Return its proof in the window; 0 when it does not count."""
-        return self.since_ms if self.counted else 0
-
-
-@dataclass(slots=True)
-class Done:
-    """An ended job."""
-
-    state: JobState
-    fence: int
-    mark_ms: int  # its proof in the window; 0 when it has none
-    recipient: RecipientKey
-    code: int = 0
-    wamid: str = ""
-    delivery: DeliveryStatus = DeliveryStatus.NONE
-
-
-@dataclass(slots=True)
-class LaneState:
-    """A lane's queue, its jobs parked for a place, and its standing in the rings."""
-
-    number: int
-    lane: Lane
-    queue: deque[Job] = field(default_factory=deque)
-    parked: deque[Job] = field(default_factory=deque)
-    last: int = 0  # sequence of the newest job
-    passed: int = 0
-    wait_passed: int = 0
-    ghosts: int = 0  # queued rows whose job has ended by late evidence
-    asleep: bool = False
-
-
-@dataclass(slots=True)
-class SenderState:
-    """A sender's send times, its gate, and its turn for the lower priorities' share."""
-
-    spec: SenderSpec
-    slots: SendSlots
-    closed_until_ms: int = 0
-    turn: int = 0
-    share: int = 0
-
-
-@dataclass(slots=True)
-class SourceStateOf:
-    """A source's spec, what it has seen, and its books."""
-
-    spec: SourceSpec
-    lanes: list[int] = field(default_factory=list)
-    contents: list[bytes] = field(default_factory=list)
-    seen: dict[bytes, tuple[JobKey, bytes, int]] = field(default_factory=dict)
-    ring_lanes: dict[tuple[str, int], int] = field(default_factory=dict)
-    enqueued: int = 0
-    states: dict[JobState, int] = field(default_factory=dict)
-    waiting: dict[Gate, int] = field(default_factory=dict)
-    delivery: dict[DeliveryStatus, int] = field(default_factory=dict)
-
-
-class Timeline:
-    """Things by the moment they are due; ties go by name, as a sorted set has it."""
-
-    def __init__(self) -> None:
-        self._moments: dict[str, int] = {}
-        self._order: list[tuple[int, str]] = []
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._moments
-
-    def put(self, name: str, at_ms: int) -> None:
-        """Make `name` due at `at_ms`, whatever it was before."""
-        self.drop(name)
-        self._moments[name] = at_ms
-        insort(self._order, (at_ms, name))
-
-    def sooner(self, name: str, at_ms: int) -> None:
-        """Make `name` due at `at_ms` unless it is due before."""
-        if self._moments.get(name, FOREVER_MS + 1) > at_ms:
-            self.put(name, at_ms)
-
-    def drop(self, name: str) -> None:
-        """Forget `name`."""
-        at_ms = self._moments.pop(name, None)
-        if at_ms is not None:
-            del self._order[bisect_left(self._order, (at_ms, name))]
-
-    def moment(self, name: str) -> int:
-        """Return when `name` is due; KeyError when it is not."""
-        return self._moments[name]
-
-    def first_ms(self) -> int:
-        """Return when the next one is due; FOREVER_MS when there is none."""
-        return self._order[0][0] if self._order else FOREVER_MS
-
-    def due(self, now_ms: int, most: int) -> list[str]:
-        """Return up to `most` names due at `now_ms`, the earliest first."""
-        names: list[str] = []
-        for at_ms, name in self._order[:most]:
-            if at_ms > now_ms:
-                break
-            names.append(name)
-        return names
-
-    def names(self) -> set[str]:
-        """Return all names."""
-        return set(self._moments)
 
 
 class Slot:
@@ -253,9 +116,9 @@ class Slot:
     def closed_gate(self, lane: Lane) -> tuple[Gate, str] | None:
         """Return the gate that holds a whole lane, with its key; None when it may be served."""
         off = self.terms.gates_off
-        if Gate.SOURCE not in off:
-            if self.sources[lane.source].spec.state is not SourceState.RUNNING:
-                return (Gate.SOURCE, lane.source)
+        state = self.sources[lane.source].spec.state
+        if Gate.SOURCE not in off and state is not SourceState.RUNNING:
+            return (Gate.SOURCE, lane.source)
         if lane.template and Gate.TEMPLATE not in off:
             spec = self.templates.get(lane.template)
             if spec is None or spec.status is not TemplateStatus.APPROVED:

@@ -36,6 +36,7 @@ from engine.ports import (
 )
 from engine.terms import Terms
 
+KEYED, PLAIN = 1, 2  # how a batch's rows are known: enqueue.lua
 RUN_MAX = 1_000  # values one script call may carry per run: Lua's unpack ends near 8,000
 
 
@@ -73,7 +74,8 @@ class Calls:
     def enqueue(self, batch: Batch, now_ms: int) -> Call:
         """Return the call that queues a batch."""
         lane, rows = batch.lane, batch.rows
-        keyed = any(row.fingerprint for row in rows)
+        packed = pack_alike(rows, now_ms)
+        form = PLAIN if packed is not None else KEYED * any(row.fingerprint for row in rows)
         arguments: list[Argument] = [
             self._terms.queue_max,
             lane.source,
@@ -81,11 +83,14 @@ class Calls:
             lane.template,
             int(lane.priority),
             len(rows),
-            int(keyed),
+            form,
         ]
-        arguments += [pack_row(row) for row in rows]
-        if any(row.dedupe for row in rows):
-            arguments += [row.dedupe + row.fingerprint for row in rows]
+        if packed is not None:
+            arguments += packed
+        else:
+            arguments += [pack_row(row) for row in rows]
+            if any(row.dedupe for row in rows):
+                arguments += [row.dedupe + row.fingerprint for row in rows]
         return self.call("enqueue", batch.portfolio, now_ms, arguments)
 
     def claim(self, ask: Ask, now_ms: int) -> Call:
@@ -113,9 +118,7 @@ class Calls:
         """Return the call that settles what ran out."""
         return self.call("rescue", portfolio, now_ms, self._doubts)
 
-    def receive(
-        self, portfolio: PortfolioId, receipts: Sequence[Receipt], now_ms: int
-    ) -> Call:
+    def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt], now_ms: int) -> Call:
         """Return the call that folds statuses."""
         arguments: list[Argument] = [*self._doubts, len(receipts)]
         for receipt in receipts:
@@ -150,9 +153,7 @@ class Calls:
         ]
         return self.call("enqueue_restore", batch.portfolio, now_ms, arguments)
 
-    def restore_claimed(
-        self, portfolio: PortfolioId, jobs: Sequence[Claimed], now_ms: int
-    ) -> Call:
+    def restore_claimed(self, portfolio: PortfolioId, jobs: Sequence[Claimed], now_ms: int) -> Call:
         """Return the call that puts jobs back under their leases."""
         arguments: list[Argument] = [
             len(jobs),
@@ -162,6 +163,35 @@ class Calls:
             *[int(job.counted) for job in jobs],
         ]
         return self.call("claim_restore", portfolio, now_ms, arguments)
+
+
+def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
+    """Return rows as they are queued, less their sequence; None when they are not a campaign's.
+
+    A campaign's rows are due now and known by their recipient: nothing is left to do for each.
+    """
+    packed: list[bytes] = []
+    due = now_ms.to_bytes(6, "big")
+    shared: tuple[int, int, int] | None = None
+    middle = b""
+    for row in rows:
+        recipient = row.recipient
+        if row.dedupe is not recipient or row.not_before_ms or row.fingerprint:
+            return None
+        its = (row.repeats_max, row.content, row.expires_at_ms)
+        if its != shared:
+            shared = its
+            middle = b"".join(
+                (
+                    b"\0\0\0\0",
+                    bytes((row.repeats_max,)),
+                    row.content.to_bytes(2, "big"),
+                    row.expires_at_ms.to_bytes(6, "big"),
+                    due,
+                )
+            )
+        packed.append(recipient + middle + row.tail)
+    return packed
 
 
 def pack_row(row: Row) -> bytes:
@@ -259,9 +289,7 @@ def read_refusals(flat: Reply) -> list[Refusals]:
 def settled(reply: Reply) -> Settled:
     """Read what settle.lua answers."""
     sequence, due_ms, ignored, closed = reply
-    pairs = [
-        (Gate(closed[i].decode()), closed[i + 1].decode()) for i in range(0, len(closed), 2)
-    ]
+    pairs = [(Gate(closed[i].decode()), closed[i + 1].decode()) for i in range(0, len(closed), 2)]
     return Settled(keys(ignored), pairs, sequence, due_ms)
 
 

@@ -1,9 +1,13 @@
-"""redis-py's connections, with a write that neither loses a cancellation nor makes a task."""
+"""redis-py's connections, with a write that neither loses a cancellation nor makes a task.
+
+And with commands packed by hiredis, in C: redis-py does so in its blocking connections only.
+"""
 
 import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
+import hiredis
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -12,6 +16,7 @@ from redis.asyncio.connection import (
 )
 from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import DataError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 
@@ -47,6 +52,16 @@ async def _send(
         raise
 
 
+def _pack(_self: AbstractConnection, *arguments: Any) -> list[bytes]:  # noqa: ANN401 (redis-py's)
+    """Write a command in the protocol; a name of two words is two arguments."""
+    name = arguments[0]
+    words = (name.encode() if isinstance(name, str) else name).split()
+    try:
+        return [hiredis.pack_command((*words, *arguments[1:]))]
+    except TypeError as error:
+        raise DataError(str(error)) from error
+
+
 def _pieces(command: bytes | str | Iterable[bytes]) -> Iterable[bytes]:
     if isinstance(command, str):
         return (command.encode(),)
@@ -57,30 +72,35 @@ class TcpConnection(Connection):
     """A connection to `redis://`."""
 
     send_packed_command = _send
+    pack_command = _pack
 
 
 class TlsConnection(SSLConnection):
     """A connection to `rediss://`."""
 
     send_packed_command = _send
+    pack_command = _pack
 
 
 class UnixConnection(UnixDomainSocketConnection):
     """A connection to `unix://`."""
 
     send_packed_command = _send
+    pack_command = _pack
 
 
 class MasterConnection(SentinelManagedConnection):
     """A connection to whom the sentinels call the master."""
 
     send_packed_command = _send
+    pack_command = _pack
 
 
 class TlsMasterConnection(SentinelManagedSSLConnection):
     """The same with TLS."""
 
     send_packed_command = _send
+    pack_command = _pack
 
 
 BY_SCHEME: Final[dict[str, type[AbstractConnection]]] = {

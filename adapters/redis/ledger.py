@@ -98,9 +98,7 @@ class RedisLedger:
             answers.append(calls.answer(reply, lanes, now_ms))
         return answers
 
-    async def settle(
-        self, portfolio: PortfolioId, settlements: Sequence[Settlement]
-    ) -> Settled:
+    async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle."""
         call = self._calls.settle(portfolio, settlements, self._now_ms())
         return calls.settled((await self._scripts.run([call]))[0])
@@ -134,9 +132,7 @@ class RedisLedger:
             self._client.hmget(keys.lane(portfolio, number), names),
         )
         try:
-            source, sender, template, priority = [
-                (value or b"").decode() for value in await asked
-            ]
+            source, sender, template, priority = [(value or b"").decode() for value in await asked]
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
         return Lane(source, SenderId(sender), template, Priority(int(priority)))
@@ -165,9 +161,7 @@ class RedisLedger:
         arguments = [spec.places, by_number, spec.used_before, *ceilings]
         await self._one("portfolio_put", portfolio, arguments)
 
-    async def put_sender(
-        self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec
-    ) -> None:
+    async def put_sender(self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec) -> None:
         """See Catalog.put_sender."""
         limit = self._specs.get(portfolio, PortfolioSpec(0))
         ceilings = _ceilings(spec.places, limit)
@@ -181,9 +175,7 @@ class RedisLedger:
         ]
         await self._one("sender_put", portfolio, arguments)
 
-    async def put_template(
-        self, portfolio: PortfolioId, template: str, spec: TemplateSpec
-    ) -> None:
+    async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
         arguments = [template, spec.status.value, spec.category.value]
         await self._one("template_put", portfolio, arguments)
@@ -194,7 +186,11 @@ class RedisLedger:
         await self._one("source_put", portfolio, arguments)
 
     async def close_account(
-        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+        self,
+        portfolio: PortfolioId,
+        waba: WabaId,
+        until_ms: int,
+        reason: str,  # noqa: ARG002  # the port's: for whoever logs
     ) -> None:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms])

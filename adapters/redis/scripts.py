@@ -42,9 +42,7 @@ def read_scripts() -> dict[str, str]:
         if path.name.endswith(".lua")
     }
     return {
-        name: assemble(name, texts)
-        for name in texts
-        if not name.startswith(("part_", "gate_"))
+        name: assemble(name, texts) for name in texts if not name.startswith(("part_", "gate_"))
     }
 
 

@@ -62,6 +62,10 @@ promote()
 local due = {}
 for i, name in ipairs(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now, 'LIMIT', 0, 64)) do
   due[i] = load_sender(name)
+  if due[i].has_sleepers and not due[i].closed then
+    call('HSET', due[i].key, 'sleepers', '0')
+    open_gate('sender', name)
+  end
 end
 local scopes = waiting_now()
 for _, sender in ipairs(due) do serve_share(sender) end

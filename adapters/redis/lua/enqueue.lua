@@ -17,7 +17,8 @@
 -- ARGV[11]  template      its template, empty for free-form,
 -- ARGV[12]  priority      and its priority, 0 to 3
 -- ARGV[13]  count         rows that follow
--- ARGV[14]  keyed         1 when dedupe values come with a fingerprint of the body
+-- ARGV[14]  form          1: dedupe values come with a fingerprint of the body; 2: rows come as
+--                         they are queued, less their sequence, due now and known by recipient
 -- ARGV[15]  rows          `count` rows without sequence and due; not_before 6 stands first
 -- ARGV[16]  dedupes       `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
 --
@@ -58,41 +59,65 @@ local function find_lane()
   return lane_of(number)
 end
 
-local known, keys_today = {}, nil
 local why = refused()
 if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
 local lane = find_lane()
 local last = tonumber(call('HGET', lane.key, 'last'))
-local first, fresh, seen, keys = last + 1, {}, {}, {}
-if argv[dedupes_from] then
-  known, keys_today = look_up(source_name, argv, dedupes_from, rows, keyed)
-end
-local new_here = {}
-for i = 1, rows do
-  local dedupe = argv[dedupes_from + i - 1]
-  local own = dedupe and sub(dedupe, 1, 8) or ''
-  local record = known[i] or own ~= '' and new_here[own]
-  if record then
-    note_known(i - 1, record, sub(dedupe, 9, 16))
-  else
-    last = last + 1
-    local packed = argv[rows_from + i - 1]
-    local not_before_ms = number6(packed, 1)
-    local row = bytes5(last) .. sub(packed, 7, 27)
-      .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
-    if not_before_ms > now then
-      delay(lane, row, not_before_ms, 'schedule')
+local first, fresh, seen, keys, keys_today = last + 1, {}, {}, {}, nil
+
+-- take_plain: the rows of a campaign are queued as they come.
+local function take_plain()
+  local dedupes, here, at = {}, {}, 0
+  for i = 1, rows do dedupes[i] = sub(argv[14 + i], 1, 8) end
+  local hits = call('SMISMEMBER', tag .. 'seen:' .. source_name, unpack(dedupes))
+  local is_now = now == tonumber(argv[1])
+  local due = bytes6(now)
+  for i = 1, rows do
+    local own = dedupes[i]
+    if hits[i] == 1 or here[own] then
+      note_known(i - 1, '', '')
     else
-      fresh[#fresh + 1] = row
-    end
-    if own ~= '' then
-      new_here[own] = keyed and sub(dedupe, 9, 16) .. lane.number .. '.' .. text(last) or ''
-      seen[#seen + 1] = own
-      keys[#keys + 1] = own
-      keys[#keys + 1] = new_here[own]
+      last, at, here[own] = last + 1, at + 1, true
+      local packed = argv[14 + i]
+      if not is_now then packed = sub(packed, 1, 21) .. due .. sub(packed, 28) end
+      fresh[at], seen[at] = bytes5(last) .. packed, own
     end
   end
 end
+
+local function take_each()
+  local known, new_here = {}, {}
+  if argv[dedupes_from] then
+    known, keys_today = look_up(source_name, argv, dedupes_from, rows, keyed)
+  end
+  for i = 1, rows do
+    local dedupe = argv[dedupes_from + i - 1]
+    local own = dedupe and sub(dedupe, 1, 8) or ''
+    local record = known[i] or own ~= '' and new_here[own]
+    if record then
+      note_known(i - 1, record, sub(dedupe, 9, 16))
+    else
+      last = last + 1
+      local packed = argv[rows_from + i - 1]
+      local not_before_ms = number6(packed, 1)
+      local row = bytes5(last) .. sub(packed, 7, 27)
+        .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
+      if not_before_ms > now then
+        delay(lane, row, not_before_ms, 'schedule')
+      else
+        fresh[#fresh + 1] = row
+      end
+      if own ~= '' then
+        new_here[own] = keyed and sub(dedupe, 9, 16) .. lane.number .. '.' .. text(last) or ''
+        seen[#seen + 1] = own
+        keys[#keys + 1] = own
+        keys[#keys + 1] = new_here[own]
+      end
+    end
+  end
+end
+
+if argv[14] == '2' then take_plain() else take_each() end
 if #fresh > 0 then call('RPUSH', lane.queue, unpack(fresh)) end
 if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
 if #keys > 0 and keyed then

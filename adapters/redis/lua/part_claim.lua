@@ -43,12 +43,13 @@ local function load_sender(name)
   local sender = senders[name]
   if sender then return sender end
   local h = call('HMGET', tag .. 's:' .. name, 'waba', 'nominal', 'learned', 'next_us', 'raised',
-    'closed', 'turn', 'share')
-  sender = { name = name, key = tag .. 's:' .. name, known = h[1], wants = FOREVER, fields = {} }
+    'closed', 'turn', 'share', 'sleepers')
+  sender = { name = name, key = tag .. 's:' .. name, known = h[1], wants = FOREVER, fields = {},
+    has_sleepers = h[9] == '1' }
   senders[name] = sender
   sender_order[#sender_order + 1] = sender
   if not h[1] then
-    if not off.sender then sender.closed, sender.closed_until = 'sender', FOREVER end
+    sender.closed, sender.closed_until = 'sender', FOREVER
     return sender
   end
   sender.nominal, sender.learned = tonumber(h[2]), tonumber(h[3] or 0)

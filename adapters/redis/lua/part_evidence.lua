@@ -7,9 +7,10 @@ local marks, gone
 
 local function begin_evidence() marks, gone = {}, {} end
 
-local function count_foreign(receipt)
+-- count_arrival: a delivery that no job here stands for: somebody else's, or a cancelled job's.
+local function count_arrival(receipt, scope)
   if not receipt.counts or receipt.rank < DELIVERED then return end
-  local win = window('')
+  local win = window(scope)
   if receipt.at_ms > score_of(win, receipt.recipient) then
     replace(win, receipt.recipient, 0, receipt.at_ms)
   end

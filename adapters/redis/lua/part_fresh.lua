@@ -47,6 +47,7 @@ local function serve_fresh(sender, priority, at_most)
     local gate, key = closed_gate(lane)
     lane.from = sender
     if gate then
+      refuse(sender.name, gate)
       put_to_sleep(lane, gate, key)
     elseif has_row(lane, lane.fresh) then
       served = served + take_fresh(lane, ring)

@@ -21,7 +21,6 @@ local function grant(lane, row, recipient, horizon)
 end
 
 local function put_to_sleep(lane, gate, key)
-  refuse(lane.sender, gate)
   local passed = ring_leave(ring_key(lane), lane)
   if passed then
     lane.passed = passed
@@ -35,10 +34,7 @@ local function put_to_sleep(lane, gate, key)
   call('SADD', tag .. 'asleep:' .. gate .. ':' .. key, lane.number)
 end
 
-local function sender_ready(lane, priority)
-  local sender = load_sender(lane.sender)
-  lane.from = sender
-  if sender.closed then return false end
+local function sender_ready(sender, priority)
   if has_slot(sender, priority) then return true end
   sender.wants = min(sender.wants, ready_at(sender, priority))
   return false

@@ -22,7 +22,7 @@ end
 -- annotate: an ended job's delivery status moves up, and its mark with it.
 local function annotate(receipt)
   local packed, key = read_end(receipt)
-  if not packed then return end
+  if not packed then return false end
   local before = packed
   if #packed == 22 and receipt.wamid ~= '' then packed = packed .. receipt.wamid end
   local rank, lane = tonumber(sub(packed, 2, 2)), lane_of(receipt.number)
@@ -39,4 +39,5 @@ local function annotate(receipt)
     packed = move_mark(receipt, lane, packed)
   end
   if packed ~= before then write_mark(key, receipt.sequence, packed) end
+  return true
 end

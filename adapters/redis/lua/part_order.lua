@@ -24,9 +24,15 @@ local function serve_waiting(scope, priority)
     end
     steps = steps - 1
     local gate, key = closed_gate(lane)
+    local sender = not gate and load_sender(lane.sender)
+    lane.from = sender
     if gate then
+      refuse(lane.sender, gate)
       put_to_sleep(lane, gate, key)
-    elseif not sender_ready(lane, priority) then
+    elseif sender.closed then
+      put_to_sleep(lane, 'sender', lane.sender)
+      call('HSET', sender.key, 'sleepers', '1')
+    elseif not sender_ready(sender, priority) then
       over[number], passed_over = true, passed_over + 1
     elseif has_row(lane, lane.kept) then
       take_parked(lane, ring)

@@ -39,11 +39,14 @@ for i = 0, receipts - 1 do
   local number, sequence = string.match(receipt.job, '^(%d+)%.(%d+)$')
   receipt.number, receipt.sequence = tonumber(number), tonumber(sequence)
   if receipt.job == '' then
-    count_foreign(receipt)
+    count_arrival(receipt, '')
     note('0.0', receipt.rank, receipt.counts, receipt.recipient, receipt.at_ms)
   elseif receipt.number and receipt.number > 0 and receipt.number <= meta.lanes then
     settle_open(receipt, open_now[i + 1], settled, cancelled)
-    annotate(receipt)
+    if not annotate(receipt) and not open_now[i + 1] then
+      -- Its job was cancelled while it waited for a repeat: the first copy arrived.
+      count_arrival(receipt, scope_of(lane_of(receipt.number).sender))
+    end
     note(receipt.job, receipt.rank, receipt.counts, receipt.recipient, receipt.at_ms)
   end
 end

@@ -1,0 +1,86 @@
+"""The gates of a single job: may it go now, and where does it wait when it may not."""
+
+from __future__ import annotations
+
+from adapters.memory.records import Job, LaneState
+from adapters.memory.slot import Slot
+from adapters.memory.under_way import Claim
+from engine.model import Gate, JobState
+from engine.pace import pair_after_ms, pair_ready_at_ms
+from engine.quota import may_enter
+
+WINDOW_CLOSED_CODE = 131047  # Meta's own code for free-form outside the service window
+
+
+def examine(under_way: Claim, lane: LaneState, job: Job) -> bool:
+    """Return whether the job's own gates let it go; where not, it has been put where it belongs."""
+    slot, now_ms = under_way.slot, under_way.now_ms
+    off = slot.terms.gates_off
+    if job.repeats and job.key not in slot.repeating:
+        lane.ghosts -= 1
+        return False
+    if job.expires_at_ms and job.expires_at_ms <= now_ms and Gate.SCHEDULE not in off:
+        return _end(under_way, job, JobState.EXPIRED)
+    if Gate.SUPPRESSION not in off and _is_suppressed(slot, lane, job):
+        under_way.refuse(lane.lane.sender, Gate.SUPPRESSION)
+        return _end(under_way, job, JobState.SUPPRESSED)
+    if not lane.lane.template and Gate.WINDOW not in off and not in_window(under_way, lane, job):
+        under_way.refuse(lane.lane.sender, Gate.WINDOW)
+        return _end(under_way, job, JobState.FAILED, WINDOW_CLOSED_CODE)
+    ready_ms = _pair_ready_ms(under_way, lane, job)
+    if ready_ms > now_ms and Gate.PAIR not in off:
+        under_way.refuse(lane.lane.sender, Gate.PAIR)
+        slot.delay(job, ready_ms, Gate.PAIR)
+        return False
+    return True
+
+
+def _end(under_way: Claim, job: Job, state: JobState, code: int = 0) -> bool:
+    under_way.slot.repeating.discard(job.key)
+    under_way.slot.end(job, state, code=code)
+    return False
+
+
+def _is_suppressed(slot: Slot, lane: LaneState, job: Job) -> bool:
+    category = slot.category(lane.lane)
+    return bool({(job.recipient, ""), (job.recipient, category.value)} & slot.suppressed)
+
+
+def in_window(under_way: Claim, lane: LaneState, job: Job) -> bool:
+    """Return whether the person's service window stays open for the guard longer."""
+    slot = under_way.slot
+    until_ms = slot.service_windows.get((lane.lane.sender, job.recipient), 0)
+    return until_ms > under_way.now_ms + slot.terms.guard_ms
+
+
+def pair_horizon_ms(under_way: Claim, lane: LaneState, job: Job) -> int:
+    """Return until when the pair's budget is spent, as far as the last sends tell."""
+    slot, now_ms = under_way.slot, under_way.now_ms
+    known_ms = slot.pairs.get((lane.lane.sender, job.recipient), 0)
+    if known_ms > now_ms:
+        return known_ms
+    window = slot.window(slot.scope(lane.lane.sender))
+    if not window.counts(job.recipient, now_ms):
+        return 0
+    return pair_after_ms(0, min(window.scores[job.recipient], now_ms))
+
+
+def _pair_ready_ms(under_way: Claim, lane: LaneState, job: Job) -> int:
+    horizon_ms = pair_horizon_ms(under_way, lane, job)
+    return pair_ready_at_ms(horizon_ms, under_way.now_ms)
+
+
+def has_place(under_way: Claim, lane: LaneState, job: Job) -> bool:
+    """Return whether the limit allows one more send to this person."""
+    slot, now_ms = under_way.slot, under_way.now_ms
+    if Gate.QUOTA in slot.terms.gates_off or in_window(under_way, lane, job):
+        return True
+    scope = slot.scope(lane.lane.sender)
+    limit = slot.limit(scope)
+    return may_enter(
+        counted=slot.window(scope).counts(job.recipient, now_ms),
+        used=under_way.taken(scope),
+        ceiling=limit.ceiling(lane.lane.priority),
+        places=limit.places,
+        priority=lane.lane.priority,
+    )
