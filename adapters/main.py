@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -150,7 +150,7 @@ def start(settings: Settings, *, has_api: bool, has_worker: bool) -> None:
 
 
 @contextmanager
-def ledger_server(settings: Settings) -> Iterator[str]:
+def ledger_server(settings: Settings) -> Generator[str]:
     """Give the address of the ledger's server; the embedded one is started and stopped here."""
     if settings.redis_url != "embedded":
         yield settings.redis_url

@@ -49,7 +49,7 @@ from engine.ports import (
 )
 from engine.quota import UNLIMITED, default_reserve
 
-Row = tuple[str, str, str]  # 12 digits, two fields of 10 characters
+Row = tuple[str, tuple[str, str]]  # 12 digits, two fields of 10 characters
 
 FIELDS = ("name", "code")
 API_KEY = "the-key-of-the-benchmarks-0123456789"
@@ -145,7 +145,7 @@ async def enqueue(place: Place, rows: Sequence[Row]) -> int:
     share = -(-len(rows) // len(kept.started))
     for place_of, campaign in enumerate(kept.started):
         part = rows[place_of * share : (place_of + 1) * share]
-        result = await kept.intake.accept_rows(campaign, [(row[0], row[1:]) for row in part])
+        result = await kept.intake.accept_rows(campaign, part)
         accepted += result.accepted
     return accepted
 
@@ -354,8 +354,8 @@ def _with_text(text: str) -> dict[str, object]:
 
 def _rendered(shared: dict[str, object]) -> bytes:
     """Return what the engine writes for a middling row."""
-    to, name, code = message.row(50_000)
-    tail = "\x1f".join(("+" + to, name, code)).encode()
+    to, fields = message.row(50_000)
+    tail = "\x1f".join(("+" + to, *fields)).encode()
     lane = Lane("campaign:offer", SenderId("1"), "", Priority.MARKETING)
     job = Claimed(
         JobKey(16, 50_000), 1, 0, FOREVER_MS, 0, RecipientKey(bytes(8)), 1, tail, lane, counted=True

@@ -23,9 +23,10 @@ def recipient(index: int) -> str:
     return str(491_700_000_000 + index)
 
 
-def row(index: int) -> tuple[str, str, str]:
+def row(index: int) -> tuple[str, tuple[str, str]]:
     """Return one recipient row of a campaign: 12 digits and two fields of 10 characters."""
-    return recipient(index), f"name{index % 1_000_000:06d}", f"code{index % 1_000_000:06d}"
+    fields = f"name{index % 1_000_000:06d}", f"code{index % 1_000_000:06d}"
+    return recipient(index), fields
 
 
 def template_body(to: str, template: str = CAMPAIGN_TEMPLATE) -> bytes:

@@ -88,9 +88,7 @@ class Recollection:
                 await self._assert_again(ask.portfolio, of)
         return answers
 
-    async def settle(
-        self, portfolio: PortfolioId, settlements: Sequence[Settlement]
-    ) -> Settled:
+    async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle."""
         answer = await self._ledger.settle(portfolio, settlements)
         of = self._of(portfolio, answer.sequence)

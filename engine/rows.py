@@ -69,7 +69,7 @@ def _pack_sound(
     """Return the chunk packed when every row is sound, else None."""
     width = len(sheet.fields)
     identities = canonical_chunk([row[0] for row in rows]) if rows else None
-    if identities is None or any(len(row[1]) != width for row in rows):
+    if identities is None or {len(row[1]) for row in rows} != {width}:
         return None
     if width:
         lines = [

@@ -1,8 +1,9 @@
 """An API with nothing behind it: memory ledger, memory registry, a key for each role."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
@@ -42,14 +43,16 @@ class Desk:
 
     async def call(
         self, method: str, path: str, body: object = None, key: str = ADMIN, **more: object
-    ) -> tuple[int, dict]:  # type: ignore[type-arg]  # JSON
+    ) -> tuple[int, dict[str, Any]]:
         """Return status and JSON of a call."""
         headers = {"Authorization": f"Bearer {key}"} | dict(more.pop("headers", {}))  # type: ignore[call-overload]
         response = await self.client.request(method, path, json=body, headers=headers, **more)  # type: ignore[arg-type]
         content = await response.json(content_type=None)
         return response.status, content
 
-    async def upload(self, campaign: str, body: object, kind: str = "text/csv", **headers: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    async def upload(
+        self, campaign: str, body: object, kind: str = "text/csv", **headers: str
+    ) -> tuple[int, dict[str, Any]]:
         """Return status and JSON of an upload."""
         all_headers = {"Authorization": f"Bearer {SEND}", "Content-Type": kind} | headers
         path = f"/v1/campaigns/{campaign}/recipients"
@@ -89,7 +92,7 @@ def a_job(**changes: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncIterator[Desk]:
+async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGenerator[Desk]:
     """Serve an API; furnished with a portfolio, a sender and three templates."""
     desk: Desk
 

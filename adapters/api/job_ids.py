@@ -25,7 +25,7 @@ class JobIds:
         """Return the id of a job of the portfolio with this number.
 
         >>> JobIds(b"secret").encode(1, JobKey(3, 17))
-        'pst.AAAAAQAAAAMAAAAAAAAAEXUYa-n_5MIR'
+        'pst.AAAAAQAAAAMAAAAAAAAAESJE2-e9XbFk'
         """
         place = _PLACE.pack(portfolio, key.lane, key.sequence)
         return PREFIX + base64.urlsafe_b64encode(place + self._mac(place)).decode().rstrip("=")

@@ -172,7 +172,7 @@ class Jobs:
             if not first:
                 raise
             stop = problem_of(error).code
-        last: dict[str, object] = msgspec.structs.asdict(summary) | {"read": first}
+        last: dict[str, object] = {**msgspec.structs.asdict(summary), "read": first}
         if stop:
             last["stopped"] = stop
         body = msgspec.json.Encoder().encode_lines([*rejects, last])

@@ -135,6 +135,7 @@ async def _watch(stage: Stage, total: int, console: Console, journey: asyncio.Ta
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         sent = progress.add_task("campaign sent  ", total=total)
         used = progress.add_task("window used    ", total=LIMIT)
+        status: dict[str, Any] = {}
         for turn in range(round(PATIENCE_S / LOOK_EVERY_S)):
             status = await stage.call("GET", f"/v1/campaigns/{CAMPAIGN}")
             quota = await stage.call("GET", f"/v1/portfolios/{PORTFOLIO}/quota")

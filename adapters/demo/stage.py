@@ -10,7 +10,7 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage() -> AsyncIterator[Stage]:
+async def open_stage() -> AsyncGenerator[Stage]:
     """Start the simulator and Penstock as the operator would, in a directory of their own."""
     with tempfile.TemporaryDirectory(prefix="penstock-demo-") as name:
         directory = Path(name)

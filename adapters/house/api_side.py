@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -12,6 +12,7 @@ from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.house.shared import House, listen, terms_of
+from adapters.house.waking import Evidence
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
@@ -25,7 +26,7 @@ from engine.receipts import ReceiptFolder
 
 
 @asynccontextmanager
-async def open_api(house: House) -> AsyncIterator[None]:
+async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
     settings, registry, ledger = house.settings, house.registry, house.ledger
     session = build_management_session()
@@ -38,7 +39,7 @@ async def open_api(house: House) -> AsyncIterator[None]:
     front = Front(
         registry=registry,
         ledger=ledger,
-        intake=SendJobs(ledger, registry.directory, house.recipients, house.emit),
+        intake=SendJobs(house.recollection, registry.directory, house.recipients, house.emit),
         campaigns=Campaigns(
             registry,
             ledger,
@@ -71,7 +72,7 @@ def _folder(house: House) -> ReceiptFolder:
         return known.portfolio_id if known else None
 
     return ReceiptFolder(
-        receipts=house.ledger,
+        receipts=Evidence(house.recollection, house.ledger),
         opaque=house.opaque,
         portfolio_of=portfolio_of,
         key_of=house.recipients.key,

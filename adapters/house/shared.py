@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 from aiohttp import web
+from redis import RedisError
 
 from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
 from adapters.house.waking import WakingLedger
+from adapters.knobs import shown
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus import Metrics
@@ -28,7 +30,7 @@ from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import ApiKey, Campaign, Role
-from engine.errors import EngineError
+from engine.errors import EngineError, LedgerAwayError
 from engine.events import (
     Event,
     GateClosed,
@@ -43,6 +45,7 @@ from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
 from engine.recipients import RecipientKeys
+from engine.recollection import Recollection
 from engine.terms import Terms
 
 REFRESH_EVERY_S: Final = 1.0
@@ -66,6 +69,7 @@ class House:
     client: Client
     registry: RedisRegistry
     ledger: WakingLedger
+    recollection: Recollection
     recipients: RecipientKeys
     opaque: OpaqueCodec
     job_ids: JobIds
@@ -163,16 +167,14 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, redis_url: str) -> AsyncIterator[House]:
+async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House]:
     """Build what both sides share; close it at the end."""
     reader = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(3)}"
     client = connect(redis_url)
     blocking = [connect_blocking(redis_url, block_ms=HINT_BLOCK_MS) for _ in range(2)]
     try:
-        for finding in await require_fit_server(client):
-            log.warning("redis", finding=str(finding))
         clock = Clock()
-        await clock.follow(lambda: _time_of(client))
+        await _meet(client, clock, settings)
         registry = RedisRegistry(client, Seal(secret_key(settings)))
         await registry.refresh()
         ledger = WakingLedger(client, terms_of(settings), clock.now_ms)
@@ -186,6 +188,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncIterator[House]
             client=client,
             registry=registry,
             ledger=ledger,
+            recollection=Recollection(ledger, ledger, ledger, clock.now_ms),
             recipients=RecipientKeys(await registry.secret("recipients")),
             opaque=OpaqueCodec(await registry.secret("opaque")),
             job_ids=JobIds(await registry.secret("job_ids")),
@@ -295,7 +298,26 @@ async def _tell_hints(house: House) -> None:
     await house.has_woken.wait()
     house.has_woken.clear()
     woken, house.woken = sorted(house.woken), set()
-    await house.hints.wake(woken)
+    try:
+        await house.hints.wake(woken)
+    except EngineError:
+        house.woken |= set(woken)  # with the next one
+        house.has_woken.set()
+        raise
+
+
+async def _meet(client: Client, clock: Clock, settings: Settings) -> None:
+    """Look at the server before anything is trusted to it, and set the clock by it."""
+    try:
+        for finding in await require_fit_server(client):
+            log.warning("redis", finding=str(finding))
+        await clock.follow(lambda: _time_of(client))
+    except (RedisError, OSError) as error:
+        address = shown("redis_url", settings.redis_url)
+        raise LedgerAwayError(
+            f"no answer from Redis at {address} ({type(error).__name__}): start it, or set "
+            "PENSTOCK_REDIS_URL to where it is, or to `embedded`"
+        ) from error
 
 
 async def _time_of(client: Client) -> int:

@@ -21,6 +21,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.recollection import Recollection
 
 Wake = Callable[[PortfolioId], None]
 
@@ -82,3 +83,11 @@ class WakingLedger(RedisLedger):
         if failed or received.settled or received.cancelled_repeats:
             self.wake(portfolio)
         return received
+
+
+class Evidence:
+    """The Receipts of a house: what is received is remembered, for a ledger that loses its tail."""
+
+    def __init__(self, recollection: Recollection, ledger: RedisLedger) -> None:
+        self.receive = recollection.receive
+        self.open_window = ledger.open_window

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from random import SystemRandom
 from typing import Final
@@ -15,7 +14,6 @@ from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
 from adapters.meta.client import MetaClient, build_session
-from adapters.meta.eager import write_at_once
 from engine.delivery import Delivery
 from engine.model import PortfolioId
 from engine.pool import Pool
@@ -25,10 +23,9 @@ GC_THRESHOLDS: Final = (20_000, 20, 100)  # PERFORMANCE: the largest single win 
 
 
 @asynccontextmanager
-async def open_worker(house: House, *, is_alone: bool) -> AsyncIterator[None]:
+async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     """Claim, send and settle; alone it shows its health and metrics on `metrics_listen`."""
     settings, clock = house.settings, house.clock
-    write_at_once(asyncio.get_running_loop())
     session = build_session()
     rng = SystemRandom()
     messenger = MetaClient(
@@ -40,7 +37,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncIterator[None]:
         objection=lambda job: delivery.objection(job, clock.now_us()),
     )
     delivery = Delivery(
-        ledger=house.ledger,
+        ledger=house.recollection,
         contents=house.ledger,
         messenger=messenger,
         opaque=house.opaque,
@@ -53,7 +50,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncIterator[None]:
         was_written=lambda letter: messenger.letter_was_written(letter.job),
     )
     pool = Pool(
-        ledger=house.ledger,
+        ledger=house.recollection,
         delivery=delivery,
         worker=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}",
         concurrency=settings.concurrency,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ from adapters.meta.news import (
 )
 from adapters.meta.parsing import parse
 from engine.directory import Registry, template_key
+from engine.errors import EngineError
 from engine.model import Category, PortfolioId, RecipientKey
 from engine.ports import Catalog, Contents, PortfolioSpec, Receipts, TemplateSpec
 from engine.quota import DAY_MS, default_reserve
@@ -80,8 +82,23 @@ class Folding:
         return await self._fold(await self._inbox.take_over(BODIES_MAX))
 
     async def _fold(self, entries: list[Entry]) -> int:
+        """Fold bodies together; only one that meets an error of ours is left where it is."""
         if not entries:
             return 0
+        try:
+            await self._fold_all(entries)
+        except EngineError:
+            raise  # the ledger is away: they stay, and come again
+        except Exception:
+            if len(entries) == 1:
+                self.folded["broken"] += 1
+                raise
+            for entry in entries:
+                with suppress(Exception):  # counted, and told by whoever takes it over
+                    await self._fold([entry])
+        return len(entries)
+
+    async def _fold_all(self, entries: list[Entry]) -> None:
         parsed = [parse(body) for _, body in entries]
         statuses = [status for each in parsed for status in each.statuses]
         await self._folder.receive([_seen(status) for status in statuses])
@@ -89,7 +106,6 @@ class Folding:
             await self._fold_rest(each)
         await self._inbox.drop([entry for entry, _ in entries])
         self.folded["statuses"] += len(statuses)
-        return len(entries)
 
     async def _fold_rest(self, parsed: Parsed) -> None:
         for inbound in parsed.inbound:

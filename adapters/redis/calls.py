@@ -191,7 +191,7 @@ def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
                 )
             )
         packed.append(recipient + middle + row.tail)
-    return packed
+    return packed or None
 
 
 def pack_row(row: Row) -> bytes:

@@ -60,8 +60,15 @@ def short_terms(**changes: Any) -> Terms:  # noqa: ANN401 (as Terms)
         Category.UTILITY: 4_000,
         Category.MARKETING: 9_000,
     }
-    named = {"window_ms": 60_000, "guard_ms": 200, "lease_ms": 5_000, "attempts_max": 3}
-    return Terms(**{**named, "doubt_ms": doubt_ms, **changes})
+    named: dict[str, Any] = {
+        "window_ms": 60_000,
+        "guard_ms": 200,
+        "lease_ms": 5_000,
+        "attempts_max": 3,
+    }
+    named["doubt_ms"] = doubt_ms
+    named |= changes
+    return Terms(**named)
 
 
 @dataclass
@@ -76,6 +83,7 @@ class History:
     counters: Counter[str] = field(default_factory=Counter)
     rows_made: int = 0
     jumps: int = 0
+    planned: list[Step] = field(default_factory=list)  # what has to follow at once
     touched: list[JobKey] = field(default_factory=list)  # whose state the last step may move
     outcomes: dict[JobKey, str] = field(default_factory=dict)  # what the last settle told of each
     seen: Counter[str] = field(default_factory=Counter)
@@ -117,9 +125,28 @@ class History:
     def step(self) -> Step:
         """Return the next step."""
         self.touched, self.outcomes = [], {}
+        if self.planned:
+            self.touched = [job.key for job in self.past[-1:]]
+            return self.planned.pop(0)
         kinds = [self._enqueue, self._claim, self._settle, self._receive, self._put, self._wait]
         weights = [14, 30, 26, 10, 8, 12]
         return self.rng.choices(kinds, weights)[0]()
+
+    def _cancel_under_way(self, job: Claimed) -> Step:
+        """Cancel the source of a job in flight, which comes back before or after that."""
+        self.past.append(job)
+        retried = self.rng.random() < 0.5
+        outcome: Outcome = Retry(131000, self.now_ms, "late") if retried else Unwritten("late")
+        settlements = [Settlement(job.key, job.attempt, outcome)]
+        cancelled = SourceSpec(SourceState.CANCELLED)
+        cancel: Step = ("put", _bind("put_source", job.lane.source, cancelled))
+        settle: Step = ("settle", lambda led: led.settle(PORTFOLIO, settlements))
+        first, second = (settle, cancel) if retried else (cancel, settle)
+        self.touched = [job.key]
+        self.counters[WORKERS[0]] += 1
+        claim: Step = ("claim", self._ask(WORKERS[0], self.counters[WORKERS[0]]))
+        self.planned = [second, claim]
+        return first
 
     # -- what may happen ----------------------------------------------------------------------
 
@@ -217,7 +244,7 @@ class History:
             return Retry(131000, later_ms, "unknown")
         if draw < 0.90:
             return Dropped(rng.choice([131026, 999]), "never", strikes=rng.random() < 0.6)
-        gate = rng.choice([Gate.PAIR, Gate.RATE, Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE])
+        gate = rng.choice([*[Gate.PAIR] * 4, Gate.RATE, Gate.RATE, *GATES_THAT_CLOSE])
         return Deferred(gate, 130429, later_ms, "slow")
 
     def _receive(self) -> Step:
@@ -277,12 +304,12 @@ class History:
     def _put_source(self) -> Step:
         states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED] * 2
         state = self.rng.choice([*states, SourceState.SCHEDULED, SourceState.CANCELLED])
-        if state is SourceState.CANCELLED and self.rng.random() < 0.4:
+        if state is SourceState.CANCELLED and self.rng.random() < 0.15:
             state = SourceState.RUNNING
         spec = SourceSpec(state, self.rng.choice([1, 2]), self.now_ms + 5_000)
         source = self.rng.choice(SOURCES)
         if state is SourceState.CANCELLED and self.claimed:
-            source = self.claimed[-1].lane.source  # with jobs in flight, to be put back or retried
+            return self._cancel_under_way(self.claimed.pop())
         return ("put", _bind("put_source", source, spec))
 
     def remember(self, jobs: list[Claimed]) -> None:

@@ -37,7 +37,7 @@ class Play:
         self.visits = Visits(self.history)
         terms = self.history.terms()
         self._memory = MemoryLedger(terms, self.history.clock)
-        self._redis = RedisLedger(client, terms, self.history.clock, tolerance_ms=0)
+        self.redis = RedisLedger(client, terms, self.history.clock, tolerance_ms=0)
         self._trail: deque[str] = deque(maxlen=3)
         self._at = 0
         self._steps = STEPS
@@ -64,7 +64,7 @@ class Play:
     async def _both(self, kind: str, do: Any) -> Any:  # noqa: ANN401 (each kind has its own)
         expected = await do(self._memory)
         try:
-            answer = await do(self._redis)
+            answer = await do(self.redis)
         except Exception as error:
             raise self._disagreement(kind, expected, error) from error
         if answer != expected:
@@ -82,7 +82,7 @@ class Play:
 
     async def _look(self) -> None:
         """Compare the books, the accounts of all windows, and some jobs."""
-        quota = await self._both("quota", lambda led: led.quota(PORTFOLIO))
+        quota = await self._both("quota", _bound("quota"))
         for source in SOURCES:
             if source in self._memory.slot(PORTFOLIO)[0].sources:
                 counts = await self._both("counts", _bound("counts", source))
@@ -101,7 +101,7 @@ class Play:
 
     async def _audit(self) -> None:
         """Let both recount everything: neither may find fault."""
-        wrong = await self._both("audit", lambda led: led.audit(PORTFOLIO))
+        wrong = await self._both("audit", _bound("audit"))
         if wrong:
             raise self._disagreement("audit", [], wrong)
 
@@ -125,5 +125,8 @@ async def play(seed: int, client: Redis, steps: int = STEPS) -> Counter[str]:
     return under_way.history.seen
 
 
-def _bound(name: str, argument: object) -> Any:  # noqa: ANN401
-    return lambda led: getattr(led, name)(PORTFOLIO, argument)
+def _bound(name: str, *arguments: object) -> Any:  # noqa: ANN401
+    def call(ledger: Any) -> Any:  # noqa: ANN401 (either ledger)
+        return getattr(ledger, name)(PORTFOLIO, *arguments)
+
+    return call

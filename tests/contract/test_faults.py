@@ -141,7 +141,7 @@ async def test_forgotten_scripts_are_loaded_again_for_several_calls(redis_client
     assert [len(answer.jobs) for answer in both] == [1, 1]
 
 
-async def test_a_loading_or_unreachable_server_is_away(proxy: TcpProxy, far_client: Redis) -> None:
+async def test_an_unreachable_server_is_away_and_heals(proxy: TcpProxy, far_client: Redis) -> None:
     ledger = a_ledger(far_client)
     await furnish(ledger)
     await proxy.refuse()

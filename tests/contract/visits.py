@@ -15,7 +15,7 @@ TRANSITIONS = (
     "waiting retry > in_flight",
     "waiting rate > in_flight",
     "waiting pair > in_flight",
-    "waiting retry > cancelled",
+    "waiting > cancelled",
     "in_flight > accepted",
     "in_flight > failed",
     "in_flight > queued",
@@ -88,6 +88,7 @@ class Visits:
         before = self._states.get(key, "queued")
         if before != name:
             self.seen[f"{before} > {name}"] += 1
+            self.seen["waiting > cancelled"] += before[:7] == "waiting" and name == "cancelled"
         self._states[key] = name
 
     def note_books(self, counts: Any, quota: Any) -> None:  # noqa: ANN401

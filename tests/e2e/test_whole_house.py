@@ -1,3 +1,5 @@
+"""The whole house, from HTTP in to webhook back, with the simulator of Meta as its judge."""
+
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,7 @@
 """The whole house in one process: API, worker and folding, with Meta's simulator outside."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ def a_world(**changes: object) -> World:
 @asynccontextmanager
 async def a_whole_house(
     redis_url: str, directory: Path, world: World | None = None, **settings: object
-) -> AsyncIterator[Whole]:
+) -> AsyncGenerator[Whole]:
     """Run the house against a simulated Meta, furnished as an operator would."""
     port = free_port()
     plan = world or a_world()

@@ -1,3 +1,5 @@
+"""Portfolios, senders, templates, keys and probes over HTTP."""
+
 import pytest
 
 from engine.directory import Role

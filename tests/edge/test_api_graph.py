@@ -1,3 +1,5 @@
+"""The drop-in Cloud API: Meta's shapes in and out."""
+
 import pytest
 
 from tests.front_desk import READ, SEND, SENDER, a_desk, a_message

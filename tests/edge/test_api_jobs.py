@@ -1,3 +1,5 @@
+"""Jobs over HTTP: one, many, a stream, and everything that is no job."""
+
 import io
 import json
 

@@ -1,3 +1,5 @@
+"""What is counted, under which labels, and that no number is among them."""
+
 import re
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -5,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from adapters.memory.ledger import MemoryLedger
 from adapters.prometheus import Metrics, Spread
 from engine.directory import Directory, Portfolio, Sender
-from engine.events import JobsClaimed, JobsEnqueued, JobsSettled, StatusesReceived
+from engine.events import JobsClaimed, JobsEnqueued, JobsSettled, Journey, StatusesReceived
 from engine.model import (
     DeliveryStatus,
     Gate,
@@ -17,7 +19,7 @@ from engine.model import (
     SenderId,
     WabaId,
 )
-from engine.outcomes import Accepted, Deferred, Dropped, Retry, Unwritten
+from engine.outcomes import Accepted, Deferred, Dropped, Outcome, Retry, Unwritten
 from engine.ports import Claimed, PortfolioSpec, Receipt, Refusals
 from engine.terms import Terms
 from tests.front_desk import a_template
@@ -42,7 +44,7 @@ def a_job(number: int = 1) -> Claimed:
     recipient = RecipientKey(b"8 bytes.")
     due_ms = NOW_MS - 70
     return Claimed(
-        JobKey(1, number), 1, NOW_MS * 1_000, NOW_MS, due_ms, recipient, 1, tail, LANE, True
+        JobKey(1, number), 1, NOW_MS * 1_000, NOW_MS, due_ms, recipient, 1, tail, LANE, counted=True
     )
 
 
@@ -58,14 +60,14 @@ async def samples(of: Metrics) -> dict[str, float]:
 
 async def test_outcomes_are_counted_by_sender_category_and_kind() -> None:
     counted = metrics()
-    outcomes = [
+    outcomes: list[Outcome] = [
         Accepted("wamid.1"),
         Unwritten("late"),
         Retry(131000, NOW_MS, "x"),
         Deferred(Gate.RATE, 130429, NOW_MS, "x"),
         Dropped(131026, "x"),
     ]
-    journeys = [(a_job(), outcome, NOW_MS * 1_000, 40_000) for outcome in outcomes]
+    journeys: list[Journey] = [(a_job(), each, NOW_MS * 1_000, 40_000) for each in outcomes]
     counted(JobsSettled(PORTFOLIO, journeys, [], 900))
     found = await samples(counted)
     for word in ("accepted", "unwritten", "retry", "deferred", "failed"):
@@ -114,7 +116,7 @@ async def test_many_people_make_no_more_series() -> None:
     counted = metrics()
     sizes: list[int] = []
     for _ in range(2):
-        journeys = [(a_job(n), Accepted("wamid"), 0, n) for n in range(1_000)]
+        journeys: list[Journey] = [(a_job(n), Accepted("wamid"), 0, n) for n in range(1_000)]
         counted(JobsSettled(PORTFOLIO, journeys, [], 1))
         sizes.append(len(await samples(counted)))
     assert sizes[0] == sizes[1]

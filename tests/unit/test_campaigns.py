@@ -1,3 +1,5 @@
+"""Campaigns: what may follow what, and how the end is foretold."""
+
 import pytest
 
 from adapters.memory.ledger import MemoryLedger

@@ -1,3 +1,5 @@
+"""The front door: each job in its place, each row once, the bulk path equal to the slow one."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

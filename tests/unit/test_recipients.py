@@ -1,3 +1,5 @@
+"""Recipients: one canonical text a person, one key, and why not."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,9 +1,11 @@
+"""Templates: what each wants filled in, and what does not fit it."""
+
 import pytest
 
 from engine.model import Category
 from engine.templates import Signature, check_message, signature_of, variables, why_not_text
 
-POSITIONAL = [
+POSITIONAL: list[dict[str, object]] = [
     {"type": "HEADER", "format": "TEXT", "text": "For {{1}}"},
     {"type": "BODY", "text": "Hi {{1}}, {{2}} and {{1}} again"},
     {
@@ -15,7 +17,7 @@ POSITIONAL = [
         ],
     },
 ]
-NAMED = [{"type": "BODY", "text": "Hi {{first_name}}, order {{order}}"}]
+NAMED: list[dict[str, object]] = [{"type": "BODY", "text": "Hi {{first_name}}, order {{order}}"}]
 
 
 def texts(*values: str) -> list[dict[str, object]]:
@@ -117,7 +119,10 @@ def test_named_variables_are_named_once_each() -> None:
 
 
 def test_a_media_header_wants_its_media() -> None:
-    image = [{"type": "HEADER", "format": "IMAGE"}, {"type": "BODY", "text": "Hi"}]
+    image: list[dict[str, object]] = [
+        {"type": "HEADER", "format": "IMAGE"},
+        {"type": "BODY", "text": "Hi"},
+    ]
     parameters: list[dict[str, object]] = [{"type": "image", "image": {"id": "1"}}]
     assert codes(image, {"components": [{"type": "header", "parameters": parameters}]}) == []
     assert codes(image, {"components": []}) == [("/template/components", "parameter_type")]

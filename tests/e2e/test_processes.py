@@ -1,0 +1,94 @@
+"""The program as an operator starts it: its first key, its refusals, its end; and the demo."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.redis_servers import free_port
+
+PROGRAM = (sys.executable, "-m", "adapters.main")
+ROOT = Path(__file__).parents[2]
+
+
+def an_environment(directory: Path, **settings: str) -> dict[str, str]:
+    """Return an environment without the settings of whoever runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if "PENSTOCK" not in name}
+    return kept | {"PENSTOCK_DATA_DIR": str(directory)} | settings
+
+
+async def a_process(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        *PROGRAM, *arguments, env=environment, cwd=ROOT, stdout=pipe, stderr=pipe
+    )
+
+
+async def until_ready(url: str) -> None:
+    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(url + "/readyz") as response:
+                    if response.ok:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.redis
+async def test_it_shows_its_first_key_once_and_ends_in_order(tmp_path: Path) -> None:
+    port = free_port()
+    environment = an_environment(tmp_path, PENSTOCK_LISTEN=f"127.0.0.1:{port}")
+    shown: list[re.Match[bytes] | None] = []
+    for _ in range(2):
+        process = await a_process(environment, "run")
+        await until_ready(f"http://127.0.0.1:{port}")
+        process.send_signal(signal.SIGTERM)
+        printed, logged = await asyncio.wait_for(process.communicate(), 20)
+        shown.append(re.search(rb"PENSTOCK_API_KEY=(psk_\S+)", printed))
+        assert process.returncode == 0, logged
+        assert b'"drained"' in logged
+        assert b"psk_" not in logged
+    assert shown[0] is not None
+    assert shown[1] is None
+    secret = (tmp_path / "secret.key").stat()
+    assert secret.st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "words"),
+    [
+        ({"PENSTOCK_WINDOW_SECONDS": "-1"}, 2, b"window_seconds"),
+        ({"PENSTOCK_LISTN": "x"}, 2, b"did you mean"),
+        ({"PENSTOCK_REDIS_URL": "redis://:hidden-word@127.0.0.1:1"}, 1, b"no answer from Redis"),
+    ],
+)
+async def test_what_is_wrong_at_the_start_is_said_in_a_sentence(
+    tmp_path: Path, settings: dict[str, str], status: int, words: bytes
+) -> None:
+    process = await a_process(an_environment(tmp_path, **settings), "run")
+    printed, logged = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == status
+    assert words in logged
+    assert b"Traceback" not in printed + logged
+    assert b"hidden-word" not in printed + logged
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize(("gates_off", "status"), [("", 0), ("quota", 1)])
+async def test_the_demo_is_passed_and_fails_without_its_gate(
+    tmp_path: Path, gates_off: str, status: int
+) -> None:
+    environment = an_environment(tmp_path, PENSTOCK_GATES_OFF=gates_off)
+    process = await a_process(environment, "demo")
+    printed, _ = await asyncio.wait_for(process.communicate(), 140)
+    assert process.returncode == status, printed.decode()
+    if gates_off:
+        assert f"rule {gates_off} broken".encode() in printed
