@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from engine.books import Books, Counts, Quota
 from engine.contents import compile_shared
 from engine.directory import Campaign, Registry, Sender
 from engine.errors import InvalidJobError, UnknownNameError
@@ -21,7 +22,7 @@ from engine.model import (
     SourceState,
     TemplateStatus,
 )
-from engine.ports import Books, Catalog, Contents, Counts, Quota, SourceSpec
+from engine.ports import Catalog, Contents, SourceSpec
 
 SENDERS_MAX = 1_000
 RESERVED_FIELDS = ("to", "key")

@@ -9,10 +9,12 @@ from random import Random
 from engine.delivery import NowUs
 from engine.errors import LedgerError
 from engine.events import Emit, JobsClaimed, JobsRescued, LedgerFailed, LoopFailed
+from engine.model import Gate
 from engine.ports import FOREVER_MS, Answer, Ask, Claimed, Ledger
 from engine.served import Room, Served, low_count, trouble_ms
 
 ASKS_MAX = 64  # portfolios in one call
+SLOW_US = 5_000  # a call that takes longer is for too many: at 20 ms its first jobs are too late
 MOST = 256  # jobs in one wish: as many steps as a claim takes
 CLAIM_EVERY_MS = 4  # send times lie 10 ms ahead: a rhythm of 4 loses none of them
 WOKEN_EVERY_MS = 1
@@ -48,6 +50,7 @@ class Claimer:
         self._taken = taken
         self._served = served
         self._look_every_ms = look_every_ms
+        self._together_max = ASKS_MAX
         self._room_worth_it = max(1, room.concurrency // 4)
         self._bell: asyncio.Future[None] | None = None
         self._alone: set[asyncio.Task[None]] = set()
@@ -76,7 +79,7 @@ class Claimer:
             now_ms = self._now_us() // 1_000
             due, next_ms = self._look_around(now_ms)
             alone = [served for served in due if served.troubles]
-            together = [served for served in due if not served.troubles][:ASKS_MAX]
+            together = [served for served in due if not served.troubles][: self._together_max]
             for served in alone:
                 self._ask_alone(served)
             if together:
@@ -123,7 +126,7 @@ class Claimer:
             return WOKEN_EVERY_MS
         if served.empties:
             return min(EMPTY_MOST_MS, 1 << served.empties)
-        room = self._room.free_low if served.lacked_low else self._room.free
+        room = self._room.low_now if served.lacked_low else self._room.free
         if served.is_more and room >= self._room_worth_it:
             return 0
         return LOW_EVERY_MS if room <= 0 else CLAIM_EVERY_MS
@@ -160,6 +163,10 @@ class Claimer:
                 self._lose(served, ask, error)
             raise
         took_us = self._now_us() - began_us
+        if took_us > SLOW_US and len(group) > 1:
+            self._together_max = len(group) // 2
+        elif took_us < SLOW_US // 2:
+            self._together_max = min(ASKS_MAX, self._together_max + 1)
         for served, ask, answer in zip(group, asks, answers, strict=True):
             self._take(served, ask, answer, took_us)
 
@@ -171,7 +178,7 @@ class Claimer:
             return ask
         room = self._room
         most = max(0, min(MOST, max(1, room.free // sharers), room.free))
-        low = max(0, min(most, max(1, room.free_low // sharers), room.free_low))
+        low = max(0, min(most, max(1, room.low_now // sharers), room.low_now))
         room.take(most, low)
         return Ask(served.portfolio, self._worker, served.counter, most, low, served.sequence)
 
@@ -206,7 +213,8 @@ class Claimer:
         served.looked_at_ms = served.asked_at_ms
         served.is_more = answer.more
         served.lacked_low = low >= ask.low and len(jobs) < ask.most
-        served.empties = served.empties + 1 if answer.more and not jobs else 0
+        is_in_vain = answer.more and not jobs and not _has_moved(answer)
+        served.empties = served.empties + 1 if is_in_vain else 0
         if jobs:
             self._taken(served, jobs)
 
@@ -260,3 +268,8 @@ class Claimer:
             doubted, repeated, unknown = rescued.doubted, rescued.repeated, rescued.unknown
             self._tell(JobsRescued(served.portfolio, doubted, repeated, unknown))
         self.ring()
+
+
+def _has_moved(answer: Answer) -> bool:
+    """Return whether jobs were put behind their gates: then the next wish finds fewer of them."""
+    return any(refusal.gate is not Gate.RATE for refusal in answer.refusals)

@@ -2,18 +2,22 @@
 
 80 messages a second a number, 1,000 after an upgrade, 20 in coexistence, in and out together:
 https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput
-One message per 6 seconds to the same person, with bursts of up to 45 borrowed from the future:
+One message per 6 seconds to the same person; a burst of up to 45 within 6 seconds is borrowed from
+the future and must be paid back whole (20 at once: two minutes) before the next message:
 https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 SECOND_US = 1_000_000
 
 PAIR_INTERVAL_MS = 6_000
 PAIR_BURST = 44  # Meta allows 45; one is kept for jitter on the way
+PAIR_BURST_FOR_MS = 5_000  # of Meta's six seconds, for the same reason
+PAIR_SLACK_MS = 500  # how much later than our reserved moment Meta may have begun to count
 
 # How far ahead a send time may lie when a job is claimed. Low priorities stay close, so that
 # a login code that comes now waits behind at most this much of a campaign.
@@ -24,6 +28,7 @@ LATE_MS = 20  # a send time further past than this is not used any more
 
 DECREASE = (7, 10)  # what is left of the rate after Meta said "too fast"
 INCREASE_SHARE = 50  # back up by 1/50 of the nominal rate a second
+STEP_MS = 1_000  # one decrease, or one step up, at most in this time
 JUDGED_FOR_MS = 10_000  # an error of a send older than this says nothing about today's rate
 
 
@@ -71,7 +76,7 @@ class SendSlots:
         One decrease per second of send times; what was sent before the last one, or long ago,
         does not count again.
         """
-        if self.decreased_at_ms and sent_at_ms < self.decreased_at_ms + 1_000:
+        if self.decreased_at_ms and sent_at_ms < self.decreased_at_ms + STEP_MS:
             return False
         if now_ms - sent_at_ms > JUDGED_FOR_MS:
             return False
@@ -83,7 +88,7 @@ class SendSlots:
 
     def learn_up(self, now_ms: int) -> None:
         """Raise a learned rate by one step a second until it is nominal again."""
-        if not self.learned_mps or now_ms - self.raised_at_ms < 1_000:
+        if not self.learned_mps or now_ms - self.raised_at_ms < STEP_MS:
             return
         self.raised_at_ms = now_ms
         self.learned_mps += max(1, self.nominal_mps // INCREASE_SHARE)
@@ -91,15 +96,37 @@ class SendSlots:
             self.learned_mps = 0
 
 
-def pair_ready_at_ms(horizon_ms: int, now_ms: int) -> int:
-    """Return when one more message may go to a pair whose budget is spent until `horizon_ms`.
+class PairSpent(NamedTuple):
+    """What a pair has borrowed: until when it is paid back, and by how many messages."""
 
-    `now_ms` when at once. Each message moves the horizon six seconds on; a burst may run ahead
-    of the clock by PAIR_BURST messages.
+    until_ms: int
+    messages: int
+
+    def is_owed(self, now_ms: int) -> bool:
+        """Return whether something is still to be paid back."""
+        return self.until_ms + PAIR_SLACK_MS > now_ms
+
+
+NOTHING_SPENT = PairSpent(0, 0)
+
+
+def pair_ready_at_ms(spent: PairSpent, now_ms: int) -> int:
+    """Return when one more message may go to a pair; `now_ms` when at once.
+
+    >>> first = pair_after(NOTHING_SPENT, 10_000)
+    >>> pair_ready_at_ms(first, 11_000), pair_ready_at_ms(first, 15_500)
+    (11000, 16500)
     """
-    return max(now_ms, horizon_ms - (PAIR_BURST - 1) * PAIR_INTERVAL_MS)
+    if not spent.is_owed(now_ms):
+        return now_ms
+    began_ms = spent.until_ms - spent.messages * PAIR_INTERVAL_MS
+    if now_ms < began_ms + PAIR_BURST_FOR_MS and spent.messages < PAIR_BURST:
+        return now_ms
+    return spent.until_ms + PAIR_SLACK_MS
 
 
-def pair_after_ms(horizon_ms: int, now_ms: int) -> int:
-    """Return the pair's horizon after one message at `now_ms`."""
-    return max(horizon_ms, now_ms) + PAIR_INTERVAL_MS
+def pair_after(spent: PairSpent, now_ms: int) -> PairSpent:
+    """Return what a pair has borrowed after one message at `now_ms`."""
+    if not spent.is_owed(now_ms):
+        return PairSpent(now_ms + PAIR_INTERVAL_MS, 1)
+    return PairSpent(spent.until_ms + PAIR_INTERVAL_MS, spent.messages + 1)

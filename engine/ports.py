@@ -1,4 +1,4 @@
-"""The sockets in the wall: what the engine asks of its ledger and of the road to Meta, in batches."""
+"""The sockets in the wall: what the engine asks of its ledger and of the road to Meta."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from engine.model import (
     DeliveryStatus,
     Gate,
     JobKey,
-    JobState,
     Lane,
     PortfolioId,
     RecipientKey,
@@ -335,65 +334,6 @@ class Contents(Protocol):
         self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
     ) -> None:
         """Take a suppression back."""
-        ...
-
-
-# --- books -------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Quota:
-    """A window's account at this moment."""
-
-    limit: int
-    used: int
-    debt: int
-    reserved: int
-    available: int
-    next_free_at_ms: int | None
-
-
-@dataclass(slots=True)
-class Counts:
-    """A source's books: each job in exactly one state, each accepted one in one delivery status."""
-
-    enqueued: int
-    states: dict[JobState, int]
-    waiting: dict[Gate, int]
-    delivery: dict[DeliveryStatus, int]
-
-
-@dataclass(slots=True)
-class JobView:
-    """Where one job stands."""
-
-    key: JobKey
-    state: JobState
-    attempt: int = 0
-    delivery: DeliveryStatus = DeliveryStatus.NONE
-    gate: Gate | None = None
-    until_ms: int | None = None
-    code: int = 0
-    wamid: str = ""
-
-
-class Books(Protocol):
-    """Reading, without changing anything."""
-
-    async def quota(self, portfolio: PortfolioId, sender: SenderId | None = None) -> Quota:
-        """Return the account of the portfolio's window, or of one sender's."""
-        ...
-
-    async def counts(self, portfolio: PortfolioId, source: str) -> Counts:
-        """Return the books of one source."""
-        ...
-
-    async def job(self, portfolio: PortfolioId, key: JobKey) -> JobView | None:
-        """Return where a job stands; None when there is no such job."""
-        ...
-
-    async def audit(self, portfolio: PortfolioId) -> list[str]:
-        """Recount everything from the raw state; return what does not agree, best empty."""
         ...
 
 

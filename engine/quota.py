@@ -100,6 +100,9 @@ class Window:
         self.span_ms = span_ms
         self.scores: dict[RecipientKey, int] = {}
         self.proofs: dict[RecipientKey, list[int]] = {}
+        self.arrivals: dict[
+            RecipientKey, int
+        ] = {}  # latest delivery no open or ended job stands for
         self._order: list[tuple[int, RecipientKey]] = []
 
     def used(self, now_ms: int) -> int:
@@ -115,16 +118,20 @@ class Window:
 
         Proofs that no longer count are forgotten on the way.
         """
-        score = self.scores.get(recipient, 0)
-        proofs = self.proofs.get(recipient) or ([score] if score else [])
-        proofs = list(proofs)
+        proofs = self._proofs_of(recipient)
         if old_ms in proofs:
             proofs.remove(old_ms)
         if with_ms:
             proofs.append(with_ms)
+        self._store(recipient, proofs, now_ms - self.span_ms)
+
+    def prove(self, recipient: RecipientKey, at_ms: int, now_ms: int) -> None:
+        """Note a delivery that no job stands for; the same one told again changes nothing."""
         cut_ms = now_ms - self.span_ms
-        proofs = [moment for moment in proofs if moment > cut_ms]
-        self._store(recipient, proofs)
+        if at_ms > cut_ms:
+            proofs = self._proofs_of(recipient)
+            self.arrivals[recipient] = max(self.arrivals.get(recipient, 0), at_ms)
+            self._store(recipient, proofs, cut_ms)
 
     def frees_at_ms(self, places: int, now_ms: int) -> int | None:
         """Return when fewer than `places` people will count if nothing else happens.
@@ -142,21 +149,33 @@ class Window:
         for _, recipient in self._order[:first]:
             self.scores.pop(recipient, None)
             self.proofs.pop(recipient, None)
+            self.arrivals.pop(recipient, None)
         del self._order[:first]
 
     def _first_counted(self, now_ms: int) -> int:
         return bisect_right(self._order, (now_ms - self.span_ms, b"\xff" * 9))
 
-    def _store(self, recipient: RecipientKey, proofs: list[int]) -> None:
+    def _proofs_of(self, recipient: RecipientKey) -> list[int]:
+        if recipient in self.proofs or recipient in self.arrivals:
+            return list(self.proofs.get(recipient, ()))
+        score = self.scores.get(recipient, 0)
+        return [score] if score else []
+
+    def _store(self, recipient: RecipientKey, proofs: list[int], cut_ms: int) -> None:
         score = self.scores.pop(recipient, None)
         if score is not None:
             del self._order[bisect_left(self._order, (score, recipient))]
         self.proofs.pop(recipient, None)
-        if not proofs:
+        proofs = [moment for moment in proofs if moment > cut_ms]
+        arrival_ms = self.arrivals.pop(recipient, 0)
+        moments = [*proofs, arrival_ms] if arrival_ms > cut_ms else proofs
+        if not moments:
             return
-        self.scores[recipient] = max(proofs)
-        insort(self._order, (max(proofs), recipient))
-        if len(proofs) > 1:
+        self.scores[recipient] = max(moments)
+        insort(self._order, (max(moments), recipient))
+        if len(moments) > len(proofs):
+            self.arrivals[recipient] = arrival_ms
+        if len(moments) > 1:
             self.proofs[recipient] = proofs
 
 

@@ -14,6 +14,7 @@ from engine.templates import PARAMETER_MAX, SPACES_MAX, why_not_text
 US = "\x1f"  # between recipient and fields, and between fields
 RS = "\x1e"  # between rows while a chunk is checked as one text
 _CONTROL = re.compile(r"[\x00-\x1d\x7f]")
+_BLANK = re.compile(r"\x1f\s")  # maybe a field of spaces; there are more of them than one thinks
 _SPACES = " " * (SPACES_MAX + 1)
 
 
@@ -108,7 +109,7 @@ def _is_sound(text: str, rows: int, width: int) -> bool:
         text.count(US) == rows * width
         and text.count(RS) == rows - 1
         and (width == 0 or not (US + US in text or US + RS in text or text.endswith(US)))
-        and US + " " not in text  # maybe a blank field
+        and _BLANK.search(text) is None
         and _SPACES not in text
         and _CONTROL.search(text) is None
     )

@@ -63,13 +63,36 @@ class Served:
         return self.due_at_ms >= FOREVER_MS and self.rescue_at_ms >= FOREVER_MS
 
 
+LATE_FROM_US = 8_000  # from here on letters leave late: at 20 ms one refuses and was for nothing
+HELD_BACK_PART = 8  # of the room in use, given up at each late batch
+
+
 class Room:
-    """How many more jobs may be claimed; a tenth is closed to utility and marketing."""
+    """How many more jobs may be claimed; a tenth is closed to utility and marketing.
+
+    A process with too little CPU writes its letters late, in the end too late, and takes them again
+    and again. So low priorities get less room while letters leave late, never below a quarter, and
+    more again, slowly, while they do not.
+    """
 
     def __init__(self, concurrency: int) -> None:
         self.concurrency = concurrency
         self.free = concurrency
         self.free_low = max(1, concurrency - -(-concurrency // 10))
+        self.held_back = 0
+
+    @property
+    def low_now(self) -> int:
+        """Return how many more jobs of low priority may be claimed now."""
+        return self.free_low - self.held_back
+
+    def note_late(self, late_us: int) -> None:
+        """Take notice of how late a batch of letters left."""
+        if late_us >= LATE_FROM_US:
+            part = max(1, (self.concurrency - self.held_back) // HELD_BACK_PART)
+            self.held_back = min(self.concurrency * 3 // 4, self.held_back + part)
+        elif self.held_back:
+            self.held_back = max(0, self.held_back - 1 - self.concurrency // 100)
 
     def take(self, jobs: int, low: int) -> None:
         """Set room aside for a wish."""

@@ -105,6 +105,8 @@ class Settler:
             settled = await self._one_by_one(served, settlements)
         served.hint(settled.due_at_ms, settled.sequence)
         self._room.give_back(len(batch), low_count(job for job, _, _, _ in batch))
+        late_us = sum([began_us - job.send_at_us for job, _, began_us, _ in batch])
+        self._room.note_late(late_us // len(batch))
         took_us = self._now_us() - began_us
         self._tell(JobsSettled(served.portfolio, batch, settled.ignored, took_us))
         for gate, key in settled.closed:

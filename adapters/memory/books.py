@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from adapters.memory.enqueue import waiting_jobs
 from adapters.memory.records import LaneState
 from adapters.memory.slot import Slot
-from engine.model import DeliveryStatus, Gate, JobKey, JobState, SourceState
-from engine.ports import Counts, JobView, Quota
+from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
+from engine.model import (
+    DeliveryStatus,
+    Gate,
+    JobKey,
+    JobState,
+    Priority,
+    SenderId,
+    SourceState,
+)
 
 K = TypeVar("K")
 
@@ -90,6 +99,54 @@ def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
         frees_ms = slot.quota_frees_ms(slot.scope(lane.lane.sender), now_ms)
         return JobView(key, JobState.WAITING, gate=Gate.QUOTA, until_ms=frees_ms)
     return JobView(key, JobState.QUEUED)
+
+
+def depths(slot: Slot, now_ms: int) -> list[Depth]:
+    """Return what each sender has to do."""
+    found: dict[SenderId, Depth] = {
+        sender: Depth(sender, state.slots.rate_mps, {}, {})
+        for sender, state in slot.senders.items()
+    }
+
+    def add(sender: SenderId, priority: Priority, word: JobState | Gate, by: int) -> None:
+        depth = found.setdefault(sender, Depth(sender, 0, {}, {})) if by else None
+        if depth is not None:
+            _add(depth.jobs, (priority, word), by)
+
+    for state in slot.lanes:
+        lane, fresh = state.lane, len(state.queue) - state.ghosts
+        closed = slot.closed_gate(lane) or slot.sender_closed_until(lane.sender, now_ms)
+        add(lane.sender, lane.priority, closed[0] if closed else JobState.QUEUED, fresh)
+        add(lane.sender, lane.priority, closed[0] if closed else Gate.QUOTA, len(state.parked))
+        if closed is None or closed[0] is not Gate.SOURCE:
+            fronts = [
+                rows[0].due_ms for rows in (state.queue if fresh else (), state.parked) if rows
+            ]
+            oldest = found[lane.sender].oldest_due_ms if fronts else {}
+            for due_ms in fronts:
+                oldest[lane.priority] = min(oldest.get(lane.priority, due_ms), due_ms)
+    for key, opened in slot.open.items():
+        lane = slot.lane_of(key).lane
+        word = JobState.IN_DOUBT if opened.doubted else JobState.IN_FLIGHT
+        add(lane.sender, lane.priority, word, 1)
+    for sender, priority, gate, jobs in _aside(slot):
+        add(sender, priority, gate, jobs)
+    return sorted(found.values(), key=lambda depth: depth.sender)
+
+
+def _aside(slot: Slot) -> Iterator[tuple[SenderId, Priority, Gate, int]]:
+    """Yield jobs kept aside: each, or for each source when they are many."""
+    if len(slot.later) <= ASIDE_MAX:
+        for key, (_, gate) in slot.later.items():
+            lane = slot.lane_of(key).lane
+            yield lane.sender, lane.priority, gate, 1
+        return
+    for source in slot.sources.values():
+        if source.lanes:
+            first = slot.lanes[source.lanes[0] - 1].lane
+            sender = first.sender if len(source.lanes) == 1 else SenderId("")
+            for gate, jobs in source.waiting.items():
+                yield sender, first.priority, gate, jobs
 
 
 def audit(slot: Slot) -> list[str]:

@@ -29,19 +29,7 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
     _open_scheduled(slot, now_ms)
     _promote(slot, now_ms)
     due = [SenderId(name) for name in slot.due.due(now_ms, SENDERS_MAX)]
-    senders = [under_way.load(sender) for sender in due]
-    for loaded in senders:
-        if loaded.closed is None:
-            slot.open_gate((Gate.SENDER, loaded.sender), now_ms)
-    for loaded in senders:
-        serve_share(under_way, loaded)
-    for priority in Priority:
-        for scope in slot.waiting_scopes():
-            serve_waiting(under_way, scope, priority)
-        for loaded in senders:
-            serve_fresh(under_way, loaded, priority, most=ask.most)
-    for loaded in under_way.loaded.values():
-        _set_due(under_way, loaded)
+    _serve(under_way, [under_way.load(sender) for sender in due])
     slot.workers[ask.worker] = ask.counter
     if under_way.jobs:
         name = f"{ask.worker}:{ask.counter}"
@@ -51,6 +39,23 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
     for scope in list(slot.windows):
         slot.windows[scope].prune(now_ms)
     return _answer(under_way)
+
+
+def _serve(under_way: Claim, senders: list[Loaded]) -> None:
+    """Serve due senders and those who wait for places, priority by priority."""
+    slot = under_way.slot
+    for loaded in senders:
+        if loaded.closed is None:
+            slot.open_gate((Gate.SENDER, loaded.sender), under_way.now_ms)
+    for loaded in senders:
+        serve_share(under_way, loaded)
+    for priority in Priority:
+        for scope in slot.waiting_scopes():
+            serve_waiting(under_way, scope, priority)
+        for loaded in senders:
+            serve_fresh(under_way, loaded, priority, most=under_way.ask.most)
+    for loaded in under_way.loaded.values():
+        _set_due(under_way, loaded)
 
 
 def _refused(slot: Slot, ask: Ask, now_ms: int) -> str:
@@ -103,7 +108,7 @@ def _open_scheduled(slot: Slot, now_ms: int) -> None:
 
 def _promote(slot: Slot, now_ms: int) -> None:
     """Bring delayed jobs whose time has come back to the front of their lanes."""
-    for name in slot.later_at.due(now_ms, PROMOTE_MAX):
+    for name in reversed(slot.later_at.due(now_ms, PROMOTE_MAX)):  # the first ends up in front
         job, gate = slot.later.pop(parse_key(name))
         job.due_ms = slot.later_at.moment(name)
         slot.later_at.drop(name)

@@ -6,7 +6,7 @@ from adapters.memory.records import Job, LaneState
 from adapters.memory.slot import Slot
 from adapters.memory.under_way import Claim
 from engine.model import Gate, JobState
-from engine.pace import pair_after_ms, pair_ready_at_ms
+from engine.pace import NOTHING_SPENT, PAIR_INTERVAL_MS, PairSpent, pair_ready_at_ms
 from engine.quota import may_enter
 
 WINDOW_CLOSED_CODE = 131047  # Meta's own code for free-form outside the service window
@@ -21,13 +21,13 @@ def examine(under_way: Claim, lane: LaneState, job: Job) -> bool:
         return False
     if job.expires_at_ms and job.expires_at_ms <= now_ms and Gate.SCHEDULE not in off:
         return _end(under_way, job, JobState.EXPIRED)
-    if Gate.SUPPRESSION not in off and _is_suppressed(slot, lane, job):
+    if Gate.SUPPRESSION not in off and is_suppressed(slot, lane, job):
         under_way.refuse(lane.lane.sender, Gate.SUPPRESSION)
         return _end(under_way, job, JobState.SUPPRESSED)
     if not lane.lane.template and Gate.WINDOW not in off and not in_window(under_way, lane, job):
         under_way.refuse(lane.lane.sender, Gate.WINDOW)
         return _end(under_way, job, JobState.FAILED, WINDOW_CLOSED_CODE)
-    ready_ms = _pair_ready_ms(under_way, lane, job)
+    ready_ms = pair_ready_at_ms(pair_spent(under_way, lane, job), now_ms)
     if ready_ms > now_ms and Gate.PAIR not in off:
         under_way.refuse(lane.lane.sender, Gate.PAIR)
         slot.delay(job, ready_ms, Gate.PAIR)
@@ -41,7 +41,8 @@ def _end(under_way: Claim, job: Job, state: JobState, code: int = 0) -> bool:
     return False
 
 
-def _is_suppressed(slot: Slot, lane: LaneState, job: Job) -> bool:
+def is_suppressed(slot: Slot, lane: LaneState, job: Job) -> bool:
+    """Return whether the person asked not to be written to, by all or by the lane's category."""
     category = slot.category(lane.lane)
     return bool({(job.recipient, ""), (job.recipient, category.value)} & slot.suppressed)
 
@@ -53,21 +54,17 @@ def in_window(under_way: Claim, lane: LaneState, job: Job) -> bool:
     return until_ms > under_way.now_ms + slot.terms.guard_ms
 
 
-def pair_horizon_ms(under_way: Claim, lane: LaneState, job: Job) -> int:
-    """Return until when the pair's budget is spent, as far as the last sends tell."""
+def pair_spent(under_way: Claim, lane: LaneState, job: Job) -> PairSpent:
+    """Return what the pair still owes, as far as the last sends tell."""
     slot, now_ms = under_way.slot, under_way.now_ms
-    known_ms = slot.pairs.get((lane.lane.sender, job.recipient), 0)
-    if known_ms > now_ms:
-        return known_ms
+    known = slot.pairs.get((lane.lane.sender, job.recipient), NOTHING_SPENT)
+    if known.is_owed(now_ms):
+        return known
     window = slot.window(slot.scope(lane.lane.sender))
     if not window.counts(job.recipient, now_ms):
-        return 0
-    return pair_after_ms(0, min(window.scores[job.recipient], now_ms))
-
-
-def _pair_ready_ms(under_way: Claim, lane: LaneState, job: Job) -> int:
-    horizon_ms = pair_horizon_ms(under_way, lane, job)
-    return pair_ready_at_ms(horizon_ms, under_way.now_ms)
+        return NOTHING_SPENT
+    last_ms = min(window.scores[job.recipient], now_ms)
+    return PairSpent(last_ms + PAIR_INTERVAL_MS, 1)
 
 
 def has_place(under_way: Claim, lane: LaneState, job: Job) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from adapters.memory.gates import in_window, pair_horizon_ms
+from adapters.memory.gates import in_window, pair_spent
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.under_way import Claim
 from engine.model import Gate, JobState, Priority
-from engine.pace import pair_after_ms
+from engine.pace import pair_after
 from engine.ports import Claimed
 
 
@@ -15,14 +15,14 @@ def grant(under_way: Claim, lane: LaneState, job: Job) -> None:
     slot, now_ms = under_way.slot, under_way.now_ms
     loaded = under_way.load(lane.lane.sender)
     assert loaded.state is not None
-    horizon_ms = pair_horizon_ms(under_way, lane, job)
+    spent = pair_spent(under_way, lane, job)
     counted = not in_window(under_way, lane, job)
     lease_ms = now_ms + slot.terms.lease_ms
     if counted:
         _take_place(under_way, lane, job, lease_ms)
-    if horizon_ms > now_ms or not counted:
+    if spent.is_owed(now_ms) or not counted:
         pair = (lane.lane.sender, job.recipient)
-        slot.pairs[pair] = pair_after_ms(horizon_ms, now_ms)
+        slot.pairs[pair] = pair_after(spent, now_ms)
     job.fence += 1
     slot.repeating.discard(job.key)
     opened = Open(job, lease_ms, counted)

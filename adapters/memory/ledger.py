@@ -10,6 +10,7 @@ from adapters.memory.claim import claim
 from adapters.memory.receive import receive
 from adapters.memory.records import SenderState, SourceStateOf
 from adapters.memory.slot import Slot
+from engine.books import Counts, Depth, JobView, Quota
 from engine.errors import UnknownNameError
 from engine.model import (
     Category,
@@ -31,11 +32,8 @@ from engine.ports import (
     Ask,
     Batch,
     Claimed,
-    Counts,
     Enqueued,
-    JobView,
     PortfolioSpec,
-    Quota,
     Receipt,
     Received,
     Rescued,
@@ -167,9 +165,10 @@ class MemoryLedger:
     async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
         """See Catalog.put_source."""
         slot, now_ms = self.slot(portfolio)
-        state = slot.sources.setdefault(source, SourceStateOf(spec))
-        if state.spec.state is SourceState.CANCELLED:
+        known = slot.sources.get(source)
+        if known is not None and known.spec.state is SourceState.CANCELLED:
             return
+        state = slot.sources.setdefault(source, SourceStateOf(spec))
         state.spec = spec
         slot.openings.drop(source)
         if spec.state is SourceState.SCHEDULED:
@@ -267,6 +266,11 @@ class MemoryLedger:
         """See Books.job."""
         slot, now_ms = self.slot(portfolio)
         return books.job(slot, key, now_ms)
+
+    async def depths(self, portfolio: PortfolioId) -> list[Depth]:
+        """See Books.depths."""
+        slot, now_ms = self.slot(portfolio)
+        return books.depths(slot, now_ms)
 
     async def audit(self, portfolio: PortfolioId) -> list[str]:
         """See Books.audit."""

@@ -26,6 +26,7 @@ def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
                 scope = slot.scope(slot.lane_of(receipt.key).lane.sender)
                 _count_arrival(slot, scope, receipt, at_ms, now_ms)
     slot.sequence += 1
+    slot.call_waiters(now_ms)
     answer.sequence = slot.sequence
     answer.due_at_ms = slot.next_due_ms(now_ms)
     return answer
@@ -33,10 +34,8 @@ def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
 
 def _count_arrival(slot: Slot, scope: str, receipt: Receipt, at_ms: int, now_ms: int) -> None:
     """Count a delivery that no job here stands for: somebody else's, or a cancelled job's."""
-    window = slot.window(scope)
-    is_later = at_ms > window.scores.get(receipt.recipient, 0)
-    if receipt.counted and receipt.status in REACHED and is_later:
-        window.replace(receipt.recipient, 0, at_ms, now_ms)
+    if receipt.counted and receipt.status in REACHED:
+        slot.window(scope).prove(receipt.recipient, at_ms, now_ms)
 
 
 def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received) -> None:
@@ -68,12 +67,15 @@ def _annotate(slot: Slot, receipt: Receipt, key: JobKey, at_ms: int, now_ms: int
     failed = receipt.status is DeliveryStatus.UNDELIVERED
     if failed and receipt.attempt != done.fence:
         return
-    if DELIVERY_RANK[receipt.status] > DELIVERY_RANK[done.delivery]:
+    before = done.delivery
+    if DELIVERY_RANK[receipt.status] > DELIVERY_RANK[before]:
         if done.state is JobState.ACCEPTED:
-            slot.count_delivery(key, done.delivery, receipt.status)
+            slot.count_delivery(key, before, receipt.status)
         done.delivery = receipt.status
-    elif receipt.status not in REACHED:
+    elif receipt.status is not DeliveryStatus.DELIVERED:
         return
+    if receipt.status is DeliveryStatus.READ and before is DeliveryStatus.DELIVERED:
+        return  # it was counted when it arrived; reading it later does not count again
     # A second copy may arrive after the first was read: the latest arrival is what counts.
     _move_mark(slot, receipt, done, key, at_ms, now_ms)
 

@@ -26,6 +26,7 @@ def rescue(slot: Slot, now_ms: int) -> Rescued:
                 answer.doubted.append(key)
     if answer.doubted or answer.repeated or answer.unknown:
         slot.sequence += 1
+    slot.call_waiters(now_ms)
     answer.sequence = slot.sequence
     answer.rescue_at_ms = slot.rescue_at_ms()
     answer.due_at_ms = slot.next_due_ms(now_ms)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from adapters.memory.gates import is_suppressed
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.slot import Slot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
-from engine.pace import PAIR_BURST, PAIR_INTERVAL_MS
+from engine.pace import NOTHING_SPENT, PAIR_BURST, PAIR_SLACK_MS, PairSpent
 from engine.ports import Again, Settled, Settlement
 from engine.terms import STRIKES_MAX
 
@@ -19,11 +20,12 @@ def settle(slot: Slot, settlements: list[Settlement], now_ms: int) -> Settled:
     for settlement in settlements:
         opened = slot.open.get(settlement.key)
         if opened is None or opened.job.fence != settlement.attempt:
-            _take_as_evidence(slot, settlement)
+            _take_as_evidence(slot, settlement, now_ms)
             answer.ignored.append(settlement.key)
         else:
             _apply(slot, opened, settlement.outcome, now_ms, answer)
     slot.sequence += 1
+    slot.call_waiters(now_ms)
     answer.sequence = slot.sequence
     answer.due_at_ms = slot.next_due_ms(now_ms)
     return answer
@@ -108,8 +110,8 @@ def _defer(
     sender = slot.senders[lane.lane.sender]
     if outcome.gate is Gate.PAIR:
         pair = (lane.lane.sender, job.recipient)
-        spent_ms = outcome.until_ms + (PAIR_BURST - 1) * PAIR_INTERVAL_MS
-        slot.pairs[pair] = max(slot.pairs.get(pair, 0), spent_ms)
+        owed = PairSpent(outcome.until_ms - PAIR_SLACK_MS, PAIR_BURST)
+        slot.pairs[pair] = max(slot.pairs.get(pair, NOTHING_SPENT), owed)
         slot.delay(job, outcome.until_ms, Gate.PAIR)
         return
     if outcome.gate is Gate.RATE:
@@ -150,10 +152,14 @@ def _strike(slot: Slot, lane: LaneState, answer: Settled) -> None:
         answer.closed.append((Gate.TEMPLATE, f"{pair[0]}|{pair[1]}"))
 
 
-def _take_as_evidence(slot: Slot, settlement: Settlement) -> None:
+def _take_as_evidence(slot: Slot, settlement: Settlement, now_ms: int) -> None:
     """Let an outcome that comes after its lease prove what it can, and move nothing backwards."""
     outcome = settlement.outcome
     if not isinstance(outcome, Accepted):
+        return
+    opened = slot.open.get(settlement.key)
+    if opened is not None:  # an earlier copy was taken: a later one is not needed any more
+        accept(slot, opened, now_ms, outcome.wamid, held=outcome.held)
         return
     done = slot.done.get(settlement.key)
     if done is not None:
@@ -183,10 +189,25 @@ def again(slot: Slot, key: JobKey, attempt: int, now_ms: int) -> Again:
     if opened is None or opened.doubted or opened.job.fence != attempt:
         return Again(gate=Gate.SOURCE, sequence=slot.sequence)
     lane = slot.lane_of(key)
-    gate = slot.closed_gate(lane.lane)
-    closed = slot.sender_closed_until(lane.lane.sender, now_ms)
-    if gate is not None or closed is not None:
-        return Again(gate=gate[0] if gate else closed[0], sequence=slot.sequence)  # type: ignore[index]  # one of both
+    gate = _closed_now(slot, lane, opened.job, now_ms)
+    if gate is not None:
+        return Again(gate=gate, sequence=slot.sequence)
     slot.sequence += 1
     send_at_us = slot.senders[lane.lane.sender].slots.take_us(now_ms)
     return Again(send_at_us, attempt, None, slot.sequence)
+
+
+def _closed_now(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> Gate | None:
+    """Return the gate that closed since the job was claimed; None when all are open."""
+    gate = slot.closed_gate(lane.lane)
+    closed = gate or slot.sender_closed_until(lane.lane.sender, now_ms)
+    if closed is not None:
+        return closed[0]
+    off = slot.terms.gates_off
+    if Gate.SCHEDULE not in off and 0 < job.expires_at_ms <= now_ms:
+        return Gate.SCHEDULE
+    if Gate.SUPPRESSION not in off and is_suppressed(slot, lane, job):
+        return Gate.SUPPRESSION
+    until_ms = slot.service_windows.get((lane.lane.sender, job.recipient), 0)
+    is_free_form = not lane.lane.template and Gate.WINDOW not in off
+    return Gate.WINDOW if is_free_form and until_ms <= now_ms + slot.terms.guard_ms else None

@@ -18,6 +18,7 @@ from engine.model import (
     SourceState,
     TemplateStatus,
 )
+from engine.pace import PairSpent
 from engine.ports import FOREVER_MS, PortfolioSpec, TemplateSpec
 from engine.quota import Limit, Window
 from engine.terms import Terms
@@ -45,7 +46,7 @@ class Slot:
         self.waits: dict[tuple[str, int], Ring] = {}
         self.asleep: dict[tuple[Gate, str], set[int]] = {}
         self.windows: dict[str, Window] = {}
-        self.pairs: dict[tuple[str, RecipientKey], int] = {}
+        self.pairs: dict[tuple[str, RecipientKey], PairSpent] = {}
         self.service_windows: dict[tuple[str, RecipientKey], int] = {}
         self.suppressed: set[tuple[RecipientKey, str]] = set()
         self.open: dict[JobKey, Open] = {}
@@ -251,6 +252,18 @@ class Slot:
         moments = [self.due.first_ms(), self.later_at.first_ms(), self.openings.first_ms()]
         moments += [self.quota_frees_ms(scope, now_ms) for scope in self.waiting_scopes()]
         return max(now_ms, min(moments)) if min(moments) < FOREVER_MS else FOREVER_MS
+
+    def call_waiters(self, now_ms: int) -> None:
+        """Have the next claim look at those who wait, where a place has been given back."""
+        for scope in self.waiting_scopes():
+            for priority in Priority:
+                ring = self.waits.get((scope, priority))
+                ceiling = self.limit(scope).ceiling(priority)
+                if ring and (ceiling < 0 or self.used(scope, now_ms) < ceiling):
+                    first = ring.first()
+                    assert first is not None
+                    self.due.sooner(self.lanes[first - 1].lane.sender, now_ms)
+                    break
 
     def rescue_at_ms(self) -> int:
         """Return when the nearest lease or doubt runs out."""

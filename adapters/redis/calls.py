@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import Struct
 
 from adapters.redis.keys import tag
 from adapters.redis.scripts import Argument, Call, Reply
@@ -13,7 +14,6 @@ from engine.model import (
     JobKey,
     Lane,
     PortfolioId,
-    RecipientKey,
     Row,
     SenderId,
     parse_key,
@@ -36,6 +36,8 @@ from engine.ports import (
 )
 from engine.terms import Terms
 
+# A row as part_rows.lua packs it: sequence, recipient, attempt, content, due.
+read_row = Struct(">BI8sH3xH6xHI").unpack_from
 KEYED, PLAIN = 1, 2  # how a batch's rows are known: enqueue.lua
 RUN_MAX = 1_000  # values one script call may carry per run: Lua's unpack ends near 8,000
 
@@ -262,15 +264,15 @@ def claimed(
     number: int, row: bytes, send_at_us: int, counts: int, lanes: dict[int, Lane], lease_ms: int
 ) -> Claimed:
     """Read one job of a claim."""
-    from_bytes = int.from_bytes
+    high, low, recipient, attempt, content, due_high, due_low = read_row(row)
     return Claimed(
-        JobKey(number, from_bytes(row[:5], "big")),
-        row[13] * 256 + row[14],
+        JobKey(number, high << 32 | low),
+        attempt,
         send_at_us,
         lease_ms,
-        from_bytes(row[26:32], "big"),
-        RecipientKey(row[5:13]),
-        row[18] * 256 + row[19],
+        due_high << 32 | due_low,
+        recipient,
+        content,
         row[32:],
         lanes[number],
         counts == 1,

@@ -10,6 +10,7 @@ from redis import exceptions
 from adapters.redis import calls, keys, reading
 from adapters.redis.calls import Calls
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
+from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.errors import LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
@@ -28,11 +29,8 @@ from engine.ports import (
     Ask,
     Batch,
     Claimed,
-    Counts,
     Enqueued,
-    JobView,
     PortfolioSpec,
-    Quota,
     Receipt,
     Received,
     Rescued,
@@ -42,7 +40,6 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
-from engine.quota import Limit
 from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
@@ -66,7 +63,6 @@ class RedisLedger:
         self._calls = Calls(terms, tolerance_ms=tolerance_ms, keep_ms=keep_days * DAY_MS)
         self._now_ms = now_ms
         self._lanes: dict[PortfolioId, dict[int, Lane]] = {}
-        self._specs: dict[PortfolioId, PortfolioSpec] = {}
 
     async def load(self) -> None:
         """Load the scripts; do this once before the first call."""
@@ -155,23 +151,19 @@ class RedisLedger:
 
     async def put_portfolio(self, portfolio: PortfolioId, spec: PortfolioSpec) -> None:
         """See Catalog.put_portfolio."""
-        self._specs[portfolio] = spec
-        ceilings = _ceilings(spec.places, spec)
         by_number = int(spec.scope == "phone_number")
-        arguments = [spec.places, by_number, spec.used_before, *ceilings]
+        shares = [repr(share) for share in (spec.headroom, *spec.reserve[:3])]
+        arguments: list[Argument] = [spec.places, by_number, spec.used_before, *shares]
         await self._one("portfolio_put", portfolio, arguments)
 
     async def put_sender(self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec) -> None:
         """See Catalog.put_sender."""
-        limit = self._specs.get(portfolio, PortfolioSpec(0))
-        ceilings = _ceilings(spec.places, limit)
-        arguments = [
+        arguments: list[Argument] = [
             sender,
             spec.waba,
             spec.throughput_mps,
             spec.closed_until_ms,
             spec.places,
-            *ceilings,
         ]
         await self._one("sender_put", portfolio, arguments)
 
@@ -246,15 +238,22 @@ class RedisLedger:
         reply = await self._one("job_read", portfolio, [key.lane, key.sequence])
         return reading.job(reply, key)
 
+    async def depths(self, portfolio: PortfolioId) -> list[Depth]:
+        """See Books.depths; a bite of lanes at a time, so that nobody waits long behind it."""
+        depths = reading.Depths()
+        for part, cursor in (("senders", "0"), ("lanes", "1"), ("open", "0"), ("aside", "0")):
+            following = cursor
+            while True:
+                reply = await self._one("depths_read", portfolio, [part, following, ASIDE_MAX])
+                following = depths.add(reply)
+                if following == "0":
+                    break
+        return depths.all()
+
     async def audit(self, portfolio: PortfolioId) -> list[str]:
         """See Books.audit."""
         reply = await self._one("audit_read", portfolio, [])
         return [line.decode() for line in reply]
-
-
-def _ceilings(places: int, spec: PortfolioSpec) -> list[Argument]:
-    limit = Limit(places, spec.headroom, spec.reserve)
-    return [limit.ceiling(priority) for priority in Priority]
 
 
 def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:

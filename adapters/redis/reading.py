@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from adapters.redis.scripts import Reply
-from engine.model import DeliveryStatus, Gate, JobKey, JobState
-from engine.ports import FOREVER_MS, Counts, JobView, Quota
+from engine.books import Counts, Depth, JobView, Quota
+from engine.model import DeliveryStatus, Gate, JobKey, JobState, Priority, SenderId
+from engine.ports import FOREVER_MS
 
 STATES = {
     "A": JobState.ACCEPTED,
@@ -14,6 +15,7 @@ STATES = {
     "U": JobState.UNKNOWN,
 }
 GATES = {"S": Gate.SCHEDULE, "P": Gate.PAIR, "R": Gate.RATE, "T": Gate.RETRY}
+LIVE = (JobState.QUEUED, JobState.IN_FLIGHT, JobState.IN_DOUBT)
 DELIVERIES = list(DeliveryStatus)
 
 
@@ -64,6 +66,39 @@ def counts(reply: Reply) -> Counts:
     )
 
 
+class Depths:
+    """What depths_read.lua answers, bite by bite."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Depth] = {}
+
+    def add(self, reply: Reply) -> str:
+        """Add one bite; return where the next one begins, 0 when this was the last."""
+        cursor, senders, jobs, oldest = reply
+        for i in range(0, len(senders), 2):
+            self._of(senders[i].decode()).rate_mps = senders[i + 1]
+        for i in range(0, len(jobs), 2):
+            sender, priority, word = jobs[i].decode().rsplit("|", 2)
+            place = (Priority(int(priority)), JobState(word) if word in LIVE else Gate(word))
+            its = self._of(sender).jobs
+            its[place] = its.get(place, 0) + jobs[i + 1]
+        for i in range(0, len(oldest), 2):
+            sender, number = oldest[i].decode().rsplit("|", 1)
+            fronts, priority = self._of(sender).oldest_due_ms, Priority(int(number))
+            fronts[priority] = min(fronts.get(priority, oldest[i + 1]), oldest[i + 1])
+        return str(cursor.decode())
+
+    def all(self) -> list[Depth]:
+        """Return what was added, sorted by sender."""
+        return sorted(self._found.values(), key=lambda depth: depth.sender)
+
+    def _of(self, sender: str) -> Depth:
+        known = self._found.get(sender)
+        if known is None:
+            known = self._found[sender] = Depth(SenderId(sender), 0, {}, {})
+        return known
+
+
 def job(reply: Reply, key: JobKey) -> JobView | None:
     """Read what job_read.lua answers."""
     kind, packed, gate, until_ms = reply[0].decode(), reply[1], reply[2].decode(), reply[3]
@@ -75,12 +110,10 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
             return JobView(key, state, int.from_bytes(packed[20:22], "big"))
         case "aside":
             return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=until_ms)
-        case "cancelled":
-            return JobView(key, JobState.CANCELLED)
         case "waiting":
             return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until_ms or None)
-        case "queued":
-            return JobView(key, JobState.QUEUED)
+        case "cancelled" | "queued":
+            return JobView(key, JobState(kind))
         case _:
             return None
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -19,9 +21,20 @@ Client = Redis | RedisCluster
 Reply = Any  # integers, byte strings and lists of both; calls.py gives the places names
 Argument = str | bytes | int
 
+FUNCTION = re.compile(
+    r"^local function (\w+)\((?:.*end\n|[^\n]*\n(?:[ \n][^\n]*\n|\n)*?end\n)", re.MULTILINE
+)
+WORD = re.compile(r"\w+")
 BEGIN = re.compile(r"^local function (begin_\w+)", re.MULTILINE)
 MISSING = ("NOSCRIPT", "Function not found", "No matching script")
 AWAY = ("READONLY", "LOADING", "OOM", "BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "CLUSTERDOWN")
+AWAY_ERRORS = (
+    exceptions.ReadOnlyError,
+    exceptions.OutOfMemoryError,
+    exceptions.BusyLoadingError,
+    exceptions.ClusterDownError,
+    exceptions.MasterDownError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,7 @@ class Call:
     arguments: Sequence[Argument]
 
 
+@cache
 def read_scripts() -> dict[str, str]:
     """Return every script's whole text by name: its parts in the order of its `uses:` lines."""
     folder = files("adapters.redis") / "lua"
@@ -63,7 +77,22 @@ def assemble(name: str, texts: dict[str, str]) -> str:
     )
     body = without_comments(texts[name])
     main = f"local function main(keys, arguments)\n{calls}\n{body}\nend"
-    return "\n".join([*code, main])
+    return without_unused("\n".join([*code, main]))
+
+
+def without_unused(code: str) -> str:
+    """Return `code` without functions that nothing in it calls: Lua knows at most 200 locals."""
+    while True:
+        times = Counter(WORD.findall(code))
+        unused = {
+            found.group(0)
+            for found in FUNCTION.finditer(code)
+            if times[found.group(1)] == 1 and found.group(1) != "main"
+        }
+        if not unused:
+            return code
+        for text in unused:
+            code = code.replace(text, "")
 
 
 def without_comments(text: str) -> str:
@@ -98,7 +127,7 @@ class Loaded:
     @property
     def script(self) -> str:
         """Return what SCRIPT LOAD takes."""
-        return f"{self.code}\nreturn main(KEYS, ARGV)"
+        return f"#!lua\n{self.code}\nreturn main(KEYS, ARGV)"  # refused when full, whole
 
     @property
     def sha(self) -> str:
@@ -151,27 +180,51 @@ class Scripts:
     async def run(self, calls: Sequence[Call]) -> list[Reply]:
         """Run `calls` in one round trip per node; replies in their order."""
         try:
-            try:
-                return await self._send(calls)
-            except exceptions.ResponseError as error:
-                if not str(error).startswith(MISSING):
-                    raise
-                await self.load()  # nothing ran: a server restarted or flushed what it kept
-                return await self._send(calls)
-        except exceptions.ResponseError as error:
-            if str(error).startswith(AWAY):
-                raise LedgerAwayError(str(error)) from error
-            raise LedgerError(f"{[call.script for call in calls]}: {error}") from error
+            replies = await self._send(calls)
+            missing = [at for at, reply in enumerate(replies) if _is_missing(reply)]
+            if missing:  # a server restarted or flushed what it kept: of these nothing ran
+                await self.load()
+                again = await self._send([calls[at] for at in missing])
+                for at, reply in zip(missing, again, strict=True):
+                    replies[at] = reply
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(f"{type(error).__name__}: {error}") from error
+        for call, reply in zip(calls, replies, strict=True):
+            if isinstance(reply, Exception):
+                raise _translated(call, reply) from reply
+        return replies
 
     async def _send(self, calls: Sequence[Call]) -> list[Reply]:
+        """Return each call's reply, or the error it met."""
         command, names = self._command, self._names
         if len(calls) == 1:
             call = calls[0]
             name = names[call.script]
-            return [await self._client.execute_command(command, name, 1, call.tag, *call.arguments)]
+            try:
+                reply = await self._client.execute_command(
+                    command, name, 1, call.tag, *call.arguments
+                )
+            except exceptions.ResponseError as error:
+                return [error]
+            return [reply]
         pipeline = self._client.pipeline(transaction=False)
         for call in calls:
             pipeline.execute_command(command, names[call.script], 1, call.tag, *call.arguments)
-        return list(await pipeline.execute())
+        return list(await pipeline.execute(raise_on_error=False))
+
+
+def _is_missing(reply: Reply) -> bool:
+    """Return whether the server does not know the script: then nothing of it ran."""
+    if not isinstance(reply, exceptions.ResponseError):
+        return False
+    return isinstance(reply, exceptions.NoScriptError) or any(
+        word in str(reply) for word in MISSING
+    )
+
+
+def _translated(call: Call, error: Exception) -> LedgerError:
+    """Return what an error of one call means to us."""
+    is_away = not isinstance(error, exceptions.ResponseError) or isinstance(error, AWAY_ERRORS)
+    if is_away or any(word in str(error) for word in AWAY):
+        return LedgerAwayError(f"{call.script}: {type(error).__name__}: {error}")
+    return LedgerError(f"{call.script}: {error}")

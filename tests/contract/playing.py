@@ -83,6 +83,7 @@ class Play:
     async def _look(self) -> None:
         """Compare the books, the accounts of all windows, and some jobs."""
         quota = await self._both("quota", _bound("quota"))
+        await self._both("depths", _bound("depths"))
         for source in SOURCES:
             if source in self._memory.slot(PORTFOLIO)[0].sources:
                 counts = await self._both("counts", _bound("counts", source))

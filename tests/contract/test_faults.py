@@ -132,7 +132,6 @@ async def test_forgotten_scripts_are_loaded_again(redis_client: Redis) -> None:
     assert len(alone.jobs) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="reported: a pipeline's error begins with `Command # 1`")
 async def test_forgotten_scripts_are_loaded_again_for_several_calls(redis_client: Redis) -> None:
     ledger = a_ledger(redis_client)
     await furnish(ledger)
@@ -153,7 +152,6 @@ async def test_an_unreachable_server_is_away_and_heals(proxy: TcpProxy, far_clie
     assert len((await ledger.claim([an_ask(1)]))[0].jobs) == 3  # it heals by itself
 
 
-@pytest.mark.xfail(strict=True, reason="reported: redis-py strips READONLY and OOM from the text")
 @pytest.mark.parametrize(
     ("fault", "cure"),
     [

@@ -11,8 +11,18 @@ from redis.asyncio import Redis
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.redis.ledger import RedisLedger
-from engine.model import Category, JobState, Lane, PortfolioId, Priority, RecipientKey, Row
-from engine.model import SenderId, TemplateStatus, WabaId
+from engine.model import (
+    Category,
+    JobState,
+    Lane,
+    PortfolioId,
+    Priority,
+    RecipientKey,
+    Row,
+    SenderId,
+    TemplateStatus,
+    WabaId,
+)
 from engine.outcomes import Accepted
 from engine.ports import Ask, Batch, PortfolioSpec, SenderSpec, Settlement, TemplateSpec
 from engine.recollection import Recollection

@@ -95,7 +95,6 @@ def world(request: pytest.FixtureRequest, redis_client: Redis) -> World:
     return World(request.param, redis_client)
 
 
-@pytest.mark.xfail(strict=True, reason="I7: nothing says that a place given back waits for a job")
 async def test_a_place_given_back_is_due_at_once(world: World) -> None:
     await world.furnish(a_portfolio(1))
     await world.queue(1, 2)
@@ -103,9 +102,6 @@ async def test_a_place_given_back_is_due_at_once(world: World) -> None:
     assert await world.settle(1, Dropped(131026, "never")) < FOREVER_MS
 
 
-@pytest.mark.xfail(
-    strict=True, reason="I5: an acceptance of copy 1 is lost while copy 2 is in doubt"
-)
 async def test_a_late_acceptance_of_an_earlier_copy_ends_the_doubt(world: World) -> None:
     await world.furnish(a_portfolio())
     await world.queue(1, repeats_max=2)
@@ -119,7 +115,6 @@ async def test_a_late_acceptance_of_an_earlier_copy_ends_the_doubt(world: World)
     assert await world.take() == [], "a third copy of a message known to be accepted"
 
 
-@pytest.mark.xfail(strict=True, reason="section 5: the mark is accepted, then delivered; not read")
 async def test_reading_a_message_does_not_hold_its_place_longer(world: World) -> None:
     await world.furnish(a_portfolio(1))
     await world.queue(1)
@@ -132,9 +127,6 @@ async def test_reading_a_message_does_not_hold_its_place_longer(world: World) ->
     assert (await world.ledger.quota(P)).used == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="section 4: first in first out; promote pushes them reversed"
-)
 async def test_jobs_that_come_back_together_keep_their_order(world: World) -> None:
     await world.furnish(a_portfolio())
     await world.queue(1, 2, 3, not_before_ms=START_MS + 100)
@@ -155,7 +147,6 @@ async def test_a_parked_job_expires_in_time(world: World) -> None:
     assert view.state is JobState.EXPIRED
 
 
-@pytest.mark.xfail(strict=True, reason="I3: a quick retry does not ask the suppressions")
 async def test_a_quick_retry_does_not_go_to_somebody_suppressed_meanwhile(world: World) -> None:
     await world.furnish(a_portfolio())
     await world.queue(1)
@@ -196,7 +187,6 @@ async def create_cancelled(world: World) -> object:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the ledgers differ")
 @pytest.mark.parametrize("play", [lift_headroom, ask_for_a_sender, create_cancelled])
 async def test_both_ledgers_answer_the_same(
     redis_client: Redis, play: Callable[[World], Awaitable[object]]

@@ -1,32 +1,15 @@
 """The program as an operator starts it: its first key, its refusals, its end; and the demo."""
 
 import asyncio
-import os
 import re
 import signal
-import sys
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tests.e2e.fleet import a_process, an_environment
 from tests.redis_servers import free_port
-
-PROGRAM = (sys.executable, "-m", "adapters.main")
-ROOT = Path(__file__).parents[2]
-
-
-def an_environment(directory: Path, **settings: str) -> dict[str, str]:
-    """Return an environment without the settings of whoever runs the tests."""
-    kept = {name: value for name, value in os.environ.items() if "PENSTOCK" not in name}
-    return kept | {"PENSTOCK_DATA_DIR": str(directory)} | settings
-
-
-async def a_process(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
-        *PROGRAM, *arguments, env=environment, cwd=ROOT, stdout=pipe, stderr=pipe
-    )
 
 
 async def until_ready(url: str) -> None:

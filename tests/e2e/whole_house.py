@@ -1,9 +1,9 @@
 """The whole house in one process: API, worker and folding, with Meta's simulator outside."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +25,7 @@ KEY, APP_SECRET = "admin-key-of-the-test", "app-secret-of-the-test"
 SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
 ENDS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown")
 LOOK_EVERY_S = 0.05
+Furnish = Callable[["Whole"], Awaitable[None]]
 
 
 @dataclass
@@ -35,6 +36,8 @@ class Whole:
     sandbox: Sandbox
     session: aiohttp.ClientSession
     url: str
+    graph_url: str
+    clock: Clock = field(default_factory=Clock)
 
     async def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Return the JSON of an answer that must be a yes."""
@@ -43,13 +46,24 @@ class Whole:
             assert response.ok, content
             return content
 
-    async def upload(self, campaign: str, text: str) -> dict[str, Any]:
+    async def upload(self, campaign: str, rows: str | bytes) -> dict[str, Any]:
         """Upload a CSV."""
         path = f"{self.url}/v1/campaigns/{campaign}/recipients"
         headers = {"Content-Type": "text/csv"}
-        async with self.session.post(path, data=text, headers=headers) as response:
+        async with self.session.post(path, data=rows, headers=headers) as response:
             content: dict[str, Any] = await response.json(content_type=None)
             return content
+
+    async def control(self, method: str, path: str, body: object = None) -> None:
+        """Change something in the simulated world."""
+        address = f"{self.graph_url}/_sandbox/{path}"
+        async with self.session.request(method, address, json=body) as response:
+            assert response.ok, await response.text()
+
+    async def judge(self, what: str) -> Any:  # noqa: ANN401 (JSON)
+        """Return what the simulator says, as JSON."""
+        async with self.session.get(f"{self.graph_url}/_sandbox/{what}") as response:
+            return await response.json(content_type=None)
 
     async def completed(self, campaign: str) -> dict[str, Any]:
         """Wait until a campaign is over."""
@@ -102,9 +116,30 @@ def a_world(**changes: object) -> World:
     return World.load(plan | changes)
 
 
+async def furnish_one(whole: Whole) -> None:
+    """Do what an operator does once."""
+    portfolio = {"messaging_limit": 40}
+    await whole.call("PUT", f"/v1/portfolios/{PORTFOLIO}", portfolio)
+    sender = {
+        "portfolio_id": PORTFOLIO,
+        "waba_id": WABA,
+        "display_phone_number": "+1 555 0100",
+        "access_token": "token-of-the-test",
+    }
+    await whole.call("PUT", f"/v1/senders/{SENDER}", sender)
+    await whole.call("POST", f"/v1/wabas/{WABA}/templates/import", {})
+    campaign = {"id": "c1", "name": "Autumn", "senders": [SENDER]}
+    await whole.call("POST", "/v1/campaigns", campaign | {"message": a_message("{{name}}")})
+
+
 @asynccontextmanager
 async def a_whole_house(
-    redis_url: str, directory: Path, world: World | None = None, **settings: object
+    redis_url: str,
+    directory: Path,
+    world: World | None = None,
+    *,
+    furnish: Furnish = furnish_one,
+    **settings: object,
 ) -> AsyncGenerator[Whole]:
     """Run the house against a simulated Meta, furnished as an operator would."""
     port = free_port()
@@ -131,29 +166,13 @@ async def a_whole_house(
         open_worker(house, is_alone=False),
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session,
     ):
-        whole = Whole(house, sandbox, session, f"http://127.0.0.1:{port}")
+        whole = Whole(house, sandbox, session, f"http://127.0.0.1:{port}", graph_url)
         await furnish(whole)
         yield whole
     await sandbox.stop()
 
 
-async def furnish(whole: Whole) -> None:
-    """Do what an operator does once."""
-    portfolio = {"messaging_limit": 40}
-    await whole.call("PUT", f"/v1/portfolios/{PORTFOLIO}", portfolio)
-    sender = {
-        "portfolio_id": PORTFOLIO,
-        "waba_id": WABA,
-        "display_phone_number": "+1 555 0100",
-        "access_token": "token-of-the-test",
-    }
-    await whole.call("PUT", f"/v1/senders/{SENDER}", sender)
-    await whole.call("POST", f"/v1/wabas/{WABA}/templates/import", {})
-    campaign = {"id": "c1", "name": "Autumn", "senders": [SENDER]}
-    await whole.call("POST", "/v1/campaigns", campaign | {"message": a_message("{{name}}")})
-
-
-def rows(count: int) -> str:
+def rows(count: int, first: int = 0) -> str:
     """Return a CSV of as many different people."""
-    lines = [f"+49151{n:08},Name {n}" for n in range(count)]
+    lines = [f"+49151{n:08},Name {n}" for n in range(first, first + count)]
     return "\n".join(["to,name", *lines])

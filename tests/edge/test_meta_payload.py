@@ -15,14 +15,14 @@ uvloop = pytest.importorskip("uvloop")
 async def _refused_and_accepted(*, first_is_accepted: bool) -> tuple[list[Outcome], int, int]:
     """Send a letter that is accepted before or after one that is refused."""
     async with FakeGraph() as graph, build_session() as session:
-        says = iter(["", "late"] if first_is_accepted else ["late", ""])
+        late = 2 if first_is_accepted else 1
         client = MetaClient(
             session,
             graph_url=graph.url,
             graph_version="v25.0",
             token_of=lambda _sender: TOKEN,
             now_ms=lambda: NOW_MS,
-            objection=lambda _job: next(says),
+            objection=lambda job: "late" if job.key.sequence == late else "",
         )
         outcomes = [await client.send(a_letter(sequence=n)) for n in (1, 2)]
         one_request = len(graph.heads[0]) + 4 + len(graph.bodies[0])

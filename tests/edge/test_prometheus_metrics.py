@@ -5,7 +5,8 @@ import re
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.memory.ledger import MemoryLedger
-from adapters.prometheus import Metrics, Spread
+from adapters.prometheus.metrics import Metrics
+from adapters.prometheus.tallies import Spread
 from engine.directory import Directory, Portfolio, Sender
 from engine.events import JobsClaimed, JobsEnqueued, JobsSettled, Journey, StatusesReceived
 from engine.model import (
@@ -98,7 +99,7 @@ async def test_the_quota_is_a_fact_of_the_ledger_asked_for_at_most_once_in_a_whi
     counted = metrics()
     ledger = MemoryLedger(Terms(), lambda: NOW_MS)
     await ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=250))
-    counted._books = ledger
+    counted._standings.books = ledger
     found = await samples(counted)
     assert found["penstock_quota_limit|p1"] == 250
     await ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=1_000))

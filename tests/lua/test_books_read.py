@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from engine.books import Counts
 from engine.errors import UnknownNameError
 from engine.model import DeliveryStatus, Gate, JobState, SourceState, TemplateStatus
 from engine.outcomes import Accepted, Dropped, Retry
-from engine.ports import Counts
 from tests.builders import a_source, a_template
 from tests.lua.slot_state import PORTFOLIO, SOURCE, Slot
 

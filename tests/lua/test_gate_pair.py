@@ -1,4 +1,4 @@
-"""gate_pair: one message per six seconds to the same person, bursts of 44 ahead of the clock."""
+"""gate_pair: one message per six seconds to the same person; bursts are paid back whole."""
 
 from __future__ import annotations
 
@@ -8,34 +8,43 @@ import pytest
 
 from engine.model import Gate
 from engine.outcomes import Deferred
-from engine.pace import PAIR_BURST, PAIR_INTERVAL_MS
+from engine.pace import PAIR_BURST, PAIR_INTERVAL_MS, PAIR_SLACK_MS
 from tests.builders import a_sender
 from tests.lua.slot_state import LANE, LEASE_MS, OTHER, START_MS, Packed, Slot
 
-SPENT_MS = PAIR_BURST * PAIR_INTERVAL_MS
+SPENT_MS = PAIR_BURST * PAIR_INTERVAL_MS  # what a whole burst owes
 
 
-async def spend(slot: Slot, horizon_ms: int, sender: str = "s") -> None:
-    """Have the pair's budget spent until a moment after START_MS."""
+async def spend(slot: Slot, until_ms: int, messages: int = PAIR_BURST, sender: str = "s") -> None:
+    """Have the pair owe `messages` until a moment after START_MS."""
     await slot.client.hset("ps:{acme}:meta", "has_pairs", "1")
-    await slot.client.zadd(
-        "ps:{acme}:pairs", {f"{sender}:".encode() + bytes(7) + b"\1": START_MS + horizon_ms}
-    )
+    name = f"{sender}:".encode() + bytes(7) + b"\1"
+    await slot.client.zadd("ps:{acme}:pairs", {name: (START_MS + until_ms) * 64 + messages})
+
+
+async def owed(slot: Slot) -> tuple[int, int]:
+    """Return until when the pair owes, after START_MS, and for how many messages."""
+    spent = await slot.client.zscore("ps:{acme}:pairs", b"s:" + bytes(7) + b"\1")
+    until_ms, messages = divmod(int(spent or 0), 64)
+    return until_ms - START_MS, messages
 
 
 @pytest.mark.parametrize(
-    ("horizon_ms", "waits_ms"),
+    ("until_ms", "messages", "waits_ms"),
     [
-        pytest.param(SPENT_MS - PAIR_INTERVAL_MS, 0, id="the last of a burst goes"),
-        pytest.param(SPENT_MS - PAIR_INTERVAL_MS + 1, 1, id="a millisecond more waits for it"),
-        pytest.param(SPENT_MS, PAIR_INTERVAL_MS, id="after a whole burst one in six seconds"),
+        pytest.param(PAIR_INTERVAL_MS, 1, 0, id="a second one within the burst goes"),
+        pytest.param(SPENT_MS - PAIR_INTERVAL_MS, 43, 0, id="the last of a burst goes"),
+        pytest.param(SPENT_MS, 44, SPENT_MS + PAIR_SLACK_MS, id="a whole burst is paid back whole"),
+        pytest.param(1_000, 1, 1_000 + PAIR_SLACK_MS, id="a single one after five seconds waits"),
+        pytest.param(-PAIR_SLACK_MS, 1, 0, id="paid back and a little later is free"),
+        pytest.param(-PAIR_SLACK_MS + 1, 1, 1, id="a millisecond before is not"),
     ],
 )
 async def test_a_burst_is_borrowed_from_the_future(
-    slot: Slot, horizon_ms: int, waits_ms: int
+    slot: Slot, until_ms: int, messages: int, waits_ms: int
 ) -> None:
     await slot.furnish()
-    await spend(slot, horizon_ms)
+    await spend(slot, until_ms, messages)
     await slot.queue(1)
     answer = await slot.claim()
     assert len(answer.jobs) == (waits_ms == 0)
@@ -54,7 +63,7 @@ async def test_who_waits_is_kept_aside_alone(slot: Slot) -> None:
     assert [(its.gate, its.count) for its in answer.refusals] == [(Gate.PAIR, 1)]
     changes = await slot.changes(before)
     assert changes["aside 1.1"] == ("P", Packed(1, 1))
-    assert changes["later 1.1"] == PAIR_INTERVAL_MS
+    assert changes["later 1.1"] == SPENT_MS + PAIR_SLACK_MS
     assert changes["src:campaign:a w:pair"] == 1
 
 
@@ -73,7 +82,7 @@ async def test_a_first_message_writes_no_pair_and_a_second_one_does(slot: Slot) 
     assert "pairs s:1" not in await slot.state()
     await slot.queue(1)
     await slot.claim()
-    assert (await slot.state())["pairs s:1"] == 2 * PAIR_INTERVAL_MS
+    assert await owed(slot) == (2 * PAIR_INTERVAL_MS, 2)
 
 
 async def test_a_burst_to_one_person_ends_after_forty_four(slot: Slot) -> None:
@@ -84,8 +93,10 @@ async def test_a_burst_to_one_person_ends_after_forty_four(slot: Slot) -> None:
         given += len(await slot.take())
         slot.now_ms += 10
     assert given == PAIR_BURST
-    slot.now_ms = START_MS + PAIR_INTERVAL_MS
-    assert len(await slot.take()) == 1
+    slot.now_ms = START_MS + SPENT_MS
+    assert await slot.take() == []
+    slot.now_ms += PAIR_SLACK_MS
+    assert await slot.take()
 
 
 async def test_meta_saying_slow_down_spends_the_budget(slot: Slot) -> None:
@@ -97,15 +108,13 @@ async def test_meta_saying_slow_down_spends_the_budget(slot: Slot) -> None:
     await slot.queue(1)
     assert await slot.take() == []
     slot.now_ms = until_ms
-    assert len(await slot.take()) == 1  # and the other one waits for the next interval
-    slot.now_ms += PAIR_INTERVAL_MS
-    assert len(await slot.take()) == 1
+    assert len(await slot.take()) == 2  # both at once: a new burst begins
 
 
 async def test_a_pair_whose_budget_came_back_is_forgotten(slot: Slot) -> None:
     await slot.furnish()
     await spend(slot, LEASE_MS)
-    slot.now_ms += LEASE_MS
+    slot.now_ms += LEASE_MS + PAIR_SLACK_MS
     await slot.claim()
     assert "pairs s:1" not in await slot.state()
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from engine.books import JobView
 from engine.model import Gate, JobKey, JobState, Priority
-from engine.ports import JobView
 from tests.builders import a_recipient, a_sender
 from tests.lua.slot_state import GUARD_MS, LANE, OTHER, PORTFOLIO, SENDER, Packed, Slot
 

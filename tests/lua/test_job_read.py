@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from engine.books import JobView
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, SourceState, TemplateStatus, WabaId
 from engine.outcomes import Accepted, Dropped, InDoubt, Retry
-from engine.ports import FOREVER_MS, JobView
+from engine.ports import FOREVER_MS
 from tests.builders import a_portfolio, a_sender, a_source, a_template
 from tests.lua.slot_state import PORTFOLIO, Slot
 

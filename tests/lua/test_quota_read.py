@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from engine.books import Quota
 from engine.model import DeliveryStatus
 from engine.outcomes import Accepted, InDoubt
-from engine.ports import PortfolioSpec, Quota, Receipt
+from engine.ports import PortfolioSpec, Receipt
 from tests.builders import a_recipient, a_sender, a_source, a_template
 from tests.lua.slot_state import LEASE_MS, OTHER, PORTFOLIO, SENDER, SPAN_MS, Slot
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Protocol, TypeVar
 
+from engine.books import Books
 from engine.errors import LedgerAwayError
 from engine.model import Category, JobKey, PortfolioId, RecipientKey, SenderId
 from engine.ports import (
@@ -13,7 +14,6 @@ from engine.ports import (
     Answer,
     Ask,
     Batch,
-    Books,
     Catalog,
     Contents,
     Enqueued,

@@ -318,7 +318,7 @@ class History:
         status = rng.choice((2, 3, 4, 5))
         given_ms = self.now_ms - rng.choice((0, 1, 1_000, -5_000))
         if status in (4, 5):  # a copy reaches somebody once, however often that is told
-            given_ms = self.reached_ms.setdefault(copy, given_ms)
+            given_ms = self.reached_ms.setdefault(copy, min(given_ms, self.now_ms))
         at_ms = given_ms
         receipt = Receipt(key, attempt, book.person, STATUS[status], at_ms, "wamid.r")
         at_ms = min(at_ms, self.now_ms)
@@ -334,8 +334,7 @@ class History:
         person = a_recipient(self.rng.randrange(PEOPLE))
         receipt = Receipt(None, 0, person, DeliveryStatus.DELIVERED, self.now_ms)
         foreign = self.judge.foreign
-        if self.judge.scores().get(person, 0) < self.now_ms:
-            foreign[person] = max(foreign.get(person, 0), self.now_ms)
+        foreign[person] = max(foreign.get(person, 0), self.now_ms)
         await self.ledger.receive(PORTFOLIO, [receipt])
         if 0 <= self.judge.places < self.judge.used(self.now_ms):
             self.judge.seen.add("debt")

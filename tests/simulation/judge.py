@@ -95,7 +95,7 @@ class Judge:
         self._by_person: dict[str, list[Write]] = {}
         self._news: deque[tuple[int, str]] = deque()
         self._arrivals: dict[str, deque[int]] = {}
-        self._pairs: dict[tuple[str, str], tuple[float, int]] = {}
+        self._pairs: dict[tuple[str, str], tuple[int, int]] = {}
 
     # -- what the engine was told ---------------------------------------------------------------
 
@@ -111,7 +111,8 @@ class Judge:
             write.failed = True
         else:
             self.evidence_ms.setdefault(write.job, now_ms)
-            if status != "sent" and at_ms > write.at_ms:
+            is_arrival = status == "delivered" or (status == "read" and not write.delivered_ms)
+            if is_arrival and at_ms > write.at_ms:
                 write.delivered_ms = max(write.delivered_ms, at_ms)
         self._rescore(write.recipient, now_ms)
 
@@ -217,11 +218,12 @@ class Judge:
             self.breach(now_ms, "I8", f"{sender}: {len(arrivals)} in a second of {mps}")
 
     def _judge_pair(self, sender: str, recipient: str, now_ms: int) -> None:
-        tokens, at_ms = self._pairs.get((sender, recipient), (float(PAIR_BURST), now_ms))
-        tokens = min(PAIR_BURST, tokens + (now_ms - at_ms) / PAIR_EVERY_MS)
-        if tokens < 1:
+        began_ms, messages = self._pairs.get((sender, recipient), (0, 0))
+        if now_ms >= began_ms + messages * PAIR_EVERY_MS:
+            began_ms, messages = now_ms, 0  # all that was borrowed is paid back
+        elif now_ms >= began_ms + PAIR_EVERY_MS or messages >= PAIR_BURST:
             self.breach(now_ms, "pair", f"{sender} to {recipient}: faster than the pair may")
-        self._pairs[(sender, recipient)] = (tokens - 1, now_ms)
+        self._pairs[(sender, recipient)] = (began_ms, messages + 1)
 
     def breach(self, now_ms: int, invariant: str, what: str) -> None:
         self.breaches.append(f"{now_ms} {invariant}: {what}")

@@ -138,6 +138,8 @@ class LedgerJudge:
         if job.state not in {"open", "doubt"} or job.attempt != attempt:
             if outcome == "accepted" and job.state == "queued" and job.is_repeating:
                 self._end_repeat(job)
+            elif outcome == "accepted" and job.state in {"open", "doubt"}:
+                job.state, job.mark_ms = "accepted", now_ms  # an earlier copy was taken
             return
         if outcome == "accepted":
             job.state, job.mark_ms = "accepted", now_ms
@@ -199,17 +201,25 @@ class LedgerJudge:
 
     def _annotate(self, job: JobBook, attempt: int, status: int, at_ms: int, now_ms: int) -> None:
         failed = status == UNDELIVERED
+        if job.state in {"queued", "cancelled"} and status in REACHED:
+            self.foreign[job.person] = max(self.foreign.get(job.person, 0), at_ms)
         if not job.is_ended or job.state == "cancelled":
             return
         if failed and (attempt != job.attempt or status <= job.delivery):
             return
-        job.delivery = max(job.delivery, status)
+        before, job.delivery = job.delivery, max(job.delivery, status)
         if failed:
             job.mark_ms = 0
-        elif status in REACHED and at_ms > job.mark_ms:
+        elif self._arrived(before, status) and at_ms > job.mark_ms:
             if job.mark_ms + self.span_ms <= now_ms < at_ms + self.span_ms:
                 self.seen.add("late_delivery")
             job.mark_ms = at_ms
+
+    @staticmethod
+    def _arrived(before: int, status: int) -> bool:
+        """Whether a status tells of an arrival that is not counted yet: reading is none."""
+        delivered, read = REACHED
+        return status == delivered or (status == read and before not in REACHED)
 
     def cancelled_source(self, source: str) -> None:
         self.cancelled.add(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.ports import Quota
+from engine.books import Quota
 
 
 @dataclass(slots=True)

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.pace import (
+    NOTHING_SPENT,
     PAIR_BURST,
     PAIR_INTERVAL_MS,
+    PAIR_SLACK_MS,
     SendSlots,
-    pair_after_ms,
+    pair_after,
     pair_ready_at_ms,
 )
 from tests.virtual_time import START_MS
@@ -73,11 +75,13 @@ def test_the_slowest_rate_never_becomes_zero(mps: int) -> None:
     assert slots.rate_mps == 1
 
 
-def test_a_pair_may_burst_and_then_goes_one_by_one() -> None:
-    horizon_ms = 0
+def test_a_pair_may_burst_and_pays_it_back_whole() -> None:
+    spent = NOTHING_SPENT
     sent = 0
-    while pair_ready_at_ms(horizon_ms, START_MS) <= START_MS:
-        horizon_ms = pair_after_ms(horizon_ms, START_MS)
+    while pair_ready_at_ms(spent, START_MS) <= START_MS:
+        spent = pair_after(spent, START_MS)
         sent += 1
     assert sent == PAIR_BURST
-    assert pair_ready_at_ms(horizon_ms, START_MS) - START_MS == PAIR_INTERVAL_MS
+    owed_ms = PAIR_BURST * PAIR_INTERVAL_MS + PAIR_SLACK_MS
+    assert pair_ready_at_ms(spent, START_MS) - START_MS == owed_ms
+    assert pair_after(spent, START_MS + owed_ms) == (START_MS + owed_ms + PAIR_INTERVAL_MS, 1)

@@ -1,6 +1,7 @@
 -- again: a leased job whose write never happened asks for a new send time.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing
+-- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_books part_rows gate_schedule gate_suppression gate_window
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -15,19 +16,32 @@
 --
 -- Returns  { gate or '', send_at_us, sequence }
 local job, fence = argv[8], tonumber(argv[9])
+
+-- closed_now: the gate that closed since the job was claimed; nil when all are open.
+local function closed_now(lane, row, h)
+  local gate = closed_gate(lane)
+  if gate then return gate end
+  if not h[1] then return 'sender' end
+  if tonumber(h[2] or 0) > now and not off.sender then return 'sender' end
+  if tonumber(call('HGET', tag .. 'accounts', h[1]) or 0) > now and not off.account then
+    return 'account'
+  end
+  local recipient = row_recipient(row)
+  if is_expired(row) then return 'schedule' end
+  if is_suppressed(lane, recipient) then return 'suppression' end
+  if lane.template == '' and not off.window and not in_window(lane, recipient) then
+    return 'window'
+  end
+end
+
 local record = call('HGET', tag .. 'open', job)
-local is_ours = record and find(record, '^[Ff]') and number2(record, 7 + 14) == fence
-if not is_ours then return { 'source', 0, meta.sequence } end
+local row = record and find(record, '^[Ff]') and sub(record, 8)
+if not row or row_fence(row) ~= fence then return { 'source', 0, meta.sequence } end
 local lane = lane_of_job(job)
-local gate = closed_gate(lane)
-if gate then return { gate, 0, meta.sequence } end
 local key = tag .. 's:' .. lane.sender
 local h = call('HMGET', key, 'waba', 'closed', 'nominal', 'learned', 'next_us')
-if not h[1] then return { 'sender', 0, meta.sequence } end
-if tonumber(h[2] or 0) > now and not off.sender then return { 'sender', 0, meta.sequence } end
-if tonumber(call('HGET', tag .. 'accounts', h[1]) or 0) > now and not off.account then
-  return { 'account', 0, meta.sequence }
-end
+local gate = closed_now(lane, row, h)
+if gate then return { gate, 0, meta.sequence } end
 local learned = tonumber(h[4] or 0)
 local rate = learned > 0 and learned or tonumber(h[3])
 local slot_us = max(tonumber(h[5] or 0), now * 1000)

@@ -65,26 +65,6 @@ local lane = find_lane()
 local last = tonumber(call('HGET', lane.key, 'last'))
 local first, fresh, seen, keys, keys_today = last + 1, {}, {}, {}, nil
 
--- take_plain: the rows of a campaign are queued as they come.
-local function take_plain()
-  local dedupes, here, at = {}, {}, 0
-  for i = 1, rows do dedupes[i] = sub(argv[14 + i], 1, 8) end
-  local hits = call('SMISMEMBER', tag .. 'seen:' .. source_name, unpack(dedupes))
-  local is_now = now == tonumber(argv[1])
-  local due = bytes6(now)
-  for i = 1, rows do
-    local own = dedupes[i]
-    if hits[i] == 1 or here[own] then
-      note_known(i - 1, '', '')
-    else
-      last, at, here[own] = last + 1, at + 1, true
-      local packed = argv[14 + i]
-      if not is_now then packed = sub(packed, 1, 21) .. due .. sub(packed, 28) end
-      fresh[at], seen[at] = bytes5(last) .. packed, own
-    end
-  end
-end
-
 local function take_each()
   local known, new_here = {}, {}
   if argv[dedupes_from] then
@@ -117,7 +97,12 @@ local function take_each()
   end
 end
 
-if argv[14] == '2' then take_plain() else take_each() end
+if argv[14] == '2' then
+  fresh, seen = take_plain(source_name, argv, rows_from, rows, last)
+  last = last + #fresh
+else
+  take_each()
+end
 if #fresh > 0 then call('RPUSH', lane.queue, unpack(fresh)) end
 if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
 if #keys > 0 and keyed then

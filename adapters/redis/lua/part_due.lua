@@ -6,19 +6,26 @@ local limits, waiting_scopes
 
 local function begin_due() limits, waiting_scopes = {}, nil end
 
+-- ceilings: how many places each priority may use; what one keeps back is closed to those below.
+local function ceilings(places)
+  if places < 0 then return { places = places, [0] = -1, [1] = -1, [2] = -1, [3] = -1 } end
+  local limit, kept = { places = places }, floor(places * meta.headroom)
+  for priority = 0, 3 do
+    limit[priority] = max(0, places - kept)
+    kept = kept + floor(places * (meta['reserve' .. priority] or 0))
+  end
+  return limit
+end
+
 local function limit_of(scope)
   local limit = limits[scope]
   if not limit then
-    limit = { places = meta.places, [0] = meta.ceiling0, [1] = meta.ceiling1,
-      [2] = meta.ceiling2, [3] = meta.ceiling3 }
+    local places = meta.places
     if scope ~= '' then
-      local own = call('HMGET', tag .. 's:' .. scope, 'places', 'ceiling0', 'ceiling1',
-        'ceiling2', 'ceiling3')
-      if own[1] and own[1] ~= '0' then
-        limit = { places = tonumber(own[1]), [0] = tonumber(own[2]), [1] = tonumber(own[3]),
-          [2] = tonumber(own[4]), [3] = tonumber(own[5]) }
-      end
+      local own = tonumber(call('HGET', tag .. 's:' .. scope, 'places') or 0)
+      if own ~= 0 then places = own end
     end
+    limit = ceilings(places)
     limit.before = now < meta.before_until and meta.before or 0
     limits[scope] = limit
   end

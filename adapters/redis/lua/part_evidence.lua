@@ -10,10 +10,7 @@ local function begin_evidence() marks, gone = {}, {} end
 -- count_arrival: a delivery that no job here stands for: somebody else's, or a cancelled job's.
 local function count_arrival(receipt, scope)
   if not receipt.counts or receipt.rank < DELIVERED then return end
-  local win = window(scope)
-  if receipt.at_ms > score_of(win, receipt.recipient) then
-    replace(win, receipt.recipient, 0, receipt.at_ms)
-  end
+  prove(window(scope), receipt.recipient, receipt.at_ms)
 end
 
 -- settle_open: a status settles a job that is open, or that waits for a repeat.

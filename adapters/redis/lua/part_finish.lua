@@ -14,10 +14,22 @@ local function flush_waiting()
   end
 end
 
--- prune_windows: about once a second; no answer depends on it.
+local WORKER_GONE_MS = 86400000 -- a worker silent for a day is no more: its counter is forgotten
+
+local function prune_workers()
+  call('ZADD', tag .. 'workers', now, argv[8])
+  local gone = call('ZRANGEBYSCORE', tag .. 'workers', '-inf', now - WORKER_GONE_MS, 'LIMIT', 0, 50)
+  for _, worker in ipairs(gone) do
+    call('HDEL', meta_key, 'worker:' .. worker)
+    call('ZREM', tag .. 'workers', worker)
+  end
+end
+
+-- prune_windows: about twice a second; no answer depends on it.
 local function prune_windows()
   if now - meta.pruned < PRUNE_EVERY_MS then return end
   call('HSET', meta_key, 'pruned', now)
+  prune_workers()
   for _, win in pairs(windows) do
     local past = call('ZRANGEBYSCORE', win.key, '-inf', cut, 'LIMIT', 0, PRUNE_MAX)
     if #past > 0 then

@@ -15,13 +15,13 @@ end
 
 local function take_fresh(lane, ring)
   local row, recipient = pop(lane.fresh)
-  local granted, horizon = examine(lane, row, recipient)
+  local granted, owed_until, owed = examine(lane, row, recipient)
   if granted and not has_place(lane, recipient) then
     park(lane, row)
     granted = false
   end
   if granted then
-    grant(lane, row, recipient, horizon)
+    grant(lane, row, recipient, owed_until, owed)
     ring_charge(ring, lane.number, floor(STRIDE * siblings(lane) / source_of(lane.source).weight))
   end
   if not has_row(lane, lane.fresh) then

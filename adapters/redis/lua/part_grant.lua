@@ -2,10 +2,10 @@
 --
 -- Needs  part_serve.
 -- grant: reserve place and send time, and put the job under a lease.
-local function grant(lane, row, recipient, horizon)
+local function grant(lane, row, recipient, owed_until, owed)
   local counts, sender, at, n = not in_window(lane, recipient), lane.from, given * 4, given * 2
   if counts then replace(lane.win, recipient, 0, lease_until) end
-  if horizon > now or not counts then pair_note(lane, recipient, horizon) end
+  if owed > 0 or not counts then pair_note(lane, recipient, owed_until, owed) end
   local fence = number2(row, 14) + 1
   row = with_fence(row, fence)
   local job = lane.prefix .. number5(row, 1)
@@ -42,9 +42,9 @@ end
 
 local function take_parked(lane, ring)
   local row, recipient = pop(lane.kept)
-  local is_let, horizon = examine(lane, row, recipient)
+  local is_let, owed_until, owed = examine(lane, row, recipient)
   if is_let then
-    grant(lane, row, recipient, horizon)
+    grant(lane, row, recipient, owed_until, owed)
     ring_charge(ring, lane.number, floor(STRIDE / source_of(lane.source).weight))
   end
   if not has_row(lane, lane.kept) then

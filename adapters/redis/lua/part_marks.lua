@@ -33,8 +33,9 @@ local function annotate(receipt)
       if rank > 0 then count(lane.source, 'd:' .. STATUS[rank], -1) end
       count(lane.source, 'd:' .. STATUS[receipt.rank], 1)
     end
-    packed = move_mark(receipt, lane, packed)
-  elseif receipt.rank >= DELIVERED then
+    -- What was counted when it arrived is not counted again when it is read.
+    if rank ~= DELIVERED then packed = move_mark(receipt, lane, packed) end
+  elseif receipt.rank == DELIVERED then
     -- A second copy may arrive after the first was read: the latest arrival is what counts.
     packed = move_mark(receipt, lane, packed)
   end

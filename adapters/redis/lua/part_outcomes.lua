@@ -3,8 +3,8 @@
 -- Needs  part_settle. Mirror of adapters/memory/settle.py.
 -- strikes  HASH  sender|template -> unknown codes in a row
 -- struck   SET   sender|template parked after five
--- pairs    ZSET  sender:recipient -> until when the pair's budget is spent
-local STRIKES_MAX, PAIR_LEFT_MS, JUDGED_FOR_MS = 5, 43 * 6000, 10000
+-- pairs    ZSET  see gate_pair
+local STRIKES_MAX, PAIR_BURST, PAIR_SLACK_MS, JUDGED_FOR_MS = 5, 44, 500, 10000
 local some_strikes, news
 
 local function begin_outcomes() some_strikes, news = meta.has.strikes, {} end
@@ -17,7 +17,7 @@ end
 local function close_pair(opened, until_ms)
   now_has('pairs')
   local name = opened.lane.sender .. ':' .. opened.recipient
-  call('ZADD', tag .. 'pairs', 'GT', until_ms + PAIR_LEFT_MS, name)
+  call('ZADD', tag .. 'pairs', 'GT', (until_ms - PAIR_SLACK_MS) * 64 + PAIR_BURST, name)
 end
 
 -- learn_down: one decrease per second of send times, for sends that are not long ago.

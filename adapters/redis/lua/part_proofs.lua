@@ -1,33 +1,47 @@
 -- part_proofs: one proof of a person gives way to another, and the windows are written.
 --
 -- Needs     part_window.
--- proofs:S  HASH  recipient -> all proven moments, comma separated; only where there are several
--- replace: take away one proof `old` (0: none) and add `with` (0: none).
-local function replace(win, recipient, old, with)
-  local score = win.scores[recipient] or score_of(win, recipient)
-  local packed = win.several and call('HGET', win.proofs, recipient)
-  if not packed and (score == old or score <= cut) then
-    set_score(win, recipient, with > cut and with or 0)
-    return
-  end
-  local proofs, latest = {}, 0
-  for moment in string.gmatch((packed or text(score)) .. ',' .. text(with), '%d+') do
-    moment = tonumber(moment)
-    if moment == old then
-      old = 0
-    elseif moment > cut then
-      proofs[#proofs + 1] = text(moment)
-      latest = max(latest, moment)
-    end
+-- proofs:S  HASH  recipient -> all proven moments, comma separated, and f and the latest delivery
+--                 that no job stands for; only where there are several, or such a delivery
+
+-- keep_proofs: write a person's proofs and the latest of them; `arrival` is 0 where there is none.
+local function keep_proofs(win, recipient, proofs, latest, arrival, packed)
+  if arrival > cut then
+    proofs[#proofs + 1] = 'f' .. text(arrival)
+    latest = max(latest, arrival)
   end
   set_score(win, recipient, latest)
-  if #proofs > 1 then
+  if #proofs > 1 or arrival > cut then
     call('HSET', win.proofs, recipient, table.concat(proofs, ','))
     win.several = true
     now_has('proofs')
   elseif packed then
     call('HDEL', win.proofs, recipient)
   end
+end
+
+-- replace: take away one proof `old` (0: none) and add `with` (0: none); `arrived` (or nil) is a
+-- delivery no job stands for: only the latest is kept, so the same told again changes nothing.
+local function replace(win, recipient, old, with, arrived)
+  local score = win.scores[recipient] or score_of(win, recipient)
+  local packed = win.several and call('HGET', win.proofs, recipient)
+  if not packed and not arrived and (score == old or score <= cut) then
+    set_score(win, recipient, with > cut and with or 0)
+    return
+  end
+  local proofs, latest, arrival = {}, 0, arrived or 0
+  for kind, moment in string.gmatch((packed or text(score)) .. ',' .. text(with), '(f?)(%d+)') do
+    moment = tonumber(moment)
+    if kind == 'f' then
+      arrival = max(arrival, moment)
+    elseif moment == old then
+      old = 0
+    elseif moment > cut then
+      proofs[#proofs + 1] = text(moment)
+      latest = max(latest, moment)
+    end
+  end
+  keep_proofs(win, recipient, proofs, latest, arrival, packed)
 end
 
 local function flush_windows()
@@ -56,4 +70,9 @@ local function frees_at(win, places)
   local rank = call('ZCARD', win.key) - used_of(win) + excess
   local holder = call('ZRANGE', win.key, rank, rank, 'WITHSCORES')
   return tonumber(holder[2]) + span_ms
+end
+
+-- prove: note a delivery that no job stands for.
+local function prove(win, recipient, at_ms)
+  if at_ms > cut then replace(win, recipient, 0, 0, at_ms) end
 end

@@ -34,7 +34,7 @@ end
 
 local function promote()
   local flat = call('ZRANGEBYSCORE', tag .. 'later', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 64)
-  for i = 1, #flat, 2 do
+  for i = #flat - 1, 1, -2 do -- the first one ends up in front
     local job = flat[i]
     local record = call('HGET', tag .. 'aside', job)
     call('ZREM', tag .. 'later', job)

@@ -21,7 +21,7 @@ local function end_row(lane, row, letter, field, code)
 end
 
 -- examine: whether a job's own gates let it go; where not, it has been put where it belongs.
--- Returns the pair's horizon with it.
+-- Returns what the pair owes with it: until when, for how many messages.
 local function examine(lane, row, recipient)
   if byte(row, 17) > 0 and
       call('SISMEMBER', tag .. 'repeating', job_name(lane, row)) == 0 then
@@ -38,11 +38,11 @@ local function examine(lane, row, recipient)
     refuse(lane.sender, 'window')
     return end_row(lane, row, 'F', 's:failed', WINDOW_CLOSED_CODE)
   end
-  local horizon = pair_horizon(lane, recipient)
-  if horizon > 0 and not off.pair and pair_ready(horizon) > now then
+  local owed_until, owed = pair_spent(lane, recipient)
+  if owed > 0 and not off.pair and pair_ready(owed_until, owed) > now then
     refuse(lane.sender, 'pair')
-    delay(lane, row, pair_ready(horizon), 'pair')
+    delay(lane, row, pair_ready(owed_until, owed), 'pair')
     return false
   end
-  return true, horizon
+  return true, owed_until, owed
 end

@@ -45,14 +45,14 @@ local function bytes6(number)
     floor(low / 65536), floor(low / 256) % 256, low % 256)
 end
 
-local META_NAMES = { 'clock', 'sequence', 'recovering', 'places', 'ceiling0', 'ceiling1',
-  'ceiling2', 'ceiling3', 'by_number', 'before', 'before_until', 'lanes', 'pruned' }
+local META_NAMES = { 'clock', 'sequence', 'recovering', 'places', 'headroom', 'reserve0',
+  'reserve1', 'reserve2', 'by_number', 'before', 'before_until', 'lanes', 'pruned' }
 
 -- read_meta: what the slot knows of itself. `has` says that something of a kind was ever put in,
 -- so that most calls need not look; `worker` is the last wish of the worker who asks, if any.
 local function read_meta(worker)
-  local values = call('HMGET', meta_key, 'clock', 'sequence', 'recovering', 'places', 'ceiling0',
-    'ceiling1', 'ceiling2', 'ceiling3', 'by_number', 'before', 'before_until', 'lanes', 'pruned',
+  local values = call('HMGET', meta_key, 'clock', 'sequence', 'recovering', 'places', 'headroom',
+    'reserve0', 'reserve1', 'reserve2', 'by_number', 'before', 'before_until', 'lanes', 'pruned',
     'has_suppressed', 'has_service', 'has_pairs', 'has_accounts', 'has_strikes', 'has_struck',
     'has_proofs', 'worker:' .. worker)
   meta = { known = values[4], worker = tonumber(values[21] or 0),

@@ -13,10 +13,10 @@
 -- ARGV[8]   places        unique recipients per window; -1 unlimited
 -- ARGV[9]   by_number     1 when each sender has its own window
 -- ARGV[10]  used_before   places taken elsewhere before this ledger began
--- ARGV[11]  ceiling0      places that authentication may use,
--- ARGV[12]  ceiling1      service,
--- ARGV[13]  ceiling2      utility,
--- ARGV[14]  ceiling3      and marketing
+-- ARGV[11]  headroom      share kept free for deliveries that come late
+-- ARGV[12]  reserve0      share that authentication keeps back from those below it,
+-- ARGV[13]  reserve1      service,
+-- ARGV[14]  reserve2      and utility
 --
 -- Returns  sequence
 --
@@ -25,7 +25,7 @@ if not meta.known then
   call('HSET', tag .. 'meta', 'before_until', text(now + span_ms), 'by_number', argv[9])
 end
 call('HSET', tag .. 'meta', 'places', argv[8], 'before', argv[10],
-  'ceiling0', argv[11], 'ceiling1', argv[12], 'ceiling2', argv[13], 'ceiling3', argv[14])
+  'headroom', argv[11], 'reserve0', argv[12], 'reserve1', argv[13], 'reserve2', argv[14])
 look_again()
 touch(true)
 return meta.sequence

@@ -10,12 +10,12 @@
 -- ARGV[5]   lease_ms      see part_terms
 -- ARGV[6]   keep_ms       see part_terms
 -- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   scope         empty is the portfolio's
+-- ARGV[8]   scope         a sender, where each has its own window; else the portfolio's is meant
 --
 -- Returns  { places, used, reserved, frees_ms }
 --
 -- reserved counts open jobs that hold a place; where each number has its own window, only its own.
-local scope = argv[8]
+local scope = meta.by_number == 1 and argv[8] or ''
 local limit, win, reserved = limit_of(scope), window(scope), 0
 local cursor = '0'
 repeat

@@ -1,7 +1,7 @@
 -- rescue: leases that ran out become doubts; doubts whose time is over are settled by policy.
 --
 -- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows part_due part_doubts part_log part_settle part_repeats
+-- uses: part_books part_rows part_due part_doubts part_log part_call part_settle part_repeats
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -60,6 +60,7 @@ for i = 1, #over, 2 do rest(over[i], tonumber(over[i + 1])) end
 flush_ends(keep_ms)
 flush_counts()
 flush_windows()
+call_waiters()
 flush_log()
 touch(#doubted + #past > 0)
 local rescue_ms = min(first_of('leases'), first_of('doubts'))

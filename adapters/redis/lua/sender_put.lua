@@ -15,16 +15,11 @@
 -- ARGV[10]  nominal       messages a second
 -- ARGV[11]  closed_until  epoch ms; 0 is open
 -- ARGV[12]  places        its own limit where the scope is the number; 0 takes the portfolio's
--- ARGV[13]  ceiling0      places that authentication may use,
--- ARGV[14]  ceiling1      service,
--- ARGV[15]  ceiling2      utility,
--- ARGV[16]  ceiling3      and marketing
 --
 -- Returns  sequence
 local key, nominal = tag .. 's:' .. argv[8], tonumber(argv[10])
 call('SADD', tag .. 'senders', argv[8])
-call('HSET', key, 'waba', argv[9], 'nominal', argv[10], 'closed', argv[11], 'places', argv[12],
-  'ceiling0', argv[13], 'ceiling1', argv[14], 'ceiling2', argv[15], 'ceiling3', argv[16])
+call('HSET', key, 'waba', argv[9], 'nominal', argv[10], 'closed', argv[11], 'places', argv[12])
 if tonumber(call('HGET', key, 'learned') or 0) >= nominal then call('HSET', key, 'learned', 0) end
 look_again()
 touch(true)

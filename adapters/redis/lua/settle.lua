@@ -1,7 +1,7 @@
 -- settle: record how writes ended; leases end, places are kept or given back, gates close.
 --
 -- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows part_due part_doubts part_log part_settle part_repeats part_outcomes
+-- uses: part_books part_rows part_due part_doubts part_log part_call part_settle part_repeats part_outcomes
 -- uses: part_apply
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
@@ -53,7 +53,12 @@ for i = 1, outcomes do
     apply(opened, kind, detail, attempts_max)
     note(listed[i], kind, opened.hold > 0, opened.recipient)
   else
-    if kind == 'A' or kind == 'H' then take_as_evidence(listed[i], detail) end
+    if (kind == 'A' or kind == 'H') and opened and not opened.gone then
+      accept(opened, detail, kind == 'H') -- an earlier copy was taken: a later one needs not be
+      note(listed[i], kind, opened.hold > 0, opened.recipient)
+    elseif kind == 'A' or kind == 'H' then
+      take_as_evidence(listed[i], detail)
+    end
     ignored[#ignored + 1] = listed[i]
   end
 end
@@ -61,6 +66,7 @@ flush_closed()
 flush_ends(keep_ms)
 flush_counts()
 flush_windows()
+call_waiters()
 touch(true)
 flush_log()
 return { meta.sequence, next_due(), ignored, news }

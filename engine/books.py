@@ -1,0 +1,84 @@
+"""The books: what a ledger says when it is asked, without changing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.model import DeliveryStatus, Gate, JobKey, JobState, PortfolioId, Priority, SenderId
+
+ASIDE_MAX = 2_000  # jobs kept aside that are told by their sender; more are told by their source
+
+
+@dataclass(slots=True)
+class Quota:
+    """A window's account at this moment."""
+
+    limit: int
+    used: int
+    debt: int
+    reserved: int
+    available: int
+    next_free_at_ms: int | None
+
+
+@dataclass(slots=True)
+class Counts:
+    """A source's books: each job in exactly one state, each accepted one in one delivery status."""
+
+    enqueued: int
+    states: dict[JobState, int]
+    waiting: dict[Gate, int]
+    delivery: dict[DeliveryStatus, int]
+
+
+@dataclass(slots=True)
+class JobView:
+    """Where one job stands."""
+
+    key: JobKey
+    state: JobState
+    attempt: int = 0
+    delivery: DeliveryStatus = DeliveryStatus.NONE
+    gate: Gate | None = None
+    until_ms: int | None = None
+    code: int = 0
+    wamid: str = ""
+
+
+@dataclass(slots=True)
+class Depth:
+    """What one sender has to do, and how fast it may.
+
+    The sender `""` stands for jobs kept aside of sources that have several senders, where so many
+    are kept aside that counting each would hold up others.
+    """
+
+    sender: SenderId
+    rate_mps: int  # in force now: what Meta grants, or less when it taught us so; 0 if unknown
+    jobs: dict[tuple[Priority, JobState | Gate], int]  # not ended: by state, or gate while waiting
+    oldest_due_ms: dict[Priority, int]  # since when the front rows of its lanes may leave
+
+
+class Books(Protocol):
+    """Reading, without changing anything."""
+
+    async def quota(self, portfolio: PortfolioId, sender: SenderId | None = None) -> Quota:
+        """Return the account of the portfolio's window, or of one sender's."""
+        ...
+
+    async def counts(self, portfolio: PortfolioId, source: str) -> Counts:
+        """Return the books of one source."""
+        ...
+
+    async def job(self, portfolio: PortfolioId, key: JobKey) -> JobView | None:
+        """Return where a job stands; None when there is no such job."""
+        ...
+
+    async def depths(self, portfolio: PortfolioId) -> list[Depth]:
+        """Return what each sender has to do, sorted by sender; O(lanes + open), in bites."""
+        ...
+
+    async def audit(self, portfolio: PortfolioId) -> list[str]:
+        """Recount everything from the raw state; return what does not agree, best empty."""
+        ...
