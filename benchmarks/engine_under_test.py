@@ -27,6 +27,7 @@ from engine.intake import JobRequest, JobStatus, SendJobs
 from engine.model import (
     Category,
     DeliveryStatus,
+    Gate,
     JobKey,
     Lane,
     PortfolioId,
@@ -252,6 +253,15 @@ async def reserved_times_us(place: Place, sender: str) -> list[int]:
     for path in (place.data_dir / SLOTS_FOLDER).glob(f"{sender}.*"):
         times.frombytes(path.read_bytes())
     return times.tolist()
+
+
+async def parked(place: Place) -> int:
+    """Return how many jobs are parked behind the quota."""
+    kept = await _at(place)
+    books = [
+        await kept.house.ledger.counts(each.portfolio_id, each.source) for each in kept.started
+    ]
+    return sum(counts.waiting.get(Gate.QUOTA, 0) for counts in books)
 
 
 async def close(place: Place) -> None:

@@ -15,12 +15,13 @@ from aiohttp import web
 
 from adapters.api.job_ids import JobIds
 from adapters.api.problems import Handler, Problem
+from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Registry, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.model import NowMs, PortfolioId, WabaId
-from engine.ports import Books, Catalog
+from engine.ports import Catalog
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself

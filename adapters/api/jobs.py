@@ -23,11 +23,12 @@ from adapters.api.bodies import (
 from adapters.api.front import Front, as_json
 from adapters.api.problems import FieldError, Problem, field_error, problem_of
 from adapters.api.streams import lines_of
+from engine.books import JobView
 from engine.directory import Role
 from engine.errors import EngineError
 from engine.intake import JobRequest, JobResult, JobStatus
 from engine.model import Gate, Priority
-from engine.ports import JobView
+from engine.ports import FOREVER_MS
 
 JOBS_MAX = 1_000  # of one array
 LINES_PER_CALL = 500
@@ -187,7 +188,13 @@ class Jobs:
             view = await self._front.ledger.job(portfolio.id, place[1])
         if view is None:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
-        return as_json({"id": text, **shown_job(view)})
+        shown = shown_job(view)
+        if view.gate is Gate.QUOTA and portfolio and portfolio.quota_scope == "portfolio":
+            quota = await self._front.ledger.quota(portfolio.id)
+            shown["waiting_for"] = [
+                each | {"number": quota.used, "limit": quota.limit} for each in waiting_for(view)
+            ]
+        return as_json({"id": text, **shown})
 
     def _shown(self, result: JobResult) -> ItemResult:
         number = 0
@@ -222,20 +229,23 @@ def to_request(body: JobBody, header_key: str = "") -> JobRequest:
 
 def shown_job(view: JobView) -> dict[str, object]:
     """Return where a job stands, for the outside."""
-    shown: dict[str, object] = {
+    return {
         "state": view.state.value,
         "attempt": view.attempt,
         "delivery": view.delivery.value,
-        "waiting_for": [],
+        "waiting_for": waiting_for(view),
         "wamid": view.wamid or None,
         "code": view.code or None,
     }
-    if view.gate is not None:
-        until = rfc3339(view.until_ms)
-        shown["waiting_for"] = [
-            {"gate": view.gate.value, "detail": DETAILS[view.gate], "until": until}
-        ]
-    return shown
+
+
+def waiting_for(view: JobView) -> list[dict[str, object]]:
+    """Return the gate a job waits behind, as INTERFACE 4.2 has it."""
+    if view.gate is None:
+        return []
+    is_known = view.until_ms is not None and view.until_ms < FOREVER_MS
+    until = rfc3339(view.until_ms) if is_known else None
+    return [{"gate": view.gate.value, "detail": DETAILS[view.gate], "until": until}]
 
 
 DETAILS = {

@@ -8,11 +8,12 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Name, Strict, read_json
+from adapters.api.bodies import Name, Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.problems import FieldError, Problem
+from engine.books import Depth
 from engine.directory import Role, Sender
-from engine.model import PortfolioId, SenderId, WabaId
+from engine.model import Gate, PortfolioId, SenderId, WabaId
 from engine.ports import SenderSpec, TemplateSpec
 
 
@@ -88,13 +89,19 @@ class SenderRoutes:
 
     async def _get(self, request: web.Request) -> web.Response:
         sender = self._front.sender(request.match_info["id"])
-        quota = await self._front.ledger.quota(sender.portfolio_id, sender.id)
+        ledger = self._front.ledger
+        quota = await ledger.quota(sender.portfolio_id, sender.id)
+        depths = await ledger.depths(sender.portfolio_id)
+        depth = next((each for each in depths if each.sender == sender.id), None)
         shown: dict[str, object] = {
             "limit": quota.limit,
             "used": quota.used,
             "available": quota.available,
+            "next_free_at": rfc3339(quota.next_free_at_ms),
         }
-        return as_json(shown_sender(sender) | {"quota": shown})
+        rate = depth.rate_mps if depth else None
+        more = {"quota": shown, "rate_limit": rate, "queue": shown_queue(depth)}
+        return as_json(shown_sender(sender) | more)
 
 
 def shown_sender(sender: Sender) -> dict[str, object]:
@@ -107,6 +114,20 @@ def shown_sender(sender: Sender) -> dict[str, object]:
         "throughput": sender.throughput,
         "alias": sender.alias,
     }
+
+
+def shown_queue(depth: Depth | None) -> dict[str, dict[str, object]]:
+    """Return jobs that have not ended, by priority and state; those that wait, by gate."""
+    queue: dict[str, dict[str, object]] = {}
+    for (priority, word), jobs in sorted(depth.jobs.items() if depth else ()):
+        states = queue.setdefault(priority.name.lower(), {})
+        if isinstance(word, Gate):
+            waiting = states.setdefault("waiting", {})
+            assert isinstance(waiting, dict)
+            waiting[word.value] = jobs
+        else:
+            states[word.value] = jobs
+    return queue
 
 
 def _refusal(

@@ -9,6 +9,7 @@ import typer
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.messages import template_message
+from adapters.cli.why import why
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
@@ -27,6 +28,7 @@ app.add_typer(sender, name="sender")
 app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
+app.command("why")(why)
 
 
 @portfolio.command("add")

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 
 from adapters.cli.client import FAILED, Caller, console, is_terminal
 from adapters.cli.messages import template_message
+from adapters.cli.status import status_table
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
 WATCH_S = 1.0
+STATUS = ("id", "name", "state", "enqueued", "counts", "delivery", "eta", "warnings")
 OVER = ("completed", "cancelled")
 SHOWN_ERRORS = 20
 
@@ -66,6 +67,8 @@ def upload(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Upload recipients: a CSV with a column `to`, or NDJSON. Again is no harm."""
+    from rich.progress import Progress  # noqa: PLC0415 (no other command needs it)
+
     caller = Caller(as_json=as_json)
     kind = KINDS.get(file.suffix.lower())
     if kind is None:
@@ -106,15 +109,30 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Until it is over.")] = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Show how far a campaign is."""
+    """Show how far a campaign is; on a terminal as bars."""
     caller = Caller(as_json=as_json)
-    while True:
-        answer = caller.call("GET", "v1", "campaigns", campaign_id)
-        names = ("id", "name", "state", "enqueued", "counts", "delivery", "eta", "warnings")
-        caller.show(answer, names)
-        if not watch or answer["state"] in OVER:
-            return
-        time.sleep(WATCH_S)
+    answer = caller.call("GET", "v1", "campaigns", campaign_id)
+    if as_json or not watch or not is_terminal():
+        _show_status(caller, answer)
+        while watch and answer["state"] not in OVER:
+            time.sleep(WATCH_S)
+            answer = caller.call("GET", "v1", "campaigns", campaign_id)
+            _show_status(caller, answer)
+        return
+    from rich.live import Live  # noqa: PLC0415 (as Progress)
+
+    with Live(status_table(answer), console=console) as live:
+        while answer["state"] not in OVER:
+            time.sleep(WATCH_S)
+            answer = caller.call("GET", "v1", "campaigns", campaign_id)
+            live.update(status_table(answer))
+
+
+def _show_status(caller: Caller, answer: dict[str, Any]) -> None:
+    if caller.as_json or not is_terminal():
+        caller.show(answer, STATUS)
+    else:
+        console.print(status_table(answer))
 
 
 @campaign.command("list")

@@ -48,6 +48,16 @@ class Caller:
         kind = {"Content-Type": "application/json"} | (headers or {})
         return self._send(method, _joined(path) + query, encoded, kind, TIMEOUT_S)
 
+    def find(self, *path: str) -> dict[str, Any] | None:
+        """Return the JSON of what is there; None when it is not."""
+        try:
+            return _decoded(self._ask("GET", _joined(path), None, {}, TIMEOUT_S))
+        except HTTPError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                error.close()
+                return None
+            self._fail(_decoded(error.read()), error.code)
+
     def upload(self, *path: str, file: IO[bytes], length: int, kind: str) -> dict[str, Any]:
         """Return the JSON of an upload's answer; the file is never in memory as a whole."""
         headers = {"Content-Type": kind, "Content-Length": str(length)}
@@ -80,6 +90,20 @@ class Caller:
         headers: dict[str, str],
         timeout_s: float,
     ) -> dict[str, Any]:
+        try:
+            return _decoded(self._ask(method, path, body, headers, timeout_s))
+        except HTTPError as error:
+            self._fail(_decoded(error.read()), error.code)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes] | None,
+        headers: dict[str, str],
+        timeout_s: float,
+    ) -> bytes:
+        """Return an answer of the API; HTTPError is its refusal, all else ends the program."""
         if not self._key:
             self._fail({"detail": f"set {KEY_VARIABLE} to a key; `penstock run` shows the first"})
         request = Request(  # noqa: S310 (the operator's own address)
@@ -90,12 +114,13 @@ class Caller:
         )
         try:
             with urlopen(request, timeout=timeout_s) as response:  # noqa: S310
-                return _decoded(response.read())
-        except HTTPError as error:
-            self._fail(_decoded(error.read()), error.code)
+                content: bytes = response.read()
+        except HTTPError:
+            raise
         except (URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             self._fail({"detail": f"no answer from {self._url}: {reason}; is `penstock run` up?"})
+        return content
 
     def _fail(self, problem: dict[str, Any], status: int = 0) -> NoReturn:
         if self.as_json:

@@ -10,6 +10,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from adapters.demo.acts import play_gates
+from adapters.demo.cast import furnish_gates
 from adapters.demo.stage import (
     CAMPAIGN,
     LIMIT,
@@ -53,7 +55,8 @@ async def demo(file: Path | None, console: Console) -> bool:
 async def _play(stage: Stage, file: Path, console: Console) -> Play:
     began_ms = stage.clock.now_ms()
     await _furnish(stage)
-    uploaded = await stage.upload(file)
+    with file.open("rb") as rows:
+        uploaded = await stage.upload(CAMPAIGN, rows)
     console.print(
         f"uploaded {uploaded['read']} rows: {uploaded['accepted']} queued, "
         f"{uploaded['duplicates']} repeats, {uploaded['rejected']} refused"
@@ -63,11 +66,14 @@ async def _play(stage: Stage, file: Path, console: Console) -> Play:
     await _ship_all(stage, sent_ms, jobs)
     await stage.call("POST", f"/v1/campaigns/{CAMPAIGN}/start")
     journey = asyncio.create_task(_travel(stage, sent_ms, jobs))
+    gates = asyncio.create_task(play_gates(stage))
     try:
         await _watch(stage, uploaded["accepted"], console, journey)
+        unfinished = await gates
     finally:
         journey.cancel()
-        await asyncio.gather(journey, return_exceptions=True)
+        gates.cancel()
+        await asyncio.gather(journey, gates, return_exceptions=True)
     if not await _is_convicted(stage):
         await _settle(stage, jobs)
     status = await stage.call("GET", f"/v1/campaigns/{CAMPAIGN}")
@@ -75,7 +81,7 @@ async def _play(stage: Stage, file: Path, console: Console) -> Play:
     messages = await stage.judge("messages")
     took_s = (stage.clock.now_ms() - began_ms) / 1_000
     found = messages["messages"] if isinstance(messages, dict) else messages
-    return Play(uploaded, status, sent_ms, jobs, report, found, took_s)
+    return Play(uploaded, status, sent_ms, jobs, unfinished, report, found, took_s)
 
 
 async def _furnish(stage: Stage) -> None:
@@ -94,6 +100,7 @@ async def _furnish(stage: Stage) -> None:
     message = _message(OFFER, "{{first_name}}", "{{code}}")
     body = {"id": CAMPAIGN, "name": "Autumn", "senders": [SENDER], "message": message}
     await stage.call("POST", "/v1/campaigns", body)
+    await furnish_gates(stage)
 
 
 async def _travel(stage: Stage, sent_ms: dict[str, int], jobs: list[str]) -> None:

@@ -14,11 +14,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import aiohttp
 
 from adapters.clock import Clock
+from adapters.demo.cast import GRACE_MS, gates_world
 
 WINDOW_S: Final = 8.0  # instead of a day, so that four windows pass in half a minute
 LIMIT: Final = 250  # TIER_250
@@ -47,13 +48,18 @@ class Stage:
         async with self.session.request(method, self.api_url + path, json=body) as response:
             return await _answer(response)
 
-    async def upload(self, file: Path) -> dict[str, Any]:
-        """Upload the campaign's recipients."""
-        path = f"{self.api_url}/v1/campaigns/{CAMPAIGN}/recipients"
+    async def upload(self, campaign: str, rows: bytes | BinaryIO) -> dict[str, Any]:
+        """Upload a campaign's recipients, as CSV."""
+        path = f"{self.api_url}/v1/campaigns/{campaign}/recipients"
         headers = {"Content-Type": "text/csv"}
-        with file.open("rb") as opened:
-            async with self.session.post(path, data=opened, headers=headers) as response:
-                return await _answer(response)
+        async with self.session.post(path, data=rows, headers=headers) as response:
+            return await _answer(response)
+
+    async def control(self, method: str, path: str, body: object = None) -> None:
+        """Change something in the simulated world; a refusal ends the demo."""
+        address = f"{self.graph_url}/_sandbox/{path}"
+        async with self.session.request(method, address, json=body) as response:
+            await _answer(response)
 
     async def judge(self, what: str) -> Any:  # noqa: ANN401 (JSON)
         """Return what the simulator says."""
@@ -91,7 +97,21 @@ async def open_stage() -> AsyncGenerator[Stage]:
 
 
 def _world(webhook_url: str, secret: str) -> dict[str, Any]:
-    """Return the scenario: one portfolio at TIER_250, one number, two templates."""
+    """Return the scenario: what the campaign needs, and beside it what the gates' acts need."""
+    gates = gates_world()
+    return {
+        **{name: part + gates.get(name, []) for name, part in _campaign_world().items()},
+        "faults": gates["faults"],
+        "window_ms": round(WINDOW_S * 1_000),
+        # As Meta: the limit counts deliveries.
+        "rules": {"delivery_moves_mark": True, "grace_ms": GRACE_MS},
+        "webhook": {"url": webhook_url, "app_secret": secret},
+        "keep_messages_max": 100_000,
+    }
+
+
+def _campaign_world() -> dict[str, list[Any]]:
+    """Return one portfolio at TIER_250, one number, two templates."""
     offer = "Hi {{1}}, your autumn code is {{2}}, valid until Sunday."
     update = "Your order {{1}} is on its way."
     return {
@@ -115,10 +135,6 @@ def _world(webhook_url: str, secret: str) -> dict[str, Any]:
                 "components": [{"type": "BODY", "text": update}],
             },
         ],
-        "window_ms": round(WINDOW_S * 1_000),
-        "rules": {"delivery_moves_mark": True},  # as Meta: the limit counts deliveries
-        "webhook": {"url": webhook_url, "app_secret": secret},
-        "keep_messages_max": 100_000,
     }
 
 

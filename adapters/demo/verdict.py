@@ -11,7 +11,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from adapters.demo.stage import LIMIT, PORTFOLIO
+from adapters.demo.cast import ACTS
+from adapters.demo.stage import LIMIT, PORTFOLIO, SENDER
 
 ENDS: Final = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown")
 
@@ -24,6 +25,7 @@ class Play:
     status: dict[str, Any]
     journey_sent_ms: dict[str, int]  # order number -> when it was asked for
     journey_jobs: list[str]
+    unfinished: list[str]  # acts of the gates that did not reach their end
     report: dict[str, Any]
     messages: list[dict[str, Any]]
     took_s: float
@@ -49,8 +51,13 @@ def judge(play: Play) -> list[str]:
     if counts["accepted"] != uploaded["accepted"]:
         wrong.append(f"{counts['accepted']} of {uploaded['accepted']} campaign jobs were accepted")
     sent = counts["accepted"] + len(play.journey_jobs)
-    if report["accepted"] != sent:
-        wrong.append(f"we count {sent} sends, the simulator {report['accepted']}")
+    seen = sum(message["phone_number_id"] == SENDER for message in play.messages)
+    if seen != sent:
+        wrong.append(f"we count {sent} sends, the simulator {seen}")
+    wrong += [
+        f"the act of {act} did not reach its end: its gate did not close or did not open"
+        for act in play.unfinished
+    ]
     if report["duplicates"]:
         wrong.append(f"{report['duplicates']} messages were sent twice")
     return wrong
@@ -79,6 +86,8 @@ def show(play: Play, wrong: Sequence[str], console: Console) -> None:
         "journey: asked → received",
         f"p50 {quantile(waits, 0.5)} ms, p99 {quantile(waits, 0.99)} ms",
     )
+    played = len(ACTS) - len(play.unfinished)
+    table.add_row("gates", f"{played} of {len(ACTS)} acts: each closed and opened beside all that")
     table.add_row("took", f"{play.took_s:.1f} s")
     broken = len(play.report["violations"])
     table.add_row("rules broken", f"[red]{broken}[/red]" if broken else "[green]none[/green]")

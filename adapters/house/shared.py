@@ -22,7 +22,8 @@ from adapters.house.waking import WakingLedger
 from adapters.knobs import shown
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
-from adapters.prometheus import Metrics
+from adapters.prometheus.metrics import Metrics
+from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.fitness import require_fit_server
 from adapters.redis.letterbox import Hints, Inbox
@@ -76,6 +77,7 @@ class House:
     hints: Hints
     inbox: Inbox
     metrics: Metrics
+    attendance: Attendance
     webhook: Webhook
     pool: Pool | None = None
     delivery: Delivery | None = None
@@ -182,6 +184,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
         inbox = Inbox(client, blocking[0], reader)
         await inbox.open()
         webhook = _webhook(settings, inbox)
+        attendance = Attendance(client, clock.now_ms)
         house = House(
             settings=settings,
             clock=clock,
@@ -195,8 +198,13 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
             hints=Hints(client, blocking[1]),
             inbox=inbox,
             metrics=Metrics(
-                registry.directory, ledger, clock.now_ms, lambda: _webhook_counts(webhook)
+                registry.directory,
+                ledger,
+                clock.now_ms,
+                lambda: _webhook_counts(webhook),
+                attendance.count,
             ),
+            attendance=attendance,
             webhook=webhook,
         )
         ledger.wake = house.wake

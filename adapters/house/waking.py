@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from adapters.redis.connect import Client
 from adapters.redis.ledger import RedisLedger
 from engine.model import (
     Category,
     DeliveryStatus,
+    Gate,
+    NowMs,
     PortfolioId,
     RecipientKey,
     SenderId,
     WabaId,
 )
+from engine.outcomes import Deferred, Outcome, Retry
 from engine.ports import (
     PortfolioSpec,
     Receipt,
     Received,
     SenderSpec,
+    Settled,
+    Settlement,
     SourceSpec,
     TemplateSpec,
 )
 from engine.recollection import Recollection
+from engine.terms import Terms
 
 Wake = Callable[[PortfolioId], None]
 
@@ -30,10 +37,30 @@ def _nobody(_portfolio: PortfolioId) -> None:
     """Wake nobody."""
 
 
+def _forget_wait(outcome: Outcome, now_ms: int) -> None:
+    """Let a refused message go again at once: only to prove that the judge convicts."""
+    match outcome:
+        case Retry() | Deferred(gate=Gate.PAIR):
+            outcome.until_ms = now_ms
+        case _:
+            pass
+
+
 class WakingLedger(RedisLedger):
     """A Redis ledger that says when a portfolio is worth asking again."""
 
     wake: Wake = staticmethod(_nobody)
+
+    def __init__(self, client: Client, terms: Terms, now_ms: NowMs) -> None:
+        super().__init__(client, terms, now_ms)
+        self._is_impatient = Gate.RETRY in terms.gates_off
+
+    async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
+        """See Ledger.settle; with its gate off, nobody waits after a definite failure."""
+        if self._is_impatient:
+            for each in settlements:
+                _forget_wait(each.outcome, self._now_ms())
+        return await super().settle(portfolio, settlements)
 
     async def put_portfolio(self, portfolio: PortfolioId, spec: PortfolioSpec) -> None:
         """See Catalog.put_portfolio."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import secrets
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import SystemRandom
 from typing import Final
 
@@ -15,9 +16,11 @@ from adapters.api.front import Operations
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
 from adapters.meta.client import MetaClient, build_session
 from engine.delivery import Delivery
+from engine.errors import LedgerAwayError
 from engine.model import PortfolioId
 from engine.pool import Pool
 
+ATTEND_EVERY_S: Final = 1.0
 DRAIN_MS: Final = 25_000  # below the 30 s that Kubernetes waits
 GC_THRESHOLDS: Final = (20_000, 20, 100)  # PERFORMANCE: the largest single win there is
 
@@ -28,6 +31,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     settings, clock = house.settings, house.clock
     session = build_session()
     rng = SystemRandom()
+    worker = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}"
     messenger = MetaClient(
         session,
         graph_url=settings.graph_url,
@@ -52,7 +56,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     pool = Pool(
         ledger=house.recollection,
         delivery=delivery,
-        worker=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}",
+        worker=worker,
         concurrency=settings.concurrency,
         emit=house.emit,
         now_us=clock.now_us,
@@ -62,6 +66,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     house.serve_all()
     pool.start()
     house.keep("hear", lambda: _hear_hints(house, pool))
+    house.keep("attend", lambda: _attend(house, worker))
     if is_alone:
         probe = build_probe_app(Operations(house.metrics.render, house.objections))
         await listen(house, probe, settings.metrics_address)
@@ -69,7 +74,15 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         yield
     finally:
         await pool.drain(clock.now_ms() + DRAIN_MS)
+        with suppress(LedgerAwayError):
+            await house.attendance.leave(worker)
         await session.close()
+
+
+async def _attend(house: House, worker: str) -> None:
+    if not house.is_draining:
+        await house.attendance.come(worker)
+    await asyncio.sleep(ATTEND_EVERY_S)
 
 
 def tune_collector() -> None:

@@ -72,10 +72,10 @@ def _annotate(slot: Slot, receipt: Receipt, key: JobKey, at_ms: int, now_ms: int
         if done.state is JobState.ACCEPTED:
             slot.count_delivery(key, before, receipt.status)
         done.delivery = receipt.status
-    elif receipt.status is not DeliveryStatus.DELIVERED:
+    elif receipt.status not in REACHED:
         return
-    if receipt.status is DeliveryStatus.READ and before is DeliveryStatus.DELIVERED:
-        return  # it was counted when it arrived; reading it later does not count again
+    if receipt.status is DeliveryStatus.READ and before in REACHED and done.fence == 1:
+        return  # its one copy was counted when it arrived; reading it does not count again
     # A second copy may arrive after the first was read: the latest arrival is what counts.
     _move_mark(slot, receipt, done, key, at_ms, now_ms)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from adapters.meta.news import (
+    AccountChanged,
     Inbound,
     LimitChanged,
     Notice,
@@ -145,6 +146,8 @@ class Folding:
                 await self._change_template(notice)
             case LimitChanged(places=int(places)):
                 await self._change_limit(notice.waba, places)
+            case AccountChanged(closed_until_ms=int(until_ms)):
+                await self._change_account(notice, until_ms)
             case _:
                 pass
         self.folded["notices"] += 1
@@ -159,6 +162,12 @@ class Folding:
         spec = TemplateSpec(notice.status, known.category)
         await self._ledger.put_template(portfolio, key, spec)
         await self._registry.put(replace(known, status=notice.status))
+
+    async def _change_account(self, notice: AccountChanged, until_ms: int) -> None:
+        portfolio = self._portfolio_of_waba(notice.waba)
+        if portfolio is not None:
+            reason = notice.event.lower()
+            await self._ledger.close_account(portfolio, notice.waba, until_ms, reason)
 
     async def _change_limit(self, waba: str, places: int) -> None:
         name = self._portfolio_of_waba(waba)

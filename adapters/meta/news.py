@@ -9,6 +9,7 @@ import msgspec
 
 from adapters.meta.codes import verdict
 from engine.model import DeliveryStatus, SenderId, TemplateStatus, WabaId
+from engine.ports import FOREVER_MS
 
 DELIVERIES: Final = {
     "sent": DeliveryStatus.SENT,
@@ -17,6 +18,12 @@ DELIVERIES: Final = {
     "played": DeliveryStatus.READ,  # a voice message that was listened to
     "failed": DeliveryStatus.UNDELIVERED,
 }
+LEFT: Final = frozenset(
+    {"ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_REMOVED", "PARTNER_APP_UNINSTALLED"}
+)
+"""What an account that is not ours any more is told by; nothing of it can be sent."""
+CAME_BACK: Final = frozenset({"ACCOUNT_RECONNECTED", "PARTNER_ADDED", "PARTNER_APP_INSTALLED"})
+SENDING: Final = "RESTRICTED_BIZ_INITIATED_MESSAGING"  # the one restriction that stops templates
 IN_WINDOW: Final = "free_customer_service"  # pricing type of what left inside a service window
 
 
@@ -195,6 +202,22 @@ class AccountChanged(msgspec.Struct, frozen=True, kw_only=True):
     ban_state: str = ""  # SCHEDULE_FOR_DISABLE, DISABLE or REINSTATE
     violation: str = ""
     at_ms: int = 0
+
+    @property
+    def closed_until_ms(self) -> int | None:
+        """Return until when the account may not send; 0: it may again; None: it does not tell.
+
+        >>> AccountChanged(waba=WabaId("1"), event="ACCOUNT_DELETED").closed_until_ms == FOREVER_MS
+        True
+        """
+        if self.event in LEFT or self.ban_state == "DISABLE":
+            return FOREVER_MS
+        if self.event in CAME_BACK or self.ban_state == "REINSTATE":
+            return 0
+        ends_ms = [
+            each.until_ms or FOREVER_MS for each in self.restrictions if each.kind == SENDING
+        ]
+        return max(ends_ms, default=None)
 
 
 class AccountJudged(msgspec.Struct, frozen=True, kw_only=True):

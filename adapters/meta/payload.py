@@ -6,8 +6,8 @@ them in the buffer, where they die with the connection: not one byte has left. T
 `expect100` and without compression, which we never use.
 """
 
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, cast
 
 from aiohttp import ClientRequest, ClientResponse
 from aiohttp.abc import AbstractStreamWriter
@@ -41,12 +41,16 @@ class LetterRequest(ClientRequest):
     new connection come late: were it closed then, the next one would wait, too, and come late.
     """
 
-    async def send(self, conn: Connection) -> ClientResponse:
+    def send(self, conn: Connection) -> Coroutine[Any, Any, ClientResponse]:
         """Send it, or raise RefusedError with the connection as good as it was."""
-        if isinstance(body := self.body, LastMoment) and body.refuses():
-            conn.release()
-            raise RefusedError(body.refusal)
-        return await super().send(conn)
+        body = self.body
+        if isinstance(body, LastMoment):
+            if not body.refuses() and conn.closed:
+                body.refusal = CONNECTION_LOST
+            if body.refusal:
+                conn.release()
+                raise RefusedError(body.refusal)
+        return super().send(conn)
 
 
 class LastMoment(Payload):

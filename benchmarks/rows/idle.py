@@ -14,6 +14,7 @@ CONCURRENCY = 512
 PORTFOLIOS = 10
 LIMIT = 250  # per portfolio: the smallest tier
 REST_S = 5.0
+PARK_PATIENCE_S = 120.0
 
 
 async def measure(rig: Rig, *, smoke: bool) -> list[Figure]:
@@ -23,12 +24,14 @@ async def measure(rig: Rig, *, smoke: bool) -> list[Figure]:
     )
     await rig.afresh()
     await engine_under_test.prepare(rig.place, setup)
-    await fill(rig, 5_000 if smoke else 1_000_000)
+    rows = 5_000 if smoke else 1_000_000
+    await fill(rig, rows)
     command = engine_under_test.worker_command(rig.place, concurrency=CONCURRENCY)
     worker_percent: list[float] = []
     redis_percent: list[float] = []
     async with rig.running(command) as worker:
         sends = await rig.until_sent(PORTFOLIOS * LIMIT, worker)
+        await until_parked(rig, rows - sends)
         await asyncio.sleep(1 if smoke else REST_S)
         for _ in range(1 if smoke else 3):
             before = (time.monotonic_ns(), worker.cpu_ns(), rig.redis_cpu_ns())
@@ -47,3 +50,12 @@ async def measure(rig: Rig, *, smoke: bool) -> list[Figure]:
         for_reference("idle.worker_percent", "idle: the worker alone", "%", worker_percent),
         for_reference("idle.redis_percent", "idle: Redis alone", "%", redis_percent),
     ]
+
+
+async def until_parked(rig: Rig, jobs: int) -> None:
+    """Return when that many jobs wait for a place."""
+    deadline_s = time.monotonic() + PARK_PATIENCE_S
+    while (parked := await engine_under_test.parked(rig.place)) < jobs:
+        if time.monotonic() > deadline_s:
+            raise RigError(f"{parked} of {jobs} jobs are parked after {PARK_PATIENCE_S:.0f} s")
+        await asyncio.sleep(0.5)

@@ -90,7 +90,7 @@ class Play:
                 self.visits.note_books(counts, quota)
         slot, _ = self._memory.slot(PORTFOLIO)
         for sender in SENDERS:
-            if slot.spec and slot.spec.scope == "phone_number" and sender in slot.senders:
+            if slot.spec and sender in slot.senders:
                 await self._both("quota of a sender", _bound("quota", sender))
         jobs = self.history.claimed + self.history.past
         for job in jobs[-STANDINGS_LOOKED_AT:]:

@@ -5,9 +5,10 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -89,7 +90,7 @@ class Fleet:
         self.running[name] = Running(process, url, log)
         async with asyncio.timeout(START_S):
             while not await self._is_ready(url):
-                assert process.returncode is None, log.read_text()  # noqa: ASYNC240
+                assert process.returncode is None, log.read_text()
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def kill(self, name: str) -> None:
@@ -105,7 +106,7 @@ class Fleet:
         running = self.running.pop(name)
         running.process.send_signal(signal.SIGTERM)
         status = await asyncio.wait_for(running.process.wait(), STOP_S)
-        written = running.log.read_text()  # noqa: ASYNC240
+        written = running.log.read_text()
         assert status == 0, written
         return written
 
@@ -133,11 +134,27 @@ class Fleet:
     # -- the API ---------------------------------------------------------------------------------
 
     async def call(self, method: str, path: str, body: object = None) -> Status:
-        """Return the JSON of an answer that must be a yes."""
+        """Return the JSON of an answer that must be a yes, asked for until it is one."""
+        return await self.insist(lambda: self._once(method, path, body))
+
+    async def _once(self, method: str, path: str, body: object) -> Status:
         async with self.session.request(method, self.url + path, json=body) as response:
             content: Status = await response.json(content_type=None)
-            assert response.ok, content
+            is_away = response.status == HTTPStatus.SERVICE_UNAVAILABLE
+            assert response.ok or is_away, content
             return content
+
+    async def insist(self, ask: Callable[[], Awaitable[Status]]) -> Status:
+        """Ask again, as the API wants it, while the ledger or the API itself is away."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    answer = await ask()
+                except aiohttp.ClientError:
+                    answer = {"status": HTTPStatus.SERVICE_UNAVAILABLE}
+                if answer.get("status") != HTTPStatus.SERVICE_UNAVAILABLE:
+                    return answer
+                await asyncio.sleep(LOOK_EVERY_S)
 
     async def upload(self, campaign: str, rows: object) -> Status:
         """Upload a CSV."""
@@ -182,7 +199,9 @@ class Fleet:
     async def _repeats_of(self, running: Running) -> int:
         async with self.session.get(running.url + "/metrics") as response:
             text = await response.text()
-        lines = re.findall(r'^penstock_retries_total\{.*reason="repeat".*\} ([\d.]+)', text, re.M)
+        lines = re.findall(
+            r'^penstock_retries_total\{.*reason="repeat".*\} ([\d.]+)', text, re.MULTILINE
+        )
         return round(sum(map(float, lines)))
 
     async def audit(self) -> list[str]:

@@ -200,7 +200,7 @@ async def play_round(fleet: Fleet, troubles: Troubles, name: str, first: int) ->
     """Send one more campaign into the trouble; every other one may be repeated after a doubt."""
     is_utility = first // ROUND_ROWS % 2 == 1
     await add_campaign(fleet, name, template="update" if is_utility else "offer")
-    await fleet.upload(name, rows(ROUND_ROWS, first))
+    await fleet.insist(lambda: fleet.upload(name, rows(ROUND_ROWS, first)))
     await fleet.call("POST", f"/v1/campaigns/{name}/start")
     await fleet.until(name, lambda status: status["counts"]["accepted"] > 0)
     return await troubles.strike()

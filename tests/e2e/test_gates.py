@@ -16,7 +16,8 @@ WINDOW_MS = 60_000  # longer than the play: what waits for a place, waits
 
 
 def the_world() -> World:
-    return World.load(gates_world() | {"window_ms": WINDOW_MS, "rules": {"grace_ms": GRACE_MS}})
+    plan = gates_world() | {"window_ms": WINDOW_MS, "rules": {"grace_ms": GRACE_MS}}
+    return World.load(dict[str, object](plan))
 
 
 @pytest.mark.parametrize("gate", ["", *Gate])

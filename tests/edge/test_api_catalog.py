@@ -34,6 +34,19 @@ async def test_a_token_goes_in_and_never_comes_out() -> None:
             assert "token-of-the-test" not in str(shown)
 
 
+async def test_a_sender_shows_its_rate_its_queue_and_its_quota() -> None:
+    async with a_desk() as desk:
+        assert (await desk.call("POST", "/v1/jobs", a_job()))[0] == 202
+        _, shown = await desk.call("GET", f"/v1/senders/{SENDER}")
+        assert (shown["rate_limit"], shown["throughput"]) == (80, 80)
+        assert shown["queue"] == {"marketing": {"queued": 1}}
+        assert shown["quota"].keys() == {"limit", "used", "available", "next_free_at"}
+        later = a_job(to="+4915112345679") | {"not_before": "2099-01-01T00:00:00Z"}
+        assert (await desk.call("POST", "/v1/jobs", later))[0] == 202
+        _, shown = await desk.call("GET", f"/v1/senders/{SENDER}")
+        assert shown["queue"] == {"marketing": {"queued": 1, "waiting": {"schedule": 1}}}
+
+
 async def test_a_sender_stays_in_its_portfolio() -> None:
     async with a_desk() as desk:
         await desk.call("PUT", "/v1/portfolios/other", {"messaging_limit": 250})

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from engine.events import JobsEnqueued
-from engine.model import JobState
-from tests.front_desk import READ, SEND, SENDER, a_desk, a_job, a_message
+from engine.model import JobState, PortfolioId, SenderId, WabaId
+from engine.ports import FOREVER_MS, Ask, SenderSpec
+from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, a_desk, a_job, a_message
 
 
 async def test_a_job_is_accepted_and_can_be_asked_for() -> None:
@@ -149,3 +150,21 @@ async def test_nobody_can_guess_the_id_of_a_job() -> None:
         job_id = shown["results"][0]["id"]
         forged = job_id[:-1] + ("A" if job_id[-1] != "A" else "E")
         assert (await desk.call("GET", f"/v1/jobs/{forged}"))[0] == 404
+
+
+async def test_a_job_that_waits_says_for_what_how_far_and_until_when() -> None:
+    async with a_desk() as desk:
+        await desk.call("PUT", f"/v1/portfolios/{PORTFOLIO}", {"messaging_limit": 1})
+        ids: list[str] = []
+        for number in range(2):
+            _, shown = await desk.call("POST", "/v1/jobs", a_job(to=f"+491511234567{number}"))
+            ids.append(shown["results"][0]["id"])
+        await desk.ledger.claim([Ask(PortfolioId(PORTFOLIO), "w", 1, 10, 10)])
+        assert (await desk.call("GET", f"/v1/jobs/{ids[0]}"))[1]["waiting_for"] == []
+        (waits,) = (await desk.call("GET", f"/v1/jobs/{ids[1]}"))[1]["waiting_for"]
+        assert (waits["gate"], waits["number"], waits["limit"]) == ("quota", 1, 1)
+        assert waits["until"] > "2026"
+        spec = SenderSpec(WabaId(WABA), closed_until_ms=FOREVER_MS)
+        await desk.ledger.put_sender(PortfolioId(PORTFOLIO), SenderId(SENDER), spec)
+        (waits,) = (await desk.call("GET", f"/v1/jobs/{ids[1]}"))[1]["waiting_for"]
+        assert (waits["gate"], waits["until"]) == ("sender", None)

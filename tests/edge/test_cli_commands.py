@@ -27,6 +27,48 @@ ANSWERS: dict[str, tuple[int, object]] = {
         {"read": 1, "accepted": 1, "duplicates": 0, "rejected": 0, "errors": []},
     ),
     "POST /v1/campaigns/c1/start": (200, {"id": "c1", "state": "running"}),
+    "GET /v1/campaigns/c1": (
+        200,
+        {
+            "id": "c1",
+            "name": "Spring",
+            "state": "running",
+            "portfolio_id": "p1",
+            "enqueued": 10,
+            "counts": {"queued": 2, "waiting": {"quota": 5, "retry": 1}, "accepted": 2},
+            "delivery": {"sent": 1, "read": 0},
+            "eta": None,
+            "warnings": ["5 jobs wait"],
+        },
+    ),
+    "GET /v1/portfolios/p1/quota": (
+        200,
+        {"used": 250, "limit": 250, "next_free_at": "2026-01-01T10:00:00Z"},
+    ),
+    "GET /v1/campaigns/2": (404, {"detail": "there is no campaign 2"}),
+    "GET /v1/senders/2": (
+        200,
+        {
+            "id": "2",
+            "throughput": 80,
+            "rate_limit": 56,
+            "quota": {"used": 3, "limit": 250, "next_free_at": None},
+            "queue": {
+                "marketing": {"queued": 1, "waiting": {"template": 4}},
+                "utility": {"waiting": {"template": 1, "rate": 2}},
+            },
+        },
+    ),
+    "GET /v1/jobs/pst.y": (
+        200,
+        {
+            "state": "waiting",
+            "waiting_for": [
+                {"gate": "pair", "detail": "a moment", "until": "2026-01-01T10:00:06Z"}
+            ],
+        },
+    ),
+    "GET /v1/jobs/pst.x": (200, {"state": "accepted", "waiting_for": []}),
     "GET /v1/campaigns/c9": (404, {"detail": "there is no campaign c9", "errors": []}),
 }
 
@@ -109,6 +151,47 @@ def test_what_failed_is_one_and_what_is_misused_is_two(tmp_path: Path) -> None:
     wrong = tmp_path / "c.xlsx"
     wrong.write_bytes(b"PK")
     assert call("campaign", "upload", "c1", str(wrong))[0] == 2
+
+
+def why(name: str) -> dict[str, dict[str, object]]:
+    code, printed = call("why", name, "--json")
+    assert code == 0
+    return {gate.pop("gate"): gate for gate in json.loads(printed)["gates"]}
+
+
+@pytest.mark.usefixtures("asked")
+def test_why_names_every_gate_with_its_number_limit_and_time() -> None:
+    until = "2026-01-01T10:00:00Z"
+    campaign = why("c1")
+    assert campaign.keys() == {"quota", "retry"}
+    quota = campaign["quota"]
+    assert [quota[name] for name in ("jobs", "number", "limit", "until")] == [5, 250, 250, until]
+    sender = why("2")
+    assert (sender["template"]["jobs"], sender["template"]["limit"]) == (5, None)
+    assert [sender["rate"][name] for name in ("jobs", "number", "limit")] == [2, 56, 80]
+    assert why("pst.y")["pair"]["until"] == "2026-01-01T10:00:06Z"
+    assert why("pst.x") == {}
+
+
+@pytest.mark.usefixtures("asked")
+def test_why_is_a_table_for_people_and_says_when_there_is_nothing() -> None:
+    assert "quota" in call("why", "c1")[1]
+    assert "no gate" in call("why", "pst.x")[1]
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_status_is_plain_in_a_pipe_json_when_asked_and_bars_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (
+        "counts: queued 2, waiting quota 5, retry 1, accepted 2"
+        in call(*("campaign", "status", "c1"))[1]
+    )
+    assert json.loads(call("campaign", "status", "c1", "--json")[1])["enqueued"] == 10
+    monkeypatch.setattr("adapters.cli.campaign.is_terminal", lambda: True)
+    printed = call("campaign", "status", "c1")[1]
+    assert "waiting quota" in printed
+    assert "50.0 %" in printed
 
 
 def test_no_key_and_no_answer_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

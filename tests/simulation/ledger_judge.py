@@ -210,16 +210,20 @@ class LedgerJudge:
         before, job.delivery = job.delivery, max(job.delivery, status)
         if failed:
             job.mark_ms = 0
-        elif self._arrived(before, status) and at_ms > job.mark_ms:
+        elif self._arrived(job, before, status) and at_ms > job.mark_ms:
             if job.mark_ms + self.span_ms <= now_ms < at_ms + self.span_ms:
                 self.seen.add("late_delivery")
             job.mark_ms = at_ms
 
     @staticmethod
-    def _arrived(before: int, status: int) -> bool:
-        """Whether a status tells of an arrival that is not counted yet: reading is none."""
+    def _arrived(job: JobBook, before: int, status: int) -> bool:
+        """Whether a status may tell of an arrival that is not counted yet.
+
+        Reading the one copy that was delivered tells of none.
+        """
         delivered, read = REACHED
-        return status == delivered or (status == read and before not in REACHED)
+        is_known = status == read and before in REACHED and job.attempt == 1
+        return status in (delivered, read) and not is_known
 
     def cancelled_source(self, source: str) -> None:
         self.cancelled.add(source)

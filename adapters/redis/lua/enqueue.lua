@@ -1,7 +1,7 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
 -- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows part_due part_known
+-- uses: part_books part_rows part_due part_known part_number
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -46,22 +46,9 @@ local function refused()
   if tonumber(totals[1] or 0) - tonumber(totals[2] or 0) + rows > queue_max then return 'full' end
 end
 
-local function find_lane()
-  local name = table.concat({ source_name, sender, template, priority }, '\31')
-  local number = tonumber(call('HGET', tag .. 'lanes', name))
-  if not number then
-    number = call('HINCRBY', tag .. 'meta', 'lanes', 1)
-    call('HSET', tag .. 'lanes', name, number)
-    call('HSET', tag .. 'lane:' .. number, 'source', source_name, 'sender', sender,
-      'template', template, 'priority', priority, 'last', 0)
-    call('RPUSH', tag .. 'lanes_of:' .. source_name, number)
-  end
-  return lane_of(number)
-end
-
 local why = refused()
 if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
-local lane = find_lane()
+local lane = lane_of(lane_number(source_name, sender, template, priority))
 local last = tonumber(call('HGET', lane.key, 'last'))
 local first, fresh, seen, keys, keys_today = last + 1, {}, {}, {}, nil
 

@@ -27,16 +27,18 @@ local function annotate(receipt)
   if #packed == 22 and receipt.wamid ~= '' then packed = packed .. receipt.wamid end
   local rank, lane = tonumber(sub(packed, 2, 2)), lane_of(receipt.number)
   local stale = receipt.failed and receipt.fence ~= number2(packed, 3)
-  if not stale and receipt.rank > rank then
+  local is_news = not stale and receipt.rank > rank
+  if is_news then
     packed = sub(packed, 1, 1) .. receipt.rank .. sub(packed, 3)
     if sub(packed, 1, 1) == 'A' then
       if rank > 0 then count(lane.source, 'd:' .. STATUS[rank], -1) end
       count(lane.source, 'd:' .. STATUS[receipt.rank], 1)
     end
-    -- What was counted when it arrived is not counted again when it is read.
-    if rank ~= DELIVERED then packed = move_mark(receipt, lane, packed) end
-  elseif receipt.rank == DELIVERED then
-    -- A second copy may arrive after the first was read: the latest arrival is what counts.
+  end
+  -- The one copy that was counted when it arrived is not counted again when it is read; a second
+  -- copy may arrive after the first was read, and the latest arrival is what counts.
+  local was_counted = receipt.rank > DELIVERED and rank >= DELIVERED and number2(packed, 3) == 1
+  if (is_news or receipt.rank >= DELIVERED) and not was_counted then
     packed = move_mark(receipt, lane, packed)
   end
   if packed ~= before then write_mark(key, receipt.sequence, packed) end

@@ -1,0 +1,197 @@
+"""What runs: an API, workers, the simulator of Meta, the demo; and how they stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from adapters.clock import Clock
+from adapters.demo.play import demo
+from adapters.demo.stage import DemoError
+from adapters.house.api_side import open_api
+from adapters.house.shared import open_house
+from adapters.house.worker_side import open_worker, tune_collector
+from adapters.logs import configure_logs
+from adapters.redis.connect import RedisAddressError
+from adapters.redis.embedded import EmbeddedServer, EmbeddedServerError
+from adapters.redis.fitness import UnfitServerError
+from adapters.sandbox.scenario import ScenarioError, World
+from adapters.sandbox.server import Sandbox
+from adapters.settings import Settings, SettingsError, effective, load_settings, settings_warnings
+from engine.errors import EngineError
+
+FAILED = 1
+WRONG_USAGE = 2
+REFUSALS = (EmbeddedServerError, UnfitServerError, RedisAddressError, ScenarioError, EngineError)
+
+log = structlog.get_logger("penstock")
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+Flags = Mapping[str, object]
+
+
+def start(flags: Flags, *, has_api: bool, has_worker: bool) -> None:
+    """Run until SIGTERM or SIGINT, then drain and stop."""
+    with plainly():
+        settings = load_settings(flags)
+        configure_logs(settings.log)
+        for warning in settings_warnings(settings):
+            log.warning("settings", warning=warning)
+        with ledger_server(settings) as url:
+            run_loop(_live(settings, url, has_api=has_api, has_worker=has_worker))
+
+
+def start_workers(flags: Flags, processes: int) -> None:
+    """Run workers side by side, each in a process of its own."""
+    with plainly():
+        settings = load_settings(flags)
+        host, port = settings.metrics_address
+        program = [sys.executable, "-m", "adapters.main", "worker", "--metrics-listen"]
+        with ledger_server(settings) as url:
+            supervise(
+                [[*program, f"{host}:{port + place}"] for place in range(processes)],
+                os.environ | {"PENSTOCK_REDIS_URL": url},  # not an argument: it may hold a password
+            )
+
+
+def show_settings(*, as_json: bool) -> None:
+    """Print the settings in force, secrets masked."""
+    with plainly():
+        settings = load_settings()
+    rows = effective(settings)
+    if as_json:
+        shown = {row.name: {"value": row.shown, "source": row.source} for row in rows}
+        typer.echo(json.dumps(shown))
+        return
+    table = Table("setting", "value", "from", "default")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    for warning in settings_warnings(settings):
+        errors.print(f"[yellow]warning[/yellow]: {warning}")
+
+
+def start_sandbox(scenario: Path, port: int, seed: int) -> None:
+    """Run the simulator of Meta alone."""
+    with plainly():
+        run_loop(_sandbox(World.load(scenario), port, seed))
+
+
+def play_demo(file: Path | None) -> bool:
+    """Send a real campaign through a simulated Meta; return whether no rule was broken."""
+    with plainly(), asyncio.Runner() as runner:
+        try:
+            return runner.run(demo(file, Console()))
+        except DemoError as error:
+            errors.print(f"[red]failed[/red]: {error}")
+            return False
+
+
+@contextmanager
+def plainly() -> Generator[None]:
+    """Say in a sentence what keeps a program from running, with its remedy, and end it."""
+    try:
+        yield
+    except SettingsError as error:
+        for problem in error.problems:
+            errors.print(f"[red]wrong setting[/red]: {problem}")
+        raise SystemExit(WRONG_USAGE) from error
+    except REFUSALS as error:
+        errors.print(f"[red]cannot start[/red]: {error}")
+        raise SystemExit(FAILED) from error
+
+
+@contextmanager
+def ledger_server(settings: Settings) -> Generator[str]:
+    """Give the address of the ledger's server; the embedded one is started and stopped here."""
+    if settings.redis_url != "embedded":
+        yield settings.redis_url
+        return
+    with EmbeddedServer(settings.data_dir / "redis") as server:
+        yield server.url
+
+
+def run_loop(program: Coroutine[Any, Any, None]) -> None:
+    """Run a program on the fastest loop there is."""
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(program)
+
+
+def supervise(commands: list[list[str]], environment: dict[str, str]) -> None:
+    """Run programs side by side; pass signals on, and end with all of them when one fails."""
+    children = [subprocess.Popen(command, env=environment) for command in commands]  # noqa: S603 (our own)
+
+    def pass_on(number: int, _frame: object) -> None:
+        for child in children:
+            child.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    codes = [child.wait() for child in children]
+    if any(codes):
+        raise typer.Exit(FAILED)
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 (an extra that need not be there)
+    except ImportError:
+        return None
+    make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return make
+
+
+async def _live(settings: Settings, url: str, *, has_api: bool, has_worker: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house(settings, url))
+        if house.made_key:
+            _show_key(house.made_key)
+        if has_api:
+            await stack.enter_async_context(open_api(house))
+        if has_worker:
+            await stack.enter_async_context(open_worker(house, is_alone=not has_api))
+        tune_collector()
+        listen = settings.listen if has_api else settings.metrics_listen
+        log.info("started", listen=listen, api=has_api, worker=has_worker, pid=os.getpid())
+        await stop.wait()
+        house.is_draining = True
+        log.info("stopping")
+
+
+async def _sandbox(world: World, port: int, seed: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    judge = Sandbox(world, now_ms=Clock().now_ms, rng=Random(seed))  # noqa: S311 (luck to replay)
+    url = await judge.start(port=port)
+    Console().print(f"sandbox on {url}; report: {url}/_sandbox/report")
+    await stop.wait()
+    await judge.stop()
+
+
+def _show_key(key: str) -> None:
+    """Show the first key, once: only its hash is kept."""
+    sys.stdout.write(
+        f"An admin key was made; it is shown this once:\n\n  export PENSTOCK_API_KEY={key}\n\n"
+    )
+    sys.stdout.flush()

@@ -1,0 +1,204 @@
+"""Every metric: counted in plain integers from the engine's events, rendered when scraped.
+
+Counters and histograms tell of this process: a query takes their `sum`. Gauges tell of the whole
+deployment, the same in every process: a query takes their `max`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client.core import Metric
+
+from adapters.prometheus.pieces import (
+    Table,
+    counter_pieces,
+    encoded,
+    gauge_pieces,
+    histogram_pieces,
+)
+from adapters.prometheus.standings import CountWorkers, Standings
+from adapters.prometheus.tallies import UNKNOWN, Labels, Spread, Tally, Values
+from engine.books import Books
+from engine.directory import Directory
+from engine.events import (
+    Event,
+    JobsClaimed,
+    JobsEnqueued,
+    JobsRescued,
+    JobsSettled,
+    QuickRetried,
+    StatusesReceived,
+)
+from engine.model import NowMs, PortfolioId, SenderId
+from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.ports import Claimed
+
+SEND_BUCKETS_US = tuple(
+    round(s * 1e6) for s in (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+)
+QUEUE_BUCKETS_MS = tuple(
+    round(s * 1e3) for s in (0.005, 0.025, 0.1, 0.25, 1, 5, 10, 60, 600, 3_600, 21_600, 86_400)
+)
+LAG_BUCKETS_MS = tuple(round(s * 1e3) for s in (0.1, 0.5, 1, 2.5, 5, 10, 60, 600, 3_600))
+REDIS_BUCKETS_US = tuple(
+    round(s * 1e6) for s in (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1)
+)
+
+SENDER, PRIORITY, SCRIPT = ("sender",), ("priority",), ("script",)
+OUTCOMES: dict[type[Outcome], str] = {
+    Accepted: "accepted",
+    Unwritten: "unwritten",
+    Retry: "retry",
+    Deferred: "deferred",
+    InDoubt: "in_doubt",
+    Dropped: "failed",
+}
+Shelf = tuple[str, str, Spread, Spread]  # sender, category, seconds of sends and in the queue
+
+
+class Metrics:
+    """Hears the engine's events; labels are few and bounded: never a recipient, never a job."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        books: Books,
+        now_ms: NowMs,
+        webhooks: Callable[[], dict[str, int]] = dict,
+        count_workers: CountWorkers | None = None,
+    ) -> None:
+        self._directory = directory
+        self._now_ms = now_ms
+        self._webhooks = webhooks
+        self._labels = Labels(directory)
+        self._standings = Standings(directory, books, self._labels, now_ms, count_workers)
+        self._senders: dict[tuple[PortfolioId, int], SenderId] = {}  # of lanes that were served
+        self.enqueued = Tally()
+        self.messages = Tally()
+        self.refusals = Tally()
+        self.errors = Tally()
+        self.retries = Tally()
+        self.sends: dict[Values, Spread] = {}
+        self.queues: dict[Values, Spread] = {}
+        self.scripts: dict[Values, Spread] = {}
+        self.lag = Spread(LAG_BUCKETS_MS)
+
+    def __call__(self, event: Event) -> None:
+        """Count one event."""
+        match event:
+            case JobsSettled():
+                self._settled(event)
+            case JobsClaimed():
+                self._script("claim").observe(event.took_us)
+                for each in event.refusals:
+                    self.refusals.add((self._labels(each.sender), each.gate.value), each.count)
+            case JobsEnqueued():
+                self._enqueued(event)
+            case StatusesReceived():
+                now_ms = self._now_ms()
+                for receipt in event.receipts:
+                    self.lag.observe(max(0, now_ms - receipt.at_ms))
+            case QuickRetried():
+                self.retries.add((self._labels(event.job.lane.sender), "quick"), event.times)
+            case JobsRescued():
+                for key in event.repeated:
+                    sender = self._senders.get((event.portfolio, key.lane), UNKNOWN)
+                    self.retries.add((self._labels(sender), "repeat"))
+            case _:
+                pass
+
+    async def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the scrape and its content type; made in pieces, so that no send waits for it."""
+        tables = await self._standings.tables()
+        return await encoded(self._pieces(tables), accept)
+
+    def _pieces(self, gauges: list[Table]) -> Iterator[Metric]:
+        for table in self._counters():
+            yield from counter_pieces(table)
+        sends = "One Graph call."
+        yield from histogram_pieces("penstock_send_seconds", sends, SENDER, self.sends, 1_000_000)
+        queues = "From when a job could leave to its first byte."
+        yield from histogram_pieces("penstock_queue_seconds", queues, PRIORITY, self.queues, 1_000)
+        steps = "One atomic step."
+        yield from histogram_pieces(
+            "penstock_redis_seconds", steps, SCRIPT, self.scripts, 1_000_000
+        )
+        lag = "From Meta's time of a status to its folding."
+        yield from histogram_pieces("penstock_webhook_lag_seconds", lag, (), {(): self.lag}, 1_000)
+        for table in gauges:
+            yield from gauge_pieces(table)
+
+    # -- counting ------------------------------------------------------------------------------
+
+    def _settled(self, event: JobsSettled) -> None:
+        self._script("settle").observe(event.took_us)
+        shelves: dict[int, Shelf] = {}  # by the lane's identity: of few lanes, looked up once each
+        for job, outcome, sent_us, took_us in event.journeys:
+            lane, kind = job.lane, type(outcome)
+            shelf = shelves.get(id(lane))
+            if shelf is None:
+                shelf = shelves[id(lane)] = self._shelf(event.portfolio, job)
+            sender, category, sends, queues = shelf
+            self.messages.add((sender, category, OUTCOMES[kind]))
+            if kind is Unwritten:
+                continue
+            sends.observe(took_us)
+            queues.observe(max(0, sent_us // 1_000 - job.due_ms))
+            if kind is Accepted:
+                continue
+            if isinstance(outcome, (Retry, Deferred, Dropped)):
+                self.errors.add((sender, str(outcome.code)))
+            if isinstance(outcome, Retry):
+                self.retries.add((sender, "backoff"))
+
+    def _shelf(self, portfolio: PortfolioId, job: Claimed) -> Shelf:
+        lane = job.lane
+        self._senders[(portfolio, job.key.lane)] = lane.sender
+        sender = self._labels(lane.sender)
+        sends = self.sends.get((sender,))
+        if sends is None:
+            sends = self.sends[(sender,)] = Spread(SEND_BUCKETS_US)
+        category = self._category(lane.template)
+        return sender, category, sends, self._queue(lane.priority.name.lower())
+
+    def _enqueued(self, event: JobsEnqueued) -> None:
+        sender = self._labels(event.lane.sender)
+        kind = event.lane.source.partition(":")[0]
+        for result, count in (
+            ("accepted", event.accepted),
+            ("duplicate", event.duplicates),
+            ("conflict", event.conflicts),
+            (event.refused or "refused", bool(event.refused)),
+        ):
+            if count:
+                self.enqueued.add((sender, kind, result), count)
+
+    def _category(self, template: str) -> str:
+        known = self._directory.templates.get(template)
+        return known.category.value if known else "service"
+
+    def _script(self, name: str) -> Spread:
+        return self.scripts.get((name,)) or self.scripts.setdefault(
+            (name,), Spread(REDIS_BUCKETS_US)
+        )
+
+    def _queue(self, name: str) -> Spread:
+        return self.queues.get((name,)) or self.queues.setdefault((name,), Spread(QUEUE_BUCKETS_MS))
+
+    # -- showing -------------------------------------------------------------------------------
+
+    def _counters(self) -> Iterable[Table]:
+        text = "Jobs at the door, by what became of them."
+        kinds = ("sender", "source_kind", "result")
+        yield Table("penstock_jobs_enqueued", text, kinds, self.enqueued)
+        text = "Deliveries, by how they ended."
+        yield Table("penstock_messages", text, ("sender", "category", "outcome"), self.messages)
+        text = "Job steps that a gate refused."
+        yield Table("penstock_gate_refusals", text, ("sender", "gate"), self.refusals)
+        text = "Errors that Meta answered."
+        yield Table("penstock_provider_errors", text, ("sender", "code"), self.errors)
+        yield Table("penstock_retries", "Writes repeated.", ("sender", "reason"), self.retries)
+        text = "Webhook calls, by what became of them."
+        calls: dict[Values, float] = {("all", result): n for result, n in self._webhooks().items()}
+        yield Table("penstock_webhooks", text, ("field", "result"), calls)

@@ -1,0 +1,162 @@
+"""What stands in the ledger and the directory: the same in every process, read once in a while.
+
+A query takes `max`, not `sum`, of these over processes: `max by (sender) (penstock_in_doubt)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from adapters.prometheus.pieces import Table
+from adapters.prometheus.tallies import OTHER, Labels, Values
+from engine.books import Books, Depth, Quota
+from engine.directory import Directory
+from engine.errors import LedgerError
+from engine.model import Gate, JobState, NowMs, PortfolioId, TemplateStatus
+
+CACHE_MS: Final = 1_500  # no two scrapes within it ask the ledger
+TAKE_S: Final = 3.0  # of a scrape's usual ten: what the ledger has not told by then is not shown
+PORTFOLIOS_MAX: Final = 1_000  # portfolios with gauges of their own
+TEMPLATES_MAX: Final = 2_000  # templates with a gauge of their own
+AT_ONCE: Final = 100  # senders or templates looked at before whoever waits goes on
+
+CountWorkers = Callable[[], Awaitable[int]]
+Gauge = dict[Values, float]
+
+
+class Standings:
+    """The gauges of a deployment."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        books: Books,
+        labels: Labels,
+        now_ms: NowMs,
+        count_workers: CountWorkers | None = None,
+    ) -> None:
+        self.books = books
+        self._directory = directory
+        self._labels = labels
+        self._now_ms = now_ms
+        self._count_workers = count_workers
+        self._tables: list[Table] = []
+        self._taken_at_ms = 0
+        self._taking = asyncio.Lock()
+
+    async def tables(self) -> list[Table]:
+        """Return every gauge; the ledger is asked unless it was a moment ago."""
+        async with self._taking:
+            now_ms = self._now_ms()
+            if now_ms - self._taken_at_ms >= CACHE_MS:
+                self._tables = [*await self._of_directory(), *await self._of_ledger(now_ms)]
+                self._taken_at_ms = now_ms
+            return self._tables
+
+    async def _of_ledger(self, now_ms: int) -> list[Table]:
+        """Return what the ledger tells in time; a part of it would look like all, so none then."""
+        quotas: dict[str, Quota] = {}
+        depths = _Depths(self._labels, now_ms)
+        workers: Gauge = {}
+        try:
+            async with asyncio.timeout(TAKE_S):
+                if self._count_workers is not None:
+                    workers[()] = await self._count_workers()
+                for name in sorted(self._directory.portfolios)[:PORTFOLIOS_MAX]:
+                    quotas[name] = await self.books.quota(PortfolioId(name))
+                    await depths.add(await self.books.depths(PortfolioId(name)))
+        except (LedgerError, TimeoutError):
+            return []
+        shown = Table("penstock_workers", "Workers alive in the last seconds.", (), workers)
+        return [*_of_quotas(quotas, now_ms), *depths.tables(), *([shown] if workers else [])]
+
+    async def _of_directory(self) -> list[Table]:
+        granted: Gauge = {}
+        for place, sender in enumerate(list(self._directory.senders.values())):
+            _add(granted, (self._labels(sender.id),), sender.throughput)
+            await _breathe(place)
+        sendable: Gauge = {}
+        for place, (_, each) in enumerate(sorted(self._directory.templates.items())):
+            labels: Values = (each.waba_id, each.name, each.language)
+            if place >= TEMPLATES_MAX:
+                labels = (OTHER, OTHER, OTHER)
+            is_sendable = each.status is TemplateStatus.APPROVED
+            sendable[labels] = min(sendable.get(labels, 1), is_sendable)
+            await _breathe(place)
+        text = "1 while Meta calls the template APPROVED; of `other`, all of them."
+        three = ("waba", "template", "language")
+        return [
+            Table("penstock_throughput", "Messages a second Meta grants.", ("sender",), granted),
+            Table("penstock_template_sendable", text, three, sendable),
+        ]
+
+
+class _Depths:
+    """What the senders have to do, by their labels: several senders may share one."""
+
+    def __init__(self, labels: Labels, now_ms: int) -> None:
+        self._labels = labels
+        self._now_ms = now_ms
+        self._jobs: Gauge = {}
+        self._oldest: Gauge = {}
+        self._doubts: Gauge = {}
+        self._rates: Gauge = {}
+
+    async def add(self, depths: list[Depth]) -> None:
+        """Add a portfolio's."""
+        for place, each in enumerate(depths):
+            self._add(each)
+            await _breathe(place)
+
+    def _add(self, depth: Depth) -> None:
+        sender = self._labels(depth.sender)
+        if depth.sender:
+            _add(self._rates, (sender,), depth.rate_mps)
+            _add(self._doubts, (sender,), 0)
+        for (priority, word), jobs in depth.jobs.items():
+            state = f"waiting_{word}" if isinstance(word, Gate) else word.value
+            _add(self._jobs, (sender, priority.name.lower(), state), jobs)
+            if word is JobState.IN_DOUBT:
+                _add(self._doubts, (sender,), jobs)
+        for priority, due_ms in depth.oldest_due_ms.items():
+            labels = (sender, priority.name.lower())
+            age_s = max(0, self._now_ms - due_ms) / 1000
+            self._oldest[labels] = max(self._oldest.get(labels, 0), age_s)
+
+    def tables(self) -> Iterable[Table]:
+        """Return the gauges of all that was added."""
+        text = "Jobs that have not ended, by state or by the gate they wait behind."
+        three = ("sender", "priority", "state")
+        yield Table("penstock_queue_depth", text, three, self._jobs)
+        text = "Since when the oldest job that its source lets go could have left."
+        yield Table("penstock_oldest_job_seconds", text, three[:2], self._oldest)
+        text = "Jobs that may have been sent: evidence or their policy decides."
+        yield Table("penstock_in_doubt", text, three[:1], self._doubts)
+        text = "Messages a second that may leave now: as granted, or less where Meta taught us so."
+        yield Table("penstock_rate_limit", text, three[:1], self._rates)
+
+
+def _of_quotas(quotas: dict[str, Quota], now_ms: int) -> Iterable[Table]:
+    def table(name: str, text: str, read: Callable[[Quota], float]) -> Table:
+        values: Gauge = {(each,): read(quota) for each, quota in quotas.items()}
+        return Table(f"penstock_quota_{name}", text, ("portfolio",), values)
+
+    yield table("limit", "Messaging limit; -1 is unlimited.", lambda quota: quota.limit)
+    yield table("used", "People who count now.", lambda quota: quota.used)
+    yield table("reserved", "Places of sends under way.", lambda quota: quota.reserved)
+    yield table(
+        "next_free_seconds",
+        "Until the next place falls free; 0 when one is free.",
+        lambda quota: max(0, (quota.next_free_at_ms or now_ms) - now_ms) / 1000,
+    )
+
+
+def _add(values: Gauge, labels: Values, by: float) -> None:
+    values[labels] = values.get(labels, 0) + by
+
+
+async def _breathe(place: int) -> None:
+    if place % AT_ONCE == AT_ONCE - 1:
+        await asyncio.sleep(0)

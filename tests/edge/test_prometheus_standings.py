@@ -1,0 +1,249 @@
+"""What stands in the ledger is shown once per label, bounded, and the same by every process."""
+
+import asyncio
+import shutil
+import subprocess
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from adapters.memory.ledger import MemoryLedger
+from adapters.prometheus import tallies
+from adapters.prometheus.metrics import Metrics
+from adapters.prometheus.standings import CACHE_MS
+from adapters.prometheus.tallies import Tally
+from engine.directory import Directory, Portfolio, Sender
+from engine.errors import LedgerAwayError
+from engine.events import JobsClaimed, JobsRescued, JobsSettled
+from engine.model import Gate, JobKey, Lane, PortfolioId, Priority, SenderId, WabaId
+from engine.outcomes import Accepted, InDoubt
+from engine.ports import Ask, Batch, Claimed, Refusals
+from engine.terms import Terms
+from tests.builders import a_portfolio, a_row, a_sender, a_source
+from tests.front_desk import a_template
+
+NOW_MS = 1_780_000_000_000
+PORTFOLIO, WABA = PortfolioId("p1"), WabaId("W")
+SENDERS = (SenderId("1"), SenderId("2"))
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+
+
+class House:
+    """A ledger with a directory, and as many processes as look at them."""
+
+    def __init__(self) -> None:
+        self.now_ms = NOW_MS
+        self.directory = Directory()
+        self.directory.portfolios["p1"] = Portfolio(PORTFOLIO, 250, number=1)
+        self.directory.templates["t"] = a_template()
+        self.ledger = MemoryLedger(Terms(), lambda: self.now_ms)
+        for sender in SENDERS:
+            self.add(sender, f"shop-{sender}")
+
+    def add(self, sender: SenderId, alias: str = "") -> None:
+        """Add a sender."""
+        self.directory.senders[sender] = Sender(sender, PORTFOLIO, WABA, "+15550100", alias=alias)
+
+    async def furnish(self, places: int = 3) -> None:
+        """Queue five messages of the first sender and one code of the second, and claim some."""
+        await self.ledger.put_portfolio(PORTFOLIO, a_portfolio(places))
+        for sender in SENDERS:
+            await self.ledger.put_sender(PORTFOLIO, sender, a_sender())
+        await self.ledger.put_source(PORTFOLIO, "direct:api", a_source())
+        low = Lane("direct:api", SENDERS[0], "", Priority.MARKETING)
+        high = Lane("direct:api", SENDERS[1], "", Priority.AUTHENTICATION)
+        rows = [a_row(number) for number in range(1, 6)]
+        await self.ledger.enqueue([Batch(PORTFOLIO, low, rows), Batch(PORTFOLIO, high, rows[:1])])
+
+    def process(self) -> Metrics:
+        """Return the metrics of one more process."""
+        return Metrics(self.directory, self.ledger, lambda: self.now_ms, count_workers=self.workers)
+
+    async def workers(self) -> int:
+        return 2
+
+
+async def shown(process: Metrics, prefix: str = "penstock_") -> dict[str, float]:
+    """Return a scrape's samples; nothing may be in it twice."""
+    body, _ = await process.render("text/plain")
+    samples = [
+        (sample.name, tuple(sorted(sample.labels.items())), sample.value)
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    ]
+    assert len({sample[:2] for sample in samples}) == len(samples)
+    return {
+        name + "".join(f"|{value}" for _, value in labels): value
+        for name, labels, value in samples
+        if name.startswith(prefix)
+    }
+
+
+async def test_every_sender_shows_what_it_has_to_do() -> None:
+    house = House()
+    await house.furnish()
+    house.now_ms += 4_000
+    process = house.process()
+    depth = await shown(process, "penstock_queue_depth")
+    assert depth == {
+        "penstock_queue_depth|marketing|shop-1|queued": 5,
+        "penstock_queue_depth|authentication|shop-2|queued": 1,
+    }
+    found = await shown(process)
+    assert found["penstock_oldest_job_seconds|marketing|shop-1"] == 4
+    assert found["penstock_in_doubt|shop-1"] == 0
+    assert found["penstock_rate_limit|shop-1"] == a_sender().throughput_mps
+    assert found["penstock_throughput|shop-1"] == 80
+    assert found["penstock_template_sendable|en_US|offer|waba-1"] == 1
+    assert found["penstock_workers"] == 2
+
+
+async def test_gauges_are_the_same_in_every_process_and_counters_only_where_it_happened() -> None:
+    house = House()
+    await house.furnish()
+    one, other = house.process(), house.process()
+    one(JobsClaimed(PORTFOLIO, [], [Refusals(SENDERS[0], Gate.QUOTA, 7)], "", 500))
+    first, second = await shown(one), await shown(other)
+    refusals = "penstock_gate_refusals_total|quota|shop-1"
+    assert (first[refusals], second.get(refusals)) == (7, None)
+    gauges = ("penstock_queue", "penstock_quota", "penstock_in", "penstock_rate", "penstock_old")
+    for name in first.keys() | second.keys():
+        if name.startswith(gauges) and not name.startswith("penstock_queue_seconds"):
+            assert first[name] == second[name]
+
+
+async def test_the_ledger_is_asked_once_however_many_scrape() -> None:
+    house = House()
+    await house.furnish()
+    process, asked = house.process(), 0
+    depths = house.ledger.depths
+
+    async def counted(portfolio: PortfolioId) -> object:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        return await depths(portfolio)
+
+    house.ledger.depths = counted  # type: ignore[method-assign,assignment]
+    await asyncio.gather(*[process.render("") for _ in range(5)])
+    assert asked == 1
+    house.now_ms += CACHE_MS
+    await process.render("")
+    assert asked == 2
+
+
+async def test_a_ledger_that_is_away_takes_only_its_own_gauges_along() -> None:
+    house = House()
+
+    async def away(_portfolio: PortfolioId) -> object:
+        raise LedgerAwayError("away")
+
+    house.ledger.depths = away  # type: ignore[method-assign,assignment]
+    process = house.process()
+    process(JobsClaimed(PORTFOLIO, [], [Refusals(SENDERS[0], Gate.QUOTA, 7)], "", 500))
+    found = await shown(process)
+    assert found["penstock_gate_refusals_total|quota|shop-1"] == 7
+    assert found["penstock_throughput|shop-1"] == 80
+    assert not [name for name in found if name.startswith("penstock_quota")]
+
+
+async def test_senders_with_one_alias_are_shown_as_one() -> None:
+    house = House()
+    await house.furnish()
+    for sender in SENDERS:
+        house.add(sender, "shop")
+    found = await shown(house.process())
+    assert found["penstock_throughput|shop"] == 160
+    assert found["penstock_in_doubt|shop"] == 0
+
+
+async def test_senders_above_the_cap_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tallies, "SENDERS_MAX", 1)
+    house = House()
+    await house.furnish()
+    house.add(SenderId("3"))
+    found = await shown(house.process())
+    assert found["penstock_throughput|shop-1"] == 80
+    assert found["penstock_throughput|other"] == 160
+    assert found["penstock_queue_depth|authentication|other|queued"] == 1
+
+
+def test_a_counter_has_no_more_than_so_many_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tallies, "SERIES_MAX", 2)
+    tally = Tally()
+    for code in ("1", "2", "3", "4", "2"):
+        tally.add(("s", code))
+    assert tally == {("s", "1"): 1, ("s", "2"): 2, ("other", "other"): 2}
+
+
+async def test_a_doubt_is_a_gauge_and_its_repeat_is_counted_where_it_was_decided() -> None:
+    house = House()
+    await house.furnish()
+    process = house.process()
+    (answer,) = await house.ledger.claim([Ask(PORTFOLIO, "w", 1, 10, 10)])
+    assert answer.refusals
+    lane = Lane("direct:api", SENDERS[0], "", Priority.MARKETING)
+    job = Claimed(JobKey(1, 1), 1, 0, 0, 0, a_row(1).recipient, 1, b"", lane, counted=False)
+    process(JobsSettled(PORTFOLIO, [(job, InDoubt("silence"), 1_000, 1)], [], 1))
+    process(JobsRescued(PORTFOLIO, [], [JobKey(1, 1), JobKey(9, 9)], []))
+    found = await shown(process)
+    assert found["penstock_retries_total|repeat|shop-1"] == 1
+    assert found["penstock_retries_total|repeat|unknown"] == 1
+
+
+async def busy(senders: int) -> Metrics:
+    """Return a process that has seen many senders."""
+    house = House()
+    await house.furnish()
+    process = house.process()
+    for number in range(senders):
+        sender = SenderId(str(10_000 + number))
+        house.add(sender)
+        lane = Lane("direct:api", sender, "", Priority.MARKETING)
+        recipient = a_row(1).recipient
+        job = Claimed(JobKey(1, 1), 1, 0, 0, 0, recipient, 1, b"", lane, counted=False)
+        process(JobsSettled(PORTFOLIO, [(job, Accepted("wamid"), 1_000, 1)], [], 1))
+    return process
+
+
+async def test_a_scrape_lets_others_go_on_in_between() -> None:
+    process = await busy(400)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    body, _ = await process.render("")
+    beside.cancel()
+    lines = body.count(b"\n")
+    assert lines > 5_000
+    assert turns > lines / 150
+
+
+async def test_pieces_make_one_family_in_both_formats() -> None:
+    process = await busy(30)
+    text, plain = await process.render("text/plain")
+    other, kind = await process.render(OPEN_METRICS)
+    assert ("text/plain" in plain, "openmetrics" in kind) == (True, True)
+    for body in (text, other):
+        heads = [line for line in body.split(b"\n") if line.startswith(b"# TYPE")]
+        assert len(set(heads)) == len(heads)
+    parsed = open_metrics(other.decode())  # type: ignore[no-untyped-call]
+    families = {family.name for family in parsed}
+    assert families == {family.name for family in text_string_to_metric_families(text.decode())}
+
+
+async def test_promtool_finds_no_fault() -> None:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("there is no promtool; it comes with Debian's package prometheus")
+    body, _ = await (await busy(3)).render("text/plain")
+    checked = await asyncio.to_thread(
+        subprocess.run, [tool, "check", "metrics"], input=body, capture_output=True, check=False
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
