@@ -28,6 +28,8 @@ from engine.ports import (
 T = TypeVar("T")
 
 REMEMBER_MS = 60_000  # a failover loses a second or two; a minute is far on the safe side
+REMEMBER_ROWS = 200_000  # and of what was queued no more than this: an upload has any length
+ASSERT_EVERY_MS = 10_000  # once per recovery
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class Remembered:
 
     sequence: int = 0
     asserted_at_ms: int = 0
+    rows: int = 0  # in `enqueued`
+    looks: int = 0  # wishes for nothing, made only to hear whether the tail is there
     enqueued: deque[tuple[int, tuple[Batch, Enqueued]]] = field(default_factory=deque)
     claimed: deque[tuple[int, list[Claimed]]] = field(default_factory=deque)
     settled: deque[tuple[int, Sequence[Settlement]]] = field(default_factory=deque)
@@ -69,7 +73,8 @@ class Recollection:
             of = self._of(batch.portfolio, answer.sequence)
             if answer.accepted:
                 of.enqueued.append((self._now_ms(), (batch, answer)))
-                self._forget(of.enqueued)
+                of.rows += len(batch.rows)
+                self._forget_rows(of)
         return answers
 
     async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
@@ -116,27 +121,46 @@ class Recollection:
         self._forget(of.received)
         return answer
 
-    # -- telling again ------------------------------------------------------------------------
+    # -- hearing and telling again ------------------------------------------------------------
+
+    async def look(self, worker: str) -> None:
+        """Ask each ledger that was told something lately whether it still knows it.
+
+        A process that only queues never claims, and would never hear that a tail was lost. Call
+        this about once a second; `worker` names this incarnation of the process.
+        """
+        for portfolio, of in list(self._portfolios.items()):
+            self._forget_rows(of)
+            if of.enqueued or of.received:
+                of.looks += 1
+                await self.claim([Ask(portfolio, worker, of.looks, 0, 0)])
 
     async def _assert_again(self, portfolio: PortfolioId, of: Remembered) -> None:
         """Tell the ledger once per recovery, in the order in which things happened."""
         now_ms = self._now_ms()
-        if now_ms - of.asserted_at_ms < REMEMBER_MS // 6:
+        if now_ms - of.asserted_at_ms < ASSERT_EVERY_MS:
             return
         of.asserted_at_ms = now_ms
-        for _, (batch, answer) in of.enqueued:
+        # Others go on remembering while we tell: what is told is what was known at this moment.
+        for _, (batch, answer) in list(of.enqueued):
             await self._recovery.restore_enqueued(batch, answer)
-        for _, jobs in of.claimed:
+        for _, jobs in list(of.claimed):
             self.lost += await self._recovery.restore_claimed(portfolio, jobs)
-        for _, settlements in of.settled:
+        for _, settlements in list(of.settled):
             await self._ledger.settle(portfolio, settlements)
-        for _, receipts in of.received:
+        for _, receipts in list(of.received):
             await self._receipts.receive(portfolio, receipts)
 
     def _of(self, portfolio: PortfolioId, sequence: int = 0) -> Remembered:
         of = self._portfolios.setdefault(portfolio, Remembered())
         of.sequence = max(of.sequence, sequence)
         return of
+
+    def _forget_rows(self, of: Remembered) -> None:
+        oldest_ms = self._now_ms() - REMEMBER_MS
+        while of.enqueued and (of.enqueued[0][0] < oldest_ms or of.rows > REMEMBER_ROWS):
+            _, (batch, _) = of.enqueued.popleft()
+            of.rows -= len(batch.rows)
 
     def _forget(self, happened: deque[tuple[int, T]]) -> None:
         oldest_ms = self._now_ms() - REMEMBER_MS

@@ -27,6 +27,7 @@ from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.fitness import require_fit_server
 from adapters.redis.letterbox import Hints, Inbox
+from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
@@ -50,6 +51,7 @@ from engine.recollection import Recollection
 from engine.terms import Terms
 
 REFRESH_EVERY_S: Final = 1.0
+EXPORT_EVERY_S: Final = 5.0
 CLOCK_EVERY: Final = 5  # refreshes between two samples of the ledger's clock
 ABANDONED_EVERY: Final = 30  # refreshes between two looks for what dead readers left
 AGAIN_S: Final = 0.5  # after a loop met an error
@@ -197,13 +199,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
             job_ids=JobIds(await registry.secret("job_ids")),
             hints=Hints(client, blocking[1]),
             inbox=inbox,
-            metrics=Metrics(
-                registry.directory,
-                ledger,
-                clock.now_ms,
-                lambda: _webhook_counts(webhook),
-                attendance.count,
-            ),
+            metrics=_metrics(registry, ledger, clock, webhook, attendance),
             attendance=attendance,
             webhook=webhook,
         )
@@ -212,6 +208,8 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
         house.made_key = await _bootstrap(house)
         house.keep("refresh", _refreshing(house))
         house.keep("hints", lambda: _tell_hints(house))
+        house.keep("look", lambda: _look(house, reader))
+        house.keep("export", _exporting(house, reader))
         try:
             yield house
         finally:
@@ -279,8 +277,17 @@ def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
     return Webhook(app_secrets=settings.app_secrets, verify_token=token, inbox=inbox.keep)
 
 
-def _webhook_counts(webhook: Webhook) -> dict[str, int]:
-    return {"kept": webhook.kept, **webhook.refused}
+def _metrics(
+    registry: RedisRegistry,
+    ledger: WakingLedger,
+    clock: Clock,
+    webhook: Webhook,
+    attendance: Attendance,
+) -> Metrics:
+    def calls() -> dict[str, int]:
+        return {"kept": webhook.kept, **webhook.refused}
+
+    return Metrics(registry.directory, ledger, clock.now_ms, calls, attendance.count)
 
 
 def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
@@ -299,6 +306,30 @@ def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
             await house.folding.fold_abandoned()
 
     return refresh
+
+
+async def _look(house: House, reader: str) -> None:
+    """Hear within a second when the ledger has lost what this process told it."""
+    await asyncio.sleep(REFRESH_EVERY_S)
+    await house.recollection.look(f"look-{reader}")
+
+
+def _exporting(house: House, reader: str) -> Callable[[], Awaitable[None]]:
+    """Return the step that writes the outcome log to files and trims it; one process does it."""
+    settings = house.settings
+    outcome_log = OutcomeLog(
+        house.client,
+        settings.export_path,
+        process=reader,
+        span_ms=terms_of(settings).span_ms,
+    )
+
+    async def export() -> None:
+        await asyncio.sleep(EXPORT_EVERY_S)
+        for portfolio in list(house.registry.directory.portfolios.values()):
+            await outcome_log.export(portfolio.id, house.clock.now_ms())
+
+    return export
 
 
 async def _tell_hints(house: House) -> None:

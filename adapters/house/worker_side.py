@@ -74,8 +74,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         yield
     finally:
         await pool.drain(clock.now_ms() + DRAIN_MS)
-        with suppress(LedgerAwayError):
-            await house.attendance.leave(worker)
+        await _leave(house, worker)
         await session.close()
 
 
@@ -83,6 +82,11 @@ async def _attend(house: House, worker: str) -> None:
     if not house.is_draining:
         await house.attendance.come(worker)
     await asyncio.sleep(ATTEND_EVERY_S)
+
+
+async def _leave(house: House, worker: str) -> None:
+    with suppress(LedgerAwayError):  # it is missed soon enough
+        await house.attendance.leave(worker)
 
 
 def tune_collector() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -13,6 +12,7 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.redis.ledger import RedisLedger
 from engine.model import (
     Category,
+    JobKey,
     JobState,
     Lane,
     PortfolioId,
@@ -24,12 +24,26 @@ from engine.model import (
     WabaId,
 )
 from engine.outcomes import Accepted
-from engine.ports import Ask, Batch, PortfolioSpec, SenderSpec, Settlement, TemplateSpec
+from engine.ports import (
+    Answer,
+    Ask,
+    Batch,
+    Ledger,
+    PortfolioSpec,
+    SenderSpec,
+    Settlement,
+    TemplateSpec,
+)
 from engine.recollection import Recollection
 from engine.terms import RECOVER_MS, Terms
 
 P, S = PortfolioId("acme"), SenderId("1001")
 LANE = Lane("campaign:a", S, "w/t/en", Priority.MARKETING)
+
+
+AnyLedger = MemoryLedger | RedisLedger
+LoseTail = Callable[[], Awaitable[None]]
+World = tuple[AnyLedger, "Clock", Callable[[], Awaitable[LoseTail]]]
 
 
 class Clock:
@@ -42,7 +56,7 @@ class Clock:
         return self.ms
 
 
-async def _snapshot(client: Redis) -> Callable[[], Awaitable[None]]:
+async def _snapshot(client: Redis) -> LoseTail:
     """Return a step that puts the whole server back to this moment: what a failover loses."""
     names = await client.keys("ps:*")
     dumps = [(name, await client.dump(name)) for name in names]
@@ -61,14 +75,14 @@ def _rows(first: int, last: int) -> list[Row]:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def world(request: pytest.FixtureRequest, redis_client: Redis) -> Any:
+async def world(request: pytest.FixtureRequest, redis_client: Redis) -> World:
     """A ledger, its clock, and a way to lose what happens from a moment on."""
     clock, terms = Clock(), Terms()
     client = redis_client
     if request.param == "memory":
         memory = MemoryLedger(terms, clock)
 
-        async def snapshot() -> Callable[[], Awaitable[None]]:
+        async def snapshot() -> LoseTail:
             kept = copy.deepcopy(memory._slots)
 
             async def lose_tail() -> None:
@@ -76,11 +90,11 @@ async def world(request: pytest.FixtureRequest, redis_client: Redis) -> Any:
 
             return lose_tail
 
-        ledger: Any = memory
+        ledger: AnyLedger = memory
     else:
         ledger = RedisLedger(client, terms, clock, tolerance_ms=0)
 
-        async def snapshot() -> Callable[[], Awaitable[None]]:
+        async def snapshot() -> LoseTail:
             return await _snapshot(client)
 
     await ledger.put_portfolio(P, PortfolioSpec(250))
@@ -91,12 +105,12 @@ async def world(request: pytest.FixtureRequest, redis_client: Redis) -> Any:
     return ledger, clock, snapshot
 
 
-async def _claim_all(ledger: Any, worker: str, counter: int) -> Any:
+async def _claim_all(ledger: Ledger, worker: str, counter: int) -> Answer:
     [answer] = await ledger.claim([Ask(P, worker, counter, 100, 100)])
     return answer
 
 
-async def test_nothing_is_sent_twice_and_nothing_lost_after_a_lost_tail(world: Any) -> None:
+async def test_nothing_is_sent_twice_and_nothing_lost_after_a_lost_tail(world: World) -> None:
     """Claims, settles and enqueues after the snapshot are told again before sending goes on."""
     ledger, clock, snapshot = world
     living = Recollection(ledger, ledger, ledger, clock)
@@ -130,7 +144,7 @@ async def test_nothing_is_sent_twice_and_nothing_lost_after_a_lost_tail(world: A
     assert await ledger.audit(P) == []
 
 
-async def test_a_worker_that_knows_nothing_more_waits_too(world: Any) -> None:
+async def test_a_worker_that_knows_nothing_more_waits_too(world: World) -> None:
     """The pause holds for every worker, and a re-assertion is made once."""
     ledger, clock, snapshot = world
     living = Recollection(ledger, ledger, ledger, clock)
@@ -144,7 +158,7 @@ async def test_a_worker_that_knows_nothing_more_waits_too(world: Any) -> None:
     assert (await _claim_all(ledger, "other", 2)).refused == ""
 
 
-async def test_jobs_that_nobody_can_find_are_counted(world: Any) -> None:
+async def test_jobs_that_nobody_can_find_are_counted(world: World) -> None:
     """A claim of a job whose enqueue nobody remembers is counted as lost, not invented."""
     ledger, clock, snapshot = world
     forgetful = Recollection(ledger, ledger, ledger, clock)
@@ -154,3 +168,18 @@ async def test_jobs_that_nobody_can_find_are_counted(world: Any) -> None:
     await lose_tail()
     await _claim_all(forgetful, "w", 2)
     assert forgetful.lost == len(answer.jobs)
+
+
+async def test_a_process_that_only_queues_hears_of_the_loss_and_tells(world: World) -> None:
+    """It looks with a wish for nothing; what it queued since is there again, under its old keys."""
+    ledger, clock, snapshot = world
+    front = Recollection(ledger, ledger, ledger, clock)
+    await front.enqueue([Batch(P, LANE, _rows(1, 2))])
+    lose_tail = await snapshot()
+    [answer] = await front.enqueue([Batch(P, LANE, _rows(3, 5))])
+    await lose_tail()
+    await front.look("front")
+    books = await ledger.counts(P, "campaign:a")
+    assert books.enqueued == 5
+    assert (await ledger.job(P, JobKey(answer.lane, answer.first))) is not None
+    assert await ledger.audit(P) == []

@@ -27,7 +27,7 @@ from tests.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(90)]
 
-ROWS = 240
+ROWS = 200
 BEGUN = 40  # accepted when the trouble starts
 
 

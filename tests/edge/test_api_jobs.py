@@ -159,7 +159,9 @@ async def test_a_job_that_waits_says_for_what_how_far_and_until_when() -> None:
         for number in range(2):
             _, shown = await desk.call("POST", "/v1/jobs", a_job(to=f"+491511234567{number}"))
             ids.append(shown["results"][0]["id"])
-        await desk.ledger.claim([Ask(PortfolioId(PORTFOLIO), "w", 1, 10, 10)])
+        for wish in (1, 2):
+            await desk.ledger.claim([Ask(PortfolioId(PORTFOLIO), "w", wish, 10, 10)])
+            desk.now_ms += 1_000
         assert (await desk.call("GET", f"/v1/jobs/{ids[0]}"))[1]["waiting_for"] == []
         (waits,) = (await desk.call("GET", f"/v1/jobs/{ids[1]}"))[1]["waiting_for"]
         assert (waits["gate"], waits["number"], waits["limit"]) == ("quota", 1, 1)

@@ -249,7 +249,7 @@ def _value(name: str, value: bytes) -> Any:  # noqa: ANN401 (what a key holds)
         case "done":
             return _end(value)
         case "proofs":
-            return sorted(_moment(int(moment)) for moment in value.split(b","))
+            return sorted(_moment(int(moment.lstrip(b"f"))) for moment in value.split(b","))
         case _:
             text = value.decode(errors="backslashreplace")
             return _moment(int(text)) if text.lstrip("-").isdigit() else text

@@ -215,7 +215,7 @@ async def test_a_foreign_delivery_counts_and_may_make_a_debt(slot: Slot) -> None
     await slot.furnish(places=0)
     before = await slot.state()
     await foreign(slot, slot.now_ms - 500)
-    assert await slot.changes(before) == {"win: 9": -500}
+    assert await slot.changes(before) == {"win: 9": -500, "proofs: 9": [-500]}
     assert (await slot.ledger.quota(PORTFOLIO)).debt == 1
     await foreign(slot, slot.now_ms - 800)  # an older one proves nothing more
     assert (await slot.state())["win: 9"] == -500

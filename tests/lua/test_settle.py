@@ -11,6 +11,7 @@ import pytest
 
 from engine.model import Gate, JobKey, SourceState
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.pace import PAIR_BURST, PAIR_SLACK_MS
 from engine.ports import Settlement
 from tests.builders import a_source
 from tests.lua.slot_state import (
@@ -28,6 +29,7 @@ from tests.lua.slot_state import (
 
 AT = 1_000  # when the outcome comes, after START_MS
 LATER = 3_000
+OWED = (START_MS + LATER - PAIR_SLACK_MS) * 64 + PAIR_BURST  # as gate_pair packs it
 
 
 async def in_flight(slot: Slot, *numbers: int, **changes: Any) -> State:  # noqa: ANN401
@@ -90,7 +92,7 @@ CASES: list[tuple[str, Outcome, State]] = [
     (
         "deferred by the pair waits alone and spends the pair's budget",
         Deferred(Gate.PAIR, 131056, UNTIL_MS, "slow"),
-        ENDED | FREED | aside("P") | {"pairs s:1": LATER + 43 * 6_000, "src:campaign:a w:pair": 1},
+        ENDED | FREED | aside("P") | {"pairs s:1": OWED, "src:campaign:a w:pair": 1},
     ),
     (
         "deferred by the rate waits",

@@ -1,0 +1,127 @@
+"""What cannot work refuses to start, names what is wrong, and says what to do about it."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from adapters.redis.embedded import EmbeddedServer
+from adapters.settings import REMEDIES
+from tests.e2e.fleet import a_process, an_environment
+from tests.redis_servers import free_port, require_server
+from tests.tcp_proxy import CHUNK_BYTES, TcpProxy
+
+WRONG = {
+    "graph_url": "http://graph.facebook.com",
+    "graph_version": "25",
+    "listen": "8080",
+    "window_seconds": "0",
+    "concurrency": "0",
+    "lease_seconds": "20",
+    "doubt_seconds": "0",
+    "meta_app_secret": "one,two,three",
+    "gates_off": "qouta",
+}
+TOO_OLD = (b"valkey_version:9.", b"valkey_version:7.")  # 7.0 and 7.1 were never enough
+
+
+class AgeingProxy(TcpProxy):
+    """A proxy that lets the server behind it look older than it is."""
+
+    async def _pump_replies(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while chunk := await reader.read(CHUNK_BYTES):
+            writer.write(chunk.replace(*TOO_OLD))
+            await writer.drain()
+
+
+async def refused(directory: Path, *words: str, **settings: str) -> tuple[int | None, str]:
+    """Return status and words of a start that must not succeed."""
+    process = await a_process(an_environment(directory, **settings), *words)
+    printed, logged = await asyncio.wait_for(process.communicate(), 20)
+    said = (printed + logged).decode()
+    assert "Traceback" not in said
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("command", ["run", "serve", "worker", "config"])
+async def test_everything_wrong_in_the_settings_is_named_with_its_remedy(
+    tmp_path: Path, command: str
+) -> None:
+    environment = {f"PENSTOCK_{name.upper()}": text for name, text in WRONG.items()}
+    status, said = await refused(tmp_path, command, **environment)
+    assert status == 2
+    for name in WRONG:
+        assert f"wrong setting: {name} = " in said, said
+        assert REMEDIES[name] in said, said
+
+
+@pytest.mark.parametrize("command", ["run", "serve", "worker"])
+async def test_without_redis_it_says_where_it_looked_and_what_to_do(
+    tmp_path: Path, command: str
+) -> None:
+    url = f"redis://:hidden-word@127.0.0.1:{free_port()}"
+    status, said = await refused(tmp_path, command, PENSTOCK_REDIS_URL=url)
+    assert status == 1
+    assert "cannot start: no answer from Redis at redis://***@127.0.0.1" in said
+    assert "start it, or set PENSTOCK_REDIS_URL" in said
+    assert "hidden-word" not in said
+
+
+@pytest.mark.redis
+async def test_a_redis_that_evicts_is_refused(tmp_path: Path) -> None:
+    require_server("embedded")
+    evicting = {"maxmemory-policy": "allkeys-lru", "maxmemory": "100mb"}
+    with EmbeddedServer(tmp_path / "redis", directives=evicting) as server:
+        status, said = await refused(tmp_path, "run", PENSTOCK_REDIS_URL=server.url)
+    assert status == 1
+    assert "evicts keys when it is full (maxmemory-policy allkeys-lru)" in said
+    assert "CONFIG SET maxmemory-policy noeviction" in said
+
+
+@pytest.mark.redis
+async def test_a_redis_that_is_too_old_is_refused(tmp_path: Path) -> None:
+    if require_server("embedded").flavour != "valkey":
+        pytest.skip("only Valkey's version is made older here")
+    port = free_port()
+    with EmbeddedServer(tmp_path / "redis", tcp_port=port) as server:
+        async with AgeingProxy(("127.0.0.1", port)) as proxy:
+            url = (server.tcp_url or "").replace(str(port), str(proxy.port))
+            status, said = await refused(tmp_path, "run", PENSTOCK_REDIS_URL=url)
+    assert status == 1
+    assert "is valkey 7." in said
+    assert "Use Redis >= 7.0 or Valkey >= 7.2." in said
+
+
+@pytest.mark.redis
+async def test_a_redis_without_a_file_is_warned_about_and_used(tmp_path: Path) -> None:
+    require_server("embedded")
+    with EmbeddedServer(tmp_path / "redis", directives={"appendonly": "no"}) as server:
+        environment = an_environment(
+            tmp_path,
+            PENSTOCK_REDIS_URL=server.url,
+            PENSTOCK_LISTEN=f"127.0.0.1:{free_port()}",
+        )
+        process = await a_process(environment, "run")
+        try:
+            said = await read_until_started(process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            rest = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0, rest
+    assert b"keeps no append-only file: a restart loses queued jobs" in said
+    assert b"CONFIG SET appendonly yes" in said
+
+
+async def read_until_started(process: asyncio.subprocess.Process) -> bytes:
+    """Return the log up to the line that says it runs."""
+    assert process.stderr is not None
+    said = b""
+    async with asyncio.timeout(20):
+        while b'"started"' not in said:
+            line = await process.stderr.readline()
+            assert line, said
+            said += line
+    return said
