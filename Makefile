@@ -44,9 +44,9 @@ sim: ## weeks in virtual time, more seeds than the suite; PENSTOCK_TEST_SEEDS=50
 	@./bootstrap.sh $(TEST)
 	@PENSTOCK_TEST_SEEDS=$${PENSTOCK_TEST_SEEDS:-20} $(BIN)/python -m pytest tests/simulation --timeout 600 $(ARGS)
 
-chaos: ## kill, cut and stall things while a campaign runs
+chaos: ## kill, cut and stall things while campaigns run, for longer; PENSTOCK_CHAOS_ROUNDS=50
 	@./bootstrap.sh $(TEST)
-	@$(BIN)/python -m pytest tests/e2e -m slow --timeout 600 $(ARGS)
+	@PENSTOCK_TEST_CHAOS_ROUNDS=$${PENSTOCK_CHAOS_ROUNDS:-20} $(BIN)/python -m pytest tests/e2e/test_chaos.py $(ARGS)
 
 bench: ## measure; the tables of benchmarks/README.md; ARGS=--smoke for a quick look
 	@./bootstrap.sh $(BENCH)

@@ -14,7 +14,7 @@ from engine.ports import FOREVER_MS, Answer, Ask, Claimed, Ledger
 from engine.served import Room, Served, low_count, trouble_ms
 
 ASKS_MAX = 64  # portfolios in one call
-SLOW_US = 5_000  # a call that takes longer is for too many: at 20 ms its first jobs are too late
+SLOW_US = 10_000  # a call that takes longer is for too many: at 20 ms its first jobs are too late
 MOST = 256  # jobs in one wish: as many steps as a claim takes
 CLAIM_EVERY_MS = 4  # send times lie 10 ms ahead: a rhythm of 4 loses none of them
 WOKEN_EVERY_MS = 1

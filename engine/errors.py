@@ -32,7 +32,7 @@ class LedgerError(EngineError):
 
 
 class LedgerAwayError(LedgerError):
-    """The ledger is unreachable, read-only, full or loading; nothing may be sent until it is back."""
+    """The ledger is unreachable, read-only, full or loading: nothing may be sent meanwhile."""
 
 
 class ClockError(LedgerError):

@@ -35,21 +35,21 @@ def parse_limit(value: object) -> int | None:
     >>> parse_limit("TIER_2K"), parse_limit(250), parse_limit(-1), parse_limit("TIER_NOT_SET")
     (2000, 250, -1, None)
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return value if value >= UNLIMITED else None
-    if not isinstance(value, str):
-        return None
-    text = value.strip().upper()
-    if text.lstrip("-").isdigit():
-        return parse_limit(int(text))
+    text = value.strip().upper() if isinstance(value, str) else ""
     if text in TIERS:
         return TIERS[text]
-    digits = text.removeprefix("TIER_")
-    if digits.endswith("K") and digits[:-1].isdigit():
+    return _parse_number(text.removeprefix("TIER_"), is_named=text.startswith("TIER_"))
+
+
+def _parse_number(digits: str, *, is_named: bool) -> int | None:
+    """Return the limit a text of digits means; only a named tier may end in K."""
+    if is_named and digits.endswith("K") and digits[:-1].isdecimal():
         return int(digits[:-1]) * 1_000
-    return int(digits) if digits.isdigit() and text.startswith("TIER_") else None
+    if digits.isdecimal():
+        return int(digits)
+    return UNLIMITED if digits == str(UNLIMITED) and not is_named else None
 
 
 @dataclass(frozen=True, slots=True)

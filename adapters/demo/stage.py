@@ -23,7 +23,7 @@ from adapters.demo.cast import GRACE_MS, gates_world
 
 WINDOW_S: Final = 8.0  # instead of a day, so that four windows pass in half a minute
 LIMIT: Final = 250  # TIER_250
-START_S: Final = 20.0
+START_S: Final = 60.0
 STOP_S: Final = 20.0
 LOOK_EVERY_S: Final = 0.2
 SENDER, WABA, PORTFOLIO = "106540352242922", "102290129340398", "demo-portfolio"

@@ -26,10 +26,10 @@ def log(portfolio: PortfolioId) -> str:
 
 
 def log_exported(portfolio: PortfolioId) -> str:
-    """STRING: id of the last log record that was written to a file."""
+    """Name the STRING that keeps the id of the last log record written to a file."""
     return f"{tag(portfolio)}log_exported"
 
 
 def log_lock(portfolio: PortfolioId) -> str:
-    """STRING: name of the process that exports the log now; expires by itself."""
+    """Name the STRING that says which process exports the log now; it expires by itself."""
     return f"{tag(portfolio)}log_lock"

@@ -25,7 +25,7 @@ from tests.e2e.whole_house import rows
 from tests.redis_servers import free_port, require_server
 from tests.tcp_proxy import TcpProxy
 
-pytestmark = [pytest.mark.redis, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.redis, pytest.mark.timeout(180)]
 
 ROWS = 200
 BEGUN = 40  # accepted when the trouble starts

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from engine.model import Gate
 from tests.e2e.fleet import a_process, an_environment
 from tests.redis_servers import free_port
 
@@ -62,16 +63,21 @@ async def test_what_is_wrong_at_the_start_is_said_in_a_sentence(
     assert b"hidden-word" not in printed + logged
 
 
-@pytest.mark.slow
+DEMOS = [
+    pytest.param("", 0, marks=pytest.mark.slow),
+    *(pytest.param(gate, 1, marks=[] if gate is Gate.QUOTA else pytest.mark.slow) for gate in Gate),
+]
+
+
 @pytest.mark.redis
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize(("gates_off", "status"), [("", 0), ("quota", 1)])
-async def test_the_demo_is_passed_and_fails_without_its_gate(
+@pytest.mark.parametrize(("gates_off", "status"), DEMOS)
+async def test_the_demo_is_passed_and_fails_without_a_gate(
     tmp_path: Path, gates_off: str, status: int
 ) -> None:
     environment = an_environment(tmp_path, PENSTOCK_GATES_OFF=gates_off)
     process = await a_process(environment, "demo")
     printed, _ = await asyncio.wait_for(process.communicate(), 140)
-    assert process.returncode == status, printed.decode()
-    if gates_off:
-        assert f"rule {gates_off} broken".encode() in printed
+    said = printed.decode()
+    assert process.returncode == status, said
+    assert re.findall(r"rule (\w+) broken", said) == [gates_off] * status

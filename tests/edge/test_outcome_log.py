@@ -49,6 +49,11 @@ async def _two_outcomes(client: Redis) -> None:
     )
 
 
+def _lines_in(directory: Path) -> list[dict[str, object]]:
+    [path] = directory.iterdir()
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 async def test_every_transition_becomes_a_line_with_its_lane(
     redis_client: Redis, tmp_path: Path
 ) -> None:
@@ -56,8 +61,7 @@ async def test_every_transition_becomes_a_line_with_its_lane(
     await _two_outcomes(redis_client)
     log = OutcomeLog(redis_client, tmp_path, process="one", span_ms=86_400_000)
     assert await log.export(P, NOW_MS) == 3
-    [path] = tmp_path.iterdir()
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = _lines_in(tmp_path)
     assert [line["transition"] for line in lines] == ["enqueued", "accepted", "failed"]
     assert lines[0]["jobs"] == 2
     assert lines[1]["recipient"] == "01" * 8

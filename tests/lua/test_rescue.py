@@ -1,4 +1,7 @@
-"""rescue, with part_doubts: leases that ran out become doubts, doubts are settled by policy."""
+"""rescue, with part_doubts: leases that ran out become doubts, doubts are settled by policy.
+
+With part_call: a place given back calls who waits.
+"""
 
 from __future__ import annotations
 

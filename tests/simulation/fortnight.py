@@ -63,7 +63,7 @@ async def _open(world: Fortnight) -> None:
     for sender, mps in SENDERS.items():
         await inner.put_sender(PORTFOLIO, sender, a_sender(throughput_mps=mps))
         world.judge.told(sender, now_ms, is_open=True)
-    world.pools = [world.new_pool() for _ in range(WORKERS)]
+    world.pools = [world.open_pool() for _ in range(WORKERS)]
     for line in LINES:
         await world.put_template(line, TemplateStatus.APPROVED)
         await world.put_source(line.source, SourceState.RUNNING)

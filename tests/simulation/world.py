@@ -204,7 +204,7 @@ class Fortnight:
 
     # -- workers ------------------------------------------------------------------------------
 
-    def new_pool(self) -> Pool:
+    def open_pool(self) -> Pool:
         self.incarnations += 1
         delivery = Delivery(
             ledger=self.ledger,
@@ -243,12 +243,12 @@ class Fortnight:
         self.note("crash", place)
         if dead.in_flight:
             self.judge.seen.add("crash_in_flight")
-        self.pools[place] = self.new_pool()
+        self.pools[place] = self.open_pool()
         await dead.abandon()
 
     async def deploy(self) -> None:
         for place, pool in enumerate(self.pools):
-            self.pools[place] = self.new_pool()
+            self.pools[place] = self.open_pool()
             await pool.drain(self.loop.now_ms() + self.rng.choice((200, 25_000)))
 
     # -- operators ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
--- gate_pair: one message per six seconds to the same person; bursts are borrowed and paid back whole.
+-- gate_pair: one message per six seconds to the same person; a burst is paid back whole.
 --
 -- Needs  part_window, part_rows. Mirror of engine/pace.py, class PairSpent and what follows it.
 -- pairs  ZSET  sender:recipient -> (until when it is paid back, epoch ms) * 64 + messages borrowed

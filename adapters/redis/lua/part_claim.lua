@@ -48,10 +48,9 @@ local function load_sender(name)
     has_sleepers = h[9] == '1' }
   senders[name] = sender
   sender_order[#sender_order + 1] = sender
-  if not h[1] then
-    sender.closed, sender.closed_until = 'sender', FOREVER
-    return sender
-  end
+  sender.closed, sender.closed_until = 'sender', FOREVER
+  if not h[1] then return sender end
+  sender.closed = nil
   sender.nominal, sender.learned = tonumber(h[2]), tonumber(h[3] or 0)
   sender.next_us, sender.turn = tonumber(h[4] or 0), tonumber(h[7] or 0)
   sender.share = tonumber(h[8] or 0)

@@ -1,7 +1,8 @@
 -- settle: record how writes ended; leases end, places are kept or given back, gates close.
 --
 -- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows part_due part_doubts part_log part_call part_settle part_repeats part_outcomes
+-- uses: part_books part_rows part_due part_doubts part_log part_call part_settle
+-- uses: part_repeats part_outcomes
 -- uses: part_apply
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
