@@ -44,8 +44,8 @@ def parse_limit(value: object) -> int | None:
 
 
 def _parse_number(digits: str, *, is_named: bool) -> int | None:
-    """Return the limit a text of digits means; only a named tier may end in K."""
-    if is_named and digits.endswith("K") and digits[:-1].isdecimal():
+    """Return the limit a text of digits means, in thousands when it ends in K."""
+    if digits.endswith("K") and digits[:-1].isdecimal():
         return int(digits[:-1]) * 1_000
     if digits.isdecimal():
         return int(digits)
