@@ -82,6 +82,7 @@ class RedisRegistry:
         self._client = client
         self._seal = seal
         self._versions: dict[bytes, bytes] = {}
+        self._writes = 0  # begun and ended ones
         self._sealed: dict[str, bytes] = {}
         self._tokens: dict[str, tuple[bytes, str]] = {}
 
@@ -101,8 +102,8 @@ class RedisRegistry:
             version = versions.get(kind.encode(), b"0")
             if self._versions.get(kind.encode()) == version:
                 continue
-            await self._reload(kind)
-            self._versions[kind.encode()] = version
+            if await self._reload(kind):
+                self._versions[kind.encode()] = version
 
     async def put_token(self, sender: SenderId, token: str) -> None:
         """See Registry.put_token."""
@@ -135,15 +136,21 @@ class RedisRegistry:
 
     async def _write(self, kind: str, name: str, value: bytes) -> None:
         """Write first, then tell: who reads between the two only reads once more."""
+        self._writes += 1
         await self._asked(self._client.hset(PREFIX + kind, name, value))
         await self._asked(self._client.hincrby(VERSIONS, kind, 1))
+        self._writes += 1
         self.changed()
 
-    async def _reload(self, kind: str) -> None:
+    async def _reload(self, kind: str) -> bool:
+        """Take over all records of a kind; not when we wrote meanwhile: what was read is old."""
+        writes = self._writes
         rows: dict[bytes, bytes] = await self._asked(self._client.hgetall(PREFIX + kind))
+        if self._writes != writes:
+            return False
         if kind == "tokens":
             self._sealed = {name.decode(): sealed for name, sealed in rows.items()}
-            return
+            return True
         shelf = cast("dict[str, Record]", getattr(self.directory, kind))
         records = {
             name.decode(): msgspec.json.decode(value, type=KINDS[kind])
@@ -154,6 +161,7 @@ class RedisRegistry:
                 shelf[name] = record
         for name in shelf.keys() - records.keys():
             del shelf[name]
+        return True
 
     async def _asked(self, call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
         try:

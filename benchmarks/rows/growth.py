@@ -62,10 +62,11 @@ async def fed_span(rig: Rig, *, fed: int, seconds: float) -> tuple[Span, int]:
     """Measure one worker while a feeder replaces what was sent; return how many rows exist now."""
     command = engine_under_test.worker_command(rig.place, concurrency=IN_FLIGHT)
     rows = fed
+    is_over = asyncio.Event()
 
     async def feed() -> None:
         nonlocal rows
-        while True:
+        while not is_over.is_set():
             missing = await rig.sends() - (rows - fed)
             if missing >= FEED_MIN:
                 await fill(rig, missing, first=rows)
@@ -75,7 +76,8 @@ async def fed_span(rig: Rig, *, fed: int, seconds: float) -> tuple[Span, int]:
     async with rig.running(command) as worker:
         feeding = asyncio.create_task(feed())
         try:
-            return await rig.span(worker, seconds=seconds, warm_s=1.5), rows
+            span = await rig.span(worker, seconds=seconds, warm_s=1.5)
         finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
+            is_over.set()  # not cancelled: nobody would know which of its last rows were taken
+            await feeding
+        return span, rows
