@@ -23,7 +23,7 @@ from adapters.demo.cast import (
 
 LOOK_EVERY_S: Final = 0.1
 STAND_S: Final = GRACE_MS / 1_000 + 0.4  # a gate must stay closed for longer than the judge's grace
-PATIENCE_S: Final = 20.0  # for an act of a sound engine on a busy machine
+PATIENCE_S: Final = 60.0  # for an act of a sound engine on a busy machine
 PATIENCE_CONVICTED_S: Final = 4.0  # when a rule is broken, an act may never reach its end
 CROWD, RUSH = 40, 30
 OVER_THE_BURST: Final = 50  # Meta takes 45

@@ -55,7 +55,8 @@ async def test_a_worker_that_is_killed_leaves_at_most_its_claims_in_doubt(tmp_pa
         in_doubt.append(status["counts"]["in_doubt"])
         return is_over(status)
 
-    deaf = a_busy_world(webhook={"loss_rate": 1.0})  # no evidence: only the leases tell
+    slow = {"kind": "latency", "delay_ms": 500}
+    deaf = a_busy_world(webhook={"loss_rate": 1.0}, faults=[slow])  # only the leases tell
     async with a_fleet(tmp_path, world=deaf) as fleet:
         await begin(fleet)
         await fleet.kill("worker-0")

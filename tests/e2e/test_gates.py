@@ -20,6 +20,7 @@ def the_world() -> World:
     return World.load(dict[str, object](plan))
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("gate", ["", *Gate])
 async def test_with_one_gate_off_exactly_its_rule_is_broken(
     server_url: str, tmp_path: Path, gate: str
