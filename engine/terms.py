@@ -11,7 +11,8 @@ GUARD_OF_WINDOW = (300, 86_400)  # five minutes a day: flight time, clocks, late
 
 STEPS_MAX = 256  # job steps of one claim; it says "again now" when it stopped early
 PROMOTE_MAX = 64  # delayed jobs one claim brings back
-SENDERS_MAX = 64  # due senders one claim looks at
+SENDERS_MAX = 64  # due senders one claim looks at, and no more than the jobs it wants,
+SENDERS_MIN = 8  # or this many
 WAITERS_MAX = 32  # lanes one claim passes over while it looks for a freed place's best job
 RESCUE_MAX = 256  # doubts one rescue settles
 CLAIMS_MAX = 16  # claims whose lease ran out that one rescue looks at

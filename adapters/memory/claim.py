@@ -8,7 +8,7 @@ from adapters.memory.slot import Slot
 from adapters.memory.under_way import Claim, Loaded, ahead_ms
 from engine.model import Gate, Priority, SenderId, SourceState, parse_key
 from engine.ports import FOREVER_MS, Answer, Ask, Refusals
-from engine.terms import PROMOTE_MAX, RECOVER_MS, SENDERS_MAX
+from engine.terms import PROMOTE_MAX, RECOVER_MS, SENDERS_MAX, SENDERS_MIN
 
 
 def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
@@ -28,7 +28,10 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
         return _answer(under_way)
     _open_scheduled(slot, now_ms)
     _promote(slot, now_ms)
-    due = [SenderId(name) for name in slot.due.due(now_ms, SENDERS_MAX)]
+    due = [
+        SenderId(name)
+        for name in slot.due.due(now_ms, min(SENDERS_MAX, max(SENDERS_MIN, ask.most)))
+    ]
     _serve(under_way, [under_way.load(sender) for sender in due])
     slot.workers[ask.worker] = ask.counter
     if under_way.jobs:
@@ -134,7 +137,8 @@ def _set_due(under_way: Claim, loaded: Loaded) -> None:
     if busy is not None:
         rate_off = Gate.RATE in slot.terms.gates_off
         moments.append(0 if rate_off else loaded.state.slots.ready_at_ms(ahead_ms(busy)))
-    if min(moments) >= FOREVER_MS:
+    at_ms = max(now_ms, min(moments))
+    if at_ms >= FOREVER_MS:
         slot.due.drop(sender)
-    else:
-        slot.due.put(sender, max(now_ms, min(moments)))
+    elif at_ms > now_ms or not slot.due.is_due(sender, now_ms):  # who stays due keeps its turn
+        slot.due.put(sender, at_ms)

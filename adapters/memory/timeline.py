@@ -38,6 +38,10 @@ class Timeline:
         """Return when `name` is due; KeyError when it is not."""
         return self._moments[name]
 
+    def is_due(self, name: str, now_ms: int) -> bool:
+        """Return whether `name` is due at `now_ms`."""
+        return self._moments.get(name, FOREVER_MS) <= now_ms
+
     def first_ms(self) -> int:
         """Return when the next one is due; FOREVER_MS when there is none."""
         return self._order[0][0] if self._order else FOREVER_MS

@@ -59,13 +59,16 @@ if counter == last then
 end
 open_scheduled()
 promote()
-local due = {}
-for i, name in ipairs(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now, 'LIMIT', 0, 64)) do
-  due[i] = load_sender(name)
-  if due[i].has_sleepers and not due[i].closed then
-    call('HSET', due[i].key, 'sleepers', '0')
+local due, looked_at = {}, min(64, max(8, most))
+for i, name in ipairs(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now, 'LIMIT', 0, looked_at)) do
+  local sender = load_sender(name)
+  if sender.has_sleepers and not sender.closed then
+    call('HSET', sender.key, 'sleepers', '0')
     open_gate('sender', name)
+    sender = reload_sender(name)
   end
+  sender.is_due = true
+  due[i] = sender
 end
 local scopes = waiting_now()
 for _, sender in ipairs(due) do serve_share(sender) end
@@ -76,6 +79,5 @@ end
 flush_claim()
 flush_counts()
 flush_ends(argv[6])
-call('HSET', meta_key, 'worker:' .. worker, counter)
-touch(given > 0)
+touch(given > 0, 'worker:' .. worker, counter)
 return answer('', next_due())

@@ -43,9 +43,9 @@ local function load_sender(name)
   local sender = senders[name]
   if sender then return sender end
   local h = call('HMGET', tag .. 's:' .. name, 'waba', 'nominal', 'learned', 'next_us', 'raised',
-    'closed', 'turn', 'share', 'sleepers')
+    'closed', 'turn', 'share', 'sleepers', 'lanes0', 'lanes1', 'lanes2', 'lanes3')
   sender = { name = name, key = tag .. 's:' .. name, known = h[1], wants = FOREVER, fields = {},
-    has_sleepers = h[9] == '1' }
+    has_sleepers = h[9] == '1', lanes = { [0] = h[10], h[11], h[12], h[13] } }
   senders[name] = sender
   sender_order[#sender_order + 1] = sender
   sender.closed, sender.closed_until = 'sender', FOREVER

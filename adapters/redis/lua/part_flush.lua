@@ -22,9 +22,7 @@ end
 
 local function busy_priority(sender)
   for p = 0, 3 do
-    local key = tag .. 'ring:' .. sender.name .. ':' .. p
-    local ring = rings[key]
-    if ring and #ring.list > 0 or not ring and call('EXISTS', key) == 1 then return p end
+    if has_lanes(sender, p) then return p end
   end
 end
 
@@ -48,9 +46,9 @@ local function flush_sender(sender)
     if busy then at_ms = min(at_ms, off.rate and 0 or ready_at(sender, busy)) end
     if at_ms < FOREVER then at_ms = max(now, at_ms) end
   end
-  if at_ms < FOREVER then
-    call('ZADD', tag .. 'due', at_ms, sender.name)
-  else
+  if at_ms >= FOREVER then
     call('ZREM', tag .. 'due', sender.name)
+  elseif at_ms > now or not sender.is_due then -- who stays due keeps its turn
+    call('ZADD', tag .. 'due', at_ms, sender.name)
   end
 end

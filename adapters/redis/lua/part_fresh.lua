@@ -34,7 +34,7 @@ end
 
 -- serve_fresh: a sender's lanes of one priority, while it has send times and they have jobs.
 local function serve_fresh(sender, priority, at_most)
-  if not sender.known or sender.closed then return end
+  if not sender.known or sender.closed or not has_lanes(sender, priority) then return end
   local ring = load_ring(tag .. 'ring:' .. sender.name .. ':' .. priority)
   local served = 0
   while #ring.list > 0 and served < at_most and may_take(priority) do
@@ -66,9 +66,9 @@ local function serve_share(sender)
   for i = 0, 2 do
     local lower, above = 3 - (first + i) % 3, false
     for p = 0, lower - 1 do
-      above = above or #load_ring(tag .. 'ring:' .. sender.name .. ':' .. p).list > 0
+      above = above or has_lanes(sender, p)
     end
-    if above and #load_ring(tag .. 'ring:' .. sender.name .. ':' .. lower).list > 0 then
+    if above and has_lanes(sender, lower) then
       return serve_fresh(sender, lower, 1)
     end
   end

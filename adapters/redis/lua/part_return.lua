@@ -23,6 +23,13 @@ local function give_again()
   end
 end
 
+-- reload_sender: its lanes woke after it was looked at.
+local function reload_sender(name)
+  senders[name] = nil
+  table.remove(sender_order)
+  return load_sender(name)
+end
+
 local function open_scheduled()
   for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)

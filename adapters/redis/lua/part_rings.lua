@@ -63,3 +63,11 @@ local function ring_enter(key, lane, passed)
   ring.left[lane.number] = nil
   return 1
 end
+
+-- has_lanes: whether a sender has lanes to serve in a priority; a ring nobody is in is not read.
+local function has_lanes(sender, priority)
+  local ring = rings[tag .. 'ring:' .. sender.name .. ':' .. priority]
+  if ring then return #ring.list > 0 end
+  local lanes_there = sender.lanes[priority]
+  return lanes_there and lanes_there ~= '0'
+end

@@ -85,8 +85,13 @@ local function now_has(kind)
   end
 end
 
--- touch: write the clock down, and a new sequence number when something changed.
-local function touch(changed)
+-- touch: write the clock down, and a new sequence number when something changed; `field` (or nil)
+-- goes along.
+local function touch(changed, field, value)
   if changed then meta.sequence = meta.sequence + 1 end
-  call('HSET', meta_key, 'clock', now, 'sequence', meta.sequence)
+  if field then
+    call('HSET', meta_key, 'clock', now, 'sequence', meta.sequence, field, value)
+  else
+    call('HSET', meta_key, 'clock', now, 'sequence', meta.sequence)
+  end
 end

@@ -36,9 +36,11 @@ local function siblings(lane)
   return source[field]
 end
 
+-- ring_count: a lane came into its sender's ring or left it; source and sender count their lanes.
 local function ring_count(lane, by)
   local source, field = source_of(lane.source), 'ring:' .. lane.sender .. ':' .. lane.priority
   source[field] = call('HINCRBY', source.key, field, by)
+  call('HINCRBY', tag .. 's:' .. lane.sender, 'lanes' .. lane.priority, by)
 end
 
 local function enter_wait(lane)
