@@ -173,13 +173,13 @@ class Delivery:
             return outcome.reason not in REFUSALS
         if not isinstance(outcome, Retry):
             return False
-        return outcome.until_ms <= self._now_us() // 1_000 + delay_ms(job.attempt)
+        return outcome.until_ms <= self._now_us() // 1_000 + delay_ms(job.failures + 1)
 
     def _complete(self, job: Claimed, outcome: Outcome) -> Outcome:
         """Set the wait of an outcome that came without one: the messenger knows no curve."""
         now_ms = self._now_us() // 1_000
         if isinstance(outcome, Retry) and not outcome.until_ms:
-            outcome.until_ms = now_ms + backoff_ms(job.attempt, self._rng)
+            outcome.until_ms = now_ms + backoff_ms(job.failures + 1, self._rng)
         elif isinstance(outcome, Deferred) and not outcome.until_ms:
             pair = outcome.gate is Gate.PAIR
             wait_ms = pair_wait_ms(job.attempt) if pair else RATE_WAIT_MS

@@ -92,6 +92,7 @@ class Claimed:
     tail: bytes
     lane: Lane
     counted: bool  # whether it holds a place in the window
+    failures: int = 0  # definite ones so far; a claim that was given back is none
 
 
 @dataclass(slots=True)

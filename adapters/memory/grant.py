@@ -59,4 +59,5 @@ def claimed(opened: Open, lane: LaneState, send_at_us: int) -> Claimed:
         tail=job.tail,
         lane=lane.lane,
         counted=opened.counted,
+        failures=job.failures,
     )

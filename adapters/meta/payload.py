@@ -6,7 +6,8 @@ them in the buffer, where they die with the connection: not one byte has left. T
 `expect100` and without compression, which we never use.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from types import CoroutineType
 from typing import Any, Final, cast
 
 from aiohttp import ClientRequest, ClientResponse
@@ -41,7 +42,7 @@ class LetterRequest(ClientRequest):
     new connection come late: were it closed then, the next one would wait, too, and come late.
     """
 
-    def send(self, conn: Connection) -> Coroutine[Any, Any, ClientResponse]:
+    def send(self, conn: Connection) -> CoroutineType[Any, Any, ClientResponse]:
         """Send it, or raise RefusedError with the connection as good as it was."""
         body = self.body
         if isinstance(body, LastMoment):
@@ -50,7 +51,7 @@ class LetterRequest(ClientRequest):
             if body.refusal:
                 conn.release()
                 raise RefusedError(body.refusal)
-        return super().send(conn)
+        return super().send(conn)  # type: ignore[return-value]  # checkers name coroutines apart
 
 
 class LastMoment(Payload):

@@ -36,8 +36,8 @@ from engine.ports import (
 )
 from engine.terms import Terms
 
-# A row as part_rows.lua packs it: sequence, recipient, attempt, content, due.
-read_row = Struct(">BI8sH3xH6xHI").unpack_from
+# A row as part_rows.lua packs it: sequence, recipient, attempt, failures, content, due.
+read_row = Struct(">BI8sHB2xH6xHI").unpack_from
 KEYED, PLAIN = 1, 2  # how a batch's rows are known: enqueue.lua
 RUN_MAX = 1_000  # values one script call may carry per run: Lua's unpack ends near 8,000
 
@@ -264,7 +264,7 @@ def claimed(
     number: int, row: bytes, send_at_us: int, counts: int, lanes: dict[int, Lane], lease_ms: int
 ) -> Claimed:
     """Read one job of a claim."""
-    high, low, recipient, attempt, content, due_high, due_low = read_row(row)
+    high, low, recipient, attempt, failures, content, due_high, due_low = read_row(row)
     return Claimed(
         JobKey(number, high << 32 | low),
         attempt,
@@ -276,6 +276,7 @@ def claimed(
         row[32:],
         lanes[number],
         counts == 1,
+        failures,
     )
 
 

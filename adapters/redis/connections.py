@@ -18,6 +18,7 @@ from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSL
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.typing import EncodableT
 
 
 async def _send(
@@ -52,12 +53,13 @@ async def _send(
         raise
 
 
-def _pack(_self: AbstractConnection, *arguments: Any) -> list[bytes]:  # noqa: ANN401 (redis-py's)
+def _pack(self: AbstractConnection, *args: EncodableT) -> list[bytes]:  # noqa: ARG001 (redis-py's)
     """Write a command in the protocol; a name of two words is two arguments."""
-    name = arguments[0]
+    name: Any = args[0]
     words = (name.encode() if isinstance(name, str) else name).split()
     try:
-        return [hiredis.pack_command((*words, *arguments[1:]))]
+        command: Any = (*words, *args[1:])  # hiredis' stub knows tuples of one only
+        return [hiredis.pack_command(command)]
     except TypeError as error:
         raise DataError(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""portfolio_put, with part_slot and part_terms: the limit and the scope of a portfolio."""
+"""portfolio_put, with part_slot, part_bytes and part_terms: limit and scope of a portfolio."""
 
 from __future__ import annotations
 

@@ -256,3 +256,15 @@ def test_a_stop_is_forgotten_when_its_leases_have_ended() -> None:
         assert not delivery.is_stopped("campaign:spring")
 
     within(work, [])
+
+
+def test_the_wait_grows_with_failures_and_not_with_claims_given_back() -> None:
+    waits_ms = []
+    for attempt, failures in [(1, 0), (9, 0), (9, 4)]:
+        job = a_claimed(attempt=attempt, failures=failures)
+        outcome, _ = deliver([Retry(131000, 0, "unknown")] * 3, job)
+        assert isinstance(outcome, Retry)
+        waits_ms.append(outcome.until_ms - START_MS)
+    first, given_back, failed = waits_ms
+    assert abs(given_back - first) <= first
+    assert failed > 4 * first

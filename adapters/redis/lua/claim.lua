@@ -1,6 +1,6 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
 -- uses: part_books part_rows part_due part_rings part_rings_end part_claim part_bites
 -- uses: gate_schedule gate_suppression gate_window gate_pair gate_quota part_serve part_grant
 -- uses: part_order part_fresh part_flush part_finish part_return

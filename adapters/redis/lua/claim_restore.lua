@@ -1,6 +1,6 @@
 -- claim_restore: put jobs back under the leases they had before a tail was lost.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
 -- uses: part_books part_rows
 --
 -- KEYS[1]   tag           begin of every key of the portfolio

@@ -1,6 +1,6 @@
 -- depths_read: what each sender has to do, in bites of lanes; not on the way of a send.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -1,6 +1,6 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
 -- uses: part_books part_rows part_due part_known part_number
 --
 -- KEYS[1]   tag           begin of every key of the portfolio

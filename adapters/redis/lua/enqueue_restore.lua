@@ -1,6 +1,6 @@
 -- enqueue_restore: queue again, under their old keys, rows that a lost tail held.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
 -- uses: part_books part_rows
 --
 -- KEYS[1]   tag           begin of every key of the portfolio

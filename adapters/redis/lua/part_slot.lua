@@ -5,8 +5,7 @@
 -- ARGV[2]  tolerance_ms  how far that clock and this server's may differ; 0 does not look
 -- ARGV[8]  worker        of a claim: who asks
 --
--- Provides  now, meta (what the slot knows of itself), clock_differs, touch(); and the packing of
--- whole numbers into bytes, which keeps queued jobs small.
+-- Provides  now, meta (what the slot knows of itself), clock_differs, touch().
 --
 -- Time never goes back in a slot. A caller whose clock differs too much is brought to the edge of
 -- what is allowed; only a claim refuses (DESIGN section 4).
@@ -14,36 +13,6 @@ local tag, now, meta, meta_key, clock_differs, argv
 local call, floor, max, min, sub, byte, char, find -- a function may reach for these only in a call
 local FOREVER = 9000000000000
 local function text(number) return string.format('%.0f', number) end
-
-local function number2(bytes, at)
-  local a, b = byte(bytes, at, at + 1)
-  return a * 256 + b
-end
-
-local function bytes2(number) return char(floor(number / 256) % 256, number % 256) end
-local function number5(bytes, at)
-  local a, b, c, d, e = byte(bytes, at, at + 4)
-  return (((a * 256 + b) * 256 + c) * 256 + d) * 256 + e
-end
-
-local function number6(bytes, at)
-  local a, b, c, d, e, f = byte(bytes, at, at + 5)
-  return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
-end
-
-local function bytes5(number)
-  local low = number % 65536
-  local high = (number - low) / 65536
-  return char(floor(high / 65536) % 256, floor(high / 256) % 256, high % 256,
-    floor(low / 256), low % 256)
-end
-
-local function bytes6(number)
-  local low = number % 16777216
-  local high = (number - low) / 16777216
-  return char(floor(high / 65536) % 256, floor(high / 256) % 256, high % 256,
-    floor(low / 65536), floor(low / 256) % 256, low % 256)
-end
 
 local META_NAMES = { 'clock', 'sequence', 'recovering', 'places', 'headroom', 'reserve0',
   'reserve1', 'reserve2', 'by_number', 'before', 'before_until', 'lanes', 'pruned' }

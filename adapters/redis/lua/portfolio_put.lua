@@ -1,6 +1,6 @@
 -- portfolio_put: set a portfolio's limit and scope; a lower limit stops new recipients at once.
 --
--- uses: part_slot part_terms part_look
+-- uses: part_slot part_bytes part_terms part_look
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -1,6 +1,6 @@
 -- quota_read: a window's account at this moment.
 --
--- uses: part_slot part_terms part_window part_proofs part_due
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_due
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -1,6 +1,6 @@
 -- receive: fold statuses that webhooks brought; any order, any number of times, only ever adding.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
 -- uses: part_books part_rows part_due part_doubts part_log part_call part_settle
 -- uses: part_repeats part_evidence
 -- uses: part_marks

@@ -1,6 +1,6 @@
 -- settle: record how writes ended; leases end, places are kept or given back, gates close.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
 -- uses: part_books part_rows part_due part_doubts part_log part_call part_settle
 -- uses: part_repeats part_outcomes
 -- uses: part_apply

@@ -1,6 +1,6 @@
 -- source_put: create, start, pause, resume, stop or cancel a source: O(lanes), later jobs obey too.
 --
--- uses: part_slot part_terms part_window part_proofs part_lanes part_standing part_rest
+-- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
 -- uses: part_books
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
