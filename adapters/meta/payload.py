@@ -6,6 +6,8 @@ them in the buffer, where they die with the connection: not one byte has left. T
 `expect100` and without compression, which we never use.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, Final, cast
