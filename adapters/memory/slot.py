@@ -220,7 +220,9 @@ class Slot:
         return self.source_of(lane).spec.state is SourceState.CANCELLED
 
     def end(self, job: Job, state: JobState, *, mark_ms: int = 0, code: int = 0) -> Done:
-        """Write a job's end."""
+        """Write a job's end; nobody can say "never sent" of one that followed a doubt."""
+        if job.repeats and state in (JobState.FAILED, JobState.EXPIRED, JobState.SUPPRESSED):
+            state = JobState.UNKNOWN
         done = Done(state, job.fence, mark_ms, job.recipient, code)
         self.done[job.key] = done
         self.count(job.key, state, 1)

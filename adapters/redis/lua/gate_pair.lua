@@ -5,7 +5,7 @@
 --
 -- A pair is written down only for its second message within the interval: the first one is told
 -- by the window's score, so a campaign pays nothing here.
-local PAIR_INTERVAL_MS, PAIR_SLACK_MS = 6000, 500
+local PAIR_INTERVAL_MS, PAIR_SLACK_MS = 6000, 1500
 local some_pairs, pair_cache, pair_writes
 
 local function begin_gate_pair()
@@ -33,7 +33,7 @@ local function pair_spent(lane, recipient)
 end
 
 local function pair_ready(until_ms, messages)
-  local burst, burst_for_ms = 44, 5000
+  local burst, burst_for_ms = 44, 4500
   local began_ms = until_ms - messages * PAIR_INTERVAL_MS
   if now < began_ms + burst_for_ms and messages < burst then return now end
   return until_ms + PAIR_SLACK_MS

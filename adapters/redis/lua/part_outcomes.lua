@@ -4,7 +4,7 @@
 -- strikes  HASH  sender|template -> unknown codes in a row
 -- struck   SET   sender|template parked after five
 -- pairs    ZSET  see gate_pair
-local STRIKES_MAX, PAIR_BURST, PAIR_SLACK_MS, JUDGED_FOR_MS = 5, 44, 500, 10000
+local STRIKES_MAX, PAIR_BURST, PAIR_SLACK_MS, JUDGED_FOR_MS = 5, 44, 1500, 10000
 local some_strikes, news
 
 local function begin_outcomes() some_strikes, news = meta.has.strikes, {} end

@@ -14,7 +14,10 @@ end
 
 local function end_row(lane, row, letter, field, code)
   local job = job_name(lane, row)
-  if row_repeats(row) > 0 then call('SREM', tag .. 'repeating', job) end
+  if row_repeats(row) > 0 then -- nobody can say "never sent" of a job that followed a doubt
+    call('SREM', tag .. 'repeating', job)
+    letter, field = 'U', 's:unknown'
+  end
   local packed = pack_end(letter, 0, sub(row, 14, 15), 0, row_recipient(row), code, '')
   write_end(lane, row_sequence(row), packed, field)
   return false
