@@ -128,7 +128,7 @@ class Judge:
         self.people.put(recipient, max(moments, default=0))
         if not before and self.people.counts(recipient, now_ms):
             self._news.append((now_ms, recipient))
-        if self.people.count(now_ms) > self._limit(now_ms):
+        if self.people.count(now_ms) > self._limit(now_ms, NEWS_MS):
             self.seen.add("debt")
 
     # -- what arrives -----------------------------------------------------------------------------
@@ -167,15 +167,29 @@ class Judge:
         self.people.put(write.recipient, max(moments))
         self.fullest = max(self.fullest, self.people.count(write.at_ms))
 
-    def _limit(self, now_ms: int) -> int:
-        return max(int(str(places)) for places in self.limit.recent(now_ms, NEWS_MS))
+    def _limit(self, now_ms: int, within_ms: int) -> int:
+        return max(int(str(places)) for places in self.limit.recent(now_ms, within_ms))
+
+    def _excused_ms(self, write: Write, priority: str) -> int:
+        """How long ago news may have come that this write need not heed.
+
+        Who may have been reached by a copy whose fate nobody knows holds the place that the copy
+        was given, and a login code may follow it in whatever debt has come about since.
+        """
+        began_ms = write.at_ms
+        if priority in REPLIES:
+            for copy in self.writes.get(write.job, []):
+                if not copy.refused and not copy.failed:
+                    began_ms = min(began_ms, copy.at_ms)
+        return write.at_ms - began_ms + NEWS_MS
 
     def _judge_window(self, write: Write, priority: str) -> None:
         now_ms = write.at_ms
-        while self._news and self._news[0][0] < now_ms - NEWS_MS:
+        while self._news and self._news[0][0] < now_ms - DAY_MS:
             self._news.popleft()
-        limit, count = self._limit(now_ms), self.people.count(now_ms)
-        count -= len({person for _, person in self._news})
+        excused_ms = self._excused_ms(write, priority)
+        limit, count = self._limit(now_ms, excused_ms), self.people.count(now_ms)
+        count -= len({person for heard_ms, person in self._news if heard_ms >= now_ms - excused_ms})
         if not self.people.counts(write.recipient, now_ms):
             # In debt, a login code may still follow to whom only the engine's guard counts.
             score_ms = self.people.scores.get(write.recipient, 0)

@@ -12,17 +12,26 @@ def a_judge(places: int = 1) -> Judge:
     return judge
 
 
-def arrive(judge: Judge, job: str, to: str, at_ms: int = NOW_MS, repeats_max: int = 0) -> None:
+def arrive(
+    judge: Judge,
+    job: str,
+    to: str,
+    at_ms: int = NOW_MS,
+    *,
+    repeats_max: int = 0,
+    priority: str = "MARKETING",
+    taken: bool = True,
+) -> None:
     judge.arrive(
         job=job,
         recipient=to,
         sender="s",
-        priority="MARKETING",
+        priority=priority,
         gates=["gate"],
         mps=80,
         repeats_max=repeats_max,
         counts=True,
-        taken=True,
+        taken=taken,
         now_ms=at_ms,
     )
 
@@ -39,6 +48,33 @@ def test_a_person_may_follow_one_that_left_the_window() -> None:
     arrive(judge, "1.1", "a")
     arrive(judge, "1.2", "b", NOW_MS + DAY_MS)
     assert judge.breaches == []
+
+
+def lose_a_copy_and_fill_the_window(judge: Judge, priority: str, *, by_news: bool) -> None:
+    arrive(judge, "1.1", "a", repeats_max=1, priority=priority, taken=False)
+    if by_news:
+        judge.told_foreign("+f", NOW_MS + 10_000, NOW_MS + 10_000)
+    else:
+        arrive(judge, "1.2", "b", NOW_MS + 10_000)
+    arrive(judge, "1.1", "a", NOW_MS + 25_000, repeats_max=1, priority=priority)
+
+
+def test_a_login_code_may_follow_its_lost_copy_into_a_debt_that_came_since() -> None:
+    judge = a_judge()
+    lose_a_copy_and_fill_the_window(judge, "AUTHENTICATION", by_news=True)
+    assert judge.breaches == []
+
+
+def test_no_other_priority_may_follow_its_lost_copy_into_a_debt() -> None:
+    judge = a_judge()
+    lose_a_copy_and_fill_the_window(judge, "UTILITY", by_news=True)
+    assert [breach.split()[1] for breach in judge.breaches] == ["I1:"]
+
+
+def test_giving_away_the_place_of_a_lost_copy_is_a_breach() -> None:
+    judge = a_judge()
+    lose_a_copy_and_fill_the_window(judge, "AUTHENTICATION", by_news=False)
+    assert [breach.split()[1] for breach in judge.breaches] == ["I1:"]
 
 
 def test_a_second_copy_without_proof_is_a_breach() -> None:
