@@ -57,7 +57,7 @@ async def _judge_books(history: History) -> None:
         view = await history.ledger.job(PORTFOLIO, JobKey(lane, sequence))
         state = view.state if view else None
         if not book.is_ended and book.source not in judge.cancelled:
-            if state is not JobState.SUPPRESSED:
+            if state is not (JobState.UNKNOWN if book.repeats else JobState.SUPPRESSED):
                 judge.breach("I2", f"{(lane, sequence)} is {state}, {book.state} in the books")
         elif book.is_ended and state is not None and state.value != book.state:
             judge.breach("I2", f"{(lane, sequence)} is {state}, {book.state} in the books")

@@ -185,8 +185,9 @@ class History:
         for (lane, sequence), book in self.judge.jobs.items():
             if book.state == "queued" and book.person in self.judge.suppressed:
                 view = await self.ledger.job(PORTFOLIO, JobKey(lane, sequence))
-                if view is not None and view.state is JobState.SUPPRESSED:
-                    book.state, book.is_repeating = "suppressed", False
+                end = JobState.UNKNOWN if book.repeats else JobState.SUPPRESSED
+                if view is not None and view.state is end:
+                    book.state, book.is_repeating = end.value, False
 
     def judge_new(self, worker: str, counter: int, job: Claimed) -> None:
         key = (job.key.lane, job.key.sequence)

@@ -147,18 +147,22 @@ class LedgerJudge:
             if job.state == "open":
                 self._doubt(job, now_ms)
         elif outcome == "dropped":
-            job.state, job.mark_ms = "failed", 0
+            self._fail(job)
         else:
             job.state, job.mark_ms = "queued", 0
             job.is_repeating = job.repeats > 0
             if outcome == "retry" and not failures_left:
-                job.state = "failed"
+                self._fail(job)
             elif job.source in self.cancelled:
                 job.state = "cancelled"
 
     def _doubt(self, job: JobBook, since_ms: int) -> None:
         job.state, job.mark_ms = "doubt", since_ms
         job.doubt_ends_ms = since_ms + self.doubt_ms[job.priority]
+
+    def _fail(self, job: JobBook) -> None:
+        """Nobody can say "never sent" of a job that followed a doubt (ADR 0014)."""
+        job.state, job.mark_ms = ("unknown" if job.repeats else "failed"), 0
 
     def _end_repeat(self, job: JobBook) -> None:
         self.seen.add("cancelled_repeat")
@@ -192,7 +196,7 @@ class LedgerJudge:
             if not failed:
                 job.state, job.mark_ms = "accepted", now_ms
             elif attempt == job.attempt:
-                job.state, job.mark_ms = "failed", 0
+                self._fail(job)
         elif job.state == "queued" and job.is_repeating and not failed:
             self._end_repeat(job)
         self._annotate(job, attempt, status, at_ms, now_ms)
