@@ -10,11 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import aiohttp
-import msgspec
 
 from adapters.clock import Clock
 from adapters.redis.connect import connect, disconnect
@@ -25,7 +23,17 @@ from adapters.sandbox.scenario import World
 from adapters.sandbox.server import Sandbox
 from engine.model import PortfolioId
 from engine.terms import Terms
-from tests.e2e.whole_house import APP_SECRET, ENDS, KEY, PORTFOLIO, SENDER, WABA, a_message, a_world
+from tests.e2e.whole_house import (
+    APP_SECRET,
+    ENDS,
+    KEY,
+    PORTFOLIO,
+    SENDER,
+    WABA,
+    a_message,
+    a_sandbox,
+    a_world,
+)
 from tests.redis_servers import free_port
 
 PROGRAM = (sys.executable, "-m", "adapters.main")
@@ -238,12 +246,7 @@ async def a_fleet(
 ) -> AsyncGenerator[Fleet]:
     """Run the processes against a simulated Meta, furnished with one campaign `c1`."""
     port = free_port()
-    plan = world or a_busy_world()
-    webhook = msgspec.structs.replace(
-        plan.webhook, url=f"http://127.0.0.1:{port}/webhooks/meta", app_secret=APP_SECRET
-    )
-    plan = msgspec.structs.replace(plan, webhook=webhook)
-    sandbox = Sandbox(plan, now_ms=Clock().now_ms, rng=Random(1))
+    sandbox = a_sandbox(world or a_busy_world(), port)
     headers = {"Authorization": f"Bearer {KEY}"}
     with server or EmbeddedServer(directory / "redis") as started:
         environment = an_environment(

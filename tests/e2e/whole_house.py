@@ -116,6 +116,15 @@ def a_world(**changes: object) -> World:
     return World.load(plan | changes)
 
 
+def a_sandbox(plan: World, port: int) -> Sandbox:
+    """Make a simulated Meta that signs its webhooks and posts them to our API at `port`."""
+    webhook = msgspec.structs.replace(
+        plan.webhook, url=f"http://127.0.0.1:{port}/webhooks/meta", app_secret=APP_SECRET
+    )
+    world = msgspec.structs.replace(plan, webhook=webhook)
+    return Sandbox(world, now_ms=Clock().now_ms, rng=Random(1))
+
+
 async def furnish_one(whole: Whole) -> None:
     """Do what an operator does once."""
     portfolio = {"messaging_limit": 40}
@@ -144,11 +153,7 @@ async def a_whole_house(
     """Run the house against a simulated Meta, furnished as an operator would."""
     port = free_port()
     plan = world or a_world()
-    webhook = msgspec.structs.replace(
-        plan.webhook, url=f"http://127.0.0.1:{port}/webhooks/meta", app_secret=APP_SECRET
-    )
-    plan = msgspec.structs.replace(plan, webhook=webhook)
-    sandbox = Sandbox(plan, now_ms=Clock().now_ms, rng=Random(1))
+    sandbox = a_sandbox(plan, port)
     graph_url = await sandbox.start()
     flags: dict[str, object] = {
         "graph_url": graph_url,

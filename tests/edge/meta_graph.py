@@ -54,6 +54,7 @@ class Reply:
 
 
 ACCEPTED = Reply(http(200, recorded("answer_accepted")))
+WAMID = "wamid.HBgLMTY0NjcwNDM1OTUVAgARGBI4MjZGRDA0OUE2OTQ3RkEyMzcA"  # what ACCEPTED names
 
 
 @dataclass

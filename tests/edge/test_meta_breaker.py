@@ -1,7 +1,7 @@
 """Letters cancelled at any step, and senders whose road brings nothing back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -9,7 +9,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_writer import StreamWriter
 
 from adapters.meta.breaker import Breaker
-from adapters.meta.client import MetaClient, build_session
+from adapters.meta.client import MetaClient
 from adapters.meta.payload import LastMoment, RefusedError
 from engine.model import Gate, SenderId
 from engine.outcomes import Accepted, Deferred, InDoubt, Unwritten
@@ -17,6 +17,7 @@ from tests.edge.meta_graph import (
     NOW_MS,
     RESET,
     SILENT,
+    WAMID,
     Desk,
     FakeGraph,
     Reply,
@@ -24,15 +25,6 @@ from tests.edge.meta_graph import (
     graph_error,
     http,
 )
-
-WAMID = "wamid.HBgLMTY0NjcwNDM1OTUVAgARGBI4MjZGRDA0OUE2OTQ3RkEyMzcA"
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    async with FakeGraph() as graph, build_session() as session:
-        yield Desk(graph, session)
-
 
 # --- cancelled ------------------------------------------------------------------------------------
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.meta.client import build_session
 from engine.model import Gate
 from engine.outcomes import Accepted, Deferred, InDoubt, Unwritten
 from tests.edge.meta_graph import (
@@ -17,6 +15,7 @@ from tests.edge.meta_graph import (
     SENDER,
     SILENT,
     TOKEN,
+    WAMID,
     Desk,
     FakeGraph,
     Reply,
@@ -24,15 +23,6 @@ from tests.edge.meta_graph import (
     http,
     recorded,
 )
-
-WAMID = "wamid.HBgLMTY0NjcwNDM1OTUVAgARGBI4MjZGRDA0OUE2OTQ3RkEyMzcA"
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    async with FakeGraph() as graph, build_session() as session:
-        yield Desk(graph, session)
-
 
 # --- what is written ------------------------------------------------------------------------------
 

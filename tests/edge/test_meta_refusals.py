@@ -1,11 +1,9 @@
 """What a refusal means, by whoever wrote it: something before Meta, or Meta by its code."""
 
 import logging
-from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.meta.client import build_session
 from engine.model import Gate, Priority
 from engine.outcomes import Deferred, Dropped, InDoubt, Retry
 from engine.ports import FOREVER_MS
@@ -22,15 +20,6 @@ from tests.edge.meta_graph import (
     http,
     recorded,
 )
-
-WAMID = "wamid.HBgLMTY0NjcwNDM1OTUVAgARGBI4MjZGRDA0OUE2OTQ3RkEyMzcA"
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    async with FakeGraph() as graph, build_session() as session:
-        yield Desk(graph, session)
-
 
 # --- refused by what stands before Meta -----------------------------------------------------------
 
