@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from engine.errors import LedgerError
 from engine.model import JobKey, NowMs, PortfolioId
 from engine.ports import (
     Again,
@@ -141,7 +142,17 @@ class Recollection:
         if now_ms - of.asserted_at_ms < ASSERT_EVERY_MS:
             return
         of.asserted_at_ms = now_ms
-        # Others go on remembering while we tell: what is told is what was known at this moment.
+        try:
+            await self._tell_all(portfolio, of)
+        except LedgerError:
+            of.asserted_at_ms = 0  # half told: the next answer of a recovering ledger tells it all
+            raise
+
+    async def _tell_all(self, portfolio: PortfolioId, of: Remembered) -> None:
+        """Tell everything; what was told already changes nothing.
+
+        Others go on remembering while we tell: what is told is what was known at this moment.
+        """
         for _, (batch, answer) in list(of.enqueued):
             await self._recovery.restore_enqueued(batch, answer)
         for _, jobs in list(of.claimed):
@@ -152,7 +163,9 @@ class Recollection:
             await self._receipts.receive(portfolio, receipts)
 
     def _of(self, portfolio: PortfolioId, sequence: int = 0) -> Remembered:
-        of = self._portfolios.setdefault(portfolio, Remembered())
+        of = self._portfolios.get(portfolio)
+        if of is None:
+            of = self._portfolios[portfolio] = Remembered()
         of.sequence = max(of.sequence, sequence)
         return of
 

@@ -67,8 +67,8 @@ def restore_claimed(slot: Slot, jobs: list[Claimed], now_ms: int) -> int:
 
 def _take_out(slot: Slot, claimed: Claimed) -> Job | None:
     """Take a job out of where the lost claim found it."""
-    if claimed.key.lane > len(slot.lanes):
-        return None
+    if slot.lane_numbers.get(claimed.lane) != claimed.key.lane:
+        return None  # since the tail was lost, another lane was given the number
     if claimed.key in slot.later:
         job, gate = slot.later.pop(claimed.key)
         slot.later_at.drop(str(claimed.key))

@@ -163,8 +163,14 @@ class Calls:
             *[job.attempt for job in jobs],
             *[job.lease_until_ms for job in jobs],
             *[int(job.counted) for job in jobs],
+            *[lane_name(job.lane) for job in jobs],
         ]
         return self.call("claim_restore", portfolio, now_ms, arguments)
+
+
+def lane_name(lane: Lane) -> str:
+    """Return the name by which the scripts know a lane."""
+    return f"{lane.source}\x1f{lane.sender}\x1f{lane.template}\x1f{int(lane.priority)}"
 
 
 def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:

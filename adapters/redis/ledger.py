@@ -92,6 +92,8 @@ class RedisLedger:
             for number in calls.lanes_in(reply) - lanes.keys():
                 lanes[number] = await self._lane(ask.portfolio, number)
             answers.append(calls.answer(reply, lanes, now_ms))
+            if answers[-1].refused == "recovering":
+                self._lanes.pop(ask.portfolio, None)  # numbers may have gone to others meanwhile
         return answers
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:

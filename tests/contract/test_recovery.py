@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.redis.ledger import RedisLedger
+from engine.errors import LedgerAwayError
 from engine.model import (
     Category,
     JobKey,
@@ -28,6 +30,8 @@ from engine.ports import (
     Answer,
     Ask,
     Batch,
+    Claimed,
+    Enqueued,
     Ledger,
     PortfolioSpec,
     SenderSpec,
@@ -103,6 +107,22 @@ async def world(request: pytest.FixtureRequest, redis_client: Redis) -> World:
         P, "w/t/en", TemplateSpec(TemplateStatus.APPROVED, Category.MARKETING)
     )
     return ledger, clock, snapshot
+
+
+class FailingOnce:
+    """A Recovery whose first call does not come through."""
+
+    def __init__(self, ledger: AnyLedger) -> None:
+        self.ledger, self.calls = ledger, 0
+
+    async def restore_enqueued(self, batch: Batch, answer: Enqueued) -> None:
+        self.calls += 1
+        if self.calls == 1:
+            raise LedgerAwayError("failed over")
+        await self.ledger.restore_enqueued(batch, answer)
+
+    async def restore_claimed(self, portfolio: PortfolioId, jobs: Sequence[Claimed]) -> int:
+        return await self.ledger.restore_claimed(portfolio, jobs)
 
 
 async def _claim_all(ledger: Ledger, worker: str, counter: int) -> Answer:
@@ -183,3 +203,33 @@ async def test_a_process_that_only_queues_hears_of_the_loss_and_tells(world: Wor
     assert books.enqueued == 5
     assert (await ledger.job(P, JobKey(answer.lane, answer.first))) is not None
     assert await ledger.audit(P) == []
+
+
+async def test_a_job_is_never_put_back_into_another_lane_of_its_number(world: World) -> None:
+    ledger, clock, snapshot = world
+    living = Recollection(ledger, ledger, ledger, clock)
+    lose_tail = await snapshot()
+    await ledger.enqueue([Batch(P, LANE, _rows(1, 2))])  # nobody that lives remembers it
+    assert len((await _claim_all(living, "w", 1)).jobs) == 2
+    await lose_tail()
+    other = replace(LANE, source="campaign:b")
+    await ledger.enqueue([Batch(P, other, _rows(1, 2))])
+    assert (await _claim_all(living, "w", 2)).refused == "recovering"
+    assert living.lost == 2
+    clock.ms += RECOVER_MS
+    assert [job.lane for job in (await _claim_all(living, "w", 3)).jobs] == [other, other]
+    assert await ledger.audit(P) == []
+
+
+async def test_what_was_half_told_is_told_again_at_once(world: World) -> None:
+    """A ledger that failed over once may well fail while it is told."""
+    ledger, clock, snapshot = world
+    recovery = FailingOnce(ledger)
+    living = Recollection(ledger, ledger, recovery, clock)
+    lose_tail = await snapshot()
+    await living.enqueue([Batch(P, LANE, _rows(1, 3))])
+    await lose_tail()
+    with pytest.raises(LedgerAwayError):
+        await _claim_all(living, "w", 1)
+    assert (await _claim_all(living, "w", 2)).refused == "recovering"
+    assert (await ledger.counts(P, "campaign:a")).enqueued == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine.model import JobKey
 from engine.outcomes import Accepted
@@ -76,3 +77,11 @@ async def test_a_job_the_slot_does_not_know_is_counted_as_lost(slot: Slot) -> No
     await slot.client.flushall()
     await slot.furnish()
     assert await restore(slot, jobs) == 2
+
+
+async def test_a_job_whose_lane_number_another_has_taken_is_lost(slot: Slot) -> None:
+    jobs = await lose_claim(slot)
+    elsewhere = [replace(job, lane=replace(job.lane, source="campaign:b")) for job in jobs]
+    before = await slot.state()
+    assert await restore(slot, elsewhere) == 2
+    assert await slot.changes(before) == {}

@@ -12,7 +12,8 @@
 -- ARGV[6]   keep_ms       see part_terms
 -- ARGV[7]   gates_off     see part_terms
 -- ARGV[8]   count         jobs that follow
--- ARGV[9]   jobs          `count` jobs, then as many fences, lease ends and 1 or 0: counts
+-- ARGV[9]   jobs          `count` jobs, then as many fences, lease ends, 1 or 0: counts, and
+--                         names of their lanes
 --
 -- Returns  how many could not be found
 local SCAN_MAX = 20000 -- rows of a lane looked at; a claim took from the front
@@ -56,7 +57,9 @@ for i = 1, jobs do
     and call('HEXISTS', done_key(number, sequence), sequence) == 1
     or record and row_fence(sub(record, 8)) >= fence
   if not is_known then
-    local lane = number <= meta.lanes and lane_of(number)
+    -- Since the tail was lost, another lane may have been given the number.
+    local is_ours = tonumber(call('HGET', tag .. 'lanes', argv[8 + 4 * jobs + i])) == number
+    local lane = is_ours and lane_of(number)
     local row = lane and take_out(lane, job, sequence)
     if row then
       row = with_fence(row, fence)

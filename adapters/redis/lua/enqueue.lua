@@ -34,8 +34,6 @@
 local queue_max, rows, keyed = tonumber(argv[8]), tonumber(argv[13]), argv[14] == '1'
 local source_name, sender, template, priority = argv[9], argv[10], argv[11], argv[12]
 local rows_from, dedupes_from = 15, 15 + rows
-local KEPT_MS = 259200000
-local for_good = is_for_good(source_name)
 local source_key = tag .. 'src:' .. source_name
 call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
@@ -92,10 +90,7 @@ else
 end
 if #fresh > 0 then call('RPUSH', lane.queue, unpack(fresh)) end
 if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
-if #keys > 0 and keyed then
-  call('HSET', keys_today, unpack(keys))
-  if not for_good then call('PEXPIRE', keys_today, KEPT_MS) end
-end
+if #keys > 0 and keyed then keep_keys(source_name, keys_today, keys) end
 local accepted = last - first + 1
 call('HSET', lane.key, 'last', last)
 call('HINCRBY', source_key, 'enqueued', accepted)

@@ -1,7 +1,7 @@
 -- enqueue_restore: queue again, under their old keys, rows that a lost tail held.
 --
 -- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows
+-- uses: part_books part_rows part_known
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -23,7 +23,7 @@
 --
 -- Returns  rows queued again; 0 when another lane has taken the number
 local number, source, first = tonumber(argv[8]), argv[9], tonumber(argv[13])
-local rows, keyed, DAY_MS = tonumber(argv[14]), argv[15] == '1', 86400000
+local rows, keyed = tonumber(argv[14]), argv[15] == '1'
 local name = table.concat({ source, argv[10], argv[11], argv[12] }, '\31')
 call('HSETNX', tag .. 'src:' .. source, 'state', 'running')
 call('HSETNX', tag .. 'src:' .. source, 'weight', 1)
@@ -38,7 +38,6 @@ elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
   return 0
 end
 local lane, restored = lane_of(number), 0
-local day = sub(source, 1, 9) == 'campaign:' and 0 or floor(now / DAY_MS)
 local last = tonumber(call('HGET', lane.key, 'last'))
 for i = 1, rows do
   local sequence, packed = first + i - 1, argv[15 + i]
@@ -52,8 +51,8 @@ for i = 1, rows do
       call('RPUSH', lane.queue, row)
     end
     if dedupe ~= '' and keyed then
-      call('HSET', tag .. 'keys:' .. source .. ':' .. day, sub(dedupe, 1, 8),
-        sub(dedupe, 9, 16) .. number .. '.' .. text(sequence))
+      local record = sub(dedupe, 9, 16) .. number .. '.' .. text(sequence)
+      keep_keys(source, keys_of_today(source), { sub(dedupe, 1, 8), record })
     elseif dedupe ~= '' then
       call('SADD', tag .. 'seen:' .. source, dedupe)
     end

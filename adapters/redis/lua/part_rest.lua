@@ -29,14 +29,6 @@ local function leave_wait(lane)
   call('ZREM', tag .. 'waiting', scope)
 end
 
-local function sleep(lane, gate, key)
-  leave_ring(lane)
-  leave_wait(lane)
-  lane.asleep = true
-  call('HSET', lane.key, 'asleep', '1')
-  call('SADD', tag .. 'asleep:' .. gate .. ':' .. key, lane.number)
-end
-
 local function open_gate(gate, key)
   local sleeping = call('SMEMBERS', tag .. 'asleep:' .. gate .. ':' .. key)
   call('DEL', tag .. 'asleep:' .. gate .. ':' .. key)
