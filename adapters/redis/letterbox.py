@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, Final, cast
 
-from redis import RedisError, ResponseError
+from redis import RedisError
 
 from adapters.redis.connect import Client
 from engine.errors import LedgerAwayError
@@ -37,7 +37,7 @@ class Inbox:
         try:
             await _asked(self._client.xgroup_create(INBOX, GROUP, id="0", mkstream=True))
         except LedgerAwayError as error:
-            if not isinstance(error.__cause__, ResponseError):
+            if "BUSYGROUP" not in str(error.__cause__):
                 raise  # else the group is there already
 
     async def read(self, most: int, block_ms: int) -> list[Entry]:

@@ -170,9 +170,9 @@ class Scripts:
         try:
             for each in self._loaded.values():
                 await self._client.function_load(each.library, replace=True)
-        except exceptions.ConnectionError:
-            raise
-        except (exceptions.ResponseError, exceptions.NoPermissionError):
+        except exceptions.ResponseError as error:
+            if _is_away(error):
+                raise  # it may take them when it is back
             self._wants_functions = False
             return False
         return True
@@ -224,7 +224,12 @@ def _is_missing(reply: Reply) -> bool:
 
 def _translated(call: Call, error: Exception) -> LedgerError:
     """Return what an error of one call means to us."""
-    is_away = not isinstance(error, exceptions.ResponseError) or isinstance(error, AWAY_ERRORS)
-    if is_away or any(word in str(error) for word in AWAY):
+    if _is_away(error):
         return LedgerAwayError(f"{call.script}: {type(error).__name__}: {error}")
     return LedgerError(f"{call.script}: {error}")
+
+
+def _is_away(error: Exception) -> bool:
+    """Return whether the server cannot take a call now, whatever the call was."""
+    is_answer = isinstance(error, exceptions.ResponseError) and not isinstance(error, AWAY_ERRORS)
+    return not is_answer or any(word in str(error) for word in AWAY)
