@@ -10,6 +10,7 @@ from typing import Final
 TROUBLE_MAX: Final = 5  # consecutive failures that open it
 TROUBLE_WITHIN_MS: Final = 10_000
 OPEN_FOR_MS: Final = 5_000  # then one letter probes
+LONG_AGO_MS: Final = 1  # open, and the next letter may probe
 
 
 @dataclass(slots=True)
@@ -18,16 +19,15 @@ class Breaker:
 
     trouble: int = 0  # consecutive failures; 0 on every healthy road
     since_ms: int = 0  # of the first of them
-    open_until_ms: int = 0  # 0: closed
-    is_probing: bool = False
+    open_until_ms: int = 0  # 0: closed; otherwise when the next letter may probe
 
     def refuses_until_ms(self, now_ms: int) -> int:
         """Return until when nothing may be written, or 0 when this letter may (as the probe)."""
         if not self.open_until_ms:
             return 0
-        if self.is_probing or now_ms < self.open_until_ms:
+        if now_ms < self.open_until_ms:
             return max(self.open_until_ms, now_ms + OPEN_FOR_MS)
-        self.is_probing = True
+        self.open_until_ms = now_ms + OPEN_FOR_MS  # a probe that never ends holds up nothing
         return 0
 
     def note_trouble(self, now_ms: int) -> None:
@@ -37,14 +37,12 @@ class Breaker:
         self.trouble += 1
         if self.open_until_ms or self.trouble >= TROUBLE_MAX:
             self.open_until_ms = now_ms + OPEN_FOR_MS
-        self.is_probing = False
 
     def note_unwritten(self) -> None:
         """Take a probe back that never left: another letter may probe."""
-        self.is_probing = False
+        self.open_until_ms = min(self.open_until_ms, LONG_AGO_MS)
 
     def note_answer(self) -> None:
         """Close it: Meta itself answered, whatever it said."""
         self.trouble = 0
         self.open_until_ms = 0
-        self.is_probing = False

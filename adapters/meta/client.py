@@ -147,9 +147,9 @@ class MetaClient:
             raise
         except WIRE_ERRORS as error:
             return self._broken(breaker, body, _name(error))
-        if response.status == OK and raw is not None:
+        if response.status == OK and raw is not None and not breaker.trouble:
             outcome = self._judge.accept(raw, letter)
-            if isinstance(outcome, Accepted) and not breaker.trouble:
+            if isinstance(outcome, Accepted):
                 return outcome
         if not body.written_at_ms:  # an idle connection's last words, not an answer to us
             return self._broken(breaker, body, CONNECTION_LOST)

@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from adapters.meta.wire import Shape, read
+
 BUSINESS_USAGE: Final = "X-Business-Use-Case-Usage"
 APP_USAGE: Final = "X-App-Usage"
 RETRY_AFTER: Final = "Retry-After"  # not documented for WhatsApp; honoured when it comes
@@ -38,16 +40,11 @@ _business = msgspec.json.Decoder(dict[str, list[Usage]])
 
 def usages(headers: Mapping[str, str]) -> list[Usage]:
     """Return every line the headers hold; a header that cannot be read counts as absent."""
-    found: list[Usage] = []
-    try:
-        app, business = headers.get(APP_USAGE, ""), headers.get(BUSINESS_USAGE, "")
-        if app and len(app) <= HEADER_MAX:
-            found.append(_app.decode(app))
-        if business and len(business) <= HEADER_MAX:
-            for lines in _business.decode(business).values():
-                found += lines
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        pass
+    app = _read(_app, headers.get(APP_USAGE, ""))
+    business = _read(_business, headers.get(BUSINESS_USAGE, ""))
+    found = [app] if app else []
+    for lines in (business or {}).values():
+        found += lines
     return found
 
 
@@ -56,6 +53,13 @@ def regain_ms(headers: Mapping[str, str]) -> int:
     minutes = max((line.estimated_time_to_regain_access for line in usages(headers)), default=0.0)
     wait_ms = max(int(minutes * MINUTE_MS), retry_after_ms(headers))
     return min(max(wait_ms, 0), LONGEST_MS)
+
+
+def _read(decoder: msgspec.json.Decoder[Shape], header: str) -> Shape | None:
+    """Return what a header holds; None when it is absent, too long or of another shape."""
+    if not header or len(header) > HEADER_MAX:
+        return None
+    return read(decoder, header.encode(errors="replace"))
 
 
 def retry_after_ms(headers: Mapping[str, str]) -> int:

@@ -134,3 +134,12 @@ async def test_a_probe_that_refuses_itself_lets_another_one_probe(desk: Desk) ->
     assert await desk.client.send(a_letter()) == Unwritten("late")
     desk.objection = lambda _job: ""
     assert await desk.client.send(a_letter()) == Accepted(WAMID)
+
+
+def test_a_probe_that_never_ends_lets_another_one_probe() -> None:
+    breaker = Breaker()
+    for _ in range(5):
+        breaker.note_trouble(NOW_MS)
+    assert breaker.refuses_until_ms(NOW_MS + 5_000) == 0
+    assert breaker.refuses_until_ms(NOW_MS + 5_001) > 0
+    assert breaker.refuses_until_ms(NOW_MS + 10_000) == 0

@@ -37,3 +37,9 @@ def test_the_longest_wait_counts(headers: dict[str, str], wait_ms: int) -> None:
 def test_the_fullest_quota_counts() -> None:
     found = usages({"X-App-Usage": '{"call_count":28,"total_time":96,"total_cputime":25}'})
     assert [line.percent for line in found] == [96]
+
+
+def test_a_header_that_cannot_be_read_hides_no_other() -> None:
+    line = '{"call_count":100,"estimated_time_to_regain_access":2}'
+    headers = {"X-App-Usage": '{"call_count":"', "X-Business-Use-Case-Usage": f'{{"1":[{line}]}}'}
+    assert regain_ms(headers) == 120_000
