@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -29,6 +28,7 @@ from engine.receipts import ReceiptFolder, StatusSeen
 from engine.recipients import RecipientKeys
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
+RESUMED: Final = frozenset({"resume", "signup"})  # a word we do not know lifts no stop
 BODIES_MAX: Final = 100  # folded at once
 BLOCK_MS: Final = 1_000
 
@@ -94,10 +94,21 @@ class Folding:
             if len(entries) == 1:
                 self.folded["broken"] += 1
                 raise
-            for entry in entries:
-                with suppress(Exception):  # counted, and told by whoever takes it over
-                    await self._fold([entry])
+            await self._fold_one_by_one(entries)
         return len(entries)
+
+    async def _fold_one_by_one(self, entries: list[Entry]) -> None:
+        """Fold all that can be folded; raise the errors of those that cannot."""
+        broken: list[Exception] = []
+        for entry in entries:
+            try:
+                await self._fold([entry])
+            except EngineError:
+                raise
+            except Exception as error:  # noqa: BLE001  # ours: raised below, when the others are in
+                broken.append(error)
+        if broken:
+            raise ExceptionGroup("webhook bodies that cannot be folded", broken)
 
     async def _fold_all(self, entries: list[Entry]) -> None:
         parsed = [parse(body) for _, body in entries]
@@ -134,7 +145,7 @@ class Folding:
         for key in self._keys(preference.person):
             if preference.value == "stop":
                 await self._ledger.suppress(portfolio, key, Category.MARKETING)
-            else:
+            elif preference.value in RESUMED:
                 await self._ledger.unsuppress(portfolio, key, Category.MARKETING)
         self.folded["preferences"] += 1
 
