@@ -45,14 +45,14 @@ async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
         if length > most:
             raise _too_long(most)
         parts.append(part)
-    body = b"".join(parts)
-    check_depth(body)
-    return body
+    return b"".join(parts)
 
 
 async def read_json(request: web.Request, kind: type[T], most: int = JSON_MAX) -> T:
     """Return the body as `kind`; 400 when it is no JSON, 422 when it is another kind of JSON."""
-    return decode(await read_body(request, most) or b"{}", kind)
+    body = await read_body(request, most) or b"{}"
+    check_depth(body)
+    return decode(body, kind)
 
 
 def decode(body: bytes, kind: type[T], at: str = "") -> T:
@@ -66,7 +66,8 @@ def decode(body: bytes, kind: type[T], at: str = "") -> T:
         ) from error
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         detail = f"the body is not JSON: {_plain(error)}"
-        raise Problem(HTTPStatus.BAD_REQUEST, detail, code="malformed") from error
+        code = "too_deep" if isinstance(error, RecursionError) else "malformed"
+        raise Problem(HTTPStatus.BAD_REQUEST, detail, code=code) from error
 
 
 def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:

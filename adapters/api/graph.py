@@ -12,8 +12,9 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import decode, milliseconds, read_body
+from adapters.api.bodies import milliseconds, read_json
 from adapters.api.front import Front
+from adapters.api.jobs import check_key
 from adapters.api.problems import Problem, problem_of
 from engine.directory import Role
 from engine.errors import EngineError, InvalidJobError
@@ -68,7 +69,7 @@ class Graph:
             return _error(problem_of(error), "")
 
     async def _send(self, request: web.Request) -> web.Response:
-        body = decode(await read_body(request, MESSAGE_MAX), dict[str, object])
+        body = await read_json(request, dict[str, object], MESSAGE_MAX)
         if body.get("status") is not None:
             detail = "mark-as-read and typing come with a later version"
             raise Problem(HTTPStatus.NOT_IMPLEMENTED, detail)
@@ -108,7 +109,7 @@ class Graph:
             to=to,
             message=message,
             body=msgspec.json.encode(message),
-            key=headers.get("Idempotency-Key", "")[:255],
+            key=check_key(headers.get("Idempotency-Key", ""), "/Idempotency-Key"),
             source=_source(headers.get("Penstock-Source", "")),
             priority=Priority[priority] if priority else None,
             delivery=delivery,

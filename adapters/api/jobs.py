@@ -104,7 +104,7 @@ class Jobs:
         header_key = request.headers.get("Idempotency-Key", "")
         if not body.lstrip().startswith(b"["):
             return await self._one(body, header_key)
-        items = decode(body, list[msgspec.Raw])
+        items = decode(body, list[msgspec.Raw])  # each looked at more closely in its turn
         if len(items) > JOBS_MAX:
             detail = f"{len(items)} jobs; an array holds at most {JOBS_MAX}, NDJSON any number"
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, code="too_many")
@@ -117,6 +117,7 @@ class Jobs:
 
     async def _one(self, body: bytes, header_key: str) -> web.Response:
         """Answer for one job: its refusal is the call's refusal."""
+        check_depth(body)
         job = to_request(decode(body, JobBody), header_key)
         (result,) = await self._front.intake.accept([job])
         if result.status in STATUSES:
@@ -205,12 +206,17 @@ class Jobs:
         return ItemResult(result.index, job_id, result.status.value, errors)
 
 
+def check_key(key: str, place: str) -> str:
+    """Return an idempotency key; a longer one would be told from no other that begins alike."""
+    if len(key) > KEY_MAX:
+        shown = FieldError(place, "too_long", f"a key has at most {KEY_MAX} characters")
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, shown.detail, errors=[shown])
+    return key
+
+
 def to_request(body: JobBody, header_key: str = "") -> JobRequest:
     """Return a job as the engine takes it."""
-    key = body.key or header_key
-    if len(key) > KEY_MAX:
-        shown = FieldError("/key", "too_long", f"a key has at most {KEY_MAX} characters")
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, shown.detail, errors=[shown])
+    key = check_key(body.key or header_key, "/key")
     message = decode(bytes(body.message), dict[str, object], "/message")
     source = f"{body.source.kind}:{body.source.id}" if body.source else "direct:api"
     return JobRequest(
