@@ -133,15 +133,18 @@ def run_loop(program: Coroutine[Any, Any, None]) -> None:
 
 
 def supervise(commands: list[list[str]], environment: dict[str, str]) -> None:
-    """Run programs side by side; pass signals on, and end with all of them when one fails."""
-    children = [subprocess.Popen(command, env=environment) for command in commands]  # noqa: S603 (our own)
+    """Run programs side by side; pass signals on, and end with all of them when one ends."""
+    children: list[subprocess.Popen[bytes]] = []
 
-    def pass_on(number: int, _frame: object) -> None:
+    def pass_on(number: int, _frame: object = None) -> None:
         for child in children:
             child.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, pass_on)
+    children += [subprocess.Popen(command, env=environment) for command in commands]  # noqa: S603 (our own)
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # the first; Popen still learns how it ended
+    pass_on(signal.SIGTERM)
     codes = [child.wait() for child in children]
     if any(codes):
         raise typer.Exit(FAILED)

@@ -37,6 +37,7 @@ from engine.events import (
     Event,
     GateClosed,
     JobBroke,
+    JobsClaimed,
     JobsEnqueued,
     LedgerFailed,
     LoopFailed,
@@ -87,6 +88,7 @@ class House:
     made_key: str = ""  # the bootstrap key, when this start made one
     is_draining: bool = False
     woken: set[str] = field(default_factory=set[str])
+    refused: dict[str, str] = field(default_factory=dict[str, str])  # why each ledger gives nothing
     served: set[str] = field(default_factory=set[str])
     has_woken: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
@@ -98,6 +100,8 @@ class House:
         match event:
             case JobsEnqueued(accepted=accepted) if accepted:
                 self.wake(event.portfolio)
+            case JobsClaimed():
+                self._tell_refused(event)
             case GateClosed():
                 log.warning("gate_closed", gate=event.gate.value, key=event.key)
             case LedgerFailed():
@@ -118,6 +122,13 @@ class House:
                 )
             case _:
                 pass
+
+    def _tell_refused(self, event: JobsClaimed) -> None:
+        """Say once that a ledger gives nothing, and why; a claim comes every few milliseconds."""
+        if event.refused != self.refused.get(event.portfolio, ""):
+            self.refused[event.portfolio] = event.refused
+            if event.refused:
+                log.warning("claim_refused", portfolio=event.portfolio, why=event.refused)
 
     def wake(self, portfolio: PortfolioId) -> None:
         """Tell the pool of this process now, and those of the others with the next hint."""
