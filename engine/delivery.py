@@ -112,10 +112,6 @@ class Delivery:
             del self._stops_ms[name]
         self._stops_ms[source] = now_ms + self._lease_ms + STOP_SKEW_MS
 
-    def is_stopped(self, source: str) -> bool:
-        """Return whether a stop of `source` is in force here; the messenger asks it last."""
-        return source in self._stops_ms and self._stops_ms[source] >= self._now_us() // 1_000
-
     def cut_off(self, job: Claimed) -> Outcome:
         """Return how a job ended whose `deliver` was cancelled."""
         letter = Letter(job.lane.sender, b"", job, 0.0)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from engine.directory import Campaign, Directory
 from engine.errors import InvalidJobError, QueueFullError
-from engine.events import Emit, JobsEnqueued
+from engine.events import Emit, JobsEnqueued, guarded
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
 from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
@@ -87,7 +87,7 @@ class SendJobs:
         self._ledger = ledger
         self._directory = directory
         self._recipients = recipients
-        self._emit = emit
+        self._emit = guarded(emit)
 
     async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
         """Queue what can be sent and refuse the rest with its reasons, each in its place.
