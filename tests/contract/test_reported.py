@@ -1,7 +1,7 @@
 """What both ledgers or one of them do against DESIGN, each as the shortest history that shows it.
 
-Every test here is expected to fail until the ledger is mended; then its mark goes, and the test
-moves to where its subject is tested.
+One is open and expected to fail, strictly: mending its defect removes its mark. The others guard
+defects that are mended.
 """
 
 from __future__ import annotations

@@ -123,6 +123,13 @@ class Fleet:
         for name in list(self.running):
             await self.terminate(name)
 
+    async def until_none_is_ready(self) -> None:
+        """Wait until every process has noticed that it cannot work."""
+        async with asyncio.timeout(PATIENCE_S):
+            for running in self.running.values():
+                while await self._is_ready(running.url):
+                    await asyncio.sleep(LOOK_EVERY_S)
+
     async def _is_ready(self, url: str) -> bool:
         try:
             async with self.session.get(url + "/readyz") as response:

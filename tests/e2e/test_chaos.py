@@ -101,7 +101,7 @@ async def test_connections_are_cut_and_refused_for_a_while(tmp_path: Path) -> No
             proxy.cut()
             await fleet.until("c1", lambda status: status["counts"]["accepted"] >= 2 * BEGUN)
             await proxy.refuse()
-            await asyncio.sleep(0.5)  # long enough for every process to notice
+            await fleet.until_none_is_ready()
             await proxy.accept()
             status = await fleet.until("c1", is_over)
             assert fleet.report().duplicates == 0

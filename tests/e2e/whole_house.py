@@ -164,17 +164,19 @@ async def a_whole_house(
         "window_seconds": plan.window_ms / 1_000,
         "concurrency": 64,
     }
-    made: Settings = load_settings(flags | settings, environment={}, directory=directory)
-    async with (
-        open_house(made, redis_url) as house,
-        open_api(house),
-        open_worker(house, is_alone=False),
-        aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session,
-    ):
-        whole = Whole(house, sandbox, session, f"http://127.0.0.1:{port}", graph_url)
-        await furnish(whole)
-        yield whole
-    await sandbox.stop()
+    try:
+        made: Settings = load_settings(flags | settings, environment={}, directory=directory)
+        async with (
+            open_house(made, redis_url) as house,
+            open_api(house),
+            open_worker(house, is_alone=False),
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session,
+        ):
+            whole = Whole(house, sandbox, session, f"http://127.0.0.1:{port}", graph_url)
+            await furnish(whole)
+            yield whole
+    finally:
+        await sandbox.stop()
 
 
 def rows(count: int, first: int = 0) -> str:

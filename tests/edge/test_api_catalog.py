@@ -30,7 +30,9 @@ async def test_a_limit_that_is_none_is_refused(limit: object) -> None:
 async def test_a_token_goes_in_and_never_comes_out() -> None:
     async with a_desk() as desk:
         for path in (f"/v1/senders/{SENDER}", "/v1/senders"):
-            _, shown = await desk.call("GET", path)
+            status, shown = await desk.call("GET", path)
+            assert status == 200
+            assert SENDER in str(shown)
             assert "token-of-the-test" not in str(shown)
 
 

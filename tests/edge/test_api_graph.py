@@ -38,6 +38,14 @@ async def test_wishes_ride_in_headers() -> None:
         assert job["waiting_for"][0]["gate"] == "schedule"
 
 
+async def test_a_key_that_is_too_long_is_refused_and_not_cut() -> None:
+    async with a_desk() as desk:
+        headers = {"Idempotency-Key": "k" * 256}
+        status, shown = await desk.call("POST", PATH, a_body(), SEND, headers=headers)
+        assert (status, shown["error"]["code"]) == (400, 100)
+        assert "at most 255" in shown["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [

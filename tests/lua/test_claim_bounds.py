@@ -78,8 +78,11 @@ async def test_a_queued_campaign_job_costs_little_memory(slot: Slot) -> None:
     await slot.furnish()
     await slot.enqueue(a_campaign_row(1))
     before = await memory_used(slot)
+    accepted = 0
     for first in range(2, QUEUED + 2, 1_000):
-        await slot.enqueue(*[a_campaign_row(first + n) for n in range(1_000)])
+        rows = [a_campaign_row(first + n) for n in range(1_000)]
+        accepted += (await slot.enqueue(*rows)).accepted
+    assert accepted == QUEUED
     await slot.client.memory_purge()
     assert (await memory_used(slot) - before) / QUEUED <= BYTES_A_JOB
 

@@ -64,6 +64,7 @@ async def test_two_lanes_of_a_source_share_its_weight(slot: Slot) -> None:
     for _ in range(8):
         shares += sources(await slot.claim(most=10))
         slot.now_ms += 20
+    assert shares.total() == 80
     assert abs(shares[LANE.source] - shares["campaign:b"]) <= 2
 
 

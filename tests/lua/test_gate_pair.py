@@ -114,6 +114,7 @@ async def test_meta_saying_slow_down_spends_the_budget(slot: Slot) -> None:
 async def test_a_pair_whose_budget_came_back_is_forgotten(slot: Slot) -> None:
     await slot.furnish()
     await spend(slot, LEASE_MS)
+    assert "pairs s:1" in await slot.state()
     slot.now_ms += LEASE_MS + PAIR_SLACK_MS
     await slot.claim()
     assert "pairs s:1" not in await slot.state()

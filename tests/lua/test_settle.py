@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adapters.redis.ledger import DAY_MS, RedisLedger
 from engine.model import Gate, JobKey, SourceState
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.pace import PAIR_BURST, PAIR_SLACK_MS
@@ -317,6 +318,17 @@ async def test_a_batch_is_logged_once(slot: Slot) -> None:
     both = [Settlement(JobKey(1, job), 1, Accepted("w")) for job in (1, 2)]
     await slot.ledger.settle(PORTFOLIO, both)
     assert (await slot.changes(before, everything=True))["log"] == before["log"] + 1
+
+
+async def test_an_end_is_kept_for_as_long_as_the_operator_says(slot: Slot) -> None:
+    keep_days = 3
+    slot.ledger = RedisLedger(
+        slot.client, slot.terms, lambda: slot.now_ms, tolerance_ms=0, keep_days=keep_days
+    )
+    await in_flight(slot)
+    await slot.settle(Accepted("wamid.1"))
+    left_ms = await slot.client.pttl("ps:{acme}:done:1:0")
+    assert keep_days * DAY_MS - 60_000 < left_ms <= keep_days * DAY_MS
 
 
 async def test_nothing_settled_moves_only_the_clock(slot: Slot) -> None:

@@ -11,7 +11,7 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from engine.delivery import Delivery
 from engine.errors import LedgerAwayError
-from engine.events import Event, JobBroke, JobsSettled, LedgerFailed, PoolDrained
+from engine.events import Event, JobBroke, JobsClaimed, JobsSettled, LedgerFailed, PoolDrained
 from engine.model import JobState, Lane, PortfolioId, Priority, SenderId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.outcomes import Accepted, InDoubt, Outcome
@@ -43,6 +43,7 @@ class World:
         self.loop = loop
         self.ledger = MemoryLedger(Terms(), loop.now_ms)
         self.events: list[Event] = []
+        self.listener: Callable[[Event], None] = self.events.append
         self.sent: list[tuple[float, str]] = []
         self.claims = 0
         self.settles = 0
@@ -56,7 +57,7 @@ class World:
             contents=self.ledger,
             messenger=self,
             opaque=OpaqueCodec(b"secret"),
-            emit=self.events.append,
+            emit=self.emit,
             now_us=loop.now_us,
             rng=Random(1),
             lease_ms=30_000,
@@ -66,10 +67,13 @@ class World:
             delivery=delivery,
             worker="w1",
             concurrency=concurrency,
-            emit=self.events.append,
+            emit=self.emit,
             now_us=loop.now_us,
             rng=Random(2),
         )
+
+    def emit(self, event: Event) -> None:
+        self.listener(event)
 
     async def send(self, letter: Letter) -> Outcome:
         self.sent.append((self.loop.time(), letter.job.lane.source))
@@ -181,6 +185,7 @@ def test_a_full_pool_does_not_spin_when_only_low_priorities_wait() -> None:
         before = world.claims
         await asyncio.sleep(5)
         assert world.claims - before <= 5 * 1_000 / 20
+        assert len(world.sent) == 18, "it is full, and nothing has ended yet"
 
     live(story, mps=1_000)
 
@@ -191,8 +196,12 @@ def test_an_idle_pool_hardly_asks() -> None:
         before = world.claims
         await asyncio.sleep(600)
         assert world.claims - before <= 20
+        assert world.sent == []
+        await world.feed(1)
+        await asyncio.sleep(1)
+        assert await world.states() == {JobState.ACCEPTED: 1}, "it idles, it does not sleep"
 
-    live(story)
+    assert len(live(story).sent) == 1
 
 
 def test_jobs_leave_at_their_send_times() -> None:
@@ -246,17 +255,21 @@ def test_an_error_of_ours_in_one_send_is_a_doubt_and_the_others_go_on() -> None:
 
 def test_a_listener_that_raises_stops_nothing() -> None:
     async def story(world: World) -> None:
-        class Deaf(list[Event]):
-            def append(self, _: Event) -> None:
-                raise RuntimeError
+        heard: list[type[Event]] = []
 
-        world.pool._tell = None  # type: ignore[assignment]  # never used but through its guard
-        world.events = Deaf()
+        def raising(event: Event) -> None:
+            heard.append(type(event))
+            raise RuntimeError
+
+        world.listener = raising
         await world.feed(5)
         await asyncio.sleep(1)
         assert await world.states() == {JobState.ACCEPTED: 5}
+        assert {JobsClaimed, JobsSettled} <= set(heard)
 
-    live(story)
+    world = live(story)
+    assert len(world.sent) == 5
+    assert world.events == [], "nobody else was told"
 
 
 def test_a_stop_gives_buffered_jobs_back() -> None:

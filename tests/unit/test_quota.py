@@ -1,12 +1,9 @@
 """The window of people: half open, the latest proof of each, exact when one is taken away."""
 
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import quota
 from engine.model import Priority
 from engine.quota import (
     DAY_MS,
@@ -21,10 +18,6 @@ from tests.builders import a_recipient
 from tests.virtual_time import START_MS
 
 ANNA, BERT = a_recipient(1), a_recipient(2)
-
-
-def test_the_examples_in_the_docstrings_are_true() -> None:
-    assert doctest.testmod(quota).failed == 0
 
 
 @pytest.mark.parametrize(

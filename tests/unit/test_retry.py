@@ -1,18 +1,12 @@
 """Waits after failures: the curve, the jitter, and quick retries that end within a second."""
 
 import asyncio
-import doctest
 from random import Random
 
 import pytest
 
-from engine import retry
 from engine.retry import QUICK_FOR_MS, backoff_ms, delay_ms, quick_retries
 from tests.virtual_time import VirtualTimeLoop, run_virtual
-
-
-def test_the_examples_in_the_docstrings_are_true() -> None:
-    assert doctest.testmod(retry).failed == 0
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2, 7, 8, 9, 10_000])
