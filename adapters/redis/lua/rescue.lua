@@ -38,11 +38,14 @@ local function decide(opened)
 end
 
 local function rest(claim, ended_ms)
-  local listed = call('HGET', tag .. 'claims', claim)
-  for job, fence in string.gmatch(listed, '([%d%.]+),(%d+)') do
-    local record = call('HGET', tag .. 'open', job)
-    local opened = record and parse_open(job, record)
-    if opened and not opened.doubted and row_fence(opened.row) == tonumber(fence) then
+  local names, fences = {}, {}
+  for job, fence in string.gmatch(call('HGET', tag .. 'claims', claim), '([%d%.]+),(%d+)') do
+    names[#names + 1], fences[#fences + 1] = job, tonumber(fence)
+  end
+  local records = call('HMGET', tag .. 'open', unpack(names)) -- most of them have ended
+  for i, job in ipairs(names) do
+    local opened = records[i] and parse_open(job, records[i])
+    if opened and not opened.doubted and row_fence(opened.row) == fences[i] then
       doubt(opened, ended_ms)
       doubted[#doubted + 1] = job
       note(job, 'L', opened.hold > 0, opened.recipient, ended_ms)
