@@ -70,6 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     doubt_seconds: float | None = None  # None: by category
     phone_salt: Secret | None = None
     log: Literal["json", "console"] = "json"
+    yellow_share: float = 0.5  # of a number's throughput while its quality is YELLOW
+    red_share: float = 0.2  # and while it is RED
+    silence_seconds: float = 900  # sends without a webhook: longer is told
     gates_off: str = ""  # comma separated; only to prove that the sandbox convicts
 
     sources: dict[str, str] = {}  # where each one came from; not a setting itself

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from engine.facts import Fact
 from engine.model import Gate, JobKey, Lane, PortfolioId
 from engine.outcomes import Outcome
 from engine.ports import Claimed, Receipt, Refusals
@@ -78,11 +79,20 @@ class StatusesForeign:
 
 @dataclass(slots=True)
 class GateClosed:
-    """An answer of Meta closed a gate for everybody who shares its key."""
+    """An answer of Meta closed a gate for everybody who shares its key; `cause` is that answer."""
 
     portfolio: PortfolioId
     gate: Gate
     key: str
+    cause: Journey | None = None
+
+
+@dataclass(slots=True)
+class FactChanged:
+    """Something about a number, an account or a portfolio is not as it was."""
+
+    fact: Fact
+    before: Fact | None
 
 
 @dataclass(slots=True)
@@ -150,6 +160,7 @@ Event = (
     | StatusesReceived
     | StatusesForeign
     | GateClosed
+    | FactChanged
     | QuickRetried
     | JobBroke
     | LedgerFailed

@@ -19,6 +19,7 @@ from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
 from adapters.house.waking import WakingLedger
+from adapters.house.world import Closings, build_keeper, counted, tell_changed
 from adapters.knobs import shown
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
@@ -35,6 +36,7 @@ from engine.directory import ApiKey, Campaign, Role
 from engine.errors import EngineError, LedgerAwayError
 from engine.events import (
     Event,
+    FactChanged,
     GateClosed,
     JobBroke,
     JobsClaimed,
@@ -44,6 +46,7 @@ from engine.events import (
     PoolDrained,
     SettlementGivenUp,
 )
+from engine.keeper import Keeper
 from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
@@ -82,6 +85,8 @@ class House:
     metrics: Metrics
     attendance: Attendance
     webhook: Webhook
+    keeper: Keeper = field(init=False)
+    closings: Closings = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -94,6 +99,12 @@ class House:
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     runners: list[web.AppRunner] = field(default_factory=list[web.AppRunner])
 
+    def __post_init__(self) -> None:
+        self.keeper = build_keeper(
+            self.settings, self.registry, self.ledger, self.emit, self.clock.now_ms
+        )
+        self.closings = Closings(self.registry, self.keeper)
+
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
         self.metrics(event)
@@ -104,6 +115,9 @@ class House:
                 self._tell_refused(event)
             case GateClosed():
                 log.warning("gate_closed", gate=event.gate.value, key=event.key)
+                self.closings.add(event)
+            case FactChanged():
+                tell_changed(event)
             case LedgerFailed():
                 kind = type(event.error).__name__
                 log.warning("ledger_failed", call=event.call, error=kind, wait_ms=event.wait_ms)
@@ -210,7 +224,9 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
             job_ids=JobIds(await registry.secret("job_ids")),
             hints=Hints(client, blocking[1]),
             inbox=inbox,
-            metrics=_metrics(registry, ledger, clock, webhook, attendance),
+            metrics=_metrics(
+                registry, ledger, clock, lambda: counted(webhook, house.folding), attendance
+            ),
             attendance=attendance,
             webhook=webhook,
         )
@@ -219,6 +235,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
         house.made_key = await _bootstrap(house)
         house.keep("refresh", _refreshing(house))
         house.keep("hints", lambda: _tell_hints(house))
+        house.keep("closings", house.closings.note_next)
         house.keep("look", lambda: _look(house, reader))
         house.keep("export", _exporting(house, reader))
         try:
@@ -292,13 +309,10 @@ def _metrics(
     registry: RedisRegistry,
     ledger: WakingLedger,
     clock: Clock,
-    webhook: Webhook,
+    webhooks: Callable[[], dict[tuple[str, ...], int]],
     attendance: Attendance,
 ) -> Metrics:
-    def calls() -> dict[str, int]:
-        return {"kept": webhook.kept, **webhook.refused}
-
-    return Metrics(registry.directory, ledger, clock.now_ms, calls, attendance.count)
+    return Metrics(registry.directory, ledger, clock.now_ms, webhooks, attendance.count)
 
 
 def _refreshing(house: House) -> Callable[[], Awaitable[None]]:

@@ -65,7 +65,7 @@ class Metrics:
         directory: Directory,
         books: Books,
         now_ms: NowMs,
-        webhooks: Callable[[], dict[str, int]] = dict,
+        webhooks: Callable[[], dict[Values, int]] = dict,
         count_workers: CountWorkers | None = None,
     ) -> None:
         self._directory = directory
@@ -199,6 +199,5 @@ class Metrics:
         text = "Errors that Meta answered."
         yield Table("penstock_provider_errors", text, ("sender", "code"), self.errors)
         yield Table("penstock_retries", "Writes repeated.", ("sender", "reason"), self.retries)
-        text = "Webhook calls, by what became of them."
-        calls: dict[Values, float] = {("all", result): n for result, n in self._webhooks().items()}
-        yield Table("penstock_webhooks", text, ("field", "result"), calls)
+        text = "Webhook calls (field `all`) and what they brought by field, by what became of it."
+        yield Table("penstock_webhooks", text, ("field", "result"), self._webhooks())

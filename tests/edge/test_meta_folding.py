@@ -8,11 +8,16 @@ from typing import Any, cast
 
 import pytest
 
+from adapters.memory.ledger import MemoryLedger
+from adapters.memory.registry import MemoryRegistry
 from adapters.meta.folding import Entry, Folding
-from engine.directory import Directory
+from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
-from engine.model import Category, PortfolioId, RecipientKey
+from engine.keeper import Keeper
+from engine.model import Category, PortfolioId, RecipientKey, SenderId, WabaId
+from engine.ports import FOREVER_MS
 from engine.receipts import StatusSeen
+from engine.terms import Terms
 
 WABA, SENDER = "1020304050", "106540352242922"
 
@@ -20,8 +25,11 @@ WABA, SENDER = "1020304050", "106540352242922"
 class Inbox:
     """Bodies that wait."""
 
-    def __init__(self, *bodies: bytes) -> None:
-        self.waiting = {str(place).encode(): body for place, body in enumerate(bodies)}
+    def __init__(self, *bodies: bytes, arrived_ms: int = 0) -> None:
+        self.waiting = {
+            f"{arrived_ms}-{place}".encode() if arrived_ms else str(place).encode(): body
+            for place, body in enumerate(bodies)
+        }
 
     async def read(self, most: int, block_ms: int) -> list[Entry]:
         assert block_ms > 0
@@ -73,7 +81,7 @@ class Registry:
 
 
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
-    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), Keys())
+    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), Keys(), None, None)
     return Folding(*parts)
 
 
@@ -116,3 +124,121 @@ async def test_a_ledger_that_is_away_leaves_all_bodies_where_they_are() -> None:
     with pytest.raises(LedgerAwayError):
         await a_folding(ledger, inbox).fold_next()
     assert len(inbox.waiting) == 2
+
+
+NOW_MS, DAY_S = 1_800_000_000_000, 86_400
+P1 = PortfolioId("P")
+
+
+class World:
+    """A folding with all behind it in memory."""
+
+    def __init__(self) -> None:
+        self.ledger = MemoryLedger(Terms(), lambda: NOW_MS)
+        self.registry = MemoryRegistry()
+        self.keeper = Keeper(self.registry, self.ledger, emit=lambda _: None, now_ms=lambda: NOW_MS)
+        self.asked: list[SenderId] = []
+
+    async def fold(self, *bodies: bytes, arrived_ms: int = NOW_MS) -> Folding:
+        await self.registry.put(Portfolio(P1, 250))
+        await self.registry.put(Sender(SenderId(SENDER), P1, WabaId(WABA), "+1 555 0100"))
+        await self.keeper.obey_sender(SENDER)
+        inbox = Inbox(*bodies, arrived_ms=arrived_ms)
+        parts: tuple[Any, ...] = (
+            *(inbox, Ignoring(), self.ledger, self.registry, Keys()),
+            *(self.keeper, self.asked.append),
+        )
+        folding = Folding(*parts)
+        await folding.fold_next()
+        assert not inbox.waiting
+        return folding
+
+    @property
+    def account_until_ms(self) -> int:
+        return self.ledger.slot(P1)[0].accounts.get(WabaId(WABA), 0)
+
+    @property
+    def sender_until_ms(self) -> int:
+        return self.ledger.slot(P1)[0].senders[SenderId(SENDER)].closed_until_ms
+
+
+class Ignoring:
+    async def receive(self, _seen: Sequence[StatusSeen]) -> dict[PortfolioId, object]:
+        return {}
+
+
+def a_body(field: str, value: dict[str, Any], at_s: int = 0) -> bytes:
+    entry = {"id": WABA, "changes": [{"field": field, "value": value}]}
+    return json.dumps({"entry": [entry | ({"time": at_s} if at_s else {})]}).encode()
+
+
+def of_number(**value: object) -> bytes:
+    return a_body("messages", {"metadata": {"phone_number_id": SENDER}, **value})
+
+
+def of_ban(state: str, at_s: int) -> bytes:
+    value = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": state}}
+    return a_body("account_update", value, at_s)
+
+
+async def test_a_late_body_of_a_dead_reader_undoes_nothing() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    await world.fold(of_ban("DISABLE", at_s - 90))
+    assert world.account_until_ms == FOREVER_MS
+    await world.fold(of_ban("REINSTATE", at_s - 30))
+    await world.fold(of_ban("DISABLE", at_s - 60))
+    assert world.account_until_ms == 0
+
+
+async def test_news_without_a_time_are_as_old_as_their_arrival() -> None:
+    world = World()
+    await world.fold(of_ban("REINSTATE", 0), arrived_ms=NOW_MS)
+    await world.fold(of_ban("DISABLE", 0), arrived_ms=NOW_MS - 1)
+    assert world.account_until_ms == 0
+    await world.fold(of_ban("DISABLE", 0), arrived_ms=NOW_MS + 1)
+    assert world.account_until_ms == FOREVER_MS
+
+
+async def test_an_error_of_a_number_closes_it_for_its_time() -> None:
+    world = World()
+    await world.fold(of_number(errors=[{"code": 131048}, {"code": 130429}, "?"]))
+    assert world.sender_until_ms == NOW_MS + DAY_S * 1_000
+    assert world.account_until_ms == 0
+
+
+async def test_a_failed_status_closes_what_it_says_is_closed_and_an_old_one_does_not() -> None:
+    def failed(code: int, at_s: int) -> dict[str, object]:
+        named: dict[str, object] = {
+            "id": "wamid.x",
+            "status": "failed",
+            "recipient_id": "4915112345678",
+        }
+        return named | {"timestamp": str(at_s), "errors": [{"code": code}]}
+
+    world, now_s = World(), NOW_MS // 1_000
+    await world.fold(of_number(statuses=[failed(131026, now_s), failed(131042, now_s - 7_200)]))
+    assert world.account_until_ms <= NOW_MS
+    await world.fold(of_number(statuses=[failed(131042, now_s), failed(131042, now_s - 5)]))
+    assert world.account_until_ms == NOW_MS + 3_600_000
+
+
+async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:
+    world = World()
+    changes = [
+        {"field": "account_update", "value": [1]},
+        {"field": "business_capability_update", "value": {}},
+        {"field": "phone_number_quality_update", "value": {"display_phone_number": "15550100"}},
+        7,
+        {"field": "account_update", "value": {"event": "ACCOUNT_DELETED"}},
+    ]
+    body = json.dumps({"entry": ["?", {"id": WABA, "changes": changes}]}).encode()
+    folding = await world.fold(body)
+    assert world.account_until_ms == FOREVER_MS
+    assert world.asked == [SENDER]
+    assert folding.results == {
+        ("other", "malformed"): 2,
+        ("account_update", "malformed"): 1,
+        ("account_update", "folded"): 1,
+        ("business_capability_update", "folded"): 1,
+        ("phone_number_quality_update", "folded"): 1,
+    }
