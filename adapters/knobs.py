@@ -110,6 +110,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return round(self.keep_days * DAY_SECONDS * 1000)
 
     @property
+    def silence_ms(self) -> int:
+        """How long messages may leave without a webhook before it is told."""
+        return round(self.silence_seconds * 1000)
+
+    @property
     def export_path(self) -> Path:
         """Where the outcome log is written before it is trimmed."""
         return self.export_dir or self.data_dir

@@ -15,9 +15,10 @@ import structlog
 from aiohttp import web
 from redis import RedisError
 
-from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
+from adapters.house.first_key import ensure_key
+from adapters.house.listening import listening
 from adapters.house.waking import WakingLedger
 from adapters.house.world import Closings, build_keeper, counted, tell_changed
 from adapters.knobs import shown
@@ -32,7 +33,7 @@ from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
-from engine.directory import ApiKey, Campaign, Role
+from engine.directory import Campaign
 from engine.errors import EngineError, LedgerAwayError
 from engine.events import (
     Event,
@@ -232,12 +233,8 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
         )
         ledger.wake = house.wake
         registry.changed = house.registry_changed
-        house.made_key = await _bootstrap(house)
-        house.keep("refresh", _refreshing(house))
-        house.keep("hints", lambda: _tell_hints(house))
-        house.keep("closings", house.closings.note_next)
-        house.keep("look", lambda: _look(house, reader))
-        house.keep("export", _exporting(house, reader))
+        house.made_key = await ensure_key(registry, settings.api_key, clock.now_ms())
+        _keep_up(house, reader)
         try:
             yield house
         finally:
@@ -245,6 +242,18 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
     finally:
         for each in (client, *blocking):
             await disconnect(each)
+
+
+def _keep_up(house: House, reader: str) -> None:
+    """Begin all that goes on as long as the house is open."""
+    house.keep("refresh", _refreshing(house))
+    house.keep("hints", lambda: _tell_hints(house))
+    house.keep("closings", house.closings.note_next)
+    longest_ms = house.settings.silence_ms
+    heard_at_ms, now_ms = house.inbox.heard_at_ms, house.clock.now_ms
+    house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))
+    house.keep("look", lambda: _look(house, reader))
+    house.keep("export", _exporting(house, reader))
 
 
 def terms_of(settings: Settings) -> Terms:
@@ -283,21 +292,6 @@ async def listen(house: House, app: web.Application, address: tuple[str, int]) -
     await runner.setup()
     house.runners.append(runner)
     await web.TCPSite(runner, *address, reuse_address=True).start()
-
-
-async def _bootstrap(house: House) -> str:
-    """Make sure that somebody may call; return the key when it was made here, to be shown once."""
-    known, set_key = house.registry.directory.api_keys, house.settings.api_key
-    if set_key is not None:
-        key = ApiKey(BOOTSTRAP, BOOTSTRAP, Role.ADMIN, hash_of(set_key.reveal()))
-        if known.get(BOOTSTRAP) != key:
-            await house.registry.put(key)
-        return ""
-    if known:
-        return ""
-    token, made = make_key("first start", Role.ADMIN, house.clock.now_ms())
-    await house.registry.put(made)
-    return token
 
 
 def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
