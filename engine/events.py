@@ -79,12 +79,16 @@ class StatusesForeign:
 
 @dataclass(slots=True)
 class GateClosed:
-    """An answer of Meta closed a gate for everybody who shares its key; `cause` is that answer."""
+    """An answer of Meta closed a gate for everybody who shares its key.
+
+    `causes` are the answers of one batch that closed such gates; whose account a sender is in, and
+    so which of them closed this one, the registry knows.
+    """
 
     portfolio: PortfolioId
     gate: Gate
     key: str
-    cause: Journey | None = None
+    causes: tuple[Journey, ...] = ()
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ PAUSE = "pause"  # `paused`, by an operator
 TOKEN = "token"  # noqa: S105 (the name of an aspect): `given`, or `refused` by Meta
 STATUS = "status"  # CONNECTED, PENDING, OFFLINE, FLAGGED, RESTRICTED, BANNED, …
 ANSWER = "answer"  # the number of the error that closed it (of an account too)
+POLICY = "policy"  # the same, of an account that Meta blocks for what it did
 UPGRADE = "upgrade"  # its throughput is being raised
 QUALITY = "quality"  # GREEN, YELLOW, RED or UNKNOWN
 NAME = "name"  # what became of its display name
@@ -46,7 +47,7 @@ RESTING_STATUSES = frozenset({"RESTRICTED", "RATE_LIMITED"})  # until the window
 UNTOLD = frozenset({"", "UNKNOWN", "NA", "NONE"})  # tells nothing: what was known stays
 
 CLOSES_SENDER = (PAUSE, TOKEN, STATUS, ANSWER, UPGRADE)
-CLOSES_ACCOUNT = (RESTRICTION, BAN, LINK, ANSWER)
+CLOSES_ACCOUNT = (RESTRICTION, BAN, LINK, POLICY, ANSWER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class Settler:
         took_us = self._now_us() - began_us
         self._tell(JobsSettled(served.portfolio, batch, settled.ignored, took_us))
         for gate, key in settled.closed:
-            self._tell(GateClosed(served.portfolio, gate, key, _cause_of(gate, key, batch)))
+            self._tell(GateClosed(served.portfolio, gate, key, _causes_of(gate, batch)))
         self._settled()
 
     async def _until_recorded(self, served: Served, settlements: list[Settlement]) -> Settled:
@@ -143,20 +143,8 @@ class Settler:
         return total
 
 
-def _cause_of(gate: Gate, key: str, batch: list[Journey]) -> Journey | None:
-    """Return the answer that closed a gate; of an account, whose name no lane knows, the longest.
-
-    Only asked when something closed.
-    """
-    found = [
-        journey
-        for journey in batch
-        if isinstance(journey[1], Deferred)
-        and journey[1].gate is gate
-        and (gate is Gate.ACCOUNT or journey[0].lane.sender == key)
-    ]
-    return max(found, key=_opens_at_ms, default=None)
-
-
-def _opens_at_ms(journey: Journey) -> int:
-    return journey[1].until_ms if isinstance(journey[1], Deferred) else 0
+def _causes_of(gate: Gate, batch: list[Journey]) -> tuple[Journey, ...]:
+    """Return the answers that closed gates of this kind; only asked when something closed."""
+    return tuple(
+        journey for journey in batch if isinstance(journey[1], Deferred) and journey[1].gate is gate
+    )

@@ -18,6 +18,8 @@ from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
+from adapters.meta.wishing import Wishing
+from adapters.redis.wishes import RedisWishes
 from engine.campaigns import Campaigns
 from engine.directory import Sender, Template
 from engine.errors import EngineError, LedgerError
@@ -60,7 +62,8 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         operations=Operations(house.metrics.render, house.objections),
     )
     house.folding = Folding(
-        *(house.inbox, _folder(house), ledger, registry, house.recipients),
+        *(house.inbox, _folder(house), ledger, registry),
+        Wishing(RedisWishes(house.client), ledger, house.recipients),
         *(house.keeper, asking.soon),
     )
     house.keep("fold", house.folding.fold_next)

@@ -16,7 +16,7 @@ from adapters.redis.registry import RedisRegistry, SealError
 from adapters.settings import Settings
 from engine.directory import Sender
 from engine.errors import EngineError
-from engine.events import Emit, FactChanged, GateClosed
+from engine.events import Emit, FactChanged, GateClosed, Journey
 from engine.facts import Fact
 from engine.keeper import Keeper
 from engine.model import Gate, NowMs, SenderId, WabaId
@@ -46,7 +46,7 @@ class Closings:
 
     def add(self, event: GateClosed) -> None:
         """Take what an answer closed."""
-        if event.gate in HELD and event.cause is not None:
+        if event.gate in HELD:
             self._waiting.put_nowait(event)
 
     async def note_next(self) -> None:
@@ -62,21 +62,31 @@ class Closings:
 
     def facts_of(self, event: GateClosed) -> list[Fact]:
         """Return what a closing means: of a refused token, for everybody who has the same."""
-        if event.cause is None:
+        causes = [each for each in event.causes if self._is_of(each, event)]
+        if not causes:
             return []
-        job, outcome, sent_us, _ = event.cause
-        if not isinstance(outcome, Deferred):
+        job, outcome, sent_us, _ = max(causes, key=_opens_at_ms)
+        if not isinstance(outcome, Deferred) or is_ours(outcome):
             return []
         sender, waba, at_ms = job.lane.sender, WabaId(event.key), sent_us // 1_000
-        if (
-            not outcome.code and outcome.until_ms < FOREVER_MS
-        ):  # ours: no token yet, or a breaker; it opens by itself in a moment
-            return []
         row = verdict(outcome.code)
         if row.code not in TOKEN_CODES:
             fact = closing_fact(row, waba, sender, at_ms, outcome.until_ms)
             return [fact] if fact else []
         return refused_facts(self._registry, sender, row.code, at_ms - SPREAD_MS)
+
+    def _is_of(self, cause: Journey, event: GateClosed) -> bool:
+        """Return whether an answer was to a number that this gate is about."""
+        sender = cause[0].lane.sender
+        if event.gate is Gate.SENDER:
+            return sender == event.key
+        known = self._registry.directory.senders.get(sender)
+        return known is not None and known.waba_id == event.key
+
+
+def is_ours(outcome: Deferred) -> bool:
+    """Return whether no answer closed it: no token yet, or a breaker; it opens in a moment."""
+    return not outcome.code and outcome.until_ms < FOREVER_MS
 
 
 def refused_facts(registry: RedisRegistry, sender: SenderId, code: int, at_ms: int) -> list[Fact]:
@@ -138,6 +148,10 @@ class Asking:
         directory, now_ms = self._registry.directory, self._keeper.now_ms()
         for fact in facts_of_number(number, sender, directory, now_ms):
             await self._keeper.tell(fact)
+
+
+def _opens_at_ms(cause: Journey) -> int:
+    return cause[1].until_ms if isinstance(cause[1], Deferred) else 0
 
 
 def build_keeper(

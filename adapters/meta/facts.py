@@ -34,6 +34,7 @@ from engine.senders import (
     LIMIT,
     LINK,
     NAME,
+    POLICY,
     QUALITY,
     REFUSED,
     RESTRICTION,
@@ -53,6 +54,7 @@ UPGRADED_MPS: Final = 1_000  # M/throughput
 NAME_NOT_APPROVED: Final = "131037"
 NAMES_APPROVED: Final = frozenset({"APPROVED", "AVAILABLE_WITHOUT_REVIEW"})
 STATUS_OF: Final = {"FLAGGED": "FLAGGED", "UNFLAGGED": "CONNECTED"}  # before October 2025
+LAST_MS: Final = 999  # of a second
 NOT_TOLD: Final = "LIMIT_NOT_TOLD"
 EVENT: Final = "event"  # aspect: the last event, also one that we do not know
 RESTRICTIONS: Final = "restrictions"  # aspect: those that close nothing here
@@ -128,9 +130,10 @@ def closing_fact(
     if row.code in TOKEN_CODES:
         name, value = of_sender(sender, TOKEN), REFUSED
     else:
-        is_account = row.gate is Gate.ACCOUNT
-        name = of_account(waba, ANSWER) if is_account else of_sender(sender, ANSWER)
-        value = str(row.code)
+        aspect = POLICY if row.family is Family.POLICY else ANSWER
+        name, value = of_account(waba, aspect), str(row.code)
+        if row.gate is Gate.SENDER:
+            name = of_sender(sender, ANSWER)
     return Fact(name, value, at_ms, Source.ANSWER, until_ms, f"{row.code} {row.title}")
 
 
@@ -189,6 +192,8 @@ def _account(notice: AccountChanged, at_ms: int) -> Iterator[Fact]:
     elif notice.ban_state == "REINSTATE":
         yield _told(of_account(waba, BAN), "REINSTATE", at_ms)
         yield _told(of_account(waba, RESTRICTION), "REINSTATE", at_ms)
+        # Meta counts in seconds, we in less: a refusal of the same second was before it.
+        yield _told(of_account(waba, POLICY), "REINSTATE", at_ms + LAST_MS)
     elif notice.ban_state:
         yield _told(of_account(waba, BAN_COMING), notice.ban_state, at_ms, 0, notice.ban_date)
     if notice.event in LEFT:

@@ -13,24 +13,21 @@ from adapters.meta.news import (
     Inbound,
     Notice,
     Parsed,
-    Person,
-    Preference,
     Status,
     TemplateStatusChanged,
 )
 from adapters.meta.parsing import parse
+from adapters.meta.wishing import STOPPED_CODE, Pair, Wishing
 from engine.directory import Registry, template_key
 from engine.errors import EngineError
 from engine.facts import Fact
 from engine.keeper import Keeper
-from engine.model import Category, PortfolioId, RecipientKey, SenderId
+from engine.model import PortfolioId, SenderId
 from engine.ports import Catalog, Contents, Receipts, TemplateSpec
 from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
-from engine.recipients import RecipientKeys
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
-RESUMED: Final = frozenset({"resume", "signup"})  # a word we do not know lifts no stop
 BODIES_MAX: Final = 100  # folded at once
 BLOCK_MS: Final = 1_000
 
@@ -67,7 +64,7 @@ class Folding:
         folder: ReceiptFolder,
         ledger: Told,
         registry: Registry,
-        recipients: RecipientKeys,
+        wishing: Wishing,
         keeper: Keeper,
         ask: Ask,
     ) -> None:
@@ -75,7 +72,7 @@ class Folding:
         self._folder = folder
         self._ledger = ledger
         self._registry = registry
-        self._recipients = recipients
+        self._wishing = wishing
         self._keeper = keeper
         self._ask = ask
         self.results: Counter[tuple[str, str]] = Counter()
@@ -123,6 +120,7 @@ class Folding:
         await self._folder.receive([_seen(status) for status in statuses])
         for (entry, _), each in zip(entries, parsed, strict=True):
             await self._fold_rest(each, arrived_ms(entry))
+        await self._unite(parsed)
         await self._inbox.drop([entry for entry, _ in entries])
         for each in parsed:
             self.results.update(each.results)
@@ -130,8 +128,7 @@ class Folding:
     async def _fold_rest(self, parsed: Parsed, at_ms: int) -> None:
         for inbound in parsed.inbound:
             await self._open_window(inbound)
-        for preference in parsed.preferences:
-            await self._prefer(preference)
+        await self._prefer(parsed, at_ms)
         for notice in parsed.notices:
             await self._note(notice, at_ms)
         for fact in self._closing(parsed, at_ms):
@@ -142,18 +139,35 @@ class Folding:
         if portfolio is None or not inbound.opens_window:
             return
         until_ms = inbound.at_ms + SERVICE_WINDOW_MS
-        for key in self._keys(inbound.person):
+        for key in self._wishing.keys(inbound.person):
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
 
-    async def _prefer(self, preference: Preference) -> None:
-        portfolio = self._portfolio_of(preference.sender)
-        if portfolio is None:
-            return
-        for key in self._keys(preference.person):
-            if preference.value == "stop":
-                await self._ledger.suppress(portfolio, key, Category.MARKETING)
-            elif preference.value in RESUMED:
-                await self._ledger.unsuppress(portfolio, key, Category.MARKETING)
+    async def _prefer(self, parsed: Parsed, at_ms: int) -> None:
+        """Obey what people want, as they say it and as a failed send says."""
+        for preference in parsed.preferences:
+            portfolio = self._portfolio_of(preference.sender)
+            if portfolio is not None:
+                when_ms = moment(preference.at_ms, at_ms)
+                await self._wishing.prefer(portfolio, preference, when_ms)
+        for status in parsed.statuses:
+            portfolio = self._portfolio_of(status.sender) if status.code == STOPPED_CODE else None
+            if portfolio is not None:
+                for key in self._wishing.keys(status.person):
+                    when_ms = moment(status.at_ms, at_ms)
+                    await self._wishing.obey(portfolio, key, when_ms, stops=True)
+
+    async def _unite(self, parsed: list[Parsed]) -> None:
+        """Let stops follow people to the other ids that Meta tells of them."""
+        pairs: dict[PortfolioId, list[Pair]] = {}
+        for each in parsed:
+            same = {(known.sender, (known.person, known.person)) for known in each.people}
+            same |= {(other.sender, (other.before, other.after)) for other in each.changed}
+            for sender, persons in same:
+                portfolio = self._portfolio_of(sender)
+                if portfolio is not None:
+                    pairs.setdefault(portfolio, []).extend(self._wishing.pairs(*persons))
+        for portfolio, some in pairs.items():
+            await self._wishing.unite(portfolio, some)
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
         if isinstance(notice, TemplateStatusChanged):
@@ -201,11 +215,6 @@ class Folding:
     def _portfolio_of_waba(self, waba: str) -> PortfolioId | None:
         senders = self._registry.directory.senders.values()
         return next((each.portfolio_id for each in senders if each.waba_id == waba), None)
-
-    def _keys(self, person: Person) -> list[RecipientKey]:
-        """Return the keys of all ids of a person: either may be what a job was sent to."""
-        ids = (person.digits, person.user_id)
-        return [self._recipients.key(identity) for identity in ids if identity]
 
 
 def arrived_ms(entry: bytes) -> int:

@@ -35,6 +35,13 @@ class Person(msgspec.Struct, frozen=True):
     parent_user_id: str = ""
 
 
+class KnownAs(msgspec.Struct, frozen=True):
+    """A person who writes with a number of ours, with both ids: Meta's evidence of an alias."""
+
+    sender: SenderId
+    person: Person
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one message. `status` keeps Meta's word, also one we do not know."""
 
@@ -283,7 +290,7 @@ class Parsed(msgspec.Struct):
     changed: list[PersonChanged] = []
     errors: list[NumberError] = []
     preferences: list[Preference] = []
-    people: list[Person] = []  # of `contacts`, who have both ids: Meta's evidence of an alias
+    people: list[KnownAs] = []
     notices: list[Notice] = []
     unknown: int = 0
     malformed: int = 0

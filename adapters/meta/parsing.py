@@ -18,6 +18,7 @@ from adapters.meta.news import (
     MALFORMED,
     UNKNOWN,
     Inbound,
+    KnownAs,
     NumberError,
     Parsed,
     Person,
@@ -143,13 +144,13 @@ def _read_all(
             parsed.count(field, result, times)
 
 
-def _read_contact(parsed: Parsed, _place: Place, raw: Raw) -> str:
+def _read_contact(parsed: Parsed, place: Place, raw: Raw) -> str:
     contact = read(_contact, raw)
     if contact is None:
         return MALFORMED
     if contact.wa_id and contact.user_id:
         person = Person(contact.wa_id, contact.user_id, contact.parent_user_id or "")
-        parsed.people.append(person)
+        parsed.people.append(KnownAs(place.sender, person))
     return NO_ITEM
 
 

@@ -147,6 +147,7 @@ def test_an_event_that_does_not_tell_what_changed_has_meta_asked() -> None:
         (131037, of_sender(SENDER, "answer"), FOREVER_MS),
         (131048, of_sender(SENDER, "answer"), 7 + 86_400_000),
         (131042, of_account(WABA, "answer"), 7 + 3_600_000),
+        (131031, of_account(WABA, "policy"), 7 + 6 * 3_600_000),
     ],
 )
 def test_an_error_of_a_number_closes(code: int, name: str, until_ms: int) -> None:

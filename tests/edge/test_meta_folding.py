@@ -11,15 +11,19 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.folding import Entry, Folding
+from adapters.meta.wishing import Wishing
 from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
 from engine.keeper import Keeper
 from engine.model import Category, PortfolioId, RecipientKey, SenderId, WabaId
-from engine.ports import FOREVER_MS
+from engine.ports import FOREVER_MS, Contents
 from engine.receipts import StatusSeen
+from engine.recipients import RecipientKeys
 from engine.terms import Terms
 
 WABA, SENDER = "1020304050", "106540352242922"
+NOW_MS, DAY_S = 1_800_000_000_000, 86_400
+P1 = PortfolioId("P")
 
 
 class Inbox:
@@ -72,6 +76,27 @@ class Keys:
         return RecipientKey(identity.encode())
 
 
+class MemoryWishes:
+    """The newest wish of each id."""
+
+    def __init__(self) -> None:
+        self.wishes: dict[RecipientKey, tuple[int, bool]] = {}
+
+    async def tell(
+        self, portfolio: PortfolioId, recipient: RecipientKey, at_ms: int, *, stops: bool
+    ) -> tuple[int, bool]:
+        assert portfolio == P1
+        told = (at_ms, stops)
+        self.wishes[recipient] = max(told, self.wishes.get(recipient, told))
+        return self.wishes[recipient]
+
+    async def known(
+        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
+    ) -> dict[RecipientKey, tuple[int, bool]]:
+        assert portfolio == P1
+        return {key: self.wishes[key] for key in recipients if key in self.wishes}
+
+
 class Senders:
     portfolio_id = PortfolioId("P")
 
@@ -81,27 +106,65 @@ class Registry:
 
 
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
-    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), Keys(), None, None)
+    wishing = Wishing(MemoryWishes(), cast("Contents", ledger), cast("RecipientKeys", Keys()))
+    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), wishing, None, None)
     return Folding(*parts)
 
 
-def says(person: str, word: str) -> bytes:
+def says(person: str, word: str, at_s: int = 1_763_000_000) -> bytes:
     """Return the body of a person's wish about marketing messages."""
     preference = {"wa_id": person, "category": "marketing_messages", "value": word}
     value = {
         "metadata": {"phone_number_id": SENDER},
-        "user_preferences": [preference | {"timestamp": "1763000000"}],
+        "user_preferences": [preference | {"timestamp": at_s}],
     }
     change = {"field": "user_preferences", "value": value}
     return json.dumps({"entry": [{"id": WABA, "changes": [change]}]}).encode()
 
 
 async def test_only_resume_and_signup_lift_a_stop() -> None:
-    ledger = Ledger()
-    for word, is_stopped in (("stop", True), ("mute", True), ("resume", False)):
-        inbox = Inbox(says("491", word))
-        assert await a_folding(ledger, inbox).fold_next() == 1
-        assert (RecipientKey(b"491") in ledger.stopped) is is_stopped, word
+    world, later_s = World(), NOW_MS // 1_000 - 100
+    for word, stops in (("stop", True), ("mute", True), ("resume", False), ("signup", False)):
+        later_s += 1
+        await world.fold(says("491", word, later_s))
+        assert world.is_stopped(b"491") is stops, word
+
+
+async def test_an_older_word_lifts_no_stop_and_of_one_moment_the_stop_holds() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    for word, when_s in (("stop", at_s - 30), ("resume", at_s - 60), ("resume", at_s - 30)):
+        await world.fold(says("491", word, when_s))
+        assert world.is_stopped(b"491"), word
+    await world.fold(says("491", "resume", at_s - 10))
+    await world.fold(says("491", "stop", at_s - 20))
+    assert not world.is_stopped(b"491")
+
+
+async def test_a_stop_follows_its_person_to_the_ids_that_meta_tells() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    await world.fold(says("491", "stop", at_s - 30))
+    known = {"wa_id": "491", "user_id": "DE.1"}
+    moved = {
+        "id": "w",
+        "type": "system",
+        "from": "491",
+        "system": {"type": "user_changed_number", "wa_id": "492"},
+    }
+    await world.fold(of_number(contacts=[known, {"wa_id": "493", "user_id": "DE.3"}]))
+    await world.fold(of_number(messages=[moved]))
+    assert [world.is_stopped(each) for each in (b"DE.1", b"492", b"493", b"DE.3")] == [
+        *(True, True, False, False),
+    ]
+    await world.fold(says("491", "resume", at_s - 10))
+    await world.fold(of_number(contacts=[known]))
+    assert not world.is_stopped(b"DE.1")
+
+
+async def test_a_send_that_failed_because_its_person_stopped_is_a_stop() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    status = {"id": "w", "status": "failed", "recipient_id": "491", "timestamp": str(at_s)}
+    await world.fold(of_number(statuses=[status | {"errors": [{"code": 131050}]}]))
+    assert world.is_stopped(b"491")
 
 
 @pytest.mark.parametrize("take", ["fold_next", "fold_abandoned"])
@@ -126,10 +189,6 @@ async def test_a_ledger_that_is_away_leaves_all_bodies_where_they_are() -> None:
     assert len(inbox.waiting) == 2
 
 
-NOW_MS, DAY_S = 1_800_000_000_000, 86_400
-P1 = PortfolioId("P")
-
-
 class World:
     """A folding with all behind it in memory."""
 
@@ -138,6 +197,7 @@ class World:
         self.registry = MemoryRegistry()
         self.keeper = Keeper(self.registry, self.ledger, emit=lambda _: None, now_ms=lambda: NOW_MS)
         self.asked: list[SenderId] = []
+        self.wishes = MemoryWishes()
 
     async def fold(self, *bodies: bytes, arrived_ms: int = NOW_MS) -> Folding:
         await self.registry.put(Portfolio(P1, 250))
@@ -145,13 +205,18 @@ class World:
         await self.keeper.obey_sender(SENDER)
         inbox = Inbox(*bodies, arrived_ms=arrived_ms)
         parts: tuple[Any, ...] = (
-            *(inbox, Ignoring(), self.ledger, self.registry, Keys()),
+            *(inbox, Ignoring(), self.ledger, self.registry),
+            Wishing(self.wishes, self.ledger, cast("RecipientKeys", Keys())),
             *(self.keeper, self.asked.append),
         )
         folding = Folding(*parts)
         await folding.fold_next()
         assert not inbox.waiting
         return folding
+
+    def is_stopped(self, person: bytes) -> bool:
+        suppressed = self.ledger.slot(P1)[0].suppressed
+        return (RecipientKey(person), Category.MARKETING.value) in suppressed
 
     @property
     def account_until_ms(self) -> int:

@@ -59,7 +59,7 @@ def test_half_a_character_anywhere_leaves_everything_readable() -> None:
     cut = b',"contacts":[%s]' % person
     parsed = parse(_body(b"[%s]" % GOOD, cut))
     assert len(parsed.statuses) == 1
-    assert parsed.people == [Person("1", "\\ud83d\U0001f600")]
+    assert [each.person for each in parsed.people] == [Person("1", "\\ud83d\U0001f600")]
     assert parsed.malformed == 1
 
 

@@ -8,6 +8,7 @@ from adapters.meta.news import (
     AccountChanged,
     AccountJudged,
     Inbound,
+    KnownAs,
     LimitChanged,
     Notice,
     NumberError,
@@ -250,7 +251,7 @@ def test_an_error_of_a_number_names_no_message() -> None:
 
 def test_contacts_with_both_ids_are_evidence_of_one_person() -> None:
     person = Person("972987654321", "US.13491208655302741918", "US.ENT.11815799212886844830")
-    assert parse(recorded("status_user_id")).people == [person]
+    assert parse(recorded("status_user_id")).people == [KnownAs(SENDER, person)]
     assert parse(recorded("inbound_text")).people == []
 
 
