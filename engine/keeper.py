@@ -13,6 +13,7 @@ from engine.quota import UNLIMITED, default_reserve
 from engine.senders import (
     LIMIT,
     QUALITY,
+    SLOWED,
     QualityGuard,
     account_closures,
     granted_mps,
@@ -111,6 +112,12 @@ class Keeper:
             now = self._registry.directory.portfolios.get(name)
             if now is not None and self.places_of(now) == places:
                 return
+
+    async def obey_guard(self) -> None:
+        """Slow the numbers that people complain about: its shares may be others since last time."""
+        for name in list(self._registry.directory.senders):
+            if value_of(self.facts, of_sender(name, QUALITY)) in SLOWED:
+                await self.obey_sender(name)
 
     def sender_spec(self, sender: Sender) -> SenderSpec:
         """Return what the ledger must know of a number."""

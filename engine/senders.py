@@ -44,6 +44,7 @@ THROUGHPUT_DEFAULT = 80  # M/throughput; coexistence numbers have 20, upgraded o
 UPGRADE_MS = 60_000  # M/throughput: the switch takes at most a minute, and nothing can be sent
 OPEN_STATUSES = frozenset({"CONNECTED", "FLAGGED"})  # a flagged number may send; no upgrades
 RESTING_STATUSES = frozenset({"RESTRICTED", "RATE_LIMITED"})  # until the window resets, a day
+SLOWED = frozenset({"YELLOW", "RED"})  # qualities with a share of their own
 UNTOLD = frozenset({"", "UNKNOWN", "NA", "NONE"})  # tells nothing: what was known stays
 
 CLOSES_SENDER = (PAUSE, TOKEN, STATUS, ANSWER, UPGRADE)

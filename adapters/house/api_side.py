@@ -18,8 +18,8 @@ from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
-from adapters.meta.wishing import Wishing
-from adapters.redis.wishes import RedisWishes
+from adapters.meta.preferring import Preferring
+from adapters.redis.preferences import RedisPreferences
 from engine.campaigns import Campaigns
 from engine.directory import Sender, Template
 from engine.errors import EngineError, LedgerError
@@ -63,9 +63,10 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     )
     house.folding = Folding(
         *(house.inbox, _folder(house), ledger, registry),
-        Wishing(RedisWishes(house.client), ledger, house.recipients),
+        Preferring(RedisPreferences(house.client), ledger, house.recipients),
         *(house.keeper, asking.soon),
     )
+    await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
     house.keep("ask", asking.ask_next)
     await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)

@@ -17,7 +17,7 @@ from adapters.settings import Settings
 from engine.directory import Sender
 from engine.errors import EngineError
 from engine.events import Emit, FactChanged, GateClosed, Journey
-from engine.facts import Fact
+from engine.facts import Fact, Source
 from engine.keeper import Keeper
 from engine.model import Gate, NowMs, SenderId, WabaId
 from engine.outcomes import Deferred
@@ -173,7 +173,8 @@ def tell_changed(event: FactChanged) -> None:
     """Write that a number, an account or a portfolio is not as it was: loudly when that closes."""
     fact = event.fact
     kind, name, aspect = fact.about
-    write = log.warning if fact.until_ms or aspect in LOUD else log.info
+    is_news = fact.source is not Source.OPERATOR and aspect in LOUD
+    write = log.warning if fact.until_ms or is_news else log.info
     write(
         f"{kind}_changed",
         name=name,

@@ -17,7 +17,7 @@ from adapters.meta.news import (
     TemplateStatusChanged,
 )
 from adapters.meta.parsing import parse
-from adapters.meta.wishing import STOPPED_CODE, Pair, Wishing
+from adapters.meta.preferring import STOPPED_CODE, Pair, Preferring
 from engine.directory import Registry, template_key
 from engine.errors import EngineError
 from engine.facts import Fact
@@ -64,7 +64,7 @@ class Folding:
         folder: ReceiptFolder,
         ledger: Told,
         registry: Registry,
-        wishing: Wishing,
+        preferring: Preferring,
         keeper: Keeper,
         ask: Ask,
     ) -> None:
@@ -72,7 +72,7 @@ class Folding:
         self._folder = folder
         self._ledger = ledger
         self._registry = registry
-        self._wishing = wishing
+        self._preferring = preferring
         self._keeper = keeper
         self._ask = ask
         self.results: Counter[tuple[str, str]] = Counter()
@@ -139,7 +139,7 @@ class Folding:
         if portfolio is None or not inbound.opens_window:
             return
         until_ms = inbound.at_ms + SERVICE_WINDOW_MS
-        for key in self._wishing.keys(inbound.person):
+        for key in self._preferring.keys(inbound.person):
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
 
     async def _prefer(self, parsed: Parsed, at_ms: int) -> None:
@@ -148,13 +148,13 @@ class Folding:
             portfolio = self._portfolio_of(preference.sender)
             if portfolio is not None:
                 when_ms = moment(preference.at_ms, at_ms)
-                await self._wishing.prefer(portfolio, preference, when_ms)
+                await self._preferring.prefer(portfolio, preference, when_ms)
         for status in parsed.statuses:
             portfolio = self._portfolio_of(status.sender) if status.code == STOPPED_CODE else None
             if portfolio is not None:
-                for key in self._wishing.keys(status.person):
+                for key in self._preferring.keys(status.person):
                     when_ms = moment(status.at_ms, at_ms)
-                    await self._wishing.obey(portfolio, key, when_ms, stops=True)
+                    await self._preferring.obey(portfolio, key, when_ms, stops=True)
 
     async def _unite(self, parsed: list[Parsed]) -> None:
         """Let stops follow people to the other ids that Meta tells of them."""
@@ -165,9 +165,9 @@ class Folding:
             for sender, persons in same:
                 portfolio = self._portfolio_of(sender)
                 if portfolio is not None:
-                    pairs.setdefault(portfolio, []).extend(self._wishing.pairs(*persons))
+                    pairs.setdefault(portfolio, []).extend(self._preferring.pairs(*persons))
         for portfolio, some in pairs.items():
-            await self._wishing.unite(portfolio, some)
+            await self._preferring.unite(portfolio, some)
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
         if isinstance(notice, TemplateStatusChanged):

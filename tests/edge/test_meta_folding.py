@@ -11,7 +11,7 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.folding import Entry, Folding
-from adapters.meta.wishing import Wishing
+from adapters.meta.preferring import Preferring
 from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
 from engine.keeper import Keeper
@@ -76,25 +76,25 @@ class Keys:
         return RecipientKey(identity.encode())
 
 
-class MemoryWishes:
+class MemoryPreferences:
     """The newest wish of each id."""
 
     def __init__(self) -> None:
-        self.wishes: dict[RecipientKey, tuple[int, bool]] = {}
+        self.choices: dict[RecipientKey, tuple[int, bool]] = {}
 
     async def tell(
         self, portfolio: PortfolioId, recipient: RecipientKey, at_ms: int, *, stops: bool
     ) -> tuple[int, bool]:
         assert portfolio == P1
         told = (at_ms, stops)
-        self.wishes[recipient] = max(told, self.wishes.get(recipient, told))
-        return self.wishes[recipient]
+        self.choices[recipient] = max(told, self.choices.get(recipient, told))
+        return self.choices[recipient]
 
     async def known(
         self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
     ) -> dict[RecipientKey, tuple[int, bool]]:
         assert portfolio == P1
-        return {key: self.wishes[key] for key in recipients if key in self.wishes}
+        return {key: self.choices[key] for key in recipients if key in self.choices}
 
 
 class Senders:
@@ -106,8 +106,10 @@ class Registry:
 
 
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
-    wishing = Wishing(MemoryWishes(), cast("Contents", ledger), cast("RecipientKeys", Keys()))
-    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), wishing, None, None)
+    preferring = Preferring(
+        MemoryPreferences(), cast("Contents", ledger), cast("RecipientKeys", Keys())
+    )
+    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), preferring, None, None)
     return Folding(*parts)
 
 
@@ -197,7 +199,7 @@ class World:
         self.registry = MemoryRegistry()
         self.keeper = Keeper(self.registry, self.ledger, emit=lambda _: None, now_ms=lambda: NOW_MS)
         self.asked: list[SenderId] = []
-        self.wishes = MemoryWishes()
+        self.choices = MemoryPreferences()
 
     async def fold(self, *bodies: bytes, arrived_ms: int = NOW_MS) -> Folding:
         await self.registry.put(Portfolio(P1, 250))
@@ -206,7 +208,7 @@ class World:
         inbox = Inbox(*bodies, arrived_ms=arrived_ms)
         parts: tuple[Any, ...] = (
             *(inbox, Ignoring(), self.ledger, self.registry),
-            Wishing(self.wishes, self.ledger, cast("RecipientKeys", Keys())),
+            Preferring(self.choices, self.ledger, cast("RecipientKeys", Keys())),
             *(self.keeper, self.asked.append),
         )
         folding = Folding(*parts)

@@ -193,3 +193,11 @@ async def test_news_of_whom_we_do_not_know_are_kept_until_we_do(world: World) ->
     await world.registry.put(Sender(other, PORTFOLIO, WABA, "+1 555 0101"))
     await world.keeper.obey_sender(other)
     assert world.ledger.slot(PORTFOLIO)[0].senders[other].closed_until_ms == FOREVER_MS
+
+
+async def test_other_shares_are_in_force_from_the_next_start(world: World) -> None:
+    await world.tell(of_sender(SENDER, "quality"), "YELLOW", 5)
+    assert world.rate_mps == 40
+    world.keeper.guard = QualityGuard(0.1, 0.1)
+    await world.keeper.obey_guard()
+    assert world.rate_mps == 8

@@ -1,4 +1,4 @@
-"""Who wants no marketing messages, with the time of the wish: an older word lifts nothing."""
+"""Who wants no marketing messages, with the time of the choice: an older word lifts nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from adapters.redis.connect import Client
 from engine.errors import LedgerAwayError
 from engine.model import PortfolioId, RecipientKey
 
-WISHES: Final = "ps:registry:wishes:"  # and a portfolio; zset: recipient key -> time and word
+PREFERENCES: Final = (
+    "ps:registry:preferences:"  # and a portfolio; zset: recipient key -> time and word
+)
 AT_ONCE: Final = 1_000
 
-Wish = tuple[int, bool]  # when, and whether it is a stop
+Choice = tuple[int, bool]  # when, and whether it is a stop
 
 
-class RedisWishes:
-    """See adapters.meta.wishing.Wishes.
+class RedisPreferences:
+    """See adapters.meta.preferring.Preferences.
 
     A score is twice the time, plus one for a stop: of one moment the stop holds.
     """
@@ -28,31 +30,31 @@ class RedisWishes:
 
     async def tell(
         self, portfolio: PortfolioId, recipient: RecipientKey, at_ms: int, *, stops: bool
-    ) -> Wish:
-        """See Wishes.tell."""
-        name = WISHES + portfolio
+    ) -> Choice:
+        """See Preferences.tell."""
+        name = PREFERENCES + portfolio
         await _asked(self._client.zadd(name, {bytes(recipient): at_ms * 2 + stops}, gt=True))
-        return _wish(await _asked(self._client.zscore(name, recipient)))
+        return _choice(await _asked(self._client.zscore(name, recipient)))
 
     async def known(
         self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
-    ) -> dict[RecipientKey, Wish]:
-        """See Wishes.known."""
-        found: dict[RecipientKey, Wish] = {}
+    ) -> dict[RecipientKey, Choice]:
+        """See Preferences.known."""
+        found: dict[RecipientKey, Choice] = {}
         for at in range(0, len(recipients), AT_ONCE):
             some = recipients[at : at + AT_ONCE]
             scores = await _asked(
-                self._client.zmscore(WISHES + portfolio, cast("list[str]", list(some)))
+                self._client.zmscore(PREFERENCES + portfolio, cast("list[str]", list(some)))
             )
             found |= {
-                key: _wish(score)
+                key: _choice(score)
                 for key, score in zip(some, scores, strict=True)
                 if score is not None
             }
         return found
 
 
-def _wish(score: float) -> Wish:
+def _choice(score: float) -> Choice:
     return int(score) // 2, bool(int(score) % 2)
 
 

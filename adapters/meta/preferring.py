@@ -19,31 +19,31 @@ STOP: Final = "stop"
 RESUMED: Final = frozenset({"resume", "signup"})  # a word we do not know lifts no stop
 STOPPED_CODE: Final = 131050  # a send failed because its recipient stopped marketing messages
 
-Wish = tuple[int, bool]  # when, and whether it is a stop
+Choice = tuple[int, bool]  # when, and whether it is a stop
 Pair = tuple[RecipientKey, RecipientKey]  # two ids of one person
 
 
-class Wishes(Protocol):
-    """Where the newest wish of each id lasts; each call raises LedgerAwayError."""
+class Preferences(Protocol):
+    """Where the newest choice of each id lasts; each call raises LedgerAwayError."""
 
     async def tell(
         self, portfolio: PortfolioId, recipient: RecipientKey, at_ms: int, *, stops: bool
-    ) -> Wish:
-        """Take a wish; return the newest one."""
+    ) -> Choice:
+        """Take a choice; return the newest one."""
         ...
 
     async def known(
         self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
-    ) -> dict[RecipientKey, Wish]:
-        """Return the wishes of those who ever had one."""
+    ) -> dict[RecipientKey, Choice]:
+        """Return the choices of those who ever had one."""
         ...
 
 
-class Wishing:
-    """Has the ledger obey the newest wish of each person."""
+class Preferring:
+    """Has the ledger obey the newest choice of each person."""
 
-    def __init__(self, wishes: Wishes, contents: Contents, recipients: RecipientKeys) -> None:
-        self._wishes = wishes
+    def __init__(self, choices: Preferences, contents: Contents, recipients: RecipientKeys) -> None:
+        self._choices = choices
         self._contents = contents
         self._recipients = recipients
 
@@ -57,25 +57,25 @@ class Wishing:
     async def obey(
         self, portfolio: PortfolioId, key: RecipientKey, at_ms: int, *, stops: bool
     ) -> None:
-        """Take a wish and have the newest in force, also when another process takes one now."""
-        wish = await self._wishes.tell(portfolio, key, at_ms, stops=stops)
-        obeyed: Wish | None = None
-        while wish != obeyed:
-            act = self._contents.suppress if wish[1] else self._contents.unsuppress
+        """Take a choice and have the newest in force, also when another process takes one now."""
+        choice = await self._choices.tell(portfolio, key, at_ms, stops=stops)
+        obeyed: Choice | None = None
+        while choice != obeyed:
+            act = self._contents.suppress if choice[1] else self._contents.unsuppress
             await act(portfolio, key, Category.MARKETING)
-            obeyed = wish
-            wish = await self._wishes.tell(portfolio, key, at_ms, stops=stops)
+            obeyed = choice
+            choice = await self._choices.tell(portfolio, key, at_ms, stops=stops)
 
     async def unite(self, portfolio: PortfolioId, pairs: Iterable[Pair]) -> None:
-        """Give the newest wish of one id of a person to the other."""
+        """Give the newest choice of one id of a person to the other."""
         told = list(dict.fromkeys(pairs))
         keys = list(dict.fromkeys(key for pair in told for key in pair))
-        known = await self._wishes.known(portfolio, keys) if keys else {}
+        known = await self._choices.known(portfolio, keys) if keys else {}
         if not known:
             return
         for pair in told:
-            wishes = [known[key] for key in pair if key in known]
-            newest = max(wishes, default=None)
+            choices = [known[key] for key in pair if key in known]
+            newest = max(choices, default=None)
             for key in pair:
                 if newest is not None and known.get(key) != newest:
                     await self.obey(portfolio, key, newest[0], stops=newest[1])
