@@ -43,6 +43,7 @@ KINDS: Final[Mapping[str, type[Record]]] = {
 }
 NEWS: Final = PREFIX + "news:"  # and a fact's name; zset: what was told -> when; only the newest
 KIND_OF: Final = {record: kind for kind, record in KINDS.items()}
+RELOADS_MAX: Final = 10  # in a row, while this process goes on writing; then with the next refresh
 NONCE_BYTES: Final = 12
 SECRET_BYTES: Final = 32
 SEAL_VERSION: Final = b"\x01"
@@ -105,8 +106,10 @@ class RedisRegistry:
             version = versions.get(kind.encode(), b"0")
             if self._versions.get(kind.encode()) == version:
                 continue
-            if await self._reload(kind):
-                self._versions[kind.encode()] = version
+            for _ in range(RELOADS_MAX):
+                if await self._reload(kind):
+                    self._versions[kind.encode()] = version
+                    break
 
     async def tell(self, fact: Fact) -> Fact:
         """See Facts.tell.
