@@ -53,6 +53,7 @@ class Sender:
     display_phone_number: str
     throughput: int = 80  # messages a second that Meta grants, as far as it is known
     alias: str = ""  # its label in metrics
+    added_at_ms: int = 0  # 0 of one that was added before this was kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ NAME = "name"  # what became of its display name
 VERIFICATION = "verification"  # of the number itself: VERIFIED, NOT_VERIFIED, EXPIRED
 THROUGHPUT = "throughput"  # messages a second, as Meta tells
 CEILING = "ceiling"  # messages a second, as an operator set
+NUMBERS = "numbers"  # how many a portfolio may register
 LIMIT = "limit"  # unique recipients, where each number has its own; of a portfolio too
 SECURITY = "security"  # the last event, such as PIN_RESET_REQUEST
 ALERT = "alert"  # the last alert (of an account too)
@@ -44,6 +45,8 @@ THROUGHPUT_DEFAULT = 80  # M/throughput; coexistence numbers have 20, upgraded o
 UPGRADE_MS = 60_000  # M/throughput: the switch takes at most a minute, and nothing can be sent
 OPEN_STATUSES = frozenset({"CONNECTED", "FLAGGED"})  # a flagged number may send; no upgrades
 RESTING_STATUSES = frozenset({"RESTRICTED", "RATE_LIMITED"})  # until the window resets, a day
+GOOD_QUALITIES = frozenset({"GREEN", "YELLOW"})  # the flag of a number goes without harm
+NAMES_APPROVED = frozenset({"APPROVED", "AVAILABLE_WITHOUT_REVIEW"})
 SLOWED = frozenset({"YELLOW", "RED"})  # qualities with a share of their own
 UNTOLD = frozenset({"", "UNKNOWN", "NA", "NONE"})  # tells nothing: what was known stays
 

@@ -23,6 +23,7 @@ from engine.intake import SendJobs
 from engine.keeper import Keeper
 from engine.model import NowMs, PortfolioId, WabaId
 from engine.ports import Catalog
+from engine.profiles import TODAY, Rules
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -60,6 +61,7 @@ class Front:
     fetch_templates: FetchTemplates
     refresh_sender: RefreshSender
     operations: Operations
+    rules: Rules = TODAY
 
     def sender(self, name: str) -> Sender:
         """Return a sender; UnknownNameError when there is none."""

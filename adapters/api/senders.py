@@ -13,11 +13,13 @@ from adapters.api.bodies import Name, Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.problems import FieldError, Problem
 from adapters.api.told import shown_closures, shown_facts
+from adapters.api.warnings import sender_warnings, senders_of, twins_of
 from engine.books import Depth
 from engine.directory import Role, Sender
 from engine.facts import of_account, of_sender
-from engine.model import Gate, SenderId
+from engine.model import Gate, PortfolioId, SenderId, WabaId
 from engine.ports import FOREVER_MS, TemplateSpec
+from engine.profiles import numbers_max
 from engine.senders import (
     ANSWER,
     CEILING,
@@ -36,6 +38,7 @@ from engine.senders import (
 
 Kept = msgspec.UnsetType  # what is not given keeps its value
 REASON_MAX = 200
+NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
 
 
 class SenderBody(Strict):
@@ -81,7 +84,10 @@ class SenderRoutes:
             for field, value in msgspec.structs.asdict(body).items()
             if value is not msgspec.UNSET and field != "access_token"
         }
-        sender = replace(known, **changes) if known else Sender(id=name, **changes)
+        added_at_ms = self._front.now_ms()
+        new = known or Sender(name, *NOBODY, added_at_ms=added_at_ms)
+        sender = replace(new, **changes)
+        self._refuse_unruly(sender)
         await self._store(sender, body.access_token)
         keeper = self._front.keeper
         if body.throughput is not msgspec.UNSET:
@@ -110,6 +116,24 @@ class SenderRoutes:
         if known is None and body.access_token is None:
             detail = "a new sender needs its access token"
             raise _refusal("/access_token", "missing", detail)
+
+    def _refuse_unruly(self, sender: Sender) -> None:
+        """Raise the problem of a number that may not be registered, where the rules are strict."""
+        front = self._front
+        twins = twins_of(sender, front.registry.directory)
+        if front.rules.distinct and twins:
+            detail = f"sender {twins[0]} has this number; each number may be only one sender"
+            raise _refusal("/display_phone_number", "conflict", detail, HTTPStatus.CONFLICT)
+        if sender.id in front.registry.directory.senders or not front.rules.distinct:
+            return
+        others = senders_of(sender.portfolio_id, front.registry.directory)
+        most = numbers_max(front.rules, front.keeper.facts, sender.portfolio_id, others)
+        if len(others) >= most:
+            detail = (
+                f"the portfolio has {len(others)} numbers, {most} is the most until a display "
+                "name is approved; `penstock sender refresh` asks Meta whether one is"
+            )
+            raise _refusal("/portfolio_id", "conflict", detail, HTTPStatus.CONFLICT)
 
     async def _store(self, sender: Sender, token: str | None) -> None:
         """Store a sender, with its token first and the templates of its WABA beside it."""
@@ -172,7 +196,13 @@ class SenderRoutes:
         }
         rate = depth.rate_mps if depth else None
         told = shown_facts(self._front.keeper.facts, "sender", sender.id)
-        more = {"quota": shown, "rate_limit": rate, "queue": shown_queue(depth), "told": told}
+        more: dict[str, object] = {
+            "quota": shown,
+            "rate_limit": rate,
+            "queue": shown_queue(depth),
+            "told": told,
+            "warnings": sender_warnings(self._front, sender),
+        }
         return as_json(shown_sender(sender) | self._shown_world(sender) | more)
 
     def _shown_world(self, sender: Sender) -> dict[str, object]:

@@ -25,6 +25,7 @@ from engine.directory import Sender, Template
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
 from engine.model import Category, PortfolioId, WabaId
+from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 
 
@@ -60,6 +61,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         fetch_templates=lambda waba: _fetch_templates(house, management, waba),
         refresh_sender=lambda sender: _refresh_sender(asking, sender),
         operations=Operations(house.metrics.render, house.objections),
+        rules=RULES[settings.rules],
     )
     house.folding = Folding(
         *(house.inbox, _folder(house), ledger, registry),

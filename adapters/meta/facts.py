@@ -34,6 +34,8 @@ from engine.senders import (
     LIMIT,
     LINK,
     NAME,
+    NAMES_APPROVED,
+    NUMBERS,
     POLICY,
     QUALITY,
     REFUSED,
@@ -52,7 +54,6 @@ from engine.senders import (
 
 UPGRADED_MPS: Final = 1_000  # M/throughput
 NAME_NOT_APPROVED: Final = "131037"
-NAMES_APPROVED: Final = frozenset({"APPROVED", "AVAILABLE_WITHOUT_REVIEW"})
 STATUS_OF: Final = {"FLAGGED": "FLAGGED", "UNFLAGGED": "CONNECTED"}  # before October 2025
 LAST_MS: Final = 999  # of a second
 NOT_TOLD: Final = "LIMIT_NOT_TOLD"
@@ -256,6 +257,8 @@ def _limit_name(sender: Sender, directory: Directory) -> str:
 
 def _limit_of(portfolio: str, notice: LimitChanged, at_ms: int) -> Iterator[Fact]:
     """Yield a limit; where Meta tells none that can be read, the last one stays, and we say so."""
+    if notice.numbers is not None:
+        yield _told(of_portfolio(portfolio, NUMBERS), str(notice.numbers), at_ms)
     if notice.places is not None:
         yield _limit(of_portfolio(portfolio, LIMIT), notice.places, at_ms)
     elif notice.word:

@@ -171,6 +171,7 @@ class LimitChanged(msgspec.Struct, frozen=True, kw_only=True):
 
     waba: WabaId
     places: int | None
+    numbers: int | None = None  # how many may be registered, where that is told
     word: str = ""  # Meta's, when it tells no limit that we can read
     at_ms: int = 0
 

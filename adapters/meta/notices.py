@@ -94,6 +94,7 @@ class Value(Struct):
     correct_category: Text = None
     current_limit: Word = None
     max_daily_conversations_per_business: Word = None
+    max_phone_numbers_per_business: Word = None
     restriction_info: Raw = Raw()
     ban_info: Raw = Raw()
     violation_info: Raw = Raw()
@@ -230,7 +231,14 @@ def _limit(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
     told = value.max_daily_conversations_per_business
     places = parse_limit(told)
     word = clean(str(told)) if places is None and told is not None else ""
-    return LimitChanged(waba=waba, places=places, word=word, at_ms=at_ms)
+    numbers = value.max_phone_numbers_per_business
+    return LimitChanged(
+        waba=waba,
+        places=places,
+        numbers=numbers if isinstance(numbers, int) and numbers >= 0 else None,
+        word=word,
+        at_ms=at_ms,
+    )
 
 
 def _number_quality(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:

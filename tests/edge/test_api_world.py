@@ -5,6 +5,7 @@ import pytest
 from engine.facts import Fact, Source, of_account, of_portfolio, of_sender
 from engine.model import PortfolioId, SenderId
 from engine.ports import FOREVER_MS
+from engine.profiles import SEED
 from engine.senders import status_fact
 from tests.front_desk import NOW_MS, PORTFOLIO, READ, SENDER, WABA, Desk, a_desk, a_job
 
@@ -122,6 +123,47 @@ async def test_a_new_token_or_the_same_values_again_let_a_refused_sender_go() ->
         await desk.call("PUT", PATH, {"access_token": "another"})
         _, shown = await desk.call("GET", PATH)
         assert (shown["closed_by"], closed_until_ms(desk)) == ([], 0)
+
+
+async def test_by_the_seeds_rules_a_number_is_one_sender_and_two_are_the_most() -> None:
+    async with a_desk() as desk:
+        desk.front.rules = SEED
+        body = {"portfolio_id": PORTFOLIO, "waba_id": WABA, "access_token": "t"}
+        twin = body | {"display_phone_number": "+1 (555) 0100"}
+        status, shown = await desk.call("PUT", "/v1/senders/7", twin)
+        assert (status, shown["errors"][0]["pointer"]) == (409, "/display_phone_number")
+        for name, expected in (("7", 201), ("8", 409)):
+            more = body | {"display_phone_number": f"+1 555 020{name}"}
+            status, shown = await desk.call("PUT", f"/v1/senders/{name}", more)
+            assert status == expected
+        await told(desk, of_sender(SENDER, "name"), "APPROVED")
+        assert (await desk.call("PUT", "/v1/senders/8", more))[0] == 201
+
+
+async def test_what_threatens_a_number_is_told_before_it_happens() -> None:
+    async with a_desk() as desk:
+        desk.front.rules = SEED
+        await told(desk, of_sender(SENDER, "name"), "PENDING_REVIEW")
+        await desk.front.keeper.tell(status_fact(SENDER, "FLAGGED", NOW_MS, Source.WEBHOOK))
+        _, shown = await desk.call("GET", PATH)
+        assert shown["warnings"] == [
+            "not verified or approved: it goes offline at 2026-06-27T20:26:40.000Z",
+            (
+                "flagged until 2026-06-04T20:26:40.000Z: the limit does not rise, and is 250 then "
+                "unless the quality is better"
+            ),
+        ]
+        assert shown["closed_by"] == []
+
+
+async def test_two_senders_with_one_number_are_warned_about() -> None:
+    async with a_desk() as desk:
+        twin = {"portfolio_id": PORTFOLIO, "waba_id": WABA, "access_token": "t"}
+        twin["display_phone_number"] = "1-555-0100"
+        assert (await desk.call("PUT", "/v1/senders/7", twin))[0] == 201
+        _, shown = await desk.call("GET", PATH)
+        [warning] = shown["warnings"]
+        assert warning.startswith("sender 7 has the same number")
 
 
 async def test_an_account_is_shown_and_opened_by_hand() -> None:

@@ -275,6 +275,13 @@ def test_what_we_have_no_use_for_is_counted_by_its_field() -> None:
     )
 
 
+def test_how_many_numbers_may_be_registered_is_told_beside_the_limit() -> None:
+    value = {"max_daily_conversations_per_business": 250, "max_phone_numbers_per_business": 2}
+    change = {"field": "business_capability_update", "value": value}
+    parsed = parse(msgspec.json.encode({"entry": [{"id": WABA, "changes": [change]}]}))
+    assert parsed.notices == [LimitChanged(waba=WABA, places=250, numbers=2)]
+
+
 def test_a_bad_part_of_a_notice_costs_only_itself() -> None:
     lines = [
         {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": 1_641_330_498},
