@@ -15,10 +15,12 @@ import structlog
 from aiohttp import web
 from redis import RedisError
 
-from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
+from adapters.house.first_key import ensure_key
+from adapters.house.listening import listening
 from adapters.house.waking import WakingLedger
+from adapters.house.world import Closings, build_keeper, counted, tell_changed
 from adapters.knobs import shown
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
@@ -31,10 +33,11 @@ from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
-from engine.directory import ApiKey, Campaign, Role
+from engine.directory import Campaign
 from engine.errors import EngineError, LedgerAwayError
 from engine.events import (
     Event,
+    FactChanged,
     GateClosed,
     JobBroke,
     JobsClaimed,
@@ -44,6 +47,7 @@ from engine.events import (
     PoolDrained,
     SettlementGivenUp,
 )
+from engine.keeper import Keeper
 from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
@@ -82,6 +86,8 @@ class House:
     metrics: Metrics
     attendance: Attendance
     webhook: Webhook
+    keeper: Keeper = field(init=False)
+    closings: Closings = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -94,6 +100,12 @@ class House:
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     runners: list[web.AppRunner] = field(default_factory=list[web.AppRunner])
 
+    def __post_init__(self) -> None:
+        self.keeper = build_keeper(
+            self.settings, self.registry, self.ledger, self.emit, self.clock.now_ms
+        )
+        self.closings = Closings(self.registry, self.keeper)
+
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
         self.metrics(event)
@@ -104,6 +116,9 @@ class House:
                 self._tell_refused(event)
             case GateClosed():
                 log.warning("gate_closed", gate=event.gate.value, key=event.key)
+                self.closings.add(event)
+            case FactChanged():
+                tell_changed(event)
             case LedgerFailed():
                 kind = type(event.error).__name__
                 log.warning("ledger_failed", call=event.call, error=kind, wait_ms=event.wait_ms)
@@ -210,17 +225,16 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
             job_ids=JobIds(await registry.secret("job_ids")),
             hints=Hints(client, blocking[1]),
             inbox=inbox,
-            metrics=_metrics(registry, ledger, clock, webhook, attendance),
+            metrics=_metrics(
+                registry, ledger, clock, lambda: counted(webhook, house.folding), attendance
+            ),
             attendance=attendance,
             webhook=webhook,
         )
         ledger.wake = house.wake
         registry.changed = house.registry_changed
-        house.made_key = await _bootstrap(house)
-        house.keep("refresh", _refreshing(house))
-        house.keep("hints", lambda: _tell_hints(house))
-        house.keep("look", lambda: _look(house, reader))
-        house.keep("export", _exporting(house, reader))
+        house.made_key = await ensure_key(registry, settings.api_key, clock.now_ms())
+        _keep_up(house, reader)
         try:
             yield house
         finally:
@@ -228,6 +242,18 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
     finally:
         for each in (client, *blocking):
             await disconnect(each)
+
+
+def _keep_up(house: House, reader: str) -> None:
+    """Begin all that goes on as long as the house is open."""
+    house.keep("refresh", _refreshing(house))
+    house.keep("hints", lambda: _tell_hints(house))
+    house.keep("closings", house.closings.note_next)
+    longest_ms = house.settings.silence_ms
+    heard_at_ms, now_ms = house.inbox.heard_at_ms, house.clock.now_ms
+    house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))
+    house.keep("look", lambda: _look(house, reader))
+    house.keep("export", _exporting(house, reader))
 
 
 def terms_of(settings: Settings) -> Terms:
@@ -268,21 +294,6 @@ async def listen(house: House, app: web.Application, address: tuple[str, int]) -
     await web.TCPSite(runner, *address, reuse_address=True).start()
 
 
-async def _bootstrap(house: House) -> str:
-    """Make sure that somebody may call; return the key when it was made here, to be shown once."""
-    known, set_key = house.registry.directory.api_keys, house.settings.api_key
-    if set_key is not None:
-        key = ApiKey(BOOTSTRAP, BOOTSTRAP, Role.ADMIN, hash_of(set_key.reveal()))
-        if known.get(BOOTSTRAP) != key:
-            await house.registry.put(key)
-        return ""
-    if known:
-        return ""
-    token, made = make_key("first start", Role.ADMIN, house.clock.now_ms())
-    await house.registry.put(made)
-    return token
-
-
 def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
     token = settings.meta_verify_token.reveal() if settings.meta_verify_token else ""
     return Webhook(app_secrets=settings.app_secrets, verify_token=token, inbox=inbox.keep)
@@ -292,13 +303,10 @@ def _metrics(
     registry: RedisRegistry,
     ledger: WakingLedger,
     clock: Clock,
-    webhook: Webhook,
+    webhooks: Callable[[], dict[tuple[str, ...], int]],
     attendance: Attendance,
 ) -> Metrics:
-    def calls() -> dict[str, int]:
-        return {"kept": webhook.kept, **webhook.refused}
-
-    return Metrics(registry.directory, ledger, clock.now_ms, calls, attendance.count)
+    return Metrics(registry.directory, ledger, clock.now_ms, webhooks, attendance.count)
 
 
 def _refreshing(house: House) -> Callable[[], Awaitable[None]]:

@@ -14,13 +14,23 @@ from adapters.prometheus.tallies import OTHER, Labels, Values
 from engine.books import Books, Depth, Quota
 from engine.directory import Directory
 from engine.errors import LedgerError
+from engine.facts import of_sender
 from engine.model import Gate, JobState, NowMs, PortfolioId, TemplateStatus
+from engine.senders import QUALITY, STATUS, value_of
 
 CACHE_MS: Final = 1_500  # no two scrapes within it ask the ledger
 TAKE_S: Final = 3.0  # of a scrape's usual ten: what the ledger has not told by then is not shown
 PORTFOLIOS_MAX: Final = 1_000  # portfolios with gauges of their own
 TEMPLATES_MAX: Final = 2_000  # templates with a gauge of their own
 AT_ONCE: Final = 100  # senders or templates looked at before whoever waits goes on
+
+QUALITIES: Final = {"GREEN": 3, "YELLOW": 2, "RED": 1}
+STATUSES: Final = frozenset(  # of which each has a label of its own
+    {
+        *("CONNECTED", "PENDING", "DELETED", "MIGRATED", "BANNED", "RESTRICTED", "RATE_LIMITED"),
+        *("FLAGGED", "DISCONNECTED", "UNKNOWN", "UNVERIFIED", "OFFLINE", "LINKED", "UNLINKED"),
+    }
+)
 
 CountWorkers = Callable[[], Awaitable[int]]
 Gauge = dict[Values, float]
@@ -74,8 +84,15 @@ class Standings:
 
     async def _of_directory(self) -> list[Table]:
         granted: Gauge = {}
+        qualities: Gauge = {}
+        statuses: Gauge = {}
         for place, sender in enumerate(list(self._directory.senders.values())):
-            _add(granted, (self._labels(sender.id),), sender.throughput)
+            label, facts = self._labels(sender.id), self._directory.facts
+            _add(granted, (label,), sender.throughput)
+            quality = QUALITIES.get(value_of(facts, of_sender(sender.id, QUALITY)), 0)
+            qualities[(label,)] = _worse(qualities.get((label,), 0), quality)
+            status = value_of(facts, of_sender(sender.id, STATUS)) or "UNKNOWN"
+            _add(statuses, (label, status if status in STATUSES else OTHER), 1)
             await _breathe(place)
         sendable: Gauge = {}
         for place, (_, each) in enumerate(sorted(self._directory.templates.items())):
@@ -89,6 +106,18 @@ class Standings:
         three = ("waba", "template", "language")
         return [
             Table("penstock_throughput", "Messages a second Meta grants.", ("sender",), granted),
+            Table(
+                "penstock_sender_quality",
+                "3 green, 2 yellow, 1 red, 0 unknown; of several under one label the worst.",
+                ("sender",),
+                qualities,
+            ),
+            Table(
+                "penstock_sender_status",
+                "Numbers by the connection status that Meta told last.",
+                ("sender", "status"),
+                statuses,
+            ),
             Table("penstock_template_sendable", text, three, sendable),
         ]
 
@@ -155,6 +184,15 @@ def _of_quotas(quotas: dict[str, Quota], now_ms: int) -> Iterable[Table]:
 
 def _add(values: Gauge, labels: Values, by: float) -> None:
     values[labels] = values.get(labels, 0) + by
+
+
+def _worse(one: float, other: float) -> float:
+    """Return the worse of two qualities; one that is known, where there is one.
+
+    >>> _worse(3, 1), _worse(0, 2), _worse(0, 0)
+    (1, 2, 0)
+    """
+    return min(one, other) or max(one, other)
 
 
 async def _breathe(place: int) -> None:
