@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -13,26 +14,26 @@ from typing import Final
 
 import structlog
 from aiohttp import web
-from redis import RedisError
 
 from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
+from adapters.house.meeting import meet, time_of
 from adapters.house.waking import WakingLedger
-from adapters.knobs import shown
+from adapters.house.watching import build_metrics, watch_process
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics
 from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, connect, connect_blocking, disconnect
-from adapters.redis.fitness import require_fit_server
+from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import ApiKey, Campaign, Role
-from engine.errors import EngineError, LedgerAwayError
+from engine.errors import EngineError
 from engine.events import (
     Event,
     GateClosed,
@@ -82,6 +83,7 @@ class House:
     metrics: Metrics
     attendance: Attendance
     webhook: Webhook
+    dead_letters: DeadLetters
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -171,6 +173,10 @@ class House:
                 self.emit(LoopFailed(name, error))
                 await asyncio.sleep(AGAIN_S)
 
+    def drains(self) -> bool:
+        """Return whether this process is giving back its work to stop."""
+        return self.is_draining
+
     async def objections(self) -> list[str]:
         """Return why this process is not ready for work; empty when it is."""
         found = ["draining"] if self.is_draining else []
@@ -189,15 +195,18 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
     blocking = [connect_blocking(redis_url, block_ms=HINT_BLOCK_MS) for _ in range(2)]
     try:
         clock = Clock()
-        await _meet(client, clock, settings)
+        await meet(client, clock, settings)
         registry = RedisRegistry(client, Seal(secret_key(settings)))
         await registry.refresh()
-        ledger = WakingLedger(client, terms_of(settings), clock.now_ms)
+        ledger = build_ledger(client, clock, settings)
         await ledger.load()
         inbox = Inbox(client, blocking[0], reader)
         await inbox.open()
         webhook = _webhook(settings, inbox)
         attendance = Attendance(client, clock.now_ms)
+        dead_letters = DeadLetters(client, clock.now_ms, keep_ms=settings.keep_ms)
+        outside = (client, attendance, dead_letters)
+        metrics = build_metrics(registry.directory, ledger, clock, settings.concurrency, *outside)
         house = House(
             settings=settings,
             clock=clock,
@@ -210,17 +219,16 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
             job_ids=JobIds(await registry.secret("job_ids")),
             hints=Hints(client, blocking[1]),
             inbox=inbox,
-            metrics=_metrics(registry, ledger, clock, webhook, attendance),
+            metrics=metrics,
             attendance=attendance,
             webhook=webhook,
+            dead_letters=dead_letters,
         )
+        watch_process(house.metrics, house.webhook, house.recollection, house.drains)
         ledger.wake = house.wake
         registry.changed = house.registry_changed
         house.made_key = await _bootstrap(house)
-        house.keep("refresh", _refreshing(house))
-        house.keep("hints", lambda: _tell_hints(house))
-        house.keep("look", lambda: _look(house, reader))
-        house.keep("export", _exporting(house, reader))
+        _keep_up(house, reader)
         try:
             yield house
         finally:
@@ -228,6 +236,20 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
     finally:
         for each in (client, *blocking):
             await disconnect(each)
+
+
+def _keep_up(house: House, reader: str) -> None:
+    """Do what has to be done again and again, until the house is closed."""
+    house.keep("refresh", _refreshing(house))
+    house.keep("hints", lambda: _tell_hints(house))
+    house.keep("look", lambda: _look(house, reader))
+    house.keep("export", _exporting(house, reader))
+
+
+def build_ledger(client: Client, clock: Clock, settings: Settings) -> WakingLedger:
+    """Return the ledger, under the terms that all its processes agree on."""
+    keep_days = math.ceil(settings.keep_days)
+    return WakingLedger(client, terms_of(settings), clock.now_ms, clock.now_us, keep_days=keep_days)
 
 
 def terms_of(settings: Settings) -> Terms:
@@ -288,19 +310,6 @@ def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
     return Webhook(app_secrets=settings.app_secrets, verify_token=token, inbox=inbox.keep)
 
 
-def _metrics(
-    registry: RedisRegistry,
-    ledger: WakingLedger,
-    clock: Clock,
-    webhook: Webhook,
-    attendance: Attendance,
-) -> Metrics:
-    def calls() -> dict[str, int]:
-        return {"kept": webhook.kept, **webhook.refused}
-
-    return Metrics(registry.directory, ledger, clock.now_ms, calls, attendance.count)
-
-
 def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
     """Return the step that keeps this process up to date, once a second."""
     turn = 0
@@ -312,7 +321,7 @@ def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
         await house.registry.refresh()
         house.serve_all()
         if turn % CLOCK_EVERY == 0:
-            await house.clock.follow(lambda: _time_of(house.client))
+            await house.clock.follow(lambda: time_of(house.client))
         if turn % ABANDONED_EVERY == 0 and house.folding is not None:
             await house.folding.fold_abandoned()
 
@@ -333,6 +342,7 @@ def _exporting(house: House, reader: str) -> Callable[[], Awaitable[None]]:
         settings.export_path,
         process=reader,
         span_ms=terms_of(settings).span_ms,
+        heard=house.dead_letters.note,
     )
 
     async def export() -> None:
@@ -354,25 +364,6 @@ async def _tell_hints(house: House) -> None:
         house.woken |= set(woken)  # with the next one
         house.has_woken.set()
         raise
-
-
-async def _meet(client: Client, clock: Clock, settings: Settings) -> None:
-    """Look at the server before anything is trusted to it, and set the clock by it."""
-    try:
-        for finding in await require_fit_server(client):
-            log.warning("redis", finding=str(finding))
-        await clock.follow(lambda: _time_of(client))
-    except (RedisError, OSError) as error:
-        address = shown("redis_url", settings.redis_url)
-        raise LedgerAwayError(
-            f"no answer from Redis at {address} ({type(error).__name__}): start it, or set "
-            "PENSTOCK_REDIS_URL to where it is, or to `embedded`"
-        ) from error
-
-
-async def _time_of(client: Client) -> int:
-    seconds, rest_us = await client.time()
-    return int(seconds) * 1_000_000 + int(rest_us)
 
 
 async def _close(house: House) -> None:

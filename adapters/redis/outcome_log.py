@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -49,6 +49,13 @@ class Record(msgspec.Struct, omit_defaults=True):
     jobs: int | None = None  # of an enqueued chunk, from `job` on
 
 
+Hear = Callable[[PortfolioId, Sequence[Record]], Awaitable[None]]
+
+
+async def _nobody(_portfolio: PortfolioId, _records: Sequence[Record]) -> None:
+    """Tell nobody."""
+
+
 class OutcomeLog:
     """Exports the logs of portfolios into files, a line a transition, then trims the streams.
 
@@ -56,11 +63,14 @@ class OutcomeLog:
     written to the file goes. Raises LedgerAwayError when Redis cannot answer.
     """
 
-    def __init__(self, client: Client, directory: Path, *, process: str, span_ms: int) -> None:
+    def __init__(
+        self, client: Client, directory: Path, *, process: str, span_ms: int, heard: Hear = _nobody
+    ) -> None:
         self._client = client
         self._directory = directory
         self._process = process
         self._span_ms = span_ms
+        self._heard = heard  # told of every batch before it counts as exported, maybe twice
         self._lanes: dict[tuple[PortfolioId, str], tuple[str, str, str]] = {}
 
     async def export(self, portfolio: PortfolioId, now_ms: int) -> int:
@@ -106,15 +116,18 @@ class OutcomeLog:
         self, portfolio: PortfolioId, batch: list[tuple[bytes, dict[bytes, bytes]]]
     ) -> int:
         encoder, lines = msgspec.json.Encoder(), 0
+        told: list[Record] = []
         self._directory.mkdir(parents=True, exist_ok=True)
         for entry_id, fields in batch:
             at_ms = int(entry_id.partition(b"-")[0])
             day = datetime.fromtimestamp(at_ms / 1_000, UTC).date()
             path = self._directory / f"outcomes-{portfolio}-{day}.ndjson"
             records = [record async for record in self._records(portfolio, at_ms, fields)]
+            told += records
             lines += len(records)
             with path.open("ab") as file:
                 file.write(b"".join(encoder.encode(record) + b"\n" for record in records))
+        await self._heard(portfolio, told)
         return lines
 
     async def _records(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+from math import ceil
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
@@ -12,12 +13,21 @@ from prometheus_client.parser import text_string_to_metric_families
 from adapters.memory.ledger import MemoryLedger
 from adapters.prometheus import tallies
 from adapters.prometheus.metrics import Metrics
-from adapters.prometheus.standings import CACHE_MS
+from adapters.prometheus.standings import CACHE_MS, Outside
 from adapters.prometheus.tallies import Tally
 from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
 from engine.events import JobsClaimed, JobsRescued, JobsSettled
-from engine.model import Gate, JobKey, Lane, PortfolioId, Priority, SenderId, WabaId
+from engine.model import (
+    Gate,
+    JobKey,
+    Lane,
+    PortfolioId,
+    Priority,
+    SenderId,
+    SourceState,
+    WabaId,
+)
 from engine.outcomes import Accepted, InDoubt
 from engine.ports import Ask, Batch, Claimed, Refusals
 from engine.terms import Terms
@@ -61,7 +71,8 @@ class House:
 
     def process(self) -> Metrics:
         """Return the metrics of one more process."""
-        return Metrics(self.directory, self.ledger, lambda: self.now_ms, count_workers=self.workers)
+        outside = Outside(count_workers=self.workers)
+        return Metrics(self.directory, self.ledger, lambda: self.now_ms, outside=outside)
 
     async def workers(self) -> int:
         return 2
@@ -159,6 +170,34 @@ async def test_senders_with_one_alias_are_shown_as_one() -> None:
     found = await shown(house.process())
     assert found["penstock_throughput|shop"] == 160
     assert found["penstock_in_doubt|shop"] == 0
+
+
+async def test_a_sender_is_joined_with_its_portfolio_or_with_several() -> None:
+    house = House()
+    await house.furnish()
+    prefix = "penstock_sender_portfolio"
+    first = await shown(house.process(), prefix)
+    assert first == {f"{prefix}|p1|shop-1": 1, f"{prefix}|p1|shop-2": 1}
+    elsewhere = PortfolioId("p2")
+    house.directory.senders[SENDERS[1]] = Sender(
+        SENDERS[1], elsewhere, WABA, "+15550100", alias="shop-1"
+    )
+    assert await shown(house.process(), prefix) == {f"{prefix}|several|shop-1": 1}
+
+
+async def test_only_what_may_leave_wants_workers() -> None:
+    house = House()
+    await house.furnish()
+    process = house.process()
+    lane = Lane("direct:api", SENDERS[0], "", Priority.MARKETING)
+    job = Claimed(JobKey(1, 1), 1, 0, 0, 0, a_row(1).recipient, 1, b"", lane, counted=False)
+    slow_us = 30_000_000
+    process(JobsSettled(PORTFOLIO, [(job, Accepted("wamid"), 1_000, slow_us)], [], 1))
+    wanted = ceil(160 * 30 / (512 * 0.8))  # two senders of 80 a second, 30 s each
+    assert (await shown(process))["penstock_wanted_workers"] == wanted == 12
+    await house.ledger.put_source(PORTFOLIO, "direct:api", a_source(state=SourceState.PAUSED))
+    house.now_ms += CACHE_MS
+    assert (await shown(process))["penstock_wanted_workers"] == 1
 
 
 async def test_senders_above_the_cap_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
