@@ -1,4 +1,4 @@
-"""The first look at the ledger's server: is it fit, and what time is it there?"""
+"""The first look at the server: whether it is fit for a ledger, and what time it is there."""
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ from engine.events import (
     QuickRetried,
     StatusesReceived,
 )
-from engine.model import NowMs, PortfolioId, SenderId
+from engine.model import Gate, NowMs, PortfolioId, SenderId
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
-from engine.ports import Claimed
+from engine.ports import FOREVER_MS, Claimed
 
 SEND_BUCKETS_US = tuple(
     round(s * 1e6) for s in (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
@@ -98,6 +98,7 @@ class Metrics:
         self.errors = Tally()
         self.retries = Tally()
         self.closed = Tally()
+        self.unanswered = Tally()
         self._codes: set[int] = set()
         self.sends: dict[Values, Spread] = {}
         self.queues: dict[Values, Spread] = {}
@@ -167,7 +168,7 @@ class Metrics:
             if kind is Accepted:
                 continue
             if isinstance(outcome, (Retry, Deferred, Dropped)):
-                self.errors.add((sender, self._code(outcome.code)))
+                self._error(sender, outcome)
             if isinstance(outcome, Retry):
                 self.retries.add((sender, "backoff"))
 
@@ -211,6 +212,16 @@ class Metrics:
     def _category(self, template: str) -> str:
         known = self._directory.templates.get(template)
         return known.category.value if known else "service"
+
+    def _error(self, sender: str, outcome: Retry | Deferred | Dropped) -> None:
+        """Count Meta's number; 0 is its own only when it closes the sender for good (a token).
+
+        https://developers.facebook.com/docs/graph-api/guides/error-handling
+        """
+        if outcome.code or (isinstance(outcome, Deferred) and outcome.until_ms >= FOREVER_MS):
+            self.errors.add((sender, self._code(outcome.code)))
+        elif isinstance(outcome, Deferred) and outcome.gate is Gate.SENDER:
+            self.unanswered.add((sender,))
 
     def _code(self, code: int) -> str:
         """Return the label of an error code; those beyond CODES_MAX share one."""
@@ -257,6 +268,8 @@ class Metrics:
         kept = self.process.webhooks()
         calls: dict[Values, float] = {("all", result): n for result, n in kept.items()}
         yield Table("penstock_webhooks", text, ("field", "result"), calls)
+        text = "Sends put off because nothing that their sender wrote was answered."
+        yield Table("penstock_breaker_deferrals", text, SENDER, self.unanswered)
         text = "Gates that an answer of Meta closed."
         yield Table("penstock_gates_closed", text, ("gate",), self.closed)
         text = "Claimed jobs that no recovery of the ledger could find again."

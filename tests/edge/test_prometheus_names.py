@@ -28,8 +28,8 @@ from engine.model import (
     SenderId,
     WabaId,
 )
-from engine.outcomes import Accepted, Retry
-from engine.ports import Batch, Receipt, Refusals
+from engine.outcomes import Accepted, Deferred, Dropped, Retry
+from engine.ports import FOREVER_MS, Batch, Receipt, Refusals
 from engine.terms import Terms
 from tests.builders import a_claimed, a_portfolio, a_row, a_sender, a_source
 from tests.front_desk import a_template
@@ -67,6 +67,7 @@ PROMISED = {
 # Beyond the promise, for the alerts: they may change with a line in the CHANGELOG.
 BESIDE = {
     "penstock_sender_portfolio": ("gauge", {"sender", "portfolio"}),
+    "penstock_breaker_deferrals": ("counter", {"sender"}),
     "penstock_gates_closed": ("counter", {"gate"}),
     "penstock_lost_jobs": ("counter", set[str]()),
     "penstock_draining": ("gauge", set[str]()),
@@ -114,6 +115,7 @@ async def a_busy_process() -> Metrics:
     ends: list[Journey] = [
         (job, Accepted("wamid"), NOW_MS * 1_000, 40_000),
         (job, Retry(131000, NOW_MS, "x"), NOW_MS * 1_000, 40_000),
+        (job, Deferred(Gate.SENDER, 0, NOW_MS + 5_000, "breaker"), NOW_MS * 1_000, 40_000),
     ]
     receipt = Receipt(None, 0, RecipientKey(b"8 bytes."), DeliveryStatus.SENT, NOW_MS - 700)
     counted(JobsEnqueued(PORTFOLIO, LANE, 1, 0, 0))
@@ -149,10 +151,22 @@ async def test_codes_above_the_cap_share_a_label(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(metrics_room, "CODES_MAX", 2)
     counted = await a_busy_process()
     ends: list[Journey] = [
-        (a_claimed(lane=LANE), Retry(code, NOW_MS, "x"), 1_000, 1) for code in range(5)
+        (a_claimed(lane=LANE), Retry(code, NOW_MS, "x"), 1_000, 1) for code in range(1, 6)
     ]
     counted(JobsSettled(PORTFOLIO, ends, [], 1))
-    assert counted.errors == {("shop", "131000"): 1, ("shop", "0"): 1, ("shop", "other"): 4}
+    assert counted.errors == {("shop", "131000"): 1, ("shop", "1"): 1, ("shop", "other"): 4}
+
+
+async def test_only_what_meta_said_is_an_error_of_its() -> None:
+    counted = await a_busy_process()
+    assert counted.errors == {("shop", "131000"): 1}  # the breaker's deferral has no number
+    ends: list[Journey] = [
+        (a_claimed(lane=LANE), Dropped(0, "our own"), 1_000, 1),
+        (a_claimed(lane=LANE), Deferred(Gate.SENDER, 0, FOREVER_MS, "token"), 1_000, 1),
+    ]
+    counted(JobsSettled(PORTFOLIO, ends, [], 1))
+    assert counted.errors == {("shop", "131000"): 1, ("shop", "0"): 1}
+    assert counted.unanswered == {("shop",): 1}
 
 
 async def test_a_source_of_a_kind_we_do_not_know_is_another() -> None:

@@ -1,8 +1,6 @@
 """What stands in the ledger is shown once per label, bounded, and the same by every process."""
 
 import asyncio
-import os
-import shutil
 import subprocess
 from math import ceil
 
@@ -31,10 +29,9 @@ from engine.model import (
 from engine.outcomes import Accepted, InDoubt
 from engine.ports import Ask, Batch, Claimed, Refusals
 from engine.terms import Terms
-from tests.architecture.source_tree import ROOT
 from tests.builders import a_portfolio, a_row, a_sender, a_source
 from tests.front_desk import a_template
-from tests.redis_servers import in_ci
+from tests.prometheus_tools import require_tool
 
 NOW_MS = 1_780_000_000_000
 PORTFOLIO, WABA = PortfolioId("p1"), WabaId("W")
@@ -280,26 +277,8 @@ async def test_pieces_make_one_family_in_both_formats() -> None:
     assert families == {family.name for family in text_string_to_metric_families(text.decode())}
 
 
-@pytest.fixture
-def tool() -> str:
-    """Prometheus's own judge; .ci/run brings it, or says that it cannot."""
-    found = shutil.which("promtool")
-    if found is None:
-        why = "no promtool on PATH: `apt-get install prometheus`, or unpack it as .ci/run does"
-        if in_ci() and "PENSTOCK_TEST_WITHOUT_PROMTOOL" not in os.environ:
-            pytest.fail(f"{why}; PENSTOCK_CI=1")
-        pytest.skip(why)
-    return found
-
-
-async def test_promtool_finds_no_fault_with_the_rules(tool: str) -> None:
-    rules = ROOT / "deploy/prometheus/penstock.rules.yml"
-    command = [tool, "check", "rules", str(rules)]
-    checked = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-
-
-async def test_promtool_finds_no_fault_with_a_scrape(tool: str) -> None:
+async def test_promtool_finds_no_fault_with_a_scrape() -> None:
+    tool = require_tool("promtool")
     body, _ = await (await busy(3)).render("text/plain")
     checked = await asyncio.to_thread(
         subprocess.run, [tool, "check", "metrics"], input=body, capture_output=True, check=False
