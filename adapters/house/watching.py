@@ -50,7 +50,8 @@ def watch_process(
 ) -> None:
     """Have the metrics tell of this process too."""
 
-    def calls() -> dict[str, int]:
-        return {"kept": webhook.kept, **webhook.refused}
+    def calls() -> dict[tuple[str, ...], int]:
+        results = {"kept": webhook.kept, **webhook.refused}
+        return {("all", result): times for result, times in results.items()}
 
     metrics.process = Process(calls, lambda: recollection.lost, is_draining)

@@ -6,7 +6,7 @@ deployment, the same in every process: a query takes their `max`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -68,7 +68,7 @@ Shelf = tuple[str, str, Spread, Spread]  # sender, category, seconds of sends an
 class Process:
     """What this process knows of itself, counted elsewhere."""
 
-    webhooks: Callable[[], dict[str, int]] = dict
+    webhooks: Callable[[], Mapping[Values, int]] = dict  # by field and by what became of them
     lost: Callable[[], int] = int  # jobs that a recovery of the ledger could not find
     is_draining: Callable[[], bool] = bool
 
@@ -265,9 +265,7 @@ class Metrics:
         yield Table("penstock_provider_errors", text, ("sender", "code"), self.errors)
         yield Table("penstock_retries", "Writes repeated.", ("sender", "reason"), self.retries)
         text = "Webhook calls, by what became of them."
-        kept = self.process.webhooks()
-        calls: dict[Values, float] = {("all", result): n for result, n in kept.items()}
-        yield Table("penstock_webhooks", text, ("field", "result"), calls)
+        yield Table("penstock_webhooks", text, ("field", "result"), self.process.webhooks())
         text = "Sends put off because nothing that their sender wrote was answered."
         yield Table("penstock_breaker_deferrals", text, SENDER, self.unanswered)
         text = "Gates that an answer of Meta closed."

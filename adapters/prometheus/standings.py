@@ -26,8 +26,17 @@ TEMPLATES_MAX: Final = 2_000  # templates with a gauge of their own
 AT_ONCE: Final = 100  # senders or templates looked at before whoever waits goes on
 
 CountWorkers = Callable[[], Awaitable[int]]
+WordOf = Callable[[SenderId, str], str]  # Meta's word on a sender's `quality` or `status`, or ""
 CountDead = Callable[[PortfolioId, Sequence[SenderId]], Awaitable[Mapping[SenderId, int]]]
 Gauge = dict[Values, float]
+QUALITY: Final = {"GREEN": 3, "YELLOW": 2, "RED": 1}
+STATUSES: Final = frozenset(  # what Meta may call a number; any other word is `other`
+    {
+        *("CONNECTED", "PENDING", "OFFLINE", "FLAGGED", "RESTRICTED", "RATE_LIMITED"),
+        *("BANNED", "DISCONNECTED", "MIGRATED", "DELETED", "UNVERIFIED", "UNKNOWN"),
+    }
+)
+"""https://developers.facebook.com/docs/graph-api/reference/whats-app-business-account-to-number-current-status/"""
 
 
 class Server(Protocol):
@@ -63,6 +72,7 @@ class Outside:
     read_servers: Callable[[], Awaitable[Sequence[Server]]] | None = None
     latency_s: Callable[[], float] = float  # of a Graph call, as this process measured it
     concurrency: int = 512  # of one worker
+    word_of: WordOf | None = None
 
 
 class Standings:
@@ -161,7 +171,29 @@ class Standings:
         return [
             Table("penstock_throughput", "Messages a second Meta grants.", ("sender",), granted),
             _portfolios_of(homes),
+            *await self._of_meta(),
             Table("penstock_template_sendable", text, three, sendable),
+        ]
+
+    async def _of_meta(self) -> list[Table]:
+        """Return what Meta last said of the numbers; of those that share a label, the worst."""
+        word_of = self._outside.word_of
+        if word_of is None:
+            return []
+        qualities: Gauge = {}
+        statuses: Gauge = {}
+        for place, sender in enumerate(list(self._directory.senders)):
+            label = self._labels(sender)
+            quality = QUALITY.get(word_of(sender, "quality"), 0)
+            qualities[(label,)] = min(qualities.get((label,), quality), quality)
+            status = word_of(sender, "status") or "UNKNOWN"
+            _add(statuses, (label, status if status in STATUSES else OTHER), 1)
+            await _breathe(place)
+        text = "Meta's rating of the number: 3 green, 2 yellow, 1 red, 0 unknown."
+        two = "Numbers with this label that Meta calls so."
+        return [
+            Table("penstock_sender_quality", text, ("sender",), qualities),
+            Table("penstock_sender_status", two, ("sender", "status"), statuses),
         ]
 
 

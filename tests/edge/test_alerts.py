@@ -17,8 +17,6 @@ RULES, CASES = PROMETHEUS / "penstock.rules.yml", PROMETHEUS / "penstock.rules.t
 RUNBOOK = "docs/runbook.md"
 PARAGRAPH = re.compile(r"^### (Penstock\w+)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 QUESTIONS = ("**Means.**", "**Look.**", "**Do.**")
-# The metrics of senders' quality are read from Meta's news, and not in every version.
-FROM_META = {"penstock_sender_quality", "penstock_sender_status"}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -73,7 +71,7 @@ def test_rules_speak_only_of_metrics_that_are_there() -> None:
             kind, [""]
         )
     }
-    assert named <= known | FROM_META
+    assert named <= known
     assert len(named) > 15
 
 

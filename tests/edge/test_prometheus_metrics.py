@@ -37,7 +37,12 @@ def metrics() -> Metrics:
     directory.portfolios["p1"] = Portfolio(PORTFOLIO, 250, number=1)
     directory.templates[a_template().key] = a_template()
     ledger = MemoryLedger(Terms(), lambda: NOW_MS)
-    return Metrics(directory, ledger, lambda: NOW_MS, Process(lambda: {"kept": 3, "signature": 1}))
+    return Metrics(
+        directory,
+        ledger,
+        lambda: NOW_MS,
+        Process(lambda: {("all", "kept"): 3, ("all", "signature"): 1}),
+    )
 
 
 def a_job(number: int = 1) -> Claimed:

@@ -38,6 +38,8 @@ NOW_MS = 1_780_000_000_000
 PORTFOLIO, SENDER, WABA = PortfolioId("p1"), SenderId("106540352242922"), WabaId("w1")
 LANE = Lane("direct:api", SENDER, "", Priority.MARKETING)
 
+WORDS = {"quality": "YELLOW", "status": "CONNECTED"}
+
 # name -> kind and labels; a counter's name is told without `_total`, as the format does.
 PROMISED = {
     "penstock_jobs_enqueued": ("counter", {"sender", "source_kind", "result"}),
@@ -58,6 +60,8 @@ PROMISED = {
     "penstock_in_doubt": ("gauge", {"sender"}),
     "penstock_dead_letters": ("gauge", {"sender"}),
     "penstock_template_sendable": ("gauge", {"waba", "template", "language"}),
+    "penstock_sender_quality": ("gauge", {"sender"}),
+    "penstock_sender_status": ("gauge", {"sender", "status"}),
     "penstock_webhooks": ("counter", {"field", "result"}),
     "penstock_webhook_lag_seconds": ("histogram", set[str]()),
     "penstock_workers": ("gauge", set[str]()),
@@ -109,8 +113,9 @@ async def a_busy_process() -> Metrics:
     async def servers() -> list[Server]:
         return [AServer()]
 
-    process = Process(lambda: {"kept": 1}, lambda: 3, lambda: True)
-    counted = Metrics(directory, ledger, lambda: NOW_MS, process, Outside(workers, dead, servers))
+    process = Process(lambda: {("messages", "kept"): 1}, lambda: 3, lambda: True)
+    outside = Outside(workers, dead, servers, word_of=lambda _, aspect: WORDS[aspect])
+    counted = Metrics(directory, ledger, lambda: NOW_MS, process, outside)
     job = a_claimed(NOW_MS, lane=LANE)
     ends: list[Journey] = [
         (job, Accepted("wamid"), NOW_MS * 1_000, 40_000),
@@ -145,6 +150,19 @@ async def test_a_unit_is_the_last_word_and_no_value_is_a_phone_number() -> None:
     assert b"15550100" not in body
     for name, (kind, _) in (PROMISED | BESIDE).items():
         assert kind != "histogram" or name.endswith("_seconds")
+
+
+async def test_what_meta_calls_a_number_is_shown_and_unknown_words_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body, _ = await (await a_busy_process()).render("text/plain")
+    assert b'penstock_sender_quality{sender="shop"} 2.0' in body
+    assert b'penstock_sender_status{sender="shop",status="CONNECTED"} 1.0' in body
+    monkeypatch.setitem(WORDS, "quality", "PURPLE")
+    monkeypatch.setitem(WORDS, "status", "WHATEVER")
+    body, _ = await (await a_busy_process()).render("text/plain")
+    assert b'penstock_sender_quality{sender="shop"} 0.0' in body
+    assert b'penstock_sender_status{sender="shop",status="other"} 1.0' in body
 
 
 async def test_codes_above_the_cap_share_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
