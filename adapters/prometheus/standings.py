@@ -182,7 +182,7 @@ class Standings:
             return []
         qualities: Gauge = {}
         statuses: Gauge = {}
-        for place, sender in enumerate(list(self._directory.senders)):
+        for place, sender in enumerate([each.id for each in self._directory.senders.values()]):
             label = self._labels(sender)
             quality = QUALITY.get(word_of(sender, "quality"), 0)
             qualities[(label,)] = min(qualities.get((label,), quality), quality)

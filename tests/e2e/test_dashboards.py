@@ -75,7 +75,7 @@ def test_there_are_boards() -> None:
     assert [path.stem for path in BOARDS] == ["penstock-fleet", "penstock-portfolio"]
 
 
-async def until_all_have_data(prometheus: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
+async def until_all_have_numbers(prometheus: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
     """Ask each expression until it has a number; return those that never had one."""
     missing = dict(wanted)
     try:
@@ -94,7 +94,7 @@ async def until_all_have_data(prometheus: Prometheus, wanted: dict[str, str]) ->
 @pytest.mark.slow
 @pytest.mark.timeout(150)
 @pytest.mark.usefixtures("redis_client")
-async def test_every_expression_has_data(server_url: str, tmp_path: Path) -> None:
+async def test_every_expression_has_numbers(server_url: str, tmp_path: Path) -> None:
     wanted = {text: title for path in BOARDS for text, title in expressions(path).items()}
     assert len(wanted) > 40
     async with a_whole_house(server_url, tmp_path, a_world(faults=FAULTS)) as whole:
@@ -102,7 +102,7 @@ async def test_every_expression_has_data(server_url: str, tmp_path: Path) -> Non
         async with a_prometheus(tmp_path, [target], RULES) as prometheus:
             await whole.upload("c1", rows(3_000))
             await whole.call("POST", "/v1/campaigns/c1/start")
-            assert await until_all_have_data(prometheus, wanted) == {}
+            assert await until_all_have_numbers(prometheus, wanted) == {}
             for path in BOARDS:
                 for each in board(path)["annotations"]["list"]:
                     assert isinstance(await prometheus.query(each["expr"]), list)
