@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,12 +18,14 @@ from typing import Any
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from adapters.clock import Clock
 from adapters.demo.play import demo
 from adapters.demo.stage import DemoError
 from adapters.house.api_side import open_api
+from adapters.house.doctor import Finding, State, examine
 from adapters.house.shared import open_house
 from adapters.house.worker_side import open_worker, tune_collector
 from adapters.logs import configure_logs
@@ -84,6 +87,37 @@ def show_settings(*, as_json: bool) -> None:
     Console().print(table)
     for warning in settings_warnings(settings):
         errors.print(f"[yellow]warning[/yellow]: {warning}")
+
+
+def play_doctor(*, as_json: bool) -> bool:
+    """Look at everything an operator can get wrong; return whether nothing fails."""
+    try:
+        settings = load_settings()
+        with ledger_server(settings) as url, asyncio.Runner() as runner:
+            findings = runner.run(examine(settings, url))
+    except SettingsError as error:
+        findings = [
+            Finding("settings", State.FAIL, problem, "Correct it; `penstock config` shows all.")
+            for problem in error.problems
+        ]
+    except EmbeddedServerError as error:
+        findings = [Finding("redis", State.FAIL, str(error), "Set PENSTOCK_REDIS_URL.")]
+    if as_json:
+        typer.echo(json.dumps({"findings": [asdict(each) for each in findings]}))
+    else:
+        _print_findings(findings)
+    return all(each.state is not State.FAIL for each in findings)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    colours = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
+    console = Console(highlight=False, soft_wrap=True)
+    for each in findings:
+        colour = colours[each.state]
+        mark = f"[{colour}]{each.state.value:4}[/{colour}]"
+        console.print(f"{mark} [bold]{escape(each.subject)}[/bold]: {escape(each.found)}")
+        if each.remedy:
+            console.print(f"     → {escape(each.remedy)}")
 
 
 def start_sandbox(scenario: Path, port: int, seed: int) -> None:

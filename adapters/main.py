@@ -63,6 +63,15 @@ def config(as_json: Json = False) -> None:  # noqa: FBT002 (typer's options)
     live.show_settings(as_json=as_json)
 
 
+@app.command("doctor")
+def doctor(as_json: Json = False) -> None:  # noqa: FBT002
+    """Look at Redis, clock, tokens and webhooks, and say how to mend what is wrong."""
+    from adapters import live
+
+    if not live.play_doctor(as_json=as_json):
+        raise typer.Exit(FAILED)
+
+
 @app.command("sandbox")
 def sandbox(
     scenario: Annotated[Path, typer.Option(help="A world as JSON or TOML.", exists=True)],
