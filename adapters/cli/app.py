@@ -9,6 +9,7 @@ import typer
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.messages import template_message
+from adapters.cli.verify import verify_log
 from adapters.cli.why import why
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -29,6 +30,7 @@ app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
 app.command("why")(why)
+app.command("verify-log")(verify_log)
 
 
 @portfolio.command("add")

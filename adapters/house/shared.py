@@ -347,8 +347,11 @@ def _exporting(house: House, reader: str) -> Callable[[], Awaitable[None]]:
 
     async def export() -> None:
         await asyncio.sleep(EXPORT_EVERY_S)
-        for portfolio in list(house.registry.directory.portfolios.values()):
-            await outcome_log.export(portfolio.id, house.clock.now_ms())
+        for each in list(house.registry.directory.portfolios.values()):
+            now_ms = house.clock.now_ms()
+            limit, scope = each.messaging_limit, each.quota_scope
+            await outcome_log.note_limit(each.id, limit, scope, settings.window_seconds, now_ms)
+            await outcome_log.export(each.id, now_ms)
 
     return export
 
