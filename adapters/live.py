@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -27,6 +26,7 @@ from adapters.demo.stage import DemoError
 from adapters.house.api_side import open_api
 from adapters.house.doctor import Finding, State, examine
 from adapters.house.shared import open_house
+from adapters.house.supervisor import Supervisor
 from adapters.house.worker_side import open_worker, tune_collector
 from adapters.logs import configure_logs
 from adapters.redis.connect import RedisAddressError
@@ -60,16 +60,19 @@ def start(flags: Flags, *, has_api: bool, has_worker: bool) -> None:
 
 
 def start_workers(flags: Flags, processes: int) -> None:
-    """Run workers side by side, each in a process of its own."""
+    """Run workers side by side, each in a process of its own; who dies is started again."""
     with plainly():
         settings = load_settings(flags)
+        configure_logs(settings.log)
         host, port = settings.metrics_address
+        host = f"[{host}]" if ":" in host else host
         program = [sys.executable, "-m", "adapters.main", "worker", "--metrics-listen"]
+        commands = [[*program, f"{host}:{port + place}"] for place in range(processes)]
         with ledger_server(settings) as url:
-            supervise(
-                [[*program, f"{host}:{port + place}"] for place in range(processes)],
-                os.environ | {"PENSTOCK_REDIS_URL": url},  # not an argument: it may hold a password
-            )
+            # The address is not an argument: it may hold a password.
+            supervisor = Supervisor(commands, os.environ | {"PENSTOCK_REDIS_URL": url})
+            if not asyncio.run(supervisor.run()):
+                raise typer.Exit(FAILED)
 
 
 def show_settings(*, as_json: bool) -> None:
@@ -164,24 +167,6 @@ def run_loop(program: Coroutine[Any, Any, None]) -> None:
     """Run a program on the fastest loop there is."""
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         runner.run(program)
-
-
-def supervise(commands: list[list[str]], environment: dict[str, str]) -> None:
-    """Run programs side by side; pass signals on, and end with all of them when one ends."""
-    children: list[subprocess.Popen[bytes]] = []
-
-    def pass_on(number: int, _frame: object = None) -> None:
-        for child in children:
-            child.send_signal(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, pass_on)
-    children += [subprocess.Popen(command, env=environment) for command in commands]  # noqa: S603 (our own)
-    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # the first; Popen still learns how it ended
-    pass_on(signal.SIGTERM)
-    codes = [child.wait() for child in children]
-    if any(codes):
-        raise typer.Exit(FAILED)
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -45,7 +45,7 @@ def worker(
     metrics_listen: Annotated[str | None, typer.Option(help="Of the first; the others +1.")] = None,
     redis_url: RedisUrl = None,
 ) -> None:
-    """Run workers; the API is elsewhere."""
+    """Run workers; the API is elsewhere. With several, one process starts anew whoever dies."""
     from adapters import live
 
     flags = {"metrics_listen": metrics_listen, "redis_url": redis_url}

@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -269,10 +270,12 @@ def secret_key(settings: Settings) -> str:
         return settings.secret_key.reveal()
     path = settings.data_dir / "secret.key"
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # made at an earlier start
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    if not path.exists():
+        with tempfile.NamedTemporaryFile(dir=settings.data_dir, mode="w") as file:  # 0600
             file.write(secrets.token_urlsafe(32))
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.link(file.name, path)  # whole, or not at all
     return path.read_text(encoding="ascii")
 
 
