@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.cli.aftermath import dead, doubt
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.messages import template_message
@@ -29,6 +30,8 @@ app.add_typer(sender, name="sender")
 app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
+app.add_typer(dead, name="dead")
+app.add_typer(doubt, name="doubt")
 app.command("why")(why)
 app.command("verify-log")(verify_log)
 

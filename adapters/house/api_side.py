@@ -8,15 +8,17 @@ from http import HTTPStatus
 
 import msgspec
 
+from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
-from adapters.house.shared import House, listen, terms_of
+from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.waking import Evidence
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
+from adapters.redis.doubts import Doubts
 from engine.campaigns import Campaigns
 from engine.directory import Template
 from engine.errors import EngineError
@@ -57,11 +59,26 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     )
     house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients)
     house.keep("fold", house.folding.fold_next)
-    await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)
+    routes = [*house.webhook.routes(), *_aftermath(house, front).routes()]
+    await listen(house, build_app(front, routes), settings.listen_address)
     try:
         yield
     finally:
         await session.close()
+
+
+def _aftermath(house: House, front: Front) -> Aftermath:
+    def audit(event: str, who: str, done: dict[str, object]) -> None:
+        log.info(event, key=who, **done)
+
+    return Aftermath(
+        front,
+        house.dead_letters,
+        Doubts(house.client),
+        house.recollection.settle,
+        title_of=lambda code: verdict(code).title,
+        audit=audit,
+    )
 
 
 def _folder(house: House) -> ReceiptFolder:

@@ -23,10 +23,14 @@ configure_logs("json")
 commands, patience = json.loads(sys.argv[1]), Patience(**json.loads(sys.argv[2]))
 sys.exit(0 if asyncio.run(Supervisor(commands, os.environ, patience).run()) else 1)
 """
-WAITS = "import signal, sys; signal.signal(15, lambda *_: sys.exit(0)); print('up', flush=True)\n"
-WAITS += "while True: signal.pause()"
-DEAF = "import signal; signal.signal(15, signal.SIG_IGN); print('up', flush=True)\n"
-DEAF += "while True: signal.pause()"
+WAITS = """
+import signal, sys
+signal.signal(15, lambda *_: sys.exit(0))
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+DEAF = WAITS.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN")
 FAILS = "raise SystemExit(3)"
 Line = dict[str, Any]
 
