@@ -1,5 +1,6 @@
 """The names, kinds and labels that dashboards and alerts hold on to: each of them, and no other."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -31,6 +32,7 @@ from engine.model import (
 from engine.outcomes import Accepted, Deferred, Dropped, Retry
 from engine.ports import FOREVER_MS, Batch, Receipt, Refusals
 from engine.terms import Terms
+from tests.architecture.source_tree import ROOT
 from tests.builders import a_claimed, a_portfolio, a_row, a_sender, a_source
 from tests.front_desk import a_template
 
@@ -192,3 +194,26 @@ async def test_a_source_of_a_kind_we_do_not_know_is_another() -> None:
     lane = Lane("weird-493:x", SENDER, "", Priority.MARKETING)
     counted(JobsEnqueued(PORTFOLIO, lane, 1, 0, 0))
     assert counted.enqueued[("shop", "other", "accepted")] == 1
+
+
+def told_in_the_readme() -> dict[str, set[str]]:
+    """Return the metrics of the README's table with their labels; `_used` follows its sibling."""
+    told: dict[str, set[str]] = {}
+    sibling, labels = "", set[str]()
+    for span in re.findall(r"`(_?[a-z_{},]+)`", (ROOT / "README.md").read_text()):
+        name, brace, inner = span.partition("{")
+        if name.startswith("penstock_"):
+            sibling = "_".join(name.split("_")[:2])
+            labels = set(inner.rstrip("}").split(",")) if brace else set[str]()
+        elif name.startswith("_") and sibling:
+            name = sibling + name
+        else:
+            continue
+        told[name.removesuffix("_total")] = labels
+    return told
+
+
+def test_the_readme_tells_of_each_of_them_and_of_its_labels() -> None:
+    told = told_in_the_readme()
+    for name, (_, labels) in (PROMISED | BESIDE).items():
+        assert told.get(name) == labels, name
