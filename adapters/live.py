@@ -184,7 +184,8 @@ async def _live(settings: Settings, url: str, *, has_api: bool, has_worker: bool
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_house(settings, url))
+        # A worker's words go to a log, where a key has no business.
+        house = await stack.enter_async_context(open_house(settings, url, makes_key=has_api))
         if house.made_key:
             _show_key(house.made_key)
         if has_api:

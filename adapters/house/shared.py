@@ -189,8 +189,10 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House]:
-    """Build what both sides share; close it at the end."""
+async def open_house(
+    settings: Settings, redis_url: str, *, makes_key: bool = True
+) -> AsyncGenerator[House]:
+    """Build what both sides share; close it at the end. `makes_key`: the first one, if need be."""
     reader = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(3)}"
     client = connect(redis_url)
     blocking = [connect_blocking(redis_url, block_ms=HINT_BLOCK_MS) for _ in range(2)]
@@ -228,7 +230,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
         watch_process(house.metrics, house.webhook, house.recollection, house.drains)
         ledger.wake = house.wake
         registry.changed = house.registry_changed
-        house.made_key = await _bootstrap(house)
+        house.made_key = await _bootstrap(house) if makes_key else ""
         _keep_up(house, reader)
         try:
             yield house

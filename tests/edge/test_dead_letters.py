@@ -59,6 +59,15 @@ async def test_what_was_dropped_is_a_dead_letter(redis_client: Redis, tmp_path: 
     assert letter.failed_at_ms == NOW_MS
 
 
+async def test_many_senders_are_asked_about_some_at_a_time(redis_client: Redis) -> None:
+    letters = DeadLetters(redis_client, lambda: NOW_MS, keep_ms=DAY_MS)
+    senders = [SenderId(str(number)) for number in range(120)]
+    await redis_client.zadd(f"ps:{{{P}}}:dead:119", {"1.1": NOW_MS, "1.2": NOW_MS})
+    counts = await letters.count(P, senders)
+    assert list(counts) == senders
+    assert (counts[senders[119]], sum(counts.values())) == (2, 2)
+
+
 async def test_a_last_try_that_failed_is_one_too(redis_client: Redis, tmp_path: Path) -> None:
     """The log calls it a retry: only the job's end tells that there will be none."""
     jobs = await some_ends(redis_client, attempts_max=1)
