@@ -14,9 +14,11 @@ from adapters.api.job_ids import JobIds
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from engine.campaigns import Campaigns
-from engine.directory import ApiKey, Role, Template
+from engine.directory import ApiKey, Role, Sender, Template
 from engine.events import Event
+from engine.facts import Fact
 from engine.intake import SendJobs
+from engine.keeper import Keeper
 from engine.model import Category, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
 from engine.terms import Terms
@@ -39,6 +41,7 @@ class Desk:
     events: list[Event] = field(default_factory=list)
     now_ms: int = NOW_MS
     metas_templates: list[Template] = field(default_factory=list)
+    metas_facts: list[Fact] = field(default_factory=list)
     objections: list[str] = field(default_factory=list)
 
     async def call(
@@ -102,6 +105,10 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     async def fetch_templates(_waba: WabaId) -> Sequence[Template]:
         return desk.metas_templates
 
+    async def refresh_sender(_sender: Sender) -> None:
+        for fact in desk.metas_facts:
+            await desk.front.keeper.tell(fact)
+
     async def render(_accept: str) -> tuple[bytes, str]:
         return b"# metrics", "text/plain"
 
@@ -114,12 +121,14 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     front = Front(
         registry=registry,
         ledger=ledger,
+        keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
         intake=SendJobs(ledger, registry.directory, recipients, events.append),
         campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
         job_ids=JobIds(SECRET),
         now_ms=now_ms,
         window_ms=86_400_000,
         fetch_templates=fetch_templates,
+        refresh_sender=refresh_sender,
         operations=Operations(render, objections),
     )
     await registry.put(ApiKey("bootstrap", "bootstrap", Role.ADMIN, hash_of(ADMIN)))

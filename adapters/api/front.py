@@ -20,14 +20,17 @@ from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Registry, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
+from engine.keeper import Keeper
 from engine.model import NowMs, PortfolioId, WabaId
 from engine.ports import Catalog
+from engine.profiles import TODAY, Rules
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
 RANKS = {Role.READ: 0, Role.SEND: 1, Role.ADMIN: 2}
 _KEY = re.compile(r"psk_([0-9a-f]{8})_[A-Za-z0-9_\-]{20,}")
 
+RefreshSender = Callable[[Sender], Awaitable[None]]  # has Meta asked; a Problem when it is mute
 FetchTemplates = Callable[[WabaId], Awaitable[Sequence[Template]]]
 
 
@@ -49,13 +52,16 @@ class Front:
 
     registry: Registry
     ledger: Ledgers
+    keeper: Keeper
     intake: SendJobs
     campaigns: Campaigns
     job_ids: JobIds
     now_ms: NowMs
     window_ms: int
     fetch_templates: FetchTemplates
+    refresh_sender: RefreshSender
     operations: Operations
+    rules: Rules = TODAY
 
     def sender(self, name: str) -> Sender:
         """Return a sender; UnknownNameError when there is none."""

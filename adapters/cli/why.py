@@ -85,6 +85,14 @@ def _of_campaign(caller: Caller, campaign: dict[str, Any]) -> list[ClosedGate]:
     if "quota" in waiting:
         quota = caller.call("GET", "v1", "portfolios", campaign["portfolio_id"], "quota")
     gates = [_gate(gate, jobs, quota) for gate, jobs in sorted(waiting.items())]
+    closed: list[ClosedGate] = []
+    if waiting.keys() & {"sender", "account"}:
+        senders = caller.call("GET", "v1", "senders")["senders"]
+        for sender in senders:
+            if sender["id"] in campaign["senders"]:
+                closed += _closed(sender, waiting)
+    told = {each.gate for each in closed}
+    gates = [gate for gate in gates if gate.gate not in told] + closed
     for gate in gates:
         if gate.gate == "source":
             gate.detail = f"the campaign is {campaign['state']}"
@@ -98,12 +106,28 @@ def _of_sender(_caller: Caller, sender: dict[str, Any]) -> list[ClosedGate]:
         for gate, jobs in states.get("waiting", {}).items():
             waiting[gate] = waiting.get(gate, 0) + jobs
     gates = [_gate(gate, jobs, sender["quota"]) for gate, jobs in sorted(waiting.items())]
-    granted, rate = sender["throughput"], sender["rate_limit"]
+    closed = _closed(sender, waiting)
+    told = {each.gate for each in closed}
+    gates = [gate for gate in gates if gate.gate not in told] + closed
+    granted, rate, share = sender["throughput"], sender["rate_limit"], sender["quality_share"]
     if rate is not None and 0 < rate < granted:
         detail = f"Meta said too fast: {rate} of {granted} messages a second until it recovers"
+        if rate == max(1, int(granted * share)):
+            detail = f"its quality is {sender['quality']}: {rate} of {granted} messages a second"
         gates = [gate for gate in gates if gate.gate != "rate"]
         gates.append(ClosedGate("rate", waiting.get("rate", 0), rate, granted, detail=detail))
     return gates
+
+
+def _closed(sender: dict[str, Any], waiting: dict[str, int]) -> list[ClosedGate]:
+    """Return what closes a sender or its account, whether or not jobs wait for it yet."""
+    return [
+        ClosedGate(
+            *(each["gate"], waiting.get(each["gate"], 0), None, None, each["until"]),
+            f"{sender['id']}: {each['detail']}",
+        )
+        for each in sender["closed_by"]
+    ]
 
 
 def _gate(gate: str, jobs: int, quota: dict[str, Any]) -> ClosedGate:

@@ -14,16 +14,20 @@ from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.waking import Evidence
+from adapters.house.world import Asking
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
+from adapters.meta.preferring import Preferring
 from adapters.redis.doubts import Doubts
+from adapters.redis.preferences import RedisPreferences
 from engine.campaigns import Campaigns
-from engine.directory import Template
-from engine.errors import EngineError
+from engine.directory import Sender, Template
+from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
 from engine.model import Category, PortfolioId, WabaId
+from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 
 
@@ -38,9 +42,11 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         graph_version=settings.graph_version,
         now_ms=house.clock.now_ms,
     )
+    asking = Asking(registry, house.keeper, management)
     front = Front(
         registry=registry,
         ledger=ledger,
+        keeper=house.keeper,
         intake=SendJobs(house.recollection, registry.directory, house.recipients, house.emit),
         campaigns=Campaigns(
             registry,
@@ -55,10 +61,18 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         now_ms=house.clock.now_ms,
         window_ms=settings.window_ms,
         fetch_templates=lambda waba: _fetch_templates(house, management, waba),
+        refresh_sender=lambda sender: _refresh_sender(asking, sender),
         operations=Operations(house.metrics.render, house.objections),
+        rules=RULES[settings.rules],
     )
-    house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients)
+    house.folding = Folding(
+        *(house.inbox, _folder(house), ledger, registry),
+        Preferring(RedisPreferences(house.client), ledger, house.recipients),
+        *(house.keeper, asking.soon),
+    )
+    await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
+    house.keep("ask", asking.ask_next)
     routes = [*house.webhook.routes(), *_aftermath(house, front).routes()]
     await listen(house, build_app(front, routes), settings.listen_address)
     try:
@@ -96,6 +110,15 @@ def _folder(house: House) -> ReceiptFolder:
         undelivered=lambda code: verdict(code).undelivered,
         emit=house.emit,
     )
+
+
+async def _refresh_sender(asking: Asking, sender: Sender) -> None:
+    try:
+        await asking.refresh(sender)
+    except LedgerError:
+        raise
+    except EngineError as error:
+        raise Problem(HTTPStatus.BAD_GATEWAY, f"Meta: {error}", code="meta") from error
 
 
 async def _fetch_templates(

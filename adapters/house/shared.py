@@ -16,12 +16,14 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
+from adapters.house.first_key import ensure_key
+from adapters.house.listening import listening
 from adapters.house.meeting import meet, time_of
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
+from adapters.house.world import Closings, build_keeper, counted, tell_changed
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics
@@ -33,10 +35,11 @@ from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
-from engine.directory import ApiKey, Campaign, Role
+from engine.directory import Campaign
 from engine.errors import EngineError
 from engine.events import (
     Event,
+    FactChanged,
     GateClosed,
     JobBroke,
     JobsClaimed,
@@ -46,6 +49,7 @@ from engine.events import (
     PoolDrained,
     SettlementGivenUp,
 )
+from engine.keeper import Keeper
 from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
@@ -85,6 +89,8 @@ class House:
     attendance: Attendance
     webhook: Webhook
     dead_letters: DeadLetters
+    keeper: Keeper = field(init=False)
+    closings: Closings = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -97,6 +103,12 @@ class House:
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     runners: list[web.AppRunner] = field(default_factory=list[web.AppRunner])
 
+    def __post_init__(self) -> None:
+        self.keeper = build_keeper(
+            self.settings, self.registry, self.ledger, self.emit, self.clock.now_ms
+        )
+        self.closings = Closings(self.registry, self.keeper)
+
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
         self.metrics(event)
@@ -107,6 +119,9 @@ class House:
                 self._tell_refused(event)
             case GateClosed():
                 log.warning("gate_closed", gate=event.gate.value, key=event.key)
+                self.closings.add(event)
+            case FactChanged():
+                tell_changed(event)
             case LedgerFailed():
                 kind = type(event.error).__name__
                 log.warning("ledger_failed", call=event.call, error=kind, wait_ms=event.wait_ms)
@@ -227,10 +242,9 @@ async def open_house(
             webhook=webhook,
             dead_letters=dead_letters,
         )
-        watch_process(house.metrics, house.webhook, house.recollection, house.drains)
-        ledger.wake = house.wake
-        registry.changed = house.registry_changed
-        house.made_key = await _bootstrap(house) if makes_key else ""
+        _tie(house)
+        if makes_key:
+            house.made_key = await ensure_key(registry, settings.api_key, clock.now_ms())
         _keep_up(house, reader)
         try:
             yield house
@@ -241,10 +255,25 @@ async def open_house(
             await disconnect(each)
 
 
+def _tie(house: House) -> None:
+    """Have the parts tell each other what concerns them."""
+    house.ledger.wake = house.wake
+    house.registry.changed = house.registry_changed
+
+    def webhooks() -> dict[tuple[str, ...], int]:
+        return counted(house.webhook, house.folding)
+
+    watch_process(house.metrics, webhooks, house.recollection, house.drains)
+
+
 def _keep_up(house: House, reader: str) -> None:
-    """Do what has to be done again and again, until the house is closed."""
+    """Begin all that goes on as long as the house is open."""
     house.keep("refresh", _refreshing(house))
     house.keep("hints", lambda: _tell_hints(house))
+    house.keep("closings", house.closings.note_next)
+    longest_ms = house.settings.silence_ms
+    heard_at_ms, now_ms = house.inbox.heard_at_ms, house.clock.now_ms
+    house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))
     house.keep("look", lambda: _look(house, reader))
     house.keep("export", _exporting(house, reader))
 
@@ -293,21 +322,6 @@ async def listen(house: House, app: web.Application, address: tuple[str, int]) -
     await runner.setup()
     house.runners.append(runner)
     await web.TCPSite(runner, *address, reuse_address=True).start()
-
-
-async def _bootstrap(house: House) -> str:
-    """Make sure that somebody may call; return the key when it was made here, to be shown once."""
-    known, set_key = house.registry.directory.api_keys, house.settings.api_key
-    if set_key is not None:
-        key = ApiKey(BOOTSTRAP, BOOTSTRAP, Role.ADMIN, hash_of(set_key.reveal()))
-        if known.get(BOOTSTRAP) != key:
-            await house.registry.put(key)
-        return ""
-    if known:
-        return ""
-    token, made = make_key("first start", Role.ADMIN, house.clock.now_ms())
-    await house.registry.put(made)
-    return token
 
 
 def _webhook(settings: Settings, inbox: Inbox) -> Webhook:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adapters.clock import Clock
 from adapters.house.waking import WakingLedger
-from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics, Process
 from adapters.prometheus.standings import Outside, Server
 from adapters.redis.attendance import Attendance
@@ -44,14 +43,9 @@ def build_metrics(
 
 def watch_process(
     metrics: Metrics,
-    webhook: Webhook,
+    webhooks: Callable[[], Mapping[tuple[str, ...], int]],
     recollection: Recollection,
     is_draining: Callable[[], bool],
 ) -> None:
     """Have the metrics tell of this process too."""
-
-    def calls() -> dict[tuple[str, ...], int]:
-        results = {"kept": webhook.kept, **webhook.refused}
-        return {("all", result): times for result, times in results.items()}
-
-    metrics.process = Process(calls, lambda: recollection.lost, is_draining)
+    metrics.process = Process(webhooks, lambda: recollection.lost, is_draining)

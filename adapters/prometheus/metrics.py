@@ -50,8 +50,9 @@ REDIS_BUCKETS_US = tuple(
 )
 
 SENDER, PRIORITY, SCRIPT = ("sender",), ("priority",), ("script",)
+ACCEPTED = "accepted"
 OUTCOMES: dict[type[Outcome], str] = {
-    Accepted: "accepted",
+    Accepted: ACCEPTED,
     Unwritten: "unwritten",
     Retry: "retry",
     Deferred: "deferred",
@@ -104,6 +105,8 @@ class Metrics:
         self.queues: dict[Values, Spread] = {}
         self.scripts: dict[Values, Spread] = {}
         self.lag = Spread(LAG_BUCKETS_MS)
+        self.silence_s: float | None = None
+        """Since the last webhook to any process, as looked at a moment ago; None: none yet."""
 
     def __call__(self, event: Event) -> None:
         """Count one event."""
@@ -129,6 +132,10 @@ class Metrics:
         """Count one round trip of a script."""
         self._script(script).observe(max(0, took_us))
 
+    def accepted(self) -> int:
+        """Return how many messages of this process Meta took."""
+        return sum(times for values, times in self.messages.items() if values[2] == ACCEPTED)
+
     async def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type; made in pieces, so that no send waits for it."""
         tables = await self._standings.tables()
@@ -147,6 +154,10 @@ class Metrics:
         )
         lag = "From Meta's time of a status to its folding."
         yield from histogram_pieces("penstock_webhook_lag_seconds", lag, (), {(): self.lag}, 1_000)
+        if self.silence_s is not None:
+            text = "Since the last webhook that any process kept."
+            silence: dict[Values, float] = {(): self.silence_s}
+            yield from gauge_pieces(Table("penstock_webhook_silence_seconds", text, (), silence))
         for table in (*gauges, self._draining()):
             yield from gauge_pieces(table)
 
@@ -264,7 +275,7 @@ class Metrics:
         text = "Errors that Meta answered."
         yield Table("penstock_provider_errors", text, ("sender", "code"), self.errors)
         yield Table("penstock_retries", "Writes repeated.", ("sender", "reason"), self.retries)
-        text = "Webhook calls, by what became of them."
+        text = "Webhook calls (field `all`) and what they brought by field, by what became of it."
         yield Table("penstock_webhooks", text, ("field", "result"), self.process.webhooks())
         text = "Sends put off because nothing that their sender wrote was answered."
         yield Table("penstock_breaker_deferrals", text, SENDER, self.unanswered)

@@ -16,7 +16,9 @@ from adapters.prometheus.wanted import permitted_mps, wanted_workers
 from engine.books import Books, Depth, Quota
 from engine.directory import Directory
 from engine.errors import LedgerError
+from engine.facts import of_sender
 from engine.model import Gate, JobState, NowMs, PortfolioId, SenderId, TemplateStatus
+from engine.senders import QUALITY, STATUS, value_of
 
 CACHE_MS: Final = 1_500  # no two scrapes within it ask the ledger
 TAKE_S: Final = 3.0  # of a scrape's usual ten: what the ledger has not told by then is not shown
@@ -25,18 +27,17 @@ SERVERS_MAX: Final = 1_000  # primaries of a cluster
 TEMPLATES_MAX: Final = 2_000  # templates with a gauge of their own
 AT_ONCE: Final = 100  # senders or templates looked at before whoever waits goes on
 
-CountWorkers = Callable[[], Awaitable[int]]
-WordOf = Callable[[SenderId, str], str]  # Meta's word on a sender's `quality` or `status`, or ""
-CountDead = Callable[[PortfolioId, Sequence[SenderId]], Awaitable[Mapping[SenderId, int]]]
-Gauge = dict[Values, float]
-QUALITY: Final = {"GREEN": 3, "YELLOW": 2, "RED": 1}
-STATUSES: Final = frozenset(  # what Meta may call a number; any other word is `other`
+QUALITIES: Final = {"GREEN": 3, "YELLOW": 2, "RED": 1}
+STATUSES: Final = frozenset(  # of which each has a label of its own
     {
-        *("CONNECTED", "PENDING", "OFFLINE", "FLAGGED", "RESTRICTED", "RATE_LIMITED"),
-        *("BANNED", "DISCONNECTED", "MIGRATED", "DELETED", "UNVERIFIED", "UNKNOWN"),
+        *("CONNECTED", "PENDING", "DELETED", "MIGRATED", "BANNED", "RESTRICTED", "RATE_LIMITED"),
+        *("FLAGGED", "DISCONNECTED", "UNKNOWN", "UNVERIFIED", "OFFLINE", "LINKED", "UNLINKED"),
     }
 )
-"""https://developers.facebook.com/docs/graph-api/reference/whats-app-business-account-to-number-current-status/"""
+
+CountWorkers = Callable[[], Awaitable[int]]
+CountDead = Callable[[PortfolioId, Sequence[SenderId]], Awaitable[Mapping[SenderId, int]]]
+Gauge = dict[Values, float]
 
 
 class Server(Protocol):
@@ -72,7 +73,6 @@ class Outside:
     read_servers: Callable[[], Awaitable[Sequence[Server]]] | None = None
     latency_s: Callable[[], float] = float  # of a Graph call, as this process measured it
     concurrency: int = 512  # of one worker
-    word_of: WordOf | None = None
 
 
 class Standings:
@@ -150,6 +150,8 @@ class Standings:
     async def _of_directory(self) -> list[Table]:
         granted: Gauge = {}
         homes: dict[str, str] = {}  # label -> portfolio, to join senders with portfolios
+        qualities: Gauge = {}
+        statuses: Gauge = {}
         for place, sender in enumerate(list(self._directory.senders.values())):
             label = self._labels(sender.id)
             _add(granted, (label,), sender.throughput)
@@ -157,6 +159,11 @@ class Standings:
                 sender.portfolio_id
             ):
                 homes[label] = SEVERAL
+            facts = self._directory.facts
+            quality = QUALITIES.get(value_of(facts, of_sender(sender.id, QUALITY)), 0)
+            qualities[(label,)] = _worse(qualities.get((label,), 0), quality)
+            status = value_of(facts, of_sender(sender.id, STATUS)) or "UNKNOWN"
+            _add(statuses, (label, status if status in STATUSES else OTHER), 1)
             await _breathe(place)
         sendable: Gauge = {}
         for place, (_, each) in enumerate(sorted(self._directory.templates.items())):
@@ -171,29 +178,19 @@ class Standings:
         return [
             Table("penstock_throughput", "Messages a second Meta grants.", ("sender",), granted),
             _portfolios_of(homes),
-            *await self._of_meta(),
+            Table(
+                "penstock_sender_quality",
+                "3 green, 2 yellow, 1 red, 0 unknown; of several under one label the worst.",
+                ("sender",),
+                qualities,
+            ),
+            Table(
+                "penstock_sender_status",
+                "Numbers by the connection status that Meta told last.",
+                ("sender", "status"),
+                statuses,
+            ),
             Table("penstock_template_sendable", text, three, sendable),
-        ]
-
-    async def _of_meta(self) -> list[Table]:
-        """Return what Meta last said of the numbers; of those that share a label, the worst."""
-        word_of = self._outside.word_of
-        if word_of is None:
-            return []
-        qualities: Gauge = {}
-        statuses: Gauge = {}
-        for place, sender in enumerate([each.id for each in self._directory.senders.values()]):
-            label = self._labels(sender)
-            quality = QUALITY.get(word_of(sender, "quality"), 0)
-            qualities[(label,)] = min(qualities.get((label,), quality), quality)
-            status = word_of(sender, "status") or "UNKNOWN"
-            _add(statuses, (label, status if status in STATUSES else OTHER), 1)
-            await _breathe(place)
-        text = "Meta's rating of the number: 3 green, 2 yellow, 1 red, 0 unknown."
-        two = "Numbers with this label that Meta calls so."
-        return [
-            Table("penstock_sender_quality", text, ("sender",), qualities),
-            Table("penstock_sender_status", two, ("sender", "status"), statuses),
         ]
 
 
@@ -279,6 +276,15 @@ def _of_quotas(quotas: dict[str, Quota], now_ms: int) -> Iterable[Table]:
 
 def _add(values: Gauge, labels: Values, by: float) -> None:
     values[labels] = values.get(labels, 0) + by
+
+
+def _worse(one: float, other: float) -> float:
+    """Return the worse of two qualities; one that is known, where there is one.
+
+    >>> _worse(3, 1), _worse(0, 2), _worse(0, 0)
+    (1, 2, 0)
+    """
+    return min(one, other) or max(one, other)
 
 
 async def _breathe(place: int) -> None:

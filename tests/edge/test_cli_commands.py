@@ -16,9 +16,27 @@ TEMPLATE = {
     "parameter_format": "NAMED",
     "components": [{"type": "BODY", "text": "Hi {{name}}"}],
 }
+CLOSED = {"gate": "sender", "until": None, "detail": "pause paused (ill), told by operator"}
+PAUSED = {
+    "id": "1",
+    "portfolio_id": "p1",
+    "waba_id": "w1",
+    "display_phone_number": "+1 555 0100",
+    "alias": "shop",
+    "throughput": 80,
+    "throughput_set": 20,
+    "quality": "GREEN",
+    "closed_by": [CLOSED],
+}
 ANSWERS: dict[str, tuple[int, object]] = {
     "GET /v1/senders/1": (200, {"id": "1", "waba_id": "w1"}),
-    "GET /v1/senders": (200, {"senders": [{"id": "1", "alias": "shop"}]}),
+    "GET /v1/senders": (200, {"senders": [PAUSED]}),
+    "PUT /v1/senders/1": (200, PAUSED),
+    "POST /v1/senders/1/pause": (200, PAUSED),
+    "POST /v1/senders/1/resume": (200, PAUSED),
+    "POST /v1/senders/1/refresh": (200, PAUSED),
+    "GET /v1/wabas/w1": (200, {"id": "w1", "closed_by": []}),
+    "POST /v1/wabas/w1/open": (200, {"id": "w1", "closed_by": []}),
     "GET /v1/wabas/w1/templates/update/en_US": (200, TEMPLATE),
     "POST /v1/jobs": (202, {"accepted": 1, "results": [{"id": "pst.x", "status": "accepted"}]}),
     "PUT /v1/portfolios/p1": (200, {"id": "p1", "messaging_limit": 2000}),
@@ -34,6 +52,7 @@ ANSWERS: dict[str, tuple[int, object]] = {
             "name": "Spring",
             "state": "running",
             "portfolio_id": "p1",
+            "senders": ["1"],
             "enqueued": 10,
             "counts": {"queued": 2, "waiting": {"quota": 5, "retry": 1}, "accepted": 2},
             "delivery": {"sent": 1, "read": 0},
@@ -45,6 +64,15 @@ ANSWERS: dict[str, tuple[int, object]] = {
         200,
         {"used": 250, "limit": 250, "next_free_at": "2026-01-01T10:00:00Z"},
     ),
+    "GET /v1/campaigns/c2": (
+        200,
+        {
+            "state": "running",
+            "portfolio_id": "p1",
+            "senders": ["1", "2"],
+            "counts": {"waiting": {"sender": 7}},
+        },
+    ),
     "GET /v1/campaigns/2": (404, {"detail": "there is no campaign 2"}),
     "GET /v1/senders/2": (
         200,
@@ -52,6 +80,8 @@ ANSWERS: dict[str, tuple[int, object]] = {
             "id": "2",
             "throughput": 80,
             "rate_limit": 56,
+            "quality_share": 1.0,
+            "closed_by": [],
             "quota": {"used": 3, "limit": 250, "next_free_at": None},
             "queue": {
                 "marketing": {"queued": 1, "waiting": {"template": 4}},
@@ -171,6 +201,42 @@ def test_why_names_every_gate_with_its_number_limit_and_time() -> None:
     assert [sender["rate"][name] for name in ("jobs", "number", "limit")] == [2, 56, 80]
     assert why("pst.y")["pair"]["until"] == "2026-01-01T10:00:06Z"
     assert why("pst.x") == {}
+
+
+@pytest.mark.usefixtures("asked")
+def test_why_names_the_cause_that_closed_a_sender_of_the_campaign() -> None:
+    gate = why("c2")["sender"]
+    assert (gate["jobs"], gate["until"]) == (7, None)
+    assert gate["detail"] == "1: pause paused (ill), told by operator"
+
+
+def test_a_sender_is_changed_by_what_is_given_only(asked: list[tuple[str, bytes]]) -> None:
+    assert call("sender", "add", "1", "--alias", "", "--throughput", "20")[0] == 0
+    assert json.loads(asked[-1][1]) == {"alias": "", "throughput": 20}
+    assert call("portfolio", "add", "p1", "--headroom", "0.1")[0] == 0
+    assert json.loads(asked[-1][1]) == {"headroom": 0.1}
+
+
+def test_senders_are_paused_resumed_and_asked_about(asked: list[tuple[str, bytes]]) -> None:
+    code, printed = call("sender", "pause", "1", "--reason", "ill")
+    assert (code, json.loads(asked[-1][1])) == (0, {"reason": "ill"})
+    assert "told by operator" in printed
+    for act in ("resume", "refresh"):
+        assert call("sender", act, "1", "--json")[0] == 0
+        assert asked[-1][0] == f"POST /v1/senders/1/{act}"
+    assert call("account", "open", "w1")[0] == call("account", "show", "w1")[0] == 0
+    assert asked[-2][0] == "POST /v1/wabas/w1/open"
+
+
+def test_what_is_exported_can_be_imported(asked: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    file = tmp_path / "senders.json"
+    assert call("sender", "export", str(file))[0] == 0
+    assert json.loads(file.read_text("utf-8"))[0].keys().isdisjoint({"quality", "closed_by"})
+    assert call("sender", "import", str(file), "--json")[0] == 0
+    assert asked[-1][0] == "PUT /v1/senders/1"
+    assert json.loads(asked[-1][1])["throughput"] == 20  # what was set, not what Meta grants
+    file.write_text("{}", encoding="utf-8")
+    assert call("sender", "import", str(file))[0] == 2
 
 
 @pytest.mark.usefixtures("asked")

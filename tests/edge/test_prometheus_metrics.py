@@ -30,6 +30,10 @@ PORTFOLIO, SENDER = PortfolioId("p1"), SenderId("106540352242922")
 LANE = Lane("campaign:c1", SENDER, a_template().key, Priority.MARKETING)
 
 
+def calls() -> dict[tuple[str, ...], int]:
+    return {("all", "kept"): 3, ("all", "signature"): 1, ("security", "folded"): 1}
+
+
 def metrics() -> Metrics:
     directory = Directory()
     sender = Sender(SENDER, PORTFOLIO, WabaId("w1"), "+15550100", alias="shop")
@@ -37,12 +41,7 @@ def metrics() -> Metrics:
     directory.portfolios["p1"] = Portfolio(PORTFOLIO, 250, number=1)
     directory.templates[a_template().key] = a_template()
     ledger = MemoryLedger(Terms(), lambda: NOW_MS)
-    return Metrics(
-        directory,
-        ledger,
-        lambda: NOW_MS,
-        Process(lambda: {("all", "kept"): 3, ("all", "signature"): 1}),
-    )
+    return Metrics(directory, ledger, lambda: NOW_MS, Process(calls))
 
 
 def a_job(number: int = 1) -> Claimed:
@@ -96,6 +95,7 @@ async def test_the_door_the_gates_and_the_webhooks_are_counted() -> None:
     assert found["penstock_jobs_enqueued_total|duplicate|shop|campaign"] == 2
     assert found["penstock_gate_refusals_total|quota|shop"] == 7
     assert found["penstock_webhooks_total|all|kept"] == 3
+    assert found["penstock_webhooks_total|security|folded"] == 1
     assert found["penstock_webhook_lag_seconds_bucket|1.0"] == 1
 
 

@@ -19,6 +19,7 @@ from engine.events import (
     Journey,
     StatusesReceived,
 )
+from engine.facts import Fact, Source, of_sender
 from engine.model import (
     DeliveryStatus,
     Gate,
@@ -75,6 +76,7 @@ BESIDE = {
     "penstock_sender_portfolio": ("gauge", {"sender", "portfolio"}),
     "penstock_breaker_deferrals": ("counter", {"sender"}),
     "penstock_gates_closed": ("counter", {"gate"}),
+    "penstock_webhook_silence_seconds": ("gauge", set[str]()),
     "penstock_lost_jobs": ("counter", set[str]()),
     "penstock_draining": ("gauge", set[str]()),
     "penstock_redis_memory_bytes": ("gauge", {"node"}),
@@ -116,8 +118,12 @@ async def a_busy_process() -> Metrics:
         return [AServer()]
 
     process = Process(lambda: {("messages", "kept"): 1}, lambda: 3, lambda: True)
-    outside = Outside(workers, dead, servers, word_of=lambda _, aspect: WORDS[aspect])
+    for aspect, word in WORDS.items():
+        name = of_sender(SENDER, aspect)
+        directory.facts[name] = Fact(name, word, NOW_MS, Source.REFRESH)
+    outside = Outside(workers, dead, servers)
     counted = Metrics(directory, ledger, lambda: NOW_MS, process, outside)
+    counted.silence_s = 5.0
     job = a_claimed(NOW_MS, lane=LANE)
     ends: list[Journey] = [
         (job, Accepted("wamid"), NOW_MS * 1_000, 40_000),

@@ -16,6 +16,7 @@ from adapters.prometheus.tallies import Tally
 from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
 from engine.events import JobsClaimed, JobsRescued, JobsSettled
+from engine.facts import Fact, Source, of_sender
 from engine.model import (
     Gate,
     JobKey,
@@ -195,6 +196,24 @@ async def test_only_what_may_leave_wants_workers() -> None:
     await house.ledger.put_source(PORTFOLIO, "direct:api", a_source(state=SourceState.PAUSED))
     house.now_ms += CACHE_MS
     assert (await shown(process))["penstock_wanted_workers"] == 1
+
+
+async def test_quality_and_status_are_shown_as_meta_told_them() -> None:
+    house = House()
+    await house.furnish()
+    first, second = SENDERS[:2]
+    for sender, aspect, value in (
+        (first, "quality", "YELLOW"),
+        (first, "status", "CONNECTED"),
+        (second, "status", "A_NEW_WORD"),
+    ):
+        name = of_sender(sender, aspect)
+        house.directory.facts[name] = Fact(name, value, 1, Source.REFRESH)
+    found = await shown(house.process())
+    assert found["penstock_sender_quality|shop-1"] == 2
+    assert found["penstock_sender_quality|shop-2"] == 0
+    assert found["penstock_sender_status|shop-1|CONNECTED"] == 1
+    assert found["penstock_sender_status|shop-2|other"] == 1
 
 
 async def test_senders_above_the_cap_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
