@@ -55,6 +55,7 @@ from engine.senders import (
 UPGRADED_MPS: Final = 1_000  # M/throughput
 NAME_NOT_APPROVED: Final = "131037"
 STATUS_OF: Final = {"FLAGGED": "FLAGGED", "UNFLAGGED": "CONNECTED"}  # before October 2025
+WORDS_MAX: Final = 400  # characters of Meta's that are kept; all restrictions together have fewer
 LAST_MS: Final = 999  # of a second
 NOT_TOLD: Final = "LIMIT_NOT_TOLD"
 EVENT: Final = "event"  # aspect: the last event, also one that we do not know
@@ -175,7 +176,7 @@ def _is_over(answer: Fact, number: MetaNumber) -> bool:
 
 
 def _told(name: str, value: str, at_ms: int, until_ms: int = 0, detail: str = "") -> Fact:
-    return Fact(name, value, at_ms, Source.WEBHOOK, until_ms, detail)
+    return Fact(name, value[:WORDS_MAX], at_ms, Source.WEBHOOK, until_ms, detail[:WORDS_MAX])
 
 
 def _account(notice: AccountChanged, at_ms: int) -> Iterator[Fact]:

@@ -29,7 +29,11 @@ PAUSED = {
     "closed_by": [CLOSED],
 }
 ANSWERS: dict[str, tuple[int, object]] = {
-    "GET /v1/senders/1": (200, {"id": "1", "waba_id": "w1"}),
+    "GET /v1/senders/1": (
+        200,
+        PAUSED | {"rate_limit": 40, "quality_share": 0.5, "quota": {}, "queue": {}},
+    ),
+    "GET /v1/campaigns/1": (404, {"detail": "there is no campaign 1"}),
     "GET /v1/senders": (200, {"senders": [PAUSED]}),
     "PUT /v1/senders/1": (200, PAUSED),
     "POST /v1/senders/1/pause": (200, PAUSED),
@@ -205,6 +209,9 @@ def test_why_names_every_gate_with_its_number_limit_and_time() -> None:
 
 @pytest.mark.usefixtures("asked")
 def test_why_names_the_cause_that_closed_a_sender_of_the_campaign() -> None:
+    sender = why("1")
+    assert sender["sender"]["detail"] == "1: pause paused (ill), told by operator"
+    assert sender["rate"]["detail"] == "its quality is GREEN: 40 of 80 messages a second"
     gate = why("c2")["sender"]
     assert (gate["jobs"], gate["until"]) == (7, None)
     assert gate["detail"] == "1: pause paused (ill), told by operator"
