@@ -64,6 +64,10 @@ class PortfolioRoutes:
             detail = 'is no limit; write a number, or "TIER_250", "TIER_2K", … "UNLIMITED"'
             shown = FieldError("/messaging_limit", "invalid", detail)
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[shown])
+        if known is not None and body.quota_scope not in {msgspec.UNSET, known.quota_scope}:
+            detail = f"the scope is {known.quota_scope}: a window that counts cannot be split"
+            shown = FieldError("/quota_scope", "conflict", detail)
+            raise Problem(HTTPStatus.CONFLICT, detail, code="conflict", errors=[shown])
         told = msgspec.structs.asdict(body)
         changes = {
             field: value

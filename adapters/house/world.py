@@ -17,12 +17,12 @@ from adapters.settings import Settings
 from engine.directory import Sender
 from engine.errors import EngineError
 from engine.events import Emit, FactChanged, GateClosed, Journey
-from engine.facts import Fact, Source
+from engine.facts import Fact, Source, of_account
 from engine.keeper import Keeper
 from engine.model import Gate, NowMs, SenderId, WabaId
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS, Catalog
-from engine.senders import ALERT, LIMIT, QUALITY, SECURITY, VIOLATION, QualityGuard
+from engine.senders import ALERT, LIMIT, QUALITY, REVIEW, SECURITY, VIOLATION, QualityGuard
 
 SPREAD_MS: Final = 2_000  # a new token is known to every process by then: a refused one was older
 ASK_AGAIN_S: Final = 300.0  # after Meta gave no answer about a number
@@ -148,6 +148,19 @@ class Asking:
         directory, now_ms = self._registry.directory, self._keeper.now_ms()
         for fact in facts_of_number(number, sender, directory, now_ms):
             await self._keeper.tell(fact)
+        await self._refresh_account(sender, token)
+
+    async def _refresh_account(self, sender: Sender, token: str) -> None:
+        """Ask about the account's review; a token that may read only numbers is no fault."""
+        try:
+            review = await self._management.review(sender.waba_id, token)
+        except MetaRefusedError as error:
+            log.info("account_not_asked", waba=sender.waba_id, error=str(error))
+            return
+        if review:
+            name = of_account(sender.waba_id, REVIEW)
+            now_ms = self._keeper.now_ms()
+            await self._keeper.tell(Fact(name, review, now_ms, Source.REFRESH))
 
 
 def _opens_at_ms(cause: Journey) -> int:

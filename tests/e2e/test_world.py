@@ -148,6 +148,7 @@ async def test_an_event_has_meta_asked_and_quality_slows_the_sender(
             "CONNECTED",
             80,
         )
+        assert shown["review"] == "APPROVED"
 
 
 async def test_a_pause_holds_all_that_a_sender_has_and_a_resume_lets_it_go(

@@ -90,6 +90,14 @@ async def test_a_portfolio_that_is_put_again_keeps_what_is_not_given() -> None:
         assert (status, shown["errors"][0]["pointer"]) == (422, "/messaging_limit")
 
 
+async def test_the_scope_of_a_window_that_counts_is_decided() -> None:
+    async with a_desk() as desk:
+        path = f"/v1/portfolios/{PORTFOLIO}"
+        status, shown = await desk.call("PUT", path, {"quota_scope": "phone_number"})
+        assert (status, shown["errors"][0]["pointer"]) == (409, "/quota_scope")
+        assert (await desk.call("PUT", path, {"quota_scope": "portfolio"}))[0] == 200
+
+
 async def test_an_operators_limit_is_not_undone_by_an_older_webhook() -> None:
     async with a_desk() as desk:
         await desk.call("PUT", f"/v1/portfolios/{PORTFOLIO}", {"messaging_limit": 1_000})
