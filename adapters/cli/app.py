@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.cli.aftermath import dead, doubt
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.messages import template_message
 from adapters.cli.sender import account, sender
+from adapters.cli.verify import verify_log
 from adapters.cli.why import why
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -29,7 +31,10 @@ app.add_typer(account, name="account")
 app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
+app.add_typer(dead, name="dead")
+app.add_typer(doubt, name="doubt")
 app.command("why")(why)
+app.command("verify-log")(verify_log)
 
 
 @portfolio.command("add")

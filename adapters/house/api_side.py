@@ -8,10 +8,11 @@ from http import HTTPStatus
 
 import msgspec
 
+from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
-from adapters.house.shared import House, listen, terms_of
+from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.waking import Evidence
 from adapters.house.world import Asking
 from adapters.meta.codes import verdict
@@ -19,6 +20,7 @@ from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
 from adapters.meta.preferring import Preferring
+from adapters.redis.doubts import Doubts
 from adapters.redis.preferences import RedisPreferences
 from engine.campaigns import Campaigns
 from engine.directory import Sender, Template
@@ -71,11 +73,26 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
     house.keep("ask", asking.ask_next)
-    await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)
+    routes = [*house.webhook.routes(), *_aftermath(house, front).routes()]
+    await listen(house, build_app(front, routes), settings.listen_address)
     try:
         yield
     finally:
         await session.close()
+
+
+def _aftermath(house: House, front: Front) -> Aftermath:
+    def audit(event: str, who: str, done: dict[str, object]) -> None:
+        log.info(event, key=who, **done)
+
+    return Aftermath(
+        front,
+        house.dead_letters,
+        Doubts(house.client),
+        house.recollection.settle,
+        title_of=lambda code: verdict(code).title,
+        audit=audit,
+    )
 
 
 def _folder(house: House) -> ReceiptFolder:
