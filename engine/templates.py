@@ -56,15 +56,15 @@ def signature_of(
     media, cards = "", 0
     buttons: dict[int, str] = {}
     for component in components:
-        kind = _upper(component, "type")
-        if kind == "HEADER" and _upper(component, "format") not in ("", "TEXT"):
-            media = _upper(component, "format").lower()
+        kind = upper(component, "type")
+        if kind == "HEADER" and upper(component, "format") not in ("", "TEXT"):
+            media = upper(component, "format").lower()
         elif kind in found:
             found[kind] = variables(str(component.get("text", "")))
         elif kind == "BUTTONS":
-            buttons = _buttons(_mappings(component.get("buttons")))
+            buttons = _buttons(mappings(component.get("buttons")))
         elif kind == "CAROUSEL":
-            cards = len(_mappings(component.get("cards")))
+            cards = len(mappings(component.get("cards")))
     body = found["BODY"]
     if category is Category.AUTHENTICATION and not body:
         body = ("1",)  # Meta writes the text itself; the code is its one variable
@@ -77,7 +77,7 @@ def check_message(signature: Signature, template: Mapping[str, object]) -> list[
     """Return what is wrong with a message's `template` object; pointers start at it."""
     violations: list[Violation] = []
     given: dict[str, tuple[str, Mapping[str, object]]] = {}
-    for place, component in enumerate(_mappings(template.get("components"))):
+    for place, component in enumerate(mappings(template.get("components"))):
         pointer = f"/template/components/{place}"
         kind = str(component.get("type", "")).lower()
         name = f"button {component.get('index', '')}" if kind == "button" else kind
@@ -121,7 +121,7 @@ def _check_texts(
     pointer, component = given.get(kind, ("/template/components", {}))
     if kind == "header" and signature.header_media:
         return []
-    parameters = _mappings(component.get("parameters"))
+    parameters = mappings(component.get("parameters"))
     if len(parameters) != len(wanted):
         names = ", ".join(f"{{{{{name}}}}}" for name in wanted)
         needs = f"has {len(wanted)} variable{'s' * (len(wanted) != 1)} ({names or 'none'})"
@@ -168,7 +168,7 @@ def _check_media(
     if wanted not in MEDIA:
         return []
     pointer, component = given.get("header", ("/template/components", {}))
-    parameters = _mappings(component.get("parameters"))
+    parameters = mappings(component.get("parameters"))
     kinds = [str(parameter.get("type", "")).lower() for parameter in parameters]
     if kinds != [wanted]:
         detail = f"the template's header wants one `{wanted}` parameter"
@@ -186,7 +186,7 @@ def _check_buttons(
     violations: list[Violation] = []
     for index, wanted in signature.buttons.items():
         pointer, component = given.get(f"button {index}", ("/template/components", {}))
-        parameters = _mappings(component.get("parameters"))
+        parameters = mappings(component.get("parameters"))
         kinds = [str(parameter.get("type", "")).lower() for parameter in parameters]
         if kinds != [wanted]:
             detail = f"button {index} of the template wants one `{wanted}` parameter"
@@ -200,7 +200,7 @@ def _buttons(buttons: Sequence[Mapping[str, object]]) -> dict[int, str]:
     """Return which buttons must be given a parameter, and of which type."""
     wanted: dict[int, str] = {}
     for index, button in enumerate(buttons):
-        kind = _upper(button, "type")
+        kind = upper(button, "type")
         if (kind == "URL" and variables(str(button.get("url", "")))) or kind == "OTP":
             wanted[index] = BUTTON_PARAMETERS["url"]
         elif kind == "COPY_CODE":
@@ -208,11 +208,12 @@ def _buttons(buttons: Sequence[Mapping[str, object]]) -> dict[int, str]:
     return wanted
 
 
-def _upper(component: Mapping[str, object], name: str) -> str:
+def upper(component: Mapping[str, object], name: str) -> str:
+    """Return a word of a component, whatever its case was; empty when there is none."""
     return str(component.get(name, "")).upper()
 
 
-def _mappings(value: object) -> list[Mapping[str, object]]:
+def mappings(value: object) -> list[Mapping[str, object]]:
     """Return the JSON objects of a JSON array; anything else is left out."""
     if not isinstance(value, list):
         return []
