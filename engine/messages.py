@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from engine.directory import Directory, template_key
+from engine.directory import Campaign, Directory, template_key
 from engine.errors import InvalidJobError
 from engine.model import Category, TemplateStatus, WabaId
 from engine.templates import check_message
@@ -76,6 +76,18 @@ def check_job_message(
     return checked
 
 
+def misfits(directory: Directory, campaign: Campaign) -> list[InvalidJobError]:
+    """Return why a campaign's message does not fit its templates as they are now; best empty."""
+    errors: list[InvalidJobError] = []
+    for sender in campaign.senders:
+        known = directory.senders.get(sender)
+        if known is not None:
+            checked = check_job_message(directory, known.waba_id, campaign.message)
+            told = {(each.pointer, each.code) for each in errors}
+            errors += [each for each in checked.errors if (each.pointer, each.code) not in told]
+    return errors
+
+
 def fields_of(message: object) -> tuple[str, ...]:
     """Return the recipient fields that a campaign's message names, each once, in order."""
     return tuple(dict.fromkeys(name for text in _texts(message) for name in FIELD.findall(text)))
@@ -96,7 +108,7 @@ def _check_template(
         return
     key = template_key(waba, name, code)
     known = directory.templates.get(key)
-    if known is None:
+    if known is None or not known.is_read:
         detail = _unknown_template(directory, waba, name, code)
         checked.errors.append(_error("/message/template/name", "unknown_template", detail))
         return

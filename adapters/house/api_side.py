@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
-
-import msgspec
 
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
-from adapters.api.problems import Problem
 from adapters.house.shared import House, listen, terms_of
+from adapters.house.templates import asking, calls_of, changes_of, counting, desk_of
 from adapters.house.waking import Evidence
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
-from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
+from adapters.meta.template_folding import TemplateFolding
+from adapters.meta.trial import Trials
 from engine.campaigns import Campaigns
-from engine.directory import Template
-from engine.errors import EngineError
 from engine.intake import SendJobs
-from engine.model import Category, PortfolioId, WabaId
+from engine.model import PortfolioId
 from engine.receipts import ReceiptFolder
 
 
@@ -35,6 +31,14 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         graph_url=settings.graph_url,
         graph_version=settings.graph_version,
         now_ms=house.clock.now_ms,
+    )
+    changes, calls = changes_of(house), calls_of(house, management)
+    desk = desk_of(house, changes, calls)
+    trials = Trials(
+        session,
+        graph_url=settings.graph_url,
+        graph_version=settings.graph_version,
+        token_of=registry.token_of,
     )
     front = Front(
         registry=registry,
@@ -52,11 +56,16 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         job_ids=house.job_ids,
         now_ms=house.clock.now_ms,
         window_ms=settings.window_ms,
-        fetch_templates=lambda waba: _fetch_templates(house, management, waba),
+        templates=desk,
+        upload_sample=calls.upload_sample,
+        try_now=trials.send,
+        count_arrival=counting(house),
         operations=Operations(house.metrics.render, house.objections),
     )
-    house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients)
+    news = TemplateFolding(registry, changes, house.clock.now_ms)
+    house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients, news)
     house.keep("fold", house.folding.fold_next)
+    house.keep("templates", asking(desk))
     await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)
     try:
         yield
@@ -78,31 +87,4 @@ def _folder(house: House) -> ReceiptFolder:
         key_of=house.recipients.key,
         undelivered=lambda code: verdict(code).undelivered,
         emit=house.emit,
-    )
-
-
-async def _fetch_templates(
-    house: House, management: Management, waba: WabaId
-) -> Sequence[Template]:
-    """Return all templates of an account, asked with the token of one of its senders."""
-    senders = house.registry.directory.senders.values()
-    sender = next(each for each in senders if each.waba_id == waba)
-    try:
-        found = await management.templates(waba, house.registry.token_of(sender.id))
-    except EngineError as error:
-        raise Problem(HTTPStatus.BAD_GATEWAY, f"Meta: {error}", code="meta") from error
-    return [_template(waba, each) for each in found if each.category.lower() in set(Category)]
-
-
-def _template(waba: WabaId, found: MetaTemplate) -> Template:
-    return Template(
-        waba_id=waba,
-        name=found.name,
-        language=found.language,
-        category=Category(found.category.lower()),
-        status=found.status,
-        components=msgspec.json.decode(found.components, type=list[dict[str, object]]),
-        parameter_format=found.parameter_format or "POSITIONAL",
-        meta_id=found.id,
-        quality=found.quality,
     )

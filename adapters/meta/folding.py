@@ -16,13 +16,17 @@ from adapters.meta.news import (
     Person,
     Preference,
     Status,
+    TemplateCategoryChanged,
+    TemplateEdited,
+    TemplateQualityChanged,
     TemplateStatusChanged,
 )
 from adapters.meta.parsing import parse
-from engine.directory import Registry, template_key
+from adapters.meta.template_folding import TemplateFolding
+from engine.directory import Registry
 from engine.errors import EngineError
 from engine.model import Category, PortfolioId, RecipientKey
-from engine.ports import Catalog, Contents, PortfolioSpec, Receipts, TemplateSpec
+from engine.ports import Catalog, Contents, PortfolioSpec, Receipts
 from engine.quota import DAY_MS, default_reserve
 from engine.receipts import ReceiptFolder, StatusSeen
 from engine.recipients import RecipientKeys
@@ -65,12 +69,14 @@ class Folding:
         ledger: Told,
         registry: Registry,
         recipients: RecipientKeys,
+        templates: TemplateFolding,
     ) -> None:
         self._inbox = inbox
         self._folder = folder
         self._ledger = ledger
         self._registry = registry
         self._recipients = recipients
+        self._templates = templates
         self.folded: Counter[str] = Counter()
         """Items by kind, for metrics."""
 
@@ -151,10 +157,13 @@ class Folding:
 
     async def _note(self, notice: Notice) -> None:
         match notice:
-            case TemplateStatusChanged(status=None):
-                pass
-            case TemplateStatusChanged():
-                await self._change_template(notice)
+            case (
+                TemplateStatusChanged()
+                | TemplateQualityChanged()
+                | TemplateCategoryChanged()
+                | TemplateEdited()
+            ):
+                await self._templates.note(notice)
             case LimitChanged(places=int(places)):
                 await self._change_limit(notice.waba, places)
             case AccountChanged(closed_until_ms=int(until_ms)):
@@ -162,17 +171,6 @@ class Folding:
             case _:
                 pass
         self.folded["notices"] += 1
-
-    async def _change_template(self, notice: TemplateStatusChanged) -> None:
-        named = notice.template
-        key = template_key(named.waba, named.name, named.language)
-        known = self._registry.directory.templates.get(key)
-        portfolio = self._portfolio_of_waba(named.waba)
-        if known is None or portfolio is None or notice.status is None:
-            return
-        spec = TemplateSpec(notice.status, known.category)
-        await self._ledger.put_template(portfolio, key, spec)
-        await self._registry.put(replace(known, status=notice.status))
 
     async def _change_account(self, notice: AccountChanged, until_ms: int) -> None:
         portfolio = self._portfolio_of_waba(notice.waba)

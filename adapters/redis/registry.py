@@ -15,6 +15,7 @@ from redis import RedisError
 
 from adapters.redis.connect import Client
 from engine.directory import (
+    AccountRules,
     ApiKey,
     Campaign,
     Directory,
@@ -36,6 +37,7 @@ KINDS: Final[Mapping[str, type[Record]]] = {
     "portfolios": Portfolio,
     "senders": Sender,
     "templates": Template,
+    "account_rules": AccountRules,
     "campaigns": Campaign,
     "api_keys": ApiKey,
 }

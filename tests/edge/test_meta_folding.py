@@ -73,7 +73,7 @@ class Registry:
 
 
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
-    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), Keys())
+    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), Keys(), None)
     return Folding(*parts)
 
 
