@@ -9,6 +9,7 @@ import typer
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.messages import template_message
+from adapters.cli.template import template
 from adapters.cli.why import why
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -21,7 +22,6 @@ app = typer.Typer(
 )
 portfolio = typer.Typer(help="Business portfolios and their messaging limit.", no_args_is_help=True)
 sender = typer.Typer(help="The numbers that send.", no_args_is_help=True)
-template = typer.Typer(help="What may be sent.", no_args_is_help=True)
 key = typer.Typer(help="Who may call the API.", no_args_is_help=True)
 app.add_typer(portfolio, name="portfolio")
 app.add_typer(sender, name="sender")
@@ -105,36 +105,6 @@ def show_sender(phone_number_id: str, as_json: Json = False) -> None:  # noqa: F
     """Show a sender and its quota."""
     caller = Caller(as_json=as_json)
     caller.show(caller.call("GET", "v1", "senders", phone_number_id))
-
-
-@template.command("import")
-def import_templates(
-    waba: str,
-    mode: Annotated[
-        str, typer.Option(help="`merge`, or `replace`: what is gone is gone.")
-    ] = "merge",
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Pull all templates of a WhatsApp Business Account from Meta."""
-    caller = Caller(as_json=as_json)
-    path = ("v1", "wabas", waba, "templates", "import")
-    answer = caller.call("POST", *path, body={"mode": mode})
-    caller.show_table(answer, "templates", ("name", "language", "category", "status"))
-
-
-@template.command("list")
-def list_templates(waba: str, as_json: Json = False) -> None:  # noqa: FBT002
-    """List what is known of an account's templates."""
-    caller = Caller(as_json=as_json)
-    answer = caller.call("GET", "v1", "wabas", waba, "templates")
-    caller.show_table(answer, "templates", ("name", "language", "category", "status", "quality"))
-
-
-@template.command("show")
-def show_template(waba: str, name: str, language: str, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show one template."""
-    caller = Caller(as_json=as_json)
-    caller.show(caller.call("GET", "v1", "wabas", waba, "templates", name, language))
 
 
 @key.command("create")

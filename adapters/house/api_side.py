@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
@@ -20,6 +21,8 @@ from engine.intake import SendJobs
 from engine.model import PortfolioId
 from engine.receipts import ReceiptFolder
 
+PATIENCE_MS: Final = 20_000  # somebody waits for the answer: a longer wait is told instead
+
 
 @asynccontextmanager
 async def open_api(house: House) -> AsyncGenerator[None]:
@@ -31,6 +34,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         graph_url=settings.graph_url,
         graph_version=settings.graph_version,
         now_ms=house.clock.now_ms,
+        patience_ms=PATIENCE_MS,
     )
     changes, calls = changes_of(house), calls_of(house, management)
     desk = desk_of(house, changes, calls)

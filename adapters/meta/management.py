@@ -107,12 +107,14 @@ class Management:
         graph_version: str,
         now_ms: NowMs,
         calls_per_hour: int = CALLS_PER_HOUR,
+        patience_ms: int = PATIENCE_MS,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._session = session
         self._root = f"{graph_url.rstrip('/')}/{graph_version}"
         self._now_ms = now_ms
         self._calls_per_hour = calls_per_hour
+        self._patience_ms = patience_ms
         self._sleep = sleep
         self._quotas: dict[WabaId, CallQuota] = {}
         self.unreadable = 0
@@ -216,7 +218,7 @@ class Management:
 
     def _may_pass(self, error: BaseException) -> bool:
         if isinstance(error, ProviderBusyError):
-            return error.until_ms - self._now_ms() <= PATIENCE_MS
+            return error.until_ms - self._now_ms() <= self._patience_ms
         return isinstance(error, ProviderAwayError)
 
     async def _ask_once(self, waba: WabaId, question: Question) -> bytes:
@@ -252,7 +254,7 @@ class Management:
 
     async def _wait_for(self, quota: CallQuota) -> None:
         wait_ms = quota.closed_until_ms - self._now_ms()
-        if wait_ms > PATIENCE_MS:
+        if wait_ms > self._patience_ms:
             raise self._busy(quota)
         if wait_ms > 0:
             await self._sleep(wait_ms / 1_000)

@@ -113,9 +113,9 @@ async def test_a_template_is_submitted_and_waits_for_its_review() -> None:
 
 async def test_an_account_s_profile_judges_where_none_is_named() -> None:
     async with a_desk() as desk:
-        code = {"category": "AUTHENTICATION", "components": [{"type": "BODY"}]}
         otp = {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE"}]}
-        code["components"] = [*code["components"], otp]
+        components = [{"type": "BODY"}, otp]
+        code: dict[str, Any] = {"category": "AUTHENTICATION", "components": components}
         assert (await desk.call("PUT", f"{LIST}/login/en_US", code))[0] == 201
         rules = {"profile": "seed", "region": "EU1"}
         status, shown = await desk.call("PUT", f"/v1/wabas/{WABA}/template-rules", rules)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.memory.archive import MemoryArchive
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.news import (
@@ -24,7 +25,7 @@ from engine.ports import PortfolioSpec, SenderSpec
 from engine.template_changes import TemplateChanges
 from engine.template_desk import ASK_AGAIN_MS, POLL_EVERY_MS, REFUSED_MS, TemplateDesk
 from engine.terms import Terms
-from tests.front_desk import Master, MemoryArchive, a_template
+from tests.front_desk import Master, a_template
 
 WABA = "waba-1"
 NOW_MS = 1_780_000_000_000
