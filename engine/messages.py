@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from engine.directory import Campaign, Directory, template_key
 from engine.errors import InvalidJobError
 from engine.model import Category, TemplateStatus, WabaId
-from engine.templates import check_message
+from engine.template_fit import check_message
 
 FREE_FORM = (
     *("text", "image", "video", "audio", "document", "sticker", "location", "contacts"),

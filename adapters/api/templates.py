@@ -19,9 +19,10 @@ from engine.model import TemplateStatus, WabaId
 from engine.preview import render, samples
 from engine.template_changes import Touched
 from engine.template_checks import Draft
+from engine.template_fit import check_message
 from engine.template_life import category_of
 from engine.template_rules import TRACKING
-from engine.templates import check_message, mappings
+from engine.templates import mappings
 
 SAMPLE_MAX = 16 * 2**20  # bytes
 SAMPLE_KINDS = ("image/jpeg", "image/png", "video/mp4", "application/pdf")

@@ -201,12 +201,13 @@ class ManagementDesk:
             return Refusal(100, str(error))
         if (account.id, wish.name, wish.language) in stage.world.templates:
             return Refusal(100, "A template of this name and language exists already")
+        category = stage.plan.management.judged.get(wish.name) or wish.category
         template = stage.world.add_template(
             TemplateSpec(
                 account.id,
                 wish.name,
                 wish.language,
-                stage.plan.management.judged.get(wish.name, wish.category),
+                category,
                 "PENDING",
                 wish.components,
                 "",

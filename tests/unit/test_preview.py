@@ -4,7 +4,8 @@ from typing import Any
 
 from engine.model import Category
 from engine.preview import render, samples
-from engine.templates import check_message, signature_of
+from engine.template_fit import check_message
+from engine.templates import signature_of
 
 COMPONENTS: list[dict[str, Any]] = [
     {"type": "HEADER", "format": "TEXT", "text": "For {{1}}", "example": {"header_text": ["Ada"]}},
