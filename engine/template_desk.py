@@ -24,6 +24,9 @@ from engine.template_rules import PROFILES
 POLL_EVERY_MS = 30 * 60_000  # what waits for a verdict is asked about this often: webhooks get lost
 ASK_EVERY_MS = 60_000  # one account's templates, at most: 200 management calls an hour is the quota
 ASK_AGAIN_MS = 60_000  # after an answer that was none
+SOON_MS = 1_000  # before one template is asked about again; twice as long each time, up to
+STALE_EVERY_MS = 32_000  # this, however often news leaves a question open,
+CALM_MS = 10 * 60_000  # and soon again after so long without a question
 REFUSED_MS = 10 * 60_000  # before a template is asked about again that Meta refused to tell of
 UNDECIDED = frozenset(
     {
@@ -123,6 +126,7 @@ class TemplateDesk:
         self._archive = archive
         self._now_ms = now_ms
         self._asked_ms: dict[str, int] = {}  # accounts and templates: not before
+        self._rests: dict[str, tuple[int, int]] = {}  # when a template was asked about, and rests
         self.failures: Counter[str] = Counter()
         """Questions that Meta did not answer, by the error's name, for metrics."""
 
@@ -208,6 +212,7 @@ class TemplateDesk:
                 detail += f" {minutes // 60} h {minutes % 60} min"
             raise InvalidJobError(detail, pointer="", code=objection.code)
         await self._master.edit(known, draft)
+        await self._registry.refresh()
         template = edited(self.get(waba, name, language), self._now_ms())
         return template, await self._changes.put(template, is_edit=True)
 
@@ -216,6 +221,7 @@ class TemplateDesk:
         known = self.get(waba, name, language)
         asked_ms = self._now_ms()
         found = await self._master.one(known)
+        await self._registry.refresh()  # what came meanwhile, also to other processes, is newer
         known = self._registry.directory.templates.get(known.key, known)
         if found is not None:
             template = read_again(known, found, asked_ms, self._now_ms())
@@ -241,6 +247,7 @@ class TemplateDesk:
         """
         asked_ms = self._now_ms()
         listing = await self._master.listing(waba)
+        await self._registry.refresh()
         before = {each.key: each for each in self._registry.directory.templates_of(waba)}
         imported = Imported([], unreadable=listing.unreadable)
         if before:
@@ -286,6 +293,7 @@ class TemplateDesk:
                 continue
             pace_ms = ASK_EVERY_MS if not template.stale_since_ms else 0
             self._asked_ms[template.waba_id] = now_ms + pace_ms
+            self._asked_ms[template.key] = now_ms + self._rest_ms(template.key, now_ms)
             try:
                 asked, _ = await self.refresh(template.waba_id, template.name, template.language)
             except ProviderError as error:
@@ -297,6 +305,15 @@ class TemplateDesk:
                 continue
             return asked
         return None
+
+    def _rest_ms(self, key: str, now_ms: int) -> int:
+        """Return how long a template that is asked about now is left alone."""
+        last_ms, rest_ms = self._rests.get(key, (0, 0))
+        rest_ms = min(2 * rest_ms or SOON_MS, STALE_EVERY_MS)
+        if now_ms - last_ms > CALM_MS:
+            rest_ms = SOON_MS
+        self._rests[key] = now_ms, rest_ms
+        return rest_ms
 
     async def _create(
         self, known: Template, draft: TemplateDraft

@@ -167,3 +167,25 @@ def category_of(word: str) -> Category | None:
     except ValueError:
         return None
     return None if category is Category.SERVICE else category
+
+
+LABELS: Final = {
+    TemplateStatus.PENDING: "In review",
+    TemplateStatus.REJECTED: "Rejected",
+    TemplateStatus.PAUSED: "Paused",
+    TemplateStatus.DISABLED: "Disabled",
+    TemplateStatus.IN_APPEAL: "Appeal requested",
+    TemplateStatus.DRAFT: "Draft",
+}
+QUALITIES: Final = {"GREEN": "High quality", "YELLOW": "Medium quality", "RED": "Low quality"}
+
+
+def label_of(template: Template) -> str:
+    """Return what the WhatsApp Manager calls a template's status and quality.
+
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-quality
+    """
+    if template.status is TemplateStatus.APPROVED:
+        return f"Active - {QUALITIES.get(template.quality, 'Quality pending')}"
+    plain = template.status.value.replace("_", " ").capitalize()
+    return LABELS.get(template.status, plain)

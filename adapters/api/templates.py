@@ -20,7 +20,7 @@ from engine.preview import render, samples
 from engine.template_changes import Touched
 from engine.template_checks import Draft
 from engine.template_fit import check_message
-from engine.template_life import category_of
+from engine.template_life import category_of, label_of
 from engine.template_rules import TRACKING
 from engine.templates import mappings
 
@@ -276,6 +276,7 @@ def shown_template(template: Template) -> dict[str, object]:
         "coming_category": template.coming_category or None,
         "status": template.status.value,
         "quality": template.quality,
+        "label": label_of(template),
         "rejected_reason": template.rejected_reason or None,
         "parameter_format": template.parameter_format,
         "components": template.components,

@@ -9,7 +9,7 @@ from typing import Final
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.house.shared import House, listen, terms_of
-from adapters.house.templates import asking, calls_of, changes_of, counting, desk_of
+from adapters.house.templates import asking, calls_of, changes_of, counting, desk_of, naming
 from adapters.house.waking import Evidence
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
@@ -66,7 +66,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         count_arrival=counting(house),
         operations=Operations(house.metrics.render, house.objections),
     )
-    news = TemplateFolding(registry, changes, house.clock.now_ms)
+    news = TemplateFolding(registry, changes, house.clock.now_ms, naming(house))
     house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients, news)
     house.keep("fold", house.folding.fold_next)
     house.keep("templates", asking(desk))

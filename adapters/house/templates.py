@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from random import SystemRandom
 
 from adapters.house.shared import House, log
 from adapters.meta.management import Management
+from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
+from adapters.redis.lane_templates import read_template
 from adapters.redis.template_archive import TemplateArchive
-from engine.errors import ProviderRefusedError
+from engine.errors import EngineError, ProviderRefusedError
 from engine.model import DeliveryStatus, PortfolioId, WabaId
 from engine.ports import Receipt
 from engine.template_changes import TemplateChanges
@@ -48,6 +51,45 @@ def desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls) -> Tem
     """Return the use cases of the account manager."""
     archive = TemplateArchive(house.client)
     return TemplateDesk(house.registry, changes, calls, archive, now_ms=house.clock.now_ms)
+
+
+def naming(house: House) -> Callable[[Status], Awaitable[str]]:
+    """Return what tells the template of a status's message, by the lane of its job."""
+    known: dict[tuple[str, int], str] = {}  # a lane keeps its template for ever
+
+    async def template_of(status: Status) -> str:
+        sender = house.registry.directory.senders.get(status.sender)
+        ours = house.opaque.decode(status.opaque) if status.opaque else None
+        if sender is None or ours is None:
+            return ""
+        place = sender.portfolio_id, ours.key.lane
+        if place not in known:
+            known[place] = await read_template(house.client, *place)
+        return known[place]
+
+    return template_of
+
+
+def doubting(house: House) -> Callable[[], Awaitable[None]]:
+    """Return the step that has Meta asked about templates whose gate an answer closed."""
+
+    async def note() -> None:
+        await house.template_doubted.wait()
+        house.template_doubted.clear()
+        doubted, house.doubted_templates = house.doubted_templates, set()
+        try:
+            await house.registry.refresh()
+            for key in sorted(doubted):
+                template = house.registry.directory.templates.get(key)
+                if template is not None and not template.stale_since_ms:
+                    now_ms = house.clock.now_ms()
+                    await house.registry.put(replace(template, stale_since_ms=now_ms))
+        except EngineError:
+            house.doubted_templates |= doubted
+            house.template_doubted.set()
+            raise
+
+    return note
 
 
 def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:

@@ -14,6 +14,7 @@ from typing import Final
 from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
+from adapters.house.templates import doubting
 from adapters.meta.client import MetaClient, build_session
 from engine.delivery import Delivery
 from engine.errors import LedgerAwayError
@@ -66,6 +67,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     house.serve_all()
     pool.start()
     house.keep("hear", lambda: _hear_hints(house, pool))
+    house.keep("template doubts", doubting(house))
     house.keep("attend", lambda: _attend(house, worker))
     if is_alone:
         probe = build_probe_app(Operations(house.metrics.render, house.objections))

@@ -120,6 +120,7 @@ class Folding:
         parsed = [parse(body) for _, body in entries]
         statuses = [status for each in parsed for status in each.statuses]
         await self._folder.receive([_seen(status) for status in statuses])
+        await self._templates.note_failures(statuses)
         for each in parsed:
             await self._fold_rest(each)
         await self._inbox.drop([entry for entry, _ in entries])

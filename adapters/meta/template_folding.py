@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
-from adapters.meta.news import Template as Named
 from adapters.meta.news import (
+    Status,
     TemplateCategoryChanged,
     TemplateEdited,
     TemplateQualityChanged,
     TemplateStatusChanged,
 )
+from adapters.meta.news import Template as Named
 from engine.directory import Registry, Template, template_key
 from engine.model import Category, NowMs, TemplateStatus
 from engine.template_changes import TemplateChanges
@@ -19,18 +22,57 @@ from engine.template_life import heard_category, heard_edit, heard_quality, hear
 TemplateNews = (
     TemplateStatusChanged | TemplateQualityChanged | TemplateCategoryChanged | TemplateEdited
 )
+STOPPING: Final[Mapping[int, TemplateStatus]] = {
+    132015: TemplateStatus.PAUSED,  # also of messages that were held and are dropped in a wave
+    132016: TemplateStatus.UNKNOWN,  # disabled, says the code: only Meta's own word ends its jobs
+}
+"""https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-pacing"""
+
+# the template of a status's message, by its opaque data; empty when the message is not ours
+TemplateOf = Callable[[Status], Awaitable[str]]
+
+
+async def nobody_knows(_status: Status) -> str:
+    """Know no template."""
+    return ""
 
 
 class TemplateFolding:
     """Folds one notice after the other; the same one again changes nothing."""
 
-    def __init__(self, registry: Registry, changes: TemplateChanges, now_ms: NowMs) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        changes: TemplateChanges,
+        now_ms: NowMs,
+        template_of: TemplateOf = nobody_knows,
+    ) -> None:
         self._registry = registry
         self._changes = changes
         self._now_ms = now_ms
+        self._template_of = template_of
+
+    async def note_failures(self, statuses: Sequence[Status]) -> None:
+        """Stop the templates of messages that failed for them, and have Meta asked about those."""
+        stopped: dict[tuple[str, int], int] = {}
+        for status in statuses:
+            if status.code in STOPPING and (name := await self._template_of(status)):
+                at_ms = stopped.get((name, status.code), 0)
+                stopped[name, status.code] = max(at_ms, status.at_ms)
+        if stopped:
+            await self._registry.refresh()
+        for (name, code), at_ms in stopped.items():
+            known = self._registry.directory.templates.get(name)
+            if known is not None:
+                now_ms = self._now_ms()
+                heard = heard_status(known, STOPPING[code], at_ms, now_ms)
+                if heard.status is not known.status:
+                    heard = heard_edit(heard, now_ms)
+                await self._changes.put(heard)
 
     async def note(self, notice: TemplateNews) -> None:
         """Put a notice in force; LedgerError when that is not sure: then it comes again."""
+        await self._registry.refresh()  # another process may have folded newer news
         known = self._template(notice.template)
         if known is None:
             return

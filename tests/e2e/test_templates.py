@@ -1,6 +1,7 @@
 """Templates from the operator to Meta's review and back, with campaigns that use them."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ BARE: dict[str, Any] = {
 REVIEW_MS = 400
 
 
-def the_world(**management: object) -> World:
+def the_world(faults: Sequence[object] = (), **management: object) -> World:
     return a_world(
+        faults=list(faults),
         portfolios=[{"id": "portfolio-1", "limit": 1_000}],
         rules={"grace_ms": 300},
         management={"review_ms": REVIEW_MS, "page_max": 2, **management},
@@ -216,3 +218,33 @@ async def test_a_sample_of_media_is_uploaded_and_used(server_url: str, tmp_path:
         path = f"{LIST}/pictured/en_US"
         await whole.call("PUT", path, {"category": "MARKETING", "components": [image, TEXT]})
         assert (await whole.call("POST", path + "/submit"))["status"] == "PENDING"
+
+
+async def test_a_pause_that_no_webhook_told_is_found_out(server_url: str, tmp_path: Path) -> None:
+    async with a_whole_house(server_url, tmp_path, the_world()) as whole:
+        change = TemplateChange(status="PAUSED", webhook=False)
+        desk = whole.sandbox.controls
+        desk.change_template("waba-1", "offer", "en_US", change)
+        await whole.upload("c1", rows(10))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        await template(whole, "PAUSED")
+        await whole.until("c1", lambda each: each["counts"]["waiting"].get("template") == 10)
+        desk.change_template("waba-1", "offer", "en_US", TemplateChange(status="APPROVED"))
+        status = await whole.completed("c1")
+        assert status["counts"]["accepted"] == 10
+        assert whole.report().clean, whole.report().violations
+
+
+async def test_held_messages_are_held_and_a_wave_of_drops_pauses_the_template(
+    server_url: str, tmp_path: Path
+) -> None:
+    hold = {"kind": "hold", "delay_ms": 1_500, "is_dropped": True}
+    async with a_whole_house(server_url, tmp_path, the_world(faults=[hold])) as whole:
+        await whole.upload("c1", rows(10))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        held = await whole.until("c1", lambda each: each["delivery"]["held"] == 10)
+        assert held["counts"]["accepted"] == 10
+        quota = await whole.call("GET", "/v1/portfolios/portfolio-1/quota")
+        assert quota["used"] == 10
+        await template(whole, "PAUSED")
+        await whole.until("c1", lambda each: each["delivery"]["undelivered"] == 10)

@@ -72,8 +72,13 @@ class Registry:
     directory = cast("Directory", type("D", (), {"senders": {SENDER: Senders()}})())
 
 
+class Templates:
+    async def note_failures(self, statuses: Sequence[object]) -> None:
+        assert not statuses
+
+
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
-    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), Keys(), None)
+    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), Keys(), Templates())
     return Folding(*parts)
 
 

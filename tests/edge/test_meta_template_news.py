@@ -10,6 +10,8 @@ from adapters.memory.archive import MemoryArchive
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.news import (
+    Person,
+    Status,
     Template,
     TemplateCategoryChanged,
     TemplateEdited,
@@ -44,12 +46,17 @@ class House:
         self.changes = TemplateChanges(
             self.registry, self.ledger, self.ledger, now_ms=lambda: self.now_ms
         )
-        self.folding = TemplateFolding(self.registry, self.changes, lambda: self.now_ms)
+        self.folding = TemplateFolding(
+            self.registry, self.changes, lambda: self.now_ms, self._template_of
+        )
         self.master = Master([replace(a_template(), meta_id="77")])
         archive = MemoryArchive()
         self.desk = TemplateDesk(
             self.registry, self.changes, self.master, archive, now_ms=lambda: self.now_ms
         )
+
+    async def _template_of(self, status: Status) -> str:
+        return KEY if status.opaque else ""
 
     async def furnish(self) -> None:
         portfolio, sender = PortfolioId("p"), SenderId("1")
@@ -182,3 +189,53 @@ async def test_a_review_whose_webhook_was_lost_is_asked_about_slowly(house: Hous
     house.now_ms += 1
     assert await house.desk.ask_next() is not None
     assert house.gate is APPROVED
+
+
+def a_failure(code: int, at_ms: int, opaque: str = "ours") -> Status:
+    return Status(
+        waba=WabaId(WABA),
+        sender=SenderId("1"),
+        wamid="wamid.1",
+        status="failed",
+        at_ms=at_ms,
+        person=Person("4915112345678"),
+        opaque=opaque,
+        code=code,
+    )
+
+
+async def test_a_wave_of_dropped_messages_stops_their_template(house: House) -> None:
+    await house.changes.put(a_template(meta_id="77"))
+    wave = [a_failure(132015, NOW_MS + n) for n in range(100)]
+    await house.folding.note_failures([a_failure(131049, NOW_MS), *wave])
+    assert (house.gate, bool(house.template.stale_since_ms)) == (PAUSED, True)
+    house.now_ms += 60_000
+    await house.desk.ask_next()
+    assert house.gate is APPROVED  # says Meta
+    await house.folding.note_failures(wave)
+    assert house.gate is APPROVED  # that was before
+
+
+async def test_a_disabled_template_ends_nothing_before_meta_was_asked(house: House) -> None:
+    await house.changes.put(a_template(meta_id="77"))
+    await house.folding.note_failures([a_failure(132016, NOW_MS)])
+    assert house.gate is TemplateStatus.UNKNOWN
+    assert house.template.stale_since_ms
+
+
+async def test_messages_that_are_not_ours_stop_nothing(house: House) -> None:
+    await house.changes.put(a_template(meta_id="77"))
+    await house.folding.note_failures([a_failure(132015, NOW_MS, opaque="")])
+    assert house.gate is APPROVED
+
+
+async def test_a_template_that_is_doubted_all_the_time_is_asked_about_ever_more_rarely(
+    house: House,
+) -> None:
+    await house.changes.put(a_template(meta_id="77"))
+    asked = 0
+    for _ in range(600):  # ten minutes
+        await house.note_status(None, house.now_ms)
+        asked += await house.desk.ask_next() is not None
+        house.now_ms += 1_000
+    assert 15 <= asked <= 25

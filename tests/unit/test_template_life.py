@@ -13,6 +13,7 @@ from engine.template_life import (
     heard_category,
     heard_quality,
     heard_status,
+    label_of,
     read_again,
     why_no_edit,
 )
@@ -152,3 +153,18 @@ def test_the_objection_says_from_when() -> None:
     daily = why_no_edit(a_template(edited_at_ms=(NOW_MS,)), Category.UTILITY, NOW_MS)
     assert daily is not None
     assert daily.until_ms == NOW_MS + DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("status", "quality", "label"),
+    [
+        (APPROVED, "UNKNOWN", "Active - Quality pending"),
+        (APPROVED, "GREEN", "Active - High quality"),
+        (APPROVED, "YELLOW", "Active - Medium quality"),
+        (APPROVED, "RED", "Active - Low quality"),
+        (PENDING, "UNKNOWN", "In review"),
+        (TemplateStatus.PENDING_DELETION, "UNKNOWN", "Pending deletion"),
+    ],
+)
+def test_the_manager_s_words(status: TemplateStatus, quality: str, label: str) -> None:
+    assert label_of(a_template(status=status, quality=quality)) == label
