@@ -100,6 +100,7 @@ def shown_campaign(campaign: Campaign) -> dict[str, object]:
         "priority": campaign.priority.name.lower(),
         "weight": campaign.weight,
         "on_template_change": campaign.on_template_change,
+        "stopped_by": campaign.stopped_by or None,
         "start_at": rfc3339(campaign.start_at_ms),
         "expires_at": rfc3339(campaign.expires_at_ms),
         "created_at": rfc3339(campaign.created_at_ms),

@@ -44,7 +44,7 @@ def calls_of(house: House, management: Management) -> TemplateCalls:
             raise ProviderRefusedError(f"no sender of WABA {waba} has an access token", code=190)
         return token
 
-    return TemplateCalls(management, token_of)
+    return TemplateCalls(management, token_of, house.clock.now_ms)
 
 
 def desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls) -> TemplateDesk:

@@ -66,9 +66,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     house.pool, house.delivery = pool, delivery
     house.serve_all()
     pool.start()
-    house.keep("hear", lambda: _hear_hints(house, pool))
-    house.keep("template doubts", doubting(house))
-    house.keep("attend", lambda: _attend(house, worker))
+    _keep_up(house, pool, worker)
     if is_alone:
         probe = build_probe_app(Operations(house.metrics.render, house.objections))
         await listen(house, probe, settings.metrics_address)
@@ -78,6 +76,13 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         await pool.drain(clock.now_ms() + DRAIN_MS)
         await _leave(house, worker)
         await session.close()
+
+
+def _keep_up(house: House, pool: Pool, worker: str) -> None:
+    """Repeat what a worker does beside sending."""
+    house.keep("hear", lambda: _hear_hints(house, pool))
+    house.keep("template doubts", doubting(house))
+    house.keep("attend", lambda: _attend(house, worker))
 
 
 async def _attend(house: House, worker: str) -> None:

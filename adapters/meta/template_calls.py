@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
@@ -12,11 +13,13 @@ from adapters.meta.listings import TEMPLATE_FIELDS, MetaTemplate, read_template
 from adapters.meta.management import Management
 from adapters.meta.wire import Text, Word, read
 from engine.directory import Template, TemplateDraft
-from engine.errors import ProviderAwayError, ProviderRefusedError
-from engine.model import TemplateStatus, WabaId
+from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
+from engine.model import NowMs, TemplateStatus, WabaId
 from engine.template_desk import Listing, Submitted
 from engine.template_life import category_of
 
+CREATIONS_MAX: Final = 100  # an hour and account: .../whatsapp/templates/template-management
+HOUR_MS: Final = 3_600_000
 NOT_THERE: Final = 100  # what Graph says of an id that names nothing, and of much else
 
 TokenOf = Callable[[WabaId], str]
@@ -60,9 +63,11 @@ class TemplateCalls:
     https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-management
     """
 
-    def __init__(self, management: Management, token_of: TokenOf) -> None:
+    def __init__(self, management: Management, token_of: TokenOf, now_ms: NowMs) -> None:
         self._management = management
         self._token_of = token_of
+        self._now_ms = now_ms
+        self._created_ms: dict[WabaId, deque[int]] = {}
 
     async def listing(self, waba: WabaId) -> Listing:
         """See Master.listing."""
@@ -87,7 +92,8 @@ class TemplateCalls:
         return _sound(template_of(waba, row))
 
     async def create(self, template: Template, draft: TemplateDraft) -> Submitted:
-        """See Master.create."""
+        """See Master.create; one more than Meta allows an hour is not even asked for."""
+        self._count_creation(template.waba_id)
         content = {
             "name": template.name,
             "language": template.language,
@@ -142,6 +148,17 @@ class TemplateCalls:
         if handle is None or not handle.h:
             raise ProviderAwayError("Meta gave no handle for the upload")
         return handle.h
+
+    def _count_creation(self, waba: WabaId) -> None:
+        now_ms, created_ms = self._now_ms(), self._created_ms.setdefault(waba, deque())
+        while created_ms and created_ms[0] <= now_ms - HOUR_MS:
+            created_ms.popleft()
+        if len(created_ms) >= CREATIONS_MAX:
+            until_ms = created_ms[0] + HOUR_MS
+            minutes = -(-(until_ms - now_ms) // 60_000)
+            detail = f"{CREATIONS_MAX} templates were created in an hour: none for {minutes} min"
+            raise ProviderBusyError(detail, until_ms=until_ms)
+        created_ms.append(now_ms)
 
     async def _by_id(self, template: Template, token: str) -> Template | None:
         """Return a template by Meta's id; None when that names nothing."""

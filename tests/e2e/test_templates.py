@@ -173,6 +173,22 @@ async def test_an_event_that_does_not_tell_the_status_is_asked_about(
         await template(whole, "PAUSED")
 
 
+async def test_an_edit_in_meta_s_manager_stops_what_no_longer_fits(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path, the_world()) as whole:
+        await whole.upload("c1", rows(200))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        change = TemplateChange(components=BARE["components"])
+        whole.sandbox.controls.change_template("waba-1", "offer", "en_US", change)
+        status = await whole.until("c1", lambda each: each["state"] == "stopped")
+        assert status["stopped_by"] == "waba-1/offer/en_US"
+        assert any("/message/template/components/0" in each for each in status["warnings"])
+        change = TemplateChange(components=[TEXT])
+        whole.sandbox.controls.change_template("waba-1", "offer", "en_US", change)
+        await whole.until("c1", lambda each: each["state"] == "running")
+
+
 async def test_an_import_reads_every_page_and_a_spent_quota_is_told(
     server_url: str, tmp_path: Path
 ) -> None:

@@ -53,7 +53,7 @@ class Desk:
             now_ms=lambda: self.now_ms,
             sleep=self._sleep,
         )
-        self.calls = TemplateCalls(self.management, lambda _: TOKEN)
+        self.calls = TemplateCalls(self.management, lambda _: TOKEN, lambda: self.now_ms)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)
@@ -78,6 +78,25 @@ async def test_a_creation_brings_back_what_meta_made_of_it(desk: Desk) -> None:
         Category.UTILITY,
     )
     assert desk.asked(0) == "POST /v25.0/waba-1/message_templates HTTP/1.1"
+
+
+async def test_a_hundred_creations_an_hour_are_enough(desk: Desk) -> None:
+    desk.management = Management(
+        desk.session,
+        graph_url=desk.graph.url,
+        graph_version="v25.0",
+        now_ms=lambda: desk.now_ms,
+        calls_per_hour=1_000,
+    )
+    desk.calls = TemplateCalls(desk.management, lambda _: TOKEN, lambda: desk.now_ms)
+    desk.graph.tell(*[told({"id": "1"})] * 101)
+    for _ in range(100):
+        await desk.calls.create(OFFER, DRAFT)
+    with pytest.raises(ProviderBusyError, match="none for 60 min"):
+        await desk.calls.create(OFFER, DRAFT)
+    desk.now_ms += 3_600_000
+    await desk.calls.create(OFFER, DRAFT)
+    assert len(desk.graph.heads) == 101
 
 
 async def test_an_edit_and_a_deletion_name_one_language(desk: Desk) -> None:
