@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -228,6 +228,10 @@ class Registry(Protocol):
 
     async def put(self, record: Record) -> Record:
         """Store a record, also in this process; return it with what the registry gave it."""
+        ...
+
+    async def put_all(self, records: Sequence[Record]) -> None:
+        """Store records of one kind that need nothing of the registry's own, in one step."""
         ...
 
     async def refresh(self) -> None:

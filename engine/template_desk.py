@@ -253,13 +253,10 @@ class TemplateDesk:
         if before:
             await self._archive.keep(waba, asked_ms, list(before.values()))
             imported.kept_at_ms = asked_ms
-        for found in listing.templates:
-            known = self._registry.directory.templates.get(found.key)
-            template = read_again(known, found, asked_ms, self._now_ms())
-            if known is None:
-                imported.added.append(template.key)
-            elif _differs(known, template):
-                imported.changed.append(template.key)
+        read = [self._read_again(found, asked_ms, imported) for found in listing.templates]
+        added = [each for each in read if each.key in imported.added]
+        await self._registry.put_all(added)  # nobody can use them yet: all in one step
+        for template in read:
             imported.templates.append(template)
             imported.touched += await self._changes.put(template)
         if replaces and not listing.unreadable:
@@ -287,10 +284,11 @@ class TemplateDesk:
         now_ms = self._now_ms()
         directory = self._registry.directory
         for template in list(directory.templates.values()):
-            due_ms = max(self._asked_ms.get(name, 0) for name in (template.waba_id, template.key))
-            is_known_road = directory.portfolio_of_waba(template.waba_id) is not None
-            if now_ms < due_ms or not is_known_road or not _is_due(template, now_ms):
+            if not _is_due(template, now_ms):
                 continue
+            due_ms = max(self._asked_ms.get(name, 0) for name in (template.waba_id, template.key))
+            if now_ms < due_ms or directory.portfolio_of_waba(template.waba_id) is None:
+                continue  # not yet; or there is no sender whose token could ask
             pace_ms = ASK_EVERY_MS if not template.stale_since_ms else 0
             self._asked_ms[template.waba_id] = now_ms + pace_ms
             self._asked_ms[template.key] = now_ms + self._rest_ms(template.key, now_ms)
@@ -305,6 +303,18 @@ class TemplateDesk:
                 continue
             return asked
         return None
+
+    def _read_again(self, found: Template, asked_ms: int, imported: Imported) -> Template:
+        """Return a template as it was listed; one that is as before stays as it was written."""
+        known = self._registry.directory.templates.get(found.key)
+        template = read_again(known, found, asked_ms, self._now_ms())
+        if known is None:
+            imported.added.append(template.key)
+        elif _differs(known, template):
+            imported.changed.append(template.key)
+        elif not known.stale_since_ms and known.status not in UNDECIDED:
+            return known
+        return template
 
     def _rest_ms(self, key: str, now_ms: int) -> int:
         """Return how long a template that is asked about now is left alone."""
@@ -355,5 +365,8 @@ def _differs(known: Template, template: Template) -> bool:
     """Return whether Meta told something new: more than when it was asked."""
     return any(
         getattr(known, name) != getattr(template, name)
-        for name in ("status", "category", "quality", "components", "parameter_format")
+        for name in (
+            *("status", "category", "quality", "components", "parameter_format"),
+            *("meta_id", "coming_category", "rejected_reason", "is_read"),
+        )
     )

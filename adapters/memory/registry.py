@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.directory import Directory, Portfolio, Record, record_name
@@ -23,6 +24,11 @@ class MemoryRegistry:
             record = replace(record, number=number)
         self.directory.shelf_of(record)[record_name(record)] = record
         return record
+
+    async def put_all(self, records: Sequence[Record]) -> None:
+        """See Registry.put_all."""
+        for record in records:
+            self.directory.shelf_of(record)[record_name(record)] = record
 
     async def refresh(self) -> None:
         """See Registry.refresh."""

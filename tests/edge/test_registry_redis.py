@@ -137,3 +137,17 @@ async def test_the_memory_twin_answers_the_same() -> None:
     assert first.number == again.number == 1
     await registry.put_token(SENDER.id, "token")
     assert registry.token_of(SENDER.id) == "token"
+
+
+async def test_many_records_are_one_change(redis_client: Redis) -> None:
+    here, there = a_registry(redis_client), a_registry(redis_client)
+    changes: list[int] = []
+    here.changed = lambda: changes.append(1)
+    await there.refresh()
+    records = [a_template(f"offer_{n}") for n in range(450)]
+    await here.put_all(records)
+    await here.put_all([])
+    await there.refresh()
+    assert len(changes) == 1
+    for registry in (here, there):
+        assert set(registry.directory.templates) == {each.key for each in records}
