@@ -10,20 +10,25 @@ from engine.campaigns import remaining
 from engine.directory import Campaign, Registry, Template
 from engine.errors import InvalidJobError
 from engine.messages import misfits, repeats_max
-from engine.model import Category, NowMs, Priority, SourceState, TemplateStatus
+from engine.model import Category, NowMs, PortfolioId, Priority, SourceState, TemplateStatus
 from engine.ports import Catalog, SourceSpec, TemplateSpec
 from engine.template_life import ENDED
 
 LIVE = frozenset({SourceState.RUNNING, SourceState.SCHEDULED, SourceState.PAUSED})
+JourneysOf = Callable[[PortfolioId, str], Awaitable[list[str]]]  # by the template they send
 Moved = Callable[[Campaign], Awaitable[None]]  # told after a move, so that all hear it at once
 
 
 @dataclass(slots=True)
 class Touched:
-    """A campaign that uses a changed template: what was done with it, and what no longer fits."""
+    """A source that uses a changed template: what was done with it, and what no longer fits.
 
-    campaign: str
-    did: str  # `stopped`, `resumed`, `cancelled`, `stays_stopped` or `fits`
+    A journey's other messages go on: those with this template wait behind its gate, and what its
+    nodes send that does not fit is refused at the door.
+    """
+
+    source: str  # `campaign:ID` or `journey:ID`
+    did: str  # `stopped`, `resumed`, `cancelled`, `stays_stopped`, `fits`; a journey `waits`
     errors: list[InvalidJobError] = field(default_factory=list[InvalidJobError])
 
 
@@ -38,7 +43,9 @@ class TemplateChanges:
         *,
         now_ms: NowMs,
         moved: Moved | None = None,
+        journeys_of: JourneysOf | None = None,
     ) -> None:
+        self._journeys_of = journeys_of
         self._registry = registry
         self._catalog = catalog
         self._books = books
@@ -66,7 +73,16 @@ class TemplateChanges:
             touched += [did] if did is not None else []
         if is_open:
             await self._tell_gate(template)
+        elif is_edit or (template.status in ENDED and before != template):
+            touched += await self._waiting_journeys(template)
         return touched
+
+    async def _waiting_journeys(self, template: Template) -> list[Touched]:
+        portfolio = self._registry.directory.portfolio_of_waba(template.waba_id)
+        if portfolio is None or self._journeys_of is None:
+            return []
+        journeys = await self._journeys_of(portfolio, template.key)
+        return [Touched(journey, "waits") for journey in journeys]
 
     def users_of(self, key: str) -> list[Campaign]:
         """Return the campaigns that use a template and were not cancelled."""
@@ -89,10 +105,10 @@ class TemplateChanges:
         if template.status in ENDED:
             if (is_live or campaign.stopped_by) and not await self._is_over(campaign):
                 await self._move(campaign, SourceState.CANCELLED)
-                return Touched(campaign.id, "cancelled")
+                return Touched(campaign.source, "cancelled")
         elif is_live and is_changed and not await self._is_over(campaign):
             await self._stop(campaign, template.key)
-            return Touched(campaign.id, "stopped")
+            return Touched(campaign.source, "stopped")
         return None
 
     async def _look_again(
@@ -103,8 +119,8 @@ class TemplateChanges:
         wants_stop = is_changed and campaign.on_template_change == "stay_stopped"
         if campaign.state in LIVE and (errors or wants_stop) and not await self._is_over(campaign):
             await self._stop(campaign, template.key)
-            return Touched(campaign.id, "stopped", errors)
-        return Touched(campaign.id, "fits", errors) if is_changed else None
+            return Touched(campaign.source, "stopped", errors)
+        return Touched(campaign.source, "fits", errors) if is_changed else None
 
     async def _come_back(self, campaign: Campaign) -> Touched:
         """Resume a campaign that a template's change stopped, where it wants that and fits."""
@@ -116,12 +132,12 @@ class TemplateChanges:
             if key in directory.templates
         )
         if errors or waits or campaign.on_template_change == "stay_stopped":
-            return Touched(campaign.id, "stays_stopped", errors)
+            return Touched(campaign.source, "stays_stopped", errors)
         state = campaign.stopped_from or SourceState.RUNNING
         if state is SourceState.SCHEDULED and campaign.start_at_ms <= self._now_ms():
             state = SourceState.RUNNING
         await self._move(replace(campaign, stopped_by="", stopped_from=None), state)
-        return Touched(campaign.id, "resumed")
+        return Touched(campaign.source, "resumed")
 
     async def _stop(self, campaign: Campaign, key: str) -> None:
         noted = replace(campaign, stopped_by=key, stopped_from=campaign.state)

@@ -59,7 +59,7 @@ def check_template(
     `others` are the account's templates, for the rule against twins; `tracking` is what the
     account's dynamic URLs begin with, or empty.
     """
-    violations = _check_identity(draft, profile) + _check_kinds(draft)
+    violations = check_identity(draft, profile) + _check_kinds(draft)
     parts = {upper(each, "type"): (place, each) for place, each in enumerate(draft.components)}
     for kind, (place, component) in parts.items():
         pointer = f"/components/{place}"
@@ -111,7 +111,8 @@ def check_text(
     return violations + _check_samples(component, pointer, what, names, draft)
 
 
-def _check_identity(draft: Draft, profile: Profile) -> list[Violation]:
+def check_identity(draft: Draft, profile: Profile = META) -> list[Violation]:
+    """Return what is wrong with name, language, category and format."""
     violations: list[Violation] = []
     if not _NAME.fullmatch(draft.name):
         detail = "may hold only lowercase letters, digits and _; it can never be renamed"

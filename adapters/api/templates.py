@@ -15,14 +15,14 @@ from adapters.api.problems import FieldError, Problem, field_error
 from engine.directory import AccountRules, Role, Template
 from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors
-from engine.model import TemplateStatus, WabaId
+from engine.model import Category, TemplateStatus, WabaId
 from engine.preview import render, samples
 from engine.template_changes import Touched
-from engine.template_checks import Draft
+from engine.template_checks import Draft, check_identity
 from engine.template_fit import check_message
 from engine.template_life import category_of, label_of
 from engine.template_rules import TRACKING
-from engine.templates import mappings
+from engine.templates import mappings, signature_of
 
 SAMPLE_MAX = 16 * 2**20  # bytes
 SAMPLE_KINDS = ("image/jpeg", "image/png", "video/mp4", "application/pdf")
@@ -142,7 +142,7 @@ class TemplateRoutes:
             "deleted": len(done.deleted),
             "unreadable": done.unreadable,
             "changes": {"added": done.added, "changed": done.changed, "deleted": done.deleted},
-            "campaigns": [shown_touched(each) for each in done.touched],
+            **shown_users(done.touched),
             "previous": kept,
             "templates": [shown_template(each) for each in done.templates],
         }
@@ -224,10 +224,12 @@ def named(request: web.Request) -> tuple[str, str, str]:
 
 def stated(waba: str, draft: Draft, status: TemplateStatus) -> Template:
     """Return a template as an operator says that Meta has it."""
+    found = check_identity(draft)
     category = category_of(draft.category)
-    if category is None:
-        detail = "must be MARKETING, UTILITY or AUTHENTICATION"
-        raise refusal("/category", "category", detail)
+    if found or category is None:
+        raise SeveralErrors(
+            [InvalidJobError(each.detail, pointer=each.pointer, code=each.code) for each in found]
+        )
     return Template(
         waba_id=WabaId(waba),
         name=draft.name,
@@ -243,17 +245,14 @@ def filled(
     template: Template, given: list[dict[str, object]] | None, *, is_draft: bool = False
 ) -> tuple[list[dict[str, object]], list[Mapping[str, object]]]:
     """Return a template's components and what fills them in, checked; its samples by default."""
-    if is_draft and template.draft is not None:
-        components, form = template.draft.components, template.draft.parameter_format
-    else:
-        components, form = template.components, template.parameter_format
-    signature = template.signature
+    shape = template.draft if is_draft and template.draft is not None else template
+    components = shape.components
+    signature = signature_of(shape.category, components, shape.parameter_format)
     if given is None:
-        is_code = template.category.value == "authentication"
-        return components, list(
-            samples(components, is_named=form == "NAMED", is_authentication=is_code)
-        )
-    found = [] if is_draft else check_message(signature, {"components": given})
+        is_code = shape.category is Category.AUTHENTICATION
+        made = samples(components, is_named=signature.is_named, is_authentication=is_code)
+        return components, list(made)
+    found = check_message(signature, {"components": given})
     if found:
         errors = [
             InvalidJobError(
@@ -295,13 +294,17 @@ def shown_template(template: Template) -> dict[str, object]:
 
 def shown_change(template: Template, touched: list[Touched]) -> dict[str, object]:
     """Return a template after a change, and what became of the campaigns that use it."""
-    return shown_template(template) | {"campaigns": [shown_touched(each) for each in touched]}
+    return shown_template(template) | shown_users(touched)
 
 
-def shown_touched(touched: Touched) -> dict[str, object]:
-    """Return what a template's change did to a campaign."""
-    errors = [field_error(each) for each in touched.errors]
-    return {"id": touched.campaign, "did": touched.did, "errors": errors}
+def shown_users(touched: list[Touched]) -> dict[str, object]:
+    """Return what a template's change did to campaigns and journeys."""
+    shown: dict[str, list[dict[str, object]]] = {"campaign": [], "journey": []}
+    for each in touched:
+        kind, _, name = each.source.partition(":")
+        errors = [field_error(error) for error in each.errors]
+        shown[kind].append({"id": name, "did": each.did, "errors": errors})
+    return {"campaigns": shown["campaign"], "journeys": shown["journey"]}
 
 
 def refusal(pointer: str, code: str, detail: str) -> Problem:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from random import SystemRandom
 
 from adapters.house.shared import House, log
 from adapters.meta.management import Management
 from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
-from adapters.redis.lane_templates import read_template
+from adapters.redis.lane_templates import read_journeys, read_template
 from adapters.redis.template_archive import TemplateArchive
 from engine.errors import EngineError, ProviderRefusedError
 from engine.model import DeliveryStatus, PortfolioId, WabaId
@@ -30,6 +31,7 @@ def changes_of(house: House) -> TemplateChanges:
         house.ledger,
         now_ms=house.clock.now_ms,
         moved=house.moved,
+        journeys_of=partial(read_journeys, house.client),
     )
 
 

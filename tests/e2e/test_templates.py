@@ -97,15 +97,18 @@ async def test_an_edit_stops_a_running_campaign_and_its_approval_lets_it_go_on(
         await whole.call("POST", "/v1/campaigns/c1/start")
         await whole.until("c1", lambda each: each["counts"]["accepted"] > 20)
         await whole.call("PUT", OFFER, EDIT)
+        job = {"sender": SENDER, "to": "+4915199999999", "message": a_message("A")}
+        await whole.call("POST", "/v1/jobs", job | {"source": {"kind": "journey", "id": "j1"}})
         shown = await whole.call("POST", OFFER + "/submit")
         assert shown["campaigns"] == [{"id": "c1", "did": "stopped", "errors": []}]
+        assert shown["journeys"] == [{"id": "j1", "did": "waits", "errors": []}]
         status = await whole.call("GET", "/v1/campaigns/c1")
         assert (status["state"], status["counts"]["accepted"] < 400) == ("stopped", True)
         await template(whole, "APPROVED")
         status = await whole.completed("c1")
         assert status["counts"]["accepted"] == 400
         report = whole.report()
-        assert (report.clean, report.accepted) == (True, 400), report.violations
+        assert (report.clean, report.accepted) == (True, 401), report.violations
 
 
 async def test_where_it_no_longer_fits_it_stays_stopped_and_says_why(

@@ -391,6 +391,7 @@ async def test_a_sample_gets_a_handle() -> None:
 async def test_what_is_stated_is_believed_and_puts_the_gate_in_force() -> None:
     async with a_desk() as desk:
         body = {"category": "MARKETING", "components": BODY, "status": "PAUSED"}
+        assert (await desk.call("PUT", f"{LIST}/a%2Fb/en_US", body))[0] == 422
         assert (await desk.call("PUT", ONE, body))[0] == 200
         status, shown = await desk.call("POST", "/v1/jobs", a_job())
         assert status == 202
