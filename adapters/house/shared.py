@@ -44,7 +44,7 @@ from engine.events import (
     PoolDrained,
     SettlementGivenUp,
 )
-from engine.model import Category, Gate, PortfolioId, SourceState
+from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
 from engine.recipients import RecipientKeys
@@ -90,8 +90,6 @@ class House:
     woken: set[str] = field(default_factory=set[str])
     refused: dict[str, str] = field(default_factory=dict[str, str])  # why each ledger gives nothing
     served: set[str] = field(default_factory=set[str])
-    doubted_templates: set[str] = field(default_factory=set[str])  # their gate closed: ask Meta
-    template_doubted: asyncio.Event = field(default_factory=asyncio.Event)
     has_woken: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     runners: list[web.AppRunner] = field(default_factory=list[web.AppRunner])
@@ -105,9 +103,6 @@ class House:
             case JobsClaimed():
                 self._tell_refused(event)
             case GateClosed():
-                if event.gate is Gate.TEMPLATE:
-                    self.doubted_templates.add(event.key.partition("|")[2])
-                    self.template_doubted.set()
                 log.warning("gate_closed", gate=event.gate.value, key=event.key)
             case LedgerFailed():
                 kind = type(event.error).__name__

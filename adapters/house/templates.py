@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from random import SystemRandom
 
@@ -14,7 +13,7 @@ from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
 from adapters.redis.lane_templates import read_journeys, read_template
 from adapters.redis.template_archive import TemplateArchive
-from engine.errors import EngineError, ProviderRefusedError
+from engine.errors import ProviderRefusedError
 from engine.model import DeliveryStatus, PortfolioId, WabaId
 from engine.ports import Receipt
 from engine.template_changes import TemplateChanges
@@ -70,28 +69,6 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
         return known[place]
 
     return template_of
-
-
-def doubting(house: House) -> Callable[[], Awaitable[None]]:
-    """Return the step that has Meta asked about templates whose gate an answer closed."""
-
-    async def note() -> None:
-        await house.template_doubted.wait()
-        house.template_doubted.clear()
-        doubted, house.doubted_templates = house.doubted_templates, set()
-        try:
-            await house.registry.refresh()
-            for key in sorted(doubted):
-                template = house.registry.directory.templates.get(key)
-                if template is not None and not template.stale_since_ms:
-                    now_ms = house.clock.now_ms()
-                    await house.registry.put(replace(template, stale_since_ms=now_ms))
-        except EngineError:
-            house.doubted_templates |= doubted
-            house.template_doubted.set()
-            raise
-
-    return note
 
 
 def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:

@@ -14,7 +14,7 @@ from typing import Final
 from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
-from adapters.house.templates import doubting
+from adapters.house.template_doubts import TemplateDoubts
 from adapters.meta.client import MetaClient, build_session
 from engine.delivery import Delivery
 from engine.errors import LedgerAwayError
@@ -59,14 +59,15 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         delivery=delivery,
         worker=worker,
         concurrency=settings.concurrency,
-        emit=house.emit,
+        emit=TemplateDoubts(house).emit,
         now_us=clock.now_us,
         rng=rng,
     )
     house.pool, house.delivery = pool, delivery
     house.serve_all()
     pool.start()
-    _keep_up(house, pool, worker)
+    house.keep("hear", lambda: _hear_hints(house, pool))
+    house.keep("attend", lambda: _attend(house, worker))
     if is_alone:
         probe = build_probe_app(Operations(house.metrics.render, house.objections))
         await listen(house, probe, settings.metrics_address)
@@ -76,13 +77,6 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         await pool.drain(clock.now_ms() + DRAIN_MS)
         await _leave(house, worker)
         await session.close()
-
-
-def _keep_up(house: House, pool: Pool, worker: str) -> None:
-    """Repeat what a worker does beside sending."""
-    house.keep("hear", lambda: _hear_hints(house, pool))
-    house.keep("template doubts", doubting(house))
-    house.keep("attend", lambda: _attend(house, worker))
 
 
 async def _attend(house: House, worker: str) -> None:
