@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
@@ -51,9 +52,11 @@ class TemplateChanges:
         self._books = books
         self._now_ms = now_ms
         self._moved = moved
+        self.turn = asyncio.Lock()
+        """Held while a template is read, changed and put: one change of this process at a time."""
 
     async def put(self, template: Template, *, is_edit: bool = False) -> list[Touched]:
-        """Put a template in force; the same one again changes nothing.
+        """Put a template in force, in your `turn`; the same one again changes nothing.
 
         Closing comes before it is written down and opening after its campaigns were looked at:
         no job leaves with words that nobody approved or that no longer fit. LedgerError when it

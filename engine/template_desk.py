@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from engine.directory import AccountRules, Registry, Template, TemplateDraft, template_key
 from engine.errors import (
     InvalidJobError,
+    ProviderAwayError,
     ProviderError,
     ProviderRefusedError,
     UnknownNameError,
 )
 from engine.messages import SeveralErrors
-from engine.model import Category, NowMs, TemplateStatus, WabaId
+from engine.model import NowMs, TemplateStatus, WabaId
 from engine.template_changes import TemplateChanges, Touched
 from engine.template_checks import Draft, check_template
 from engine.template_life import category_of, edited, read_again, second_of, why_no_edit
+from engine.template_ports import Archive, Master
 from engine.template_rules import PROFILES
 
 POLL_EVERY_MS = 30 * 60_000  # what waits for a verdict is asked about this often: webhooks get lost
@@ -36,63 +38,6 @@ UNDECIDED = frozenset(
         TemplateStatus.UNKNOWN,
     }
 )
-
-
-@dataclass(slots=True)
-class Listing:
-    """An account's templates as Meta lists them; `unreadable` rows stand for templates too."""
-
-    templates: list[Template]
-    unreadable: int = 0
-
-
-@dataclass(slots=True)
-class Submitted:
-    """Meta's answer to a new template."""
-
-    meta_id: str
-    status: TemplateStatus
-    category: Category
-
-
-class Master(Protocol):
-    """Meta's management of templates. All raise ProviderError when it does not say yes."""
-
-    async def listing(self, waba: WabaId) -> Listing:
-        """Return all templates of an account, of every page."""
-        ...
-
-    async def one(self, template: Template) -> Template | None:
-        """Return a template as Meta knows it now; None when Meta has none of this name."""
-        ...
-
-    async def create(self, template: Template, draft: TemplateDraft) -> Submitted:
-        """Submit a new template for review."""
-        ...
-
-    async def edit(self, template: Template, draft: TemplateDraft) -> None:
-        """Replace a template's components; it is in review then."""
-        ...
-
-    async def delete(self, template: Template) -> None:
-        """Delete one language of a template."""
-        ...
-
-
-class Archive(Protocol):
-    """Where the sets of templates are kept that an import replaced."""
-
-    async def keep(self, waba: WabaId, at_ms: int, templates: Sequence[Template]) -> None:
-        """Keep a set; the oldest beyond a few is dropped."""
-        ...
-
-    async def moments(self, waba: WabaId) -> list[int]:
-        """Return when sets were replaced, the newest first."""
-        ...
-
-    async def read(self, waba: WabaId, at_ms: int) -> list[Template] | None:
-        """Return one set; None when it is not there (any more)."""
-        ...
 
 
 @dataclass(slots=True)
@@ -159,37 +104,39 @@ class TemplateDesk:
         """Keep a draft, checked: what is sent stays as it is until the draft is submitted."""
         draft = self.check(waba, wanted, profile)
         key = template_key(waba, wanted.name, wanted.language)
-        known = self._registry.directory.templates.get(key)
-        if known is None:
-            known = Template(
-                waba_id=WabaId(waba),
-                name=wanted.name,
-                language=wanted.language,
-                category=draft.category,
-                status=TemplateStatus.DRAFT,
-                components=draft.components,
-                parameter_format=draft.parameter_format,
-            )
-        written = replace(known, draft=draft)
-        await self._changes.put(written)
+        async with self._changes.turn:
+            known = self._registry.directory.templates.get(key)
+            if known is None:
+                known = Template(
+                    waba_id=WabaId(waba),
+                    name=wanted.name,
+                    language=wanted.language,
+                    category=draft.category,
+                    status=TemplateStatus.DRAFT,
+                    components=draft.components,
+                    parameter_format=draft.parameter_format,
+                )
+            written = replace(known, draft=draft)
+            await self._changes.put(written)
         return written
 
     async def state(self, template: Template) -> list[Touched]:
         """Put in force what the operator says a template is at Meta, without asking Meta."""
-        known = self._registry.directory.templates.get(template.key)
-        if known is not None:
-            at_ms = second_of(self._now_ms())
-            template = replace(
-                known,
-                category=template.category,
-                status=template.status,
-                components=template.components,
-                parameter_format=template.parameter_format,
-                status_at_ms=at_ms,
-                category_at_ms=at_ms,
-                is_read=True,
-            )
-        return await self._changes.put(template)
+        async with self._changes.turn:
+            known = self._registry.directory.templates.get(template.key)
+            if known is not None:
+                at_ms = second_of(self._now_ms())
+                template = replace(
+                    known,
+                    category=template.category,
+                    status=template.status,
+                    components=template.components,
+                    parameter_format=template.parameter_format,
+                    status_at_ms=at_ms,
+                    category_at_ms=at_ms,
+                    is_read=True,
+                )
+            return await self._changes.put(template)
 
     async def submit(
         self, waba: str, name: str, language: str, profile: str = ""
@@ -211,33 +158,38 @@ class TemplateDesk:
                 minutes = -(-(objection.until_ms - self._now_ms()) // 60_000)
                 detail += f" {minutes // 60} h {minutes % 60} min"
             raise InvalidJobError(detail, pointer="", code=objection.code)
-        await self._master.edit(known, draft)
-        await self._registry.refresh()
-        template = edited(self.get(waba, name, language), self._now_ms())
-        return template, await self._changes.put(template, is_edit=True)
+        async with self._asking(known.key):
+            await self._master.edit(known, draft)
+        async with self._changes.turn:
+            await self._registry.refresh()
+            template = edited(replace(self.get(waba, name, language), draft=draft), self._now_ms())
+            return template, await self._changes.put(template, is_edit=True)
 
     async def refresh(self, waba: str, name: str, language: str) -> tuple[Template, list[Touched]]:
         """Ask Meta what a template is now, and put that in force."""
         known = self.get(waba, name, language)
         asked_ms = self._now_ms()
         found = await self._master.one(known)
-        await self._registry.refresh()  # what came meanwhile, also to other processes, is newer
-        known = self._registry.directory.templates.get(known.key, known)
-        if found is not None:
-            template = read_again(known, found, asked_ms, self._now_ms())
-        elif known.status is TemplateStatus.DRAFT:
-            return known, []
-        else:
-            template = _gone(known, asked_ms)
-        return template, await self._changes.put(template)
+        async with self._changes.turn:
+            await self._registry.refresh()  # what came meanwhile, also to other processes, is newer
+            known = self._registry.directory.templates.get(known.key, known)
+            if found is not None:
+                template = read_again(known, found, asked_ms, self._now_ms())
+            elif known.status is TemplateStatus.DRAFT:
+                template = replace(known, stale_since_ms=0)
+            else:
+                template = _gone(known, asked_ms)
+            return template, await self._changes.put(template)
 
     async def delete(self, waba: str, name: str, language: str) -> tuple[Template, list[Touched]]:
         """Delete a template at Meta and here; the campaigns that use it are cancelled."""
         known = self.get(waba, name, language)
         if known.meta_id and known.status is not TemplateStatus.DELETED:
-            await self._master.delete(known)
-        template = _gone(known, self._now_ms())
-        return template, await self._changes.put(template)
+            async with self._asking(known.key):
+                await self._master.delete(known)
+        async with self._changes.turn:
+            template = _gone(self.get(waba, name, language), self._now_ms())
+            return template, await self._changes.put(template)
 
     async def import_all(self, waba: WabaId, *, replaces: bool) -> Imported:
         """Read all templates of an account, keep the set of before, tell what changed.
@@ -253,19 +205,25 @@ class TemplateDesk:
         if before:
             await self._archive.keep(waba, asked_ms, list(before.values()))
             imported.kept_at_ms = asked_ms
-        read = [self._read_again(found, asked_ms, imported) for found in listing.templates]
-        added = [each for each in read if each.key in imported.added]
+        templates = self._registry.directory.templates
+        fresh = [each for each in listing.templates if each.key not in templates]
+        added = [read_again(None, each, asked_ms, self._now_ms()) for each in fresh]
+        imported.added = [each.key for each in added]
         await self._registry.put_all(added)  # nobody can use them yet: all in one step
-        for template in read:
-            imported.templates.append(template)
-            imported.touched += await self._changes.put(template)
+        for found in listing.templates:
+            async with self._changes.turn:
+                template = self._read_again(found, asked_ms, imported)
+                imported.templates.append(template)
+                imported.touched += await self._changes.put(template)
         if replaces and not listing.unreadable:
             listed = {each.key for each in listing.templates}
             for known in before.values():
                 is_ours = known.status in (TemplateStatus.DRAFT, TemplateStatus.DELETED)
                 if known.key not in listed and not is_ours:
                     imported.deleted.append(known.key)
-                    imported.touched += await self._changes.put(_gone(known, asked_ms))
+                    async with self._changes.turn:
+                        gone = _gone(templates.get(known.key, known), asked_ms)
+                        imported.touched += await self._changes.put(gone)
         return imported
 
     async def kept_sets(self, waba: WabaId) -> list[int]:
@@ -306,15 +264,24 @@ class TemplateDesk:
 
     def _read_again(self, found: Template, asked_ms: int, imported: Imported) -> Template:
         """Return a template as it was listed; one that is as before stays as it was written."""
-        known = self._registry.directory.templates.get(found.key)
+        known = self._registry.directory.templates[found.key]
         template = read_again(known, found, asked_ms, self._now_ms())
-        if known is None:
-            imported.added.append(template.key)
-        elif _differs(known, template):
+        if _differs(known, template):
             imported.changed.append(template.key)
         elif not known.stale_since_ms and known.status not in UNDECIDED:
             return known
         return template
+
+    @asynccontextmanager
+    async def _asking(self, key: str) -> AsyncGenerator[None]:
+        """Note that Meta must be asked when nobody knows whether it did what was asked of it."""
+        try:
+            yield
+        except ProviderAwayError:
+            async with self._changes.turn:
+                known = self._registry.directory.templates[key]
+                await self._registry.put(replace(known, stale_since_ms=self._now_ms()))
+            raise
 
     def _rest_ms(self, key: str, now_ms: int) -> int:
         """Return how long a template that is asked about now is left alone."""
@@ -328,9 +295,10 @@ class TemplateDesk:
     async def _create(
         self, known: Template, draft: TemplateDraft
     ) -> tuple[Template, list[Touched]]:
-        answer = await self._master.create(known, draft)
+        async with self._asking(known.key):
+            answer = await self._master.create(known, draft)
         template = replace(
-            known,
+            self._registry.directory.templates[known.key],
             meta_id=answer.meta_id,
             status=answer.status,
             category=answer.category,  # Meta may judge that it is another
@@ -341,7 +309,8 @@ class TemplateDesk:
             status_at_ms=second_of(self._now_ms()),
             edited_at_ms=(),
         )
-        return template, await self._changes.put(template)
+        async with self._changes.turn:
+            return template, await self._changes.put(template)
 
 
 def _is_due(template: Template, now_ms: int) -> bool:

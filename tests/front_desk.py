@@ -21,7 +21,8 @@ from engine.intake import SendJobs
 from engine.model import Category, PortfolioId, SenderId, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
 from engine.template_changes import TemplateChanges
-from engine.template_desk import Listing, Submitted, TemplateDesk
+from engine.template_desk import TemplateDesk
+from engine.template_ports import Listing, Submitted
 from engine.terms import Terms
 
 SECRET = b"a secret of this test's ledger"

@@ -11,7 +11,7 @@ KEPT_MAX = 5
 
 
 class MemoryArchive:
-    """See engine.template_desk.Archive."""
+    """See engine.template_ports.Archive."""
 
     def __init__(self) -> None:
         self._sets: dict[WabaId, dict[int, list[Template]]] = {}

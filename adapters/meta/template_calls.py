@@ -15,8 +15,8 @@ from adapters.meta.wire import Text, Word, read
 from engine.directory import Template, TemplateDraft
 from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
 from engine.model import NowMs, TemplateStatus, WabaId
-from engine.template_desk import Listing, Submitted
 from engine.template_life import category_of
+from engine.template_ports import Listing, Submitted
 
 CREATIONS_MAX: Final = 100  # an hour and account: .../whatsapp/templates/template-management
 HOUR_MS: Final = 3_600_000
@@ -58,7 +58,7 @@ _handle = msgspec.json.Decoder(Handle)
 
 
 class TemplateCalls:
-    """See engine.template_desk.Master; asked with the token of one of the account's senders.
+    """See engine.template_ports.Master; asked with the token of one of the account's senders.
 
     https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-management
     """

@@ -59,27 +59,31 @@ class TemplateFolding:
             if status.code in STOPPING and (name := await self._template_of(status)):
                 at_ms = stopped.get((name, status.code), 0)
                 stopped[name, status.code] = max(at_ms, status.at_ms)
-        if stopped:
+        if not stopped:
+            return
+        async with self._changes.turn:
             await self._registry.refresh()
-        for (name, code), at_ms in stopped.items():
-            known = self._registry.directory.templates.get(name)
-            if known is not None:
-                now_ms = self._now_ms()
-                heard = heard_status(known, STOPPING[code], at_ms, now_ms)
-                if heard.status is not known.status:
-                    heard = heard_edit(heard, now_ms)
-                await self._changes.put(heard)
+            for (name, code), at_ms in stopped.items():
+                known = self._registry.directory.templates.get(name)
+                if known is not None:
+                    await self._changes.put(self._stopped(known, STOPPING[code], at_ms))
+
+    def _stopped(self, known: Template, status: TemplateStatus, at_ms: int) -> Template:
+        now_ms = self._now_ms()
+        heard = heard_status(known, status, at_ms, now_ms)
+        return heard if heard.status is known.status else heard_edit(heard, now_ms)
 
     async def note(self, notice: TemplateNews) -> None:
         """Put a notice in force; LedgerError when that is not sure: then it comes again."""
-        await self._registry.refresh()  # another process may have folded newer news
-        known = self._template(notice.template)
-        if known is None:
-            return
-        template = self._after(known, notice)
-        if not template.meta_id:
-            template = replace(template, meta_id=notice.template.id)
-        await self._changes.put(template)
+        async with self._changes.turn:
+            await self._registry.refresh()  # another process may have folded newer news
+            known = self._template(notice.template)
+            if known is None:
+                return
+            template = self._after(known, notice)
+            if not template.meta_id:
+                template = replace(template, meta_id=notice.template.id)
+            await self._changes.put(template)
 
     def _after(self, known: Template, notice: TemplateNews) -> Template:
         now_ms, at_ms = self._now_ms(), notice.at_ms

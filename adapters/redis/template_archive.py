@@ -21,7 +21,7 @@ _templates = msgspec.json.Decoder(list[Template])
 
 
 class TemplateArchive:
-    """See engine.template_desk.Archive."""
+    """See engine.template_ports.Archive."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -217,8 +217,8 @@ async def test_what_meta_refuses_is_told_and_stops_nothing() -> None:
         await desk.call("POST", "/v1/campaigns/c1/start")
         for error, status in (
             (ProviderRefusedError("100 bad words", code=100), 502),
-            (ProviderAwayError("no answer"), 502),
             (ProviderBusyError("too many calls", until_ms=NOW_MS + 1), 503),
+            (ProviderAwayError("no answer"), 502),
         ):
             desk.master.error = None
             desk.master.templates = [replace(each, meta_id="1") for each in desk.master.templates]
@@ -230,6 +230,7 @@ async def test_what_meta_refuses_is_told_and_stops_nothing() -> None:
             assert await state_of(desk) == "running"
             _, shown = await desk.call("GET", ONE)
             assert (shown["status"], shown["draft"] is None) == ("APPROVED", False)
+        assert desk.registry.directory.templates[f"{WABA}/offer/en_US"].stale_since_ms  # no answer
 
 
 async def test_a_deletion_is_for_good() -> None:

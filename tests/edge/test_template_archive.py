@@ -9,7 +9,7 @@ from adapters.redis.ledger import RedisLedger
 from adapters.redis.template_archive import KEPT_MAX, TemplateArchive
 from engine.model import PortfolioId, WabaId
 from engine.ports import Batch
-from engine.template_desk import Archive
+from engine.template_ports import Archive
 from engine.terms import Terms
 from tests.builders import LANE, TEMPLATE, a_lane, a_portfolio, a_row, a_sender
 from tests.front_desk import a_template
