@@ -188,7 +188,9 @@ class Campaigns:
         warnings = [
             f"template {key} is {templates[key].status}: its jobs wait until it is APPROVED"
             for key in dict.fromkeys(campaign.templates)
-            if key in templates and templates[key].status is not TemplateStatus.APPROVED
+            if key in templates
+            and templates[key].status is not TemplateStatus.APPROVED
+            and campaign.state is not SourceState.CANCELLED
         ]
         warnings += self._template_warnings(campaign)
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
@@ -204,7 +206,8 @@ class Campaigns:
             if key in directory.templates and directory.templates[key].coming_category
         ]
         if campaign.state is SourceState.CANCELLED:
-            return warnings
+            ended = f"cancelled: its template {campaign.stopped_by} was deleted or disabled"
+            return [ended] if campaign.stopped_by else []
         misfit = [
             f"{each.pointer}: {each.detail} (its template changed)"
             for each in misfits(directory, campaign)

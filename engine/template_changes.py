@@ -107,7 +107,8 @@ class TemplateChanges:
             return await self._look_again(campaign, template, is_changed=is_changed)
         if template.status in ENDED:
             if (is_live or campaign.stopped_by) and not await self._is_over(campaign):
-                await self._move(campaign, SourceState.CANCELLED)
+                ended = replace(campaign, stopped_by=template.key)
+                await self._move(ended, SourceState.CANCELLED)
                 return Touched(campaign.source, "cancelled")
         elif is_live and is_changed and not await self._is_over(campaign):
             await self._stop(campaign, template.key)

@@ -42,6 +42,11 @@ OTHER: dict[str, Any] = {
 }
 
 
+async def a_running_campaign(desk: Desk) -> None:
+    await a_campaign(desk)
+    await desk.call("POST", "/v1/campaigns/c1/start")
+
+
 async def edit(desk: Desk, body: dict[str, Any] = EDIT) -> tuple[int, dict[str, Any]]:
     desk.master.templates = [replace(each, meta_id="1") for each in desk.master.templates]
     await desk.call("POST", LIST + "/import", {})
@@ -146,8 +151,7 @@ async def test_an_edit_stops_what_uses_it_and_approval_brings_it_back() -> None:
 
 async def test_a_campaign_that_was_paused_comes_back_paused() -> None:
     async with a_desk() as desk:
-        await a_campaign(desk)
-        await desk.call("POST", "/v1/campaigns/c1/start")
+        await a_running_campaign(desk)
         await desk.call("POST", "/v1/campaigns/c1/pause")
         await edit(desk)
         assert await state_of(desk) == "stopped"
@@ -169,8 +173,7 @@ async def test_a_campaign_may_wish_to_stay_stopped() -> None:
 
 async def test_where_it_no_longer_fits_the_answer_names_the_field() -> None:
     async with a_desk() as desk:
-        await a_campaign(desk)
-        await desk.call("POST", "/v1/campaigns/c1/start")
+        await a_running_campaign(desk)
         await edit(desk, OTHER)
         await approve(desk, OTHER)
         assert await state_of(desk) == "stopped"
@@ -185,8 +188,7 @@ async def test_where_it_no_longer_fits_the_answer_names_the_field() -> None:
 
 async def test_a_rejected_edit_leaves_its_campaigns_waiting() -> None:
     async with a_desk() as desk:
-        await a_campaign(desk)
-        await desk.call("POST", "/v1/campaigns/c1/start")
+        await a_running_campaign(desk)
         await edit(desk)
         rejected = replace(desk.master.templates[0], status=TemplateStatus.REJECTED)
         desk.master.templates[0] = rejected
@@ -213,8 +215,7 @@ async def test_an_approved_template_is_edited_once_a_day_and_never_in_review() -
 
 async def test_what_meta_refuses_is_told_and_stops_nothing() -> None:
     async with a_desk() as desk:
-        await a_campaign(desk)
-        await desk.call("POST", "/v1/campaigns/c1/start")
+        await a_running_campaign(desk)
         for error, status in (
             (ProviderRefusedError("100 bad words", code=100), 502),
             (ProviderBusyError("too many calls", until_ms=NOW_MS + 1), 503),
@@ -235,21 +236,20 @@ async def test_what_meta_refuses_is_told_and_stops_nothing() -> None:
 
 async def test_a_deletion_is_for_good() -> None:
     async with a_desk() as desk:
-        await a_campaign(desk)
-        await desk.call("POST", "/v1/campaigns/c1/start")
+        await a_running_campaign(desk)
         assert (await desk.upload("c1", "to,name,code\n+4915112345678,Ada,ABC"))[0] == 202
         status, shown = await desk.call("DELETE", ONE)
         assert (status, shown["status"]) == (200, "DELETED")
         assert shown["campaigns"] == [{"id": "c1", "did": "cancelled", "errors": []}]
         _, campaign = await desk.call("GET", "/v1/campaigns/c1")
         assert (campaign["state"], campaign["counts"]["cancelled"]) == ("cancelled", 1)
+        assert any("was deleted" in each for each in campaign["warnings"])
         assert (await desk.call("POST", "/v1/jobs", a_job()))[0] == 422
 
 
 async def test_an_import_tells_what_changed_and_keeps_the_set_of_before() -> None:
     async with a_desk() as desk:
-        await a_campaign(desk)
-        await desk.call("POST", "/v1/campaigns/c1/start")
+        await a_running_campaign(desk)
         desk.now_ms += 5_000
         desk.master.templates = [
             a_template(components=OTHER["components"]),
