@@ -20,9 +20,6 @@ from adapters.knobs import shown
 from adapters.meta.listings import MetaNumber
 from adapters.meta.management import (
     Management,
-    MetaAwayError,
-    MetaBusyError,
-    MetaRefusedError,
     build_management_session,
 )
 from adapters.meta.webhook import PATH
@@ -33,7 +30,7 @@ from adapters.redis.registry import RedisRegistry, Seal, SealError
 from adapters.redis.server_health import read_health
 from adapters.settings import Settings, settings_warnings
 from engine.directory import Sender
-from engine.errors import EngineError
+from engine.errors import EngineError, ProviderAwayError, ProviderBusyError, ProviderRefusedError
 
 CLOCK_WARN_US: Final = 500_000
 CLOCK_MOST_US: Final = 2_000_000  # beyond it a worker claims nothing
@@ -236,9 +233,9 @@ async def _examine_sender(
             number = await management.number(sender.waba_id, sender.id, token)
     except SealError as error:
         return Finding(subject, State.FAIL, str(error), "Set the PENSTOCK_SECRET_KEY it had.")
-    except MetaRefusedError as error:
+    except ProviderRefusedError as error:
         return Finding(subject, State.FAIL, f"Meta refuses: {error}", renew)
-    except (MetaAwayError, MetaBusyError, TimeoutError) as error:
+    except (ProviderAwayError, ProviderBusyError, TimeoutError) as error:
         why = f"Meta does not answer: {str(error) or 'no answer in time'}"
         return Finding(subject, State.WARN, why, "Ask again; check the way to PENSTOCK_GRAPH_URL.")
     return _number_finding(subject, sender, number)
