@@ -1,4 +1,4 @@
-"""An API with nothing behind it: memory ledger, memory registry, a key for each role."""
+"""An API in this process: on memory, or on a real server; with a key for each role."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -7,12 +7,15 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
+from redis.asyncio import Redis
 
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
+from adapters.redis.ledger import RedisLedger
+from adapters.redis.registry import RedisRegistry, Seal
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Role, Template
 from engine.events import Event
@@ -33,8 +36,8 @@ class Desk:
     """The API under test, and what it is made of."""
 
     client: TestClient[Request, Application]
-    ledger: MemoryLedger
-    registry: MemoryRegistry
+    ledger: Any  # MemoryLedger, or RedisLedger on a real server
+    registry: Any  # and its registry
     front: Front
     events: list[Event] = field(default_factory=list)
     now_ms: int = NOW_MS
@@ -92,7 +95,9 @@ def a_job(**changes: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGenerator[Desk]:
+async def a_desk(
+    *, queue_max: int = 0, is_furnished: bool = True, redis: Redis | None = None
+) -> AsyncGenerator[Desk]:
     """Serve an API; furnished with a portfolio, a sender and three templates."""
     desk: Desk
 
@@ -108,7 +113,13 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     async def objections() -> list[str]:
         return desk.objections
 
-    ledger, registry = MemoryLedger(Terms(queue_max=queue_max), now_ms), MemoryRegistry()
+    terms = Terms(queue_max=queue_max)
+    ledger: Any = MemoryLedger(terms, now_ms)
+    registry: Any = MemoryRegistry()
+    if redis is not None:
+        ledger = RedisLedger(redis, terms, now_ms, tolerance_ms=0)
+        await ledger.load()
+        registry = RedisRegistry(redis, Seal("a key of this test"))
     events: list[Event] = []
     recipients = RecipientKeys(SECRET)
     front = Front(

@@ -21,7 +21,7 @@ from engine.directory import ApiKey, Registry, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.model import NowMs, PortfolioId, WabaId
-from engine.ports import Catalog
+from engine.ports import Cancellation, Catalog
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -31,7 +31,7 @@ _KEY = re.compile(r"psk_([0-9a-f]{8})_[A-Za-z0-9_\-]{20,}")
 FetchTemplates = Callable[[WabaId], Awaitable[Sequence[Template]]]
 
 
-class Ledgers(Books, Catalog, Protocol):
+class Ledgers(Books, Catalog, Cancellation, Protocol):
     """What the API reads and sets of the ledger."""
 
 

@@ -24,11 +24,11 @@ from adapters.api.front import Front, as_json
 from adapters.api.problems import FieldError, Problem, field_error, problem_of
 from adapters.api.streams import lines_of
 from engine.books import JobView
-from engine.directory import Role
+from engine.directory import Portfolio, Role
 from engine.errors import EngineError
 from engine.intake import JobRequest, JobResult, JobStatus
-from engine.model import Gate, Priority
-from engine.ports import FOREVER_MS
+from engine.model import Gate, JobKey, Priority
+from engine.ports import FOREVER_MS, Cancelled
 
 JOBS_MAX = 1_000  # of one array
 LINES_PER_CALL = 500
@@ -38,6 +38,15 @@ NDJSON = "application/x-ndjson"
 STATUSES = {
     JobStatus.CONFLICT: HTTPStatus.CONFLICT,
     JobStatus.REJECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+TOO_LATE = {
+    Cancelled.IN_FLIGHT: "the job is in flight: its message may leave at this moment",
+    Cancelled.IN_DOUBT: "the job is in doubt: its message may have been sent",
+    Cancelled.REPEATING: "the job was in doubt and waits for a repeat: it may have been sent",
+    Cancelled.ENDED: "the job has ended; GET shows how",
+    Cancelled.UNFOUND: "too many jobs wait to find this one among them; cancel or pause its source",
 }
 
 
@@ -96,6 +105,7 @@ class Jobs:
         """Add them."""
         router.add_post("/v1/jobs", self._front.may(Role.SEND, self._post))
         router.add_get("/v1/jobs/{id}", self._front.may(Role.READ, self._get))
+        router.add_delete("/v1/jobs/{id}", self._front.may(Role.SEND, self._delete))
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         if request.content_type == NDJSON:
@@ -182,20 +192,36 @@ class Jobs:
 
     async def _get(self, request: web.Request) -> web.Response:
         text = request.match_info["id"]
-        place = self._front.job_ids.decode(text)
-        portfolio = self._front.registry.directory.portfolio_of_number(place[0]) if place else None
-        view = None
-        if place is not None and portfolio is not None:
-            view = await self._front.ledger.job(portfolio.id, place[1])
+        portfolio, key = self._place(text)
+        view = await self._front.ledger.job(portfolio.id, key)
         if view is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
+            raise _no_job()
         shown = shown_job(view)
-        if view.gate is Gate.QUOTA and portfolio and portfolio.quota_scope == "portfolio":
+        if view.gate is Gate.QUOTA and portfolio.quota_scope == "portfolio":
             quota = await self._front.ledger.quota(portfolio.id)
             shown["waiting_for"] = [
                 each | {"number": quota.used, "limit": quota.limit} for each in waiting_for(view)
             ]
         return as_json({"id": text, **shown})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        """Cancel a job that waits; the same call again is no harm."""
+        text = request.match_info["id"]
+        portfolio, key = self._place(text)
+        became = await self._front.ledger.cancel_job(portfolio.id, key)
+        if became is Cancelled.NO_JOB:
+            raise _no_job()
+        if became is not Cancelled.DONE:
+            raise Problem(HTTPStatus.CONFLICT, TOO_LATE[became], code=became.value)
+        return as_json({"id": text, "state": became.value})
+
+    def _place(self, text: str) -> tuple[Portfolio, JobKey]:
+        """Return where a job id leads; the problem when it leads nowhere."""
+        place = self._front.job_ids.decode(text)
+        portfolio = self._front.registry.directory.portfolio_of_number(place[0]) if place else None
+        if place is None or portfolio is None:
+            raise _no_job()
+        return portfolio, place[1]
 
     def _shown(self, result: JobResult) -> ItemResult:
         number = 0
@@ -204,6 +230,10 @@ class Jobs:
         job_id = self._front.job_ids.encode(number, result.key) if result.key else None
         errors = [field_error(error) for error in result.errors]
         return ItemResult(result.index, job_id, result.status.value, errors)
+
+
+def _no_job() -> Problem:
+    return Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
 
 
 def check_key(key: str, place: str) -> str:

@@ -4,10 +4,12 @@ import io
 import json
 
 import pytest
+from redis.asyncio import Redis
 
 from engine.events import JobsEnqueued
 from engine.model import JobState, PortfolioId, SenderId, WabaId
-from engine.ports import FOREVER_MS, Ask, SenderSpec
+from engine.outcomes import Accepted
+from engine.ports import FOREVER_MS, Ask, SenderSpec, Settlement
 from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, a_desk, a_job, a_message
 
 
@@ -142,6 +144,37 @@ async def test_keys_open_only_what_their_role_may() -> None:
         assert (await desk.call("POST", "/v1/jobs", a_job(), "nobody"))[0] == 401
         assert (await desk.call("POST", "/v1/jobs", a_job(), READ))[0] == 403
         assert (await desk.call("PUT", "/v1/portfolios/p", {"messaging_limit": 1}, SEND))[0] == 403
+
+
+async def test_a_waiting_job_is_cancelled_and_stays_known_by_its_key(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(key="order-1"), SEND)
+        path = f"/v1/jobs/{shown['results'][0]['id']}"
+        assert (await desk.call("DELETE", path, key=READ))[0] == 403
+        for _ in range(2):
+            status, answer = await desk.call("DELETE", path, key=SEND)
+            assert (status, answer["state"]) == (200, "cancelled")
+        assert (await desk.call("GET", path))[1]["state"] == "cancelled"
+        _, again = await desk.call("POST", "/v1/jobs", a_job(key="order-1"), SEND)
+        assert again["results"][0] == shown["results"][0] | {"status": "duplicate"}
+        ask = Ask(PortfolioId(PORTFOLIO), "w", 1, 10, 10)
+        assert (await desk.ledger.claim([ask]))[0].jobs == []
+        assert await desk.ledger.audit(PortfolioId(PORTFOLIO)) == []
+
+
+async def test_a_job_in_flight_is_not_cancelled_and_the_answer_says_why(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(), SEND)
+        path = f"/v1/jobs/{shown['results'][0]['id']}"
+        (answer,) = await desk.ledger.claim([Ask(PortfolioId(PORTFOLIO), "w", 1, 10, 10)])
+        status, problem = await desk.call("DELETE", path, key=SEND)
+        assert (status, problem["code"]) == (409, "in_flight")
+        settled = [Settlement(answer.jobs[0].key, 1, Accepted("wamid.1"))]
+        await desk.ledger.settle(PortfolioId(PORTFOLIO), settled)
+        assert (await desk.call("DELETE", path, key=SEND))[1]["code"] == "ended"
+        assert (await desk.call("DELETE", f"{path}A", key=SEND))[0] == 404
 
 
 async def test_nobody_can_guess_the_id_of_a_job() -> None:
