@@ -1,4 +1,4 @@
-"""What the house knows by name: portfolios, senders, templates, campaigns and keys, as told."""
+"""What the house knows by name: portfolios, senders, templates, sources and keys, as told."""
 
 from __future__ import annotations
 
@@ -108,6 +108,26 @@ class Campaign:
 
 
 @dataclass(frozen=True, slots=True)
+class Journey:
+    """A standing source: its nodes send one message now, again and again."""
+
+    id: str
+    name: str
+    portfolio_id: PortfolioId
+    state: SourceState = SourceState.RUNNING
+    weight: int = 1
+    priority: Priority | None = None  # None: by the category of what is sent
+    ttl_ms: int = 0  # how long a trigger is worth sending; 0 is for ever
+    cooldown_ms: int = 0  # how long it leaves a person alone after it wrote to them
+    created_at_ms: int = 0
+
+    @property
+    def source(self) -> str:
+        """Return its name in the ledger."""
+        return f"journey:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """Who may call; only the hash of the secret part is known."""
 
@@ -118,7 +138,7 @@ class ApiKey:
     created_at_ms: int = 0
 
 
-Record = Portfolio | Sender | Template | Campaign | ApiKey
+Record = Portfolio | Sender | Template | Campaign | Journey | ApiKey
 
 
 def template_key(waba: str, name: str, language: str) -> str:
@@ -139,6 +159,7 @@ class Directory:
         self.senders: dict[str, Sender] = {}
         self.templates: dict[str, Template] = {}
         self.campaigns: dict[str, Campaign] = {}
+        self.journeys: dict[str, Journey] = {}
         self.api_keys: dict[str, ApiKey] = {}
 
     def shelf_of(self, record: Record) -> dict[str, Record]:
@@ -148,6 +169,7 @@ class Directory:
             Sender: self.senders,
             Template: self.templates,
             Campaign: self.campaigns,
+            Journey: self.journeys,
             ApiKey: self.api_keys,
         }
         return shelves[type(record)]  # type: ignore[return-value]  # each shelf holds its own kind

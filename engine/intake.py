@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from engine.directory import Campaign, Directory
+from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
+from engine.journeys import JourneyDoor, objection
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
 from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
@@ -70,6 +71,18 @@ class RowsResult:
 
 
 @dataclass(slots=True)
+class _Sound:
+    """A job that can be sent: its place in the request, and what is queued of it."""
+
+    place: int
+    portfolio: PortfolioId
+    lane: Lane
+    row: Row
+    journey: Journey | None
+    holds: bool = False  # it began its recipient's cooldown
+
+
+@dataclass(slots=True)
 class _Group:
     """The rows of one batch and where they stood in the request."""
 
@@ -82,9 +95,15 @@ class SendJobs:
     """The use case of everybody who sends."""
 
     def __init__(
-        self, ledger: Ledger, directory: Directory, recipients: RecipientKeys, emit: Emit
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        recipients: RecipientKeys,
+        emit: Emit,
+        journeys: JourneyDoor | None = None,
     ) -> None:
         self._ledger = ledger
+        self._journeys = journeys
         self._directory = directory
         self._recipients = recipients
         self._emit = guarded(emit)
@@ -96,25 +115,55 @@ class SendJobs:
         LedgerError when nobody knows: the same call may then be made again where jobs have keys.
         """
         results: list[JobResult] = []
-        groups: dict[tuple[PortfolioId, Lane], _Group] = {}
-        full: list[_Group] = []
+        sound: list[_Sound] = []
         for index, job in enumerate(jobs):
             result = JobResult(index, JobStatus.REJECTED)
             results.append(result)
             try:
-                portfolio, lane, row = self._row(job)
+                sound.append(self._sound(index, job))
             except InvalidJobError as error:
                 result.errors = error.all if isinstance(error, SeveralErrors) else [error]
-                continue
-            group = groups.get((portfolio, lane))
-            if group is None or len(group.rows) == BATCH_MAX:
-                rows: list[Row] = []
-                group = groups[portfolio, lane] = _Group(Batch(portfolio, lane, rows), rows, [])
-                full.append(group)
-            group.rows.append(row)
-            group.places.append(index)
-        await self._enqueue_groups(full, results)
+        cooling = [each for each in sound if each.journey and each.journey.cooldown_ms]
+        if cooling:
+            await self._cool(cooling, results)
+        ready = [each for each in sound if not results[each.place].errors]
+        try:
+            await self._enqueue_groups(_grouped(ready), results)
+        except QueueFullError:
+            await self._warm(cooling, results)
+            raise
+        await self._warm(cooling, results)
         return results
+
+    async def _cool(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
+        """Begin the cooldowns of a journey's recipients; refuse whose cooldown still runs."""
+        assert self._journeys is not None
+        for journey, its in _by_journey(cooling):
+            answers = await self._journeys.cooldowns.take(
+                journey.portfolio_id,
+                journey.source,
+                [(each.row.recipient, each.row.dedupe) for each in its],
+                journey.cooldown_ms,
+            )
+            for each, answer in zip(its, answers, strict=True):
+                each.holds = not (answer.until_ms or answer.is_known)
+                if answer.until_ms:
+                    refusal = self._journeys.cooldown_refusal(journey, answer.until_ms)
+                    results[each.place].errors = [refusal]
+
+    async def _warm(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
+        """Give back the cooldowns of jobs that were not queued after all."""
+        idle = [
+            each
+            for each in cooling
+            if each.holds and results[each.place].status is not JobStatus.ACCEPTED
+        ]
+        for journey, its in _by_journey(idle):
+            assert self._journeys is not None
+            recipients = [each.row.recipient for each in its]
+            await self._journeys.cooldowns.give_back(
+                journey.portfolio_id, journey.source, recipients
+            )
 
     async def accept_rows(
         self,
@@ -212,7 +261,7 @@ class SendJobs:
             )
         return answers
 
-    def _row(self, job: JobRequest) -> tuple[PortfolioId, Lane, Row]:
+    def _sound(self, place: int, job: JobRequest) -> _Sound:
         """Return where a job goes and its row; raise everything that is wrong with it at once."""
         errors: list[InvalidJobError] = []
         identity = canonical(job.to)
@@ -227,19 +276,56 @@ class SendJobs:
         if sender is not None:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
+        journey = self._journeys.of(job.source) if self._journeys else None
+        if journey is not None and sender is not None:
+            refusal = objection(journey, sender.portfolio_id)
+            errors += [refusal] if refusal else []
         if errors or identity is None or sender is None:
             raise SeveralErrors(errors)
         category = checked.category
-        priority = Priority[category.name] if job.priority is None else job.priority
+        priority = job.priority
+        if priority is None and journey is not None:
+            priority = journey.priority
+        if priority is None:
+            priority = Priority[category.name]
         to = on_the_wire(identity).encode()
         row = Row(self._recipients.key(identity), to + SEPARATOR + job.body)
         row.repeats_max = repeats_max(category, job.delivery)
         row.not_before_ms, row.expires_at_ms = job.not_before_ms, job.expires_at_ms
+        if self._journeys is not None and journey is not None:
+            row.expires_at_ms = self._journeys.expires_at_ms(
+                journey, job.expires_at_ms, job.not_before_ms
+            )
         if job.key:
             row.dedupe = self._recipients.dedupe(job.key)
             row.fingerprint = self._recipients.fingerprint(to, job.body, sender.id.encode())
         lane = Lane(job.source, sender.id, checked.template, priority)
-        return sender.portfolio_id, lane, row
+        return _Sound(place, sender.portfolio_id, lane, row, journey)
+
+
+def _grouped(sound: Sequence[_Sound]) -> list[_Group]:
+    """Return jobs as batches of one lane each."""
+    groups: dict[tuple[PortfolioId, Lane], _Group] = {}
+    batches: list[_Group] = []
+    for each in sound:
+        lane = (each.portfolio, each.lane)
+        group = groups.get(lane)
+        if group is None or len(group.rows) == BATCH_MAX:
+            rows: list[Row] = []
+            group = groups[lane] = _Group(Batch(*lane, rows), rows, [])
+            batches.append(group)
+        group.rows.append(each.row)
+        group.places.append(each.place)
+    return batches
+
+
+def _by_journey(sound: Sequence[_Sound]) -> list[tuple[Journey, list[_Sound]]]:
+    """Return jobs under their journeys."""
+    found: dict[str, tuple[Journey, list[_Sound]]] = {}
+    for each in sound:
+        if each.journey is not None:
+            found.setdefault(each.journey.id, (each.journey, []))[1].append(each)
+    return list(found.values())
 
 
 def _deal(rows: list[Row], hands: list[list[Row]]) -> None:

@@ -12,15 +12,18 @@ from redis.asyncio import Redis
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
+from adapters.memory.cooldowns import MemoryCooldowns
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
+from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Role, Template
 from engine.events import Event
 from engine.intake import SendJobs
-from engine.model import Category, TemplateStatus, WabaId
+from engine.journeys import Cooldowns, JourneyDoor, Journeys
+from engine.model import Category, NowMs, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
 from engine.terms import Terms
 
@@ -94,6 +97,16 @@ def a_job(**changes: object) -> dict[str, object]:
     return {"sender": SENDER, "to": "+4915112345678", "message": a_message()} | changes
 
 
+async def _stores(terms: Terms, now_ms: NowMs, redis: Redis | None) -> tuple[Any, Any, Cooldowns]:
+    """Return ledger, registry and cooldowns: in memory, or on a real server."""
+    if redis is None:
+        return MemoryLedger(terms, now_ms), MemoryRegistry(), MemoryCooldowns(now_ms)
+    ledger = RedisLedger(redis, terms, now_ms, tolerance_ms=0)
+    await ledger.load()
+    registry = RedisRegistry(redis, Seal("a key of this test"))
+    return ledger, registry, RedisCooldowns(redis, now_ms)
+
+
 @asynccontextmanager
 async def a_desk(
     *, queue_max: int = 0, is_furnished: bool = True, redis: Redis | None = None
@@ -113,19 +126,20 @@ async def a_desk(
     async def objections() -> list[str]:
         return desk.objections
 
-    terms = Terms(queue_max=queue_max)
-    ledger: Any = MemoryLedger(terms, now_ms)
-    registry: Any = MemoryRegistry()
-    if redis is not None:
-        ledger = RedisLedger(redis, terms, now_ms, tolerance_ms=0)
-        await ledger.load()
-        registry = RedisRegistry(redis, Seal("a key of this test"))
+    ledger, registry, cooldowns = await _stores(Terms(queue_max=queue_max), now_ms, redis)
     events: list[Event] = []
     recipients = RecipientKeys(SECRET)
     front = Front(
         registry=registry,
         ledger=ledger,
-        intake=SendJobs(ledger, registry.directory, recipients, events.append),
+        intake=SendJobs(
+            ledger,
+            registry.directory,
+            recipients,
+            events.append,
+            JourneyDoor(registry.directory, cooldowns, now_ms),
+        ),
+        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
         job_ids=JobIds(SECRET),
         now_ms=now_ms,

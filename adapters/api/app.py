@@ -14,6 +14,7 @@ from adapters.api.campaigns import CampaignRoutes
 from adapters.api.front import Front, Operations, as_json, make_key
 from adapters.api.graph import Graph
 from adapters.api.jobs import Jobs
+from adapters.api.journeys import JourneyRoutes
 from adapters.api.portfolios import PortfolioRoutes
 from adapters.api.problems import problems
 from adapters.api.senders import SenderRoutes
@@ -38,6 +39,7 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         Jobs(front),
         Uploads(front),
         CampaignRoutes(front),
+        JourneyRoutes(front),
         PortfolioRoutes(front),
         SenderRoutes(front),
         TemplateRoutes(front),

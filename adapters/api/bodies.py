@@ -17,6 +17,7 @@ JSON_MAX = 2**20  # bytes of one JSON body
 BULK_MAX = 8 * 2**20  # bytes of an array of jobs
 DEPTH_MAX = 32
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
+NAME_PATTERN = re.compile(NAME)
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -13,6 +13,7 @@ from aiohttp import web
 from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.problems import FieldError, Problem
+from engine.books import Counts
 from engine.campaigns import MOVES, CampaignStatus, CampaignWish, shown_counts
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
@@ -106,19 +107,23 @@ def shown_campaign(campaign: Campaign) -> dict[str, object]:
 
 def shown_status(status: CampaignStatus) -> dict[str, object]:
     """Return how far a campaign is, as INTERFACE 4.3 has it."""
-    delivery = {
-        each.value: status.counts.delivery.get(each, 0)
-        for each in DeliveryStatus
-        if each is not DeliveryStatus.NONE
-    }
     return {
         **shown_campaign(status.campaign),
         "state": status.state,
         "enqueued": status.counts.enqueued,
         "counts": shown_counts(status.counts),
-        "delivery": delivery,
+        "delivery": shown_delivery(status.counts),
         "eta": rfc3339(status.eta_ms),
         "warnings": status.warnings,
+    }
+
+
+def shown_delivery(counts: Counts) -> dict[str, int]:
+    """Return what became of accepted messages, each in exactly one place."""
+    return {
+        each.value: counts.delivery.get(each, 0)
+        for each in DeliveryStatus
+        if each is not DeliveryStatus.NONE
     }
 
 

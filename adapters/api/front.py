@@ -20,6 +20,7 @@ from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Registry, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
+from engine.journeys import Journeys
 from engine.model import NowMs, PortfolioId, WabaId
 from engine.ports import Cancellation, Catalog
 
@@ -51,6 +52,7 @@ class Front:
     ledger: Ledgers
     intake: SendJobs
     campaigns: Campaigns
+    journeys: Journeys
     job_ids: JobIds
     now_ms: NowMs
     window_ms: int

@@ -21,11 +21,11 @@ from adapters.api.bodies import (
     rfc3339,
 )
 from adapters.api.front import Front, as_json
-from adapters.api.problems import FieldError, Problem, field_error, problem_of
+from adapters.api.problems import CONFLICTS, FieldError, Problem, field_error, problem_of
 from adapters.api.streams import lines_of
 from engine.books import JobView
 from engine.directory import Portfolio, Role
-from engine.errors import EngineError
+from engine.errors import EngineError, LedgerError
 from engine.intake import JobRequest, JobResult, JobStatus
 from engine.model import Gate, JobKey, Priority
 from engine.ports import FOREVER_MS, Cancelled
@@ -132,7 +132,7 @@ class Jobs:
         (result,) = await self._front.intake.accept([job])
         if result.status in STATUSES:
             errors = [field_error(error) for error in result.errors]
-            if any(error.code == "source_cancelled" for error in errors):
+            if any(error.code in CONFLICTS for error in errors):
                 result.status = JobStatus.CONFLICT
             raise Problem(
                 STATUSES[result.status], errors[0].detail, code=errors[0].code, errors=errors
@@ -140,8 +140,25 @@ class Jobs:
         item = self._shown(result)
         summary = Summary()
         summary.count(item)
-        shown = msgspec.structs.asdict(summary) | {"results": [item]}
-        return as_json(shown, HTTPStatus.ACCEPTED)
+        shown = msgspec.structs.asdict(item)
+        if job.source.startswith("journey:"):
+            shown |= await self._standing(result)
+        answer = msgspec.structs.asdict(summary) | {"results": [shown]}
+        return as_json(answer, HTTPStatus.ACCEPTED)
+
+    async def _standing(self, result: JobResult) -> dict[str, object]:
+        """Return what a journey's node wants to know at once: whether it goes now or waits.
+
+        It costs one look at the ledger, and the job may have left before that. A ledger that
+        does not answer takes nothing back: the job is queued.
+        """
+        if result.portfolio is None or result.key is None:
+            return {}
+        try:
+            view = await self._front.ledger.job(result.portfolio, result.key)
+        except LedgerError:
+            return {}
+        return {} if view is None else {"state": view.state.value, "waiting_for": waiting_for(view)}
 
     async def accept(
         self, bodies: list[bytes], header_key: str = "", first: int = 0

@@ -20,7 +20,9 @@ from engine.messages import SeveralErrors
 
 PROBLEM_JSON = "application/problem+json"
 AWAY_RETRY_AFTER_S = 1
-CONFLICTS = frozenset({"conflict", "state", "source_cancelled"})  # codes of what is in the way
+CONFLICTS = frozenset(  # codes of what is in the way: nothing is wrong with the request itself
+    {"conflict", "state", "source_cancelled", "source_stopped", "cooldown"}
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _log = structlog.get_logger("api")

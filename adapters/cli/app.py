@@ -8,6 +8,7 @@ import typer
 
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
+from adapters.cli.journey import journey
 from adapters.cli.messages import template_message
 from adapters.cli.why import why
 
@@ -28,6 +29,7 @@ app.add_typer(sender, name="sender")
 app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
+app.add_typer(journey, name="journey")
 app.command("why")(why)
 
 

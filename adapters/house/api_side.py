@@ -17,10 +17,12 @@ from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
+from adapters.redis.cooldowns import RedisCooldowns
 from engine.campaigns import Campaigns
 from engine.directory import Template
 from engine.errors import EngineError
 from engine.intake import SendJobs
+from engine.journeys import JourneyDoor, Journeys
 from engine.model import Category, PortfolioId, WabaId
 from engine.receipts import ReceiptFolder
 
@@ -36,10 +38,18 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         graph_version=settings.graph_version,
         now_ms=house.clock.now_ms,
     )
+    cooldowns = RedisCooldowns(house.client, house.clock.now_ms)
     front = Front(
         registry=registry,
         ledger=ledger,
-        intake=SendJobs(house.recollection, registry.directory, house.recipients, house.emit),
+        intake=SendJobs(
+            house.recollection,
+            registry.directory,
+            house.recipients,
+            house.emit,
+            JourneyDoor(registry.directory, cooldowns, house.clock.now_ms),
+        ),
+        journeys=Journeys(registry, ledger, ledger, now_ms=house.clock.now_ms, moved=house.moved),
         campaigns=Campaigns(
             registry,
             ledger,

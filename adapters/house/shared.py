@@ -31,7 +31,7 @@ from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
-from engine.directory import ApiKey, Campaign, Role
+from engine.directory import ApiKey, Campaign, Journey, Role
 from engine.errors import EngineError, LedgerAwayError
 from engine.events import (
     Event,
@@ -150,14 +150,14 @@ class House:
             self.served = set(known)
             self.pool.serve(each.id for each in known.values())
 
-    async def moved(self, campaign: Campaign) -> None:
-        """Tell all processes of a campaign's new state: in force now rather than in a second."""
-        if campaign.state in STOPS:
+    async def moved(self, source: Campaign | Journey) -> None:
+        """Tell all processes of a source's new state: in force now rather than in a second."""
+        if source.state in STOPS:
             if self.pool is not None:
-                self.pool.stop_heard(campaign.portfolio_id, campaign.source)
-            await self.hints.stop(campaign.portfolio_id, campaign.source)
+                self.pool.stop_heard(source.portfolio_id, source.source)
+            await self.hints.stop(source.portfolio_id, source.source)
         else:
-            self.wake(campaign.portfolio_id)
+            self.wake(source.portfolio_id)
 
     def keep(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
         """Repeat `step` until the house is closed, whatever it meets."""

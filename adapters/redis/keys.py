@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.model import PortfolioId
+from engine.model import PortfolioId, RecipientKey
 
 
 def tag(portfolio: PortfolioId) -> str:
@@ -33,3 +33,8 @@ def log_exported(portfolio: PortfolioId) -> str:
 def log_lock(portfolio: PortfolioId) -> str:
     """Name the STRING that says which process exports the log now; it expires by itself."""
     return f"{tag(portfolio)}log_lock"
+
+
+def cooldown(portfolio: PortfolioId, source: str, recipient: RecipientKey) -> bytes:
+    """Name the STRING of a person's cooldown in a journey: until when, and whose job."""
+    return f"{tag(portfolio)}cool:{source}:".encode() + recipient

@@ -1,4 +1,4 @@
-"""The records that last: portfolios, senders, templates, campaigns, keys; tokens only sealed."""
+"""The records that last: portfolios, senders, templates, sources, keys; tokens only sealed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from engine.directory import (
     ApiKey,
     Campaign,
     Directory,
+    Journey,
     Portfolio,
     Record,
     Sender,
@@ -37,6 +38,7 @@ KINDS: Final[Mapping[str, type[Record]]] = {
     "senders": Sender,
     "templates": Template,
     "campaigns": Campaign,
+    "journeys": Journey,
     "api_keys": ApiKey,
 }
 KIND_OF: Final = {record: kind for kind, record in KINDS.items()}
