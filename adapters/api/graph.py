@@ -69,7 +69,7 @@ class Graph:
             return _error(problem_of(error), "")
 
     async def _send(self, request: web.Request) -> web.Response:
-        body = await read_json(request, dict[str, object], MESSAGE_MAX)
+        body = await read_json(request, dict[str, object], MESSAGE_MAX, is_verbatim=True)
         if body.get("status") is not None:
             detail = "mark-as-read and typing come with a later version"
             raise Problem(HTTPStatus.NOT_IMPLEMENTED, detail)

@@ -237,6 +237,7 @@ def terms_of(settings: Settings) -> Terms:
         guard_ms=settings.guard_ms,
         lease_ms=settings.lease_ms,
         doubt_ms={category: settings.doubt_ms(category) for category in Category},
+        queue_max=settings.queue_max,
         gates_off=settings.gates_switched_off,
     )
 

@@ -139,6 +139,42 @@ async def test_a_body_that_is_none_is_refused(body: bytes, status: int, code: st
         assert (response.status, (await response.json(content_type=None))["code"]) == (status, code)
 
 
+MESSAGE = json.dumps(a_message())
+REPEATED = [
+    pytest.param('"sender": "1",', "/sender", id="a member"),
+    pytest.param('"key" :"a", "key" :"b",', "/key", id="with a space before the colon"),
+    pytest.param('"key":"a", "\\u006bey":"b",', "/key", id="written otherwise"),
+    pytest.param('"source":{"kind":"direct","id":"a","id":"b"},', "/source/id", id="deeper"),
+]
+
+
+@pytest.mark.parametrize(("members", "pointer"), REPEATED)
+async def test_a_name_that_is_there_twice_is_refused(members: str, pointer: str) -> None:
+    job = f'{{{members}"sender":"{SENDER}","to":"+4915112345678","message":{MESSAGE}}}'
+    headers = {"Authorization": f"Bearer {SEND}"}
+    async with a_desk() as desk:
+        response = await desk.client.post("/v1/jobs", data=job, headers=headers)
+        problem = await response.json(content_type=None)
+        assert (response.status, problem["errors"][0]["pointer"]) == (400, pointer)
+        assert problem["code"] == "repeated_key"
+        lines = job + "\n" + json.dumps(a_job(key='looks like a "name":'))
+        response = await desk.client.post(
+            "/v1/jobs", data=lines, headers=headers | {"Content-Type": "application/x-ndjson"}
+        )
+        answer = [json.loads(line) for line in (await response.text()).splitlines()]
+        assert answer[0]["errors"][0]["code"] == "repeated_key"
+        assert (answer[-1]["accepted"], answer[-1]["rejected"]) == (1, 1)
+
+
+async def test_metas_own_message_is_not_judged_for_it() -> None:
+    message = MESSAGE[:-1] + ', "biz": 1, "biz": 2}'
+    job = f'{{"sender":"{SENDER}","to":"+4915112345678","message":{message}}}'
+    async with a_desk() as desk:
+        headers = {"Authorization": f"Bearer {SEND}"}
+        response = await desk.client.post("/v1/jobs", data=job, headers=headers)
+        assert response.status == 202, await response.text()
+
+
 async def test_keys_open_only_what_their_role_may() -> None:
     async with a_desk() as desk:
         assert (await desk.call("POST", "/v1/jobs", a_job(), "nobody"))[0] == 401
