@@ -15,11 +15,12 @@ from adapters.api.job_ids import JobIds
 from adapters.memory.cooldowns import MemoryCooldowns
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
+from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from engine.campaigns import Campaigns
-from engine.directory import ApiKey, Role, Template
+from engine.directory import ApiKey, Registry, Role, Template
 from engine.events import Event
 from engine.intake import SendJobs
 from engine.journeys import Cooldowns, JourneyDoor, Journeys
@@ -30,6 +31,7 @@ from engine.terms import Terms
 SECRET = b"a secret of this test's ledger"
 ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00000002_" + "r" * 24
 NOW_MS = 1_780_000_000_000
+NOBODY = "http://127.0.0.1:9"  # where no Graph listens
 SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
 BODY = [{"type": "BODY", "text": "Hi {{1}}, your code is {{2}}."}]
 
@@ -109,7 +111,11 @@ async def _stores(terms: Terms, now_ms: NowMs, redis: Redis | None) -> tuple[Any
 
 @asynccontextmanager
 async def a_desk(
-    *, queue_max: int = 0, is_furnished: bool = True, redis: Redis | None = None
+    *,
+    queue_max: int = 0,
+    is_furnished: bool = True,
+    redis: Redis | None = None,
+    graph_url: str = NOBODY,
 ) -> AsyncGenerator[Desk]:
     """Serve an API; furnished with a portfolio, a sender and three templates."""
     desk: Desk
@@ -127,36 +133,38 @@ async def a_desk(
         return desk.objections
 
     ledger, registry, cooldowns = await _stores(Terms(queue_max=queue_max), now_ms, redis)
+    session = build_passage_session()
     events: list[Event] = []
-    recipients = RecipientKeys(SECRET)
+    door = JourneyDoor(registry.directory, cooldowns, now_ms)
     front = Front(
         registry=registry,
         ledger=ledger,
-        intake=SendJobs(
-            ledger,
-            registry.directory,
-            recipients,
-            events.append,
-            JourneyDoor(registry.directory, cooldowns, now_ms),
-        ),
+        intake=SendJobs(ledger, registry.directory, RecipientKeys(SECRET), events.append, door),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
         job_ids=JobIds(SECRET),
         now_ms=now_ms,
         window_ms=86_400_000,
         fetch_templates=fetch_templates,
+        passage=Passage(session, graph_url=graph_url),
+        token_of=registry.token_of,
         operations=Operations(render, objections),
     )
-    await registry.put(ApiKey("bootstrap", "bootstrap", Role.ADMIN, hash_of(ADMIN)))
-    await registry.put(ApiKey("00000001", "send", Role.SEND, hash_of(SEND)))
-    await registry.put(ApiKey("00000002", "read", Role.READ, hash_of(READ)))
+    await _put_keys(registry)
     server = TestServer(build_app(front))
     await server.start_server(auto_decompress=False)  # as adapters.house serves it
-    async with TestClient(server) as client:
+    async with TestClient(server) as client, session:
         desk = Desk(client, ledger, registry, front, events)
         if is_furnished:
             await furnish(desk)
         yield desk
+
+
+async def _put_keys(registry: Registry) -> None:
+    """Put a key of each role there."""
+    await registry.put(ApiKey("bootstrap", "bootstrap", Role.ADMIN, hash_of(ADMIN)))
+    await registry.put(ApiKey("00000001", "send", Role.SEND, hash_of(SEND)))
+    await registry.put(ApiKey("00000002", "read", Role.READ, hash_of(READ)))
 
 
 async def furnish(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from adapters.api.jobs import Jobs
 from adapters.api.journeys import JourneyRoutes
 from adapters.api.portfolios import PortfolioRoutes
 from adapters.api.problems import problems
+from adapters.api.proxy import ProxyRoutes
 from adapters.api.senders import SenderRoutes
 from adapters.api.templates import TemplateRoutes
 from adapters.api.uploads import Uploads
@@ -44,6 +45,7 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         SenderRoutes(front),
         TemplateRoutes(front),
         Graph(front),
+        ProxyRoutes(front),
         KeyRoutes(front),
     ):
         routes.add_to(app.router)

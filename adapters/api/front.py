@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -21,7 +22,7 @@ from engine.directory import ApiKey, Registry, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.journeys import Journeys
-from engine.model import NowMs, PortfolioId, WabaId
+from engine.model import NowMs, PortfolioId, SenderId, WabaId
 from engine.ports import Cancellation, Catalog
 
 KEY_PREFIX = "psk_"
@@ -34,6 +35,39 @@ FetchTemplates = Callable[[WabaId], Awaitable[Sequence[Template]]]
 
 class Ledgers(Books, Catalog, Cancellation, Protocol):
     """What the API reads and sets of the ledger."""
+
+
+class Passed(Protocol):
+    """An answer of Meta while it is read."""
+
+    status: int
+    content_type: str
+    length: int | None
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body; EngineError when it breaks off."""
+        ...
+
+
+class Passage(Protocol):
+    """The road to Meta for calls that are passed on; EngineError when there is no answer."""
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: AsyncIterator[bytes] | bytes | None = None,
+    ) -> AbstractAsyncContextManager[Passed]:
+        """Make a call of the Graph API."""
+        ...
+
+    def file(self, address: str, *, token: str) -> AbstractAsyncContextManager[Passed]:
+        """Fetch a file from the address that Meta gave."""
+        ...
 
 
 @dataclass(slots=True)
@@ -57,6 +91,8 @@ class Front:
     now_ms: NowMs
     window_ms: int
     fetch_templates: FetchTemplates
+    passage: Passage
+    token_of: Callable[[SenderId], str]  # a sender's access token; empty when it has none
     operations: Operations
 
     def sender(self, name: str) -> Sender:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Literal
 
@@ -22,11 +23,12 @@ from adapters.api.bodies import (
 )
 from adapters.api.front import Front, as_json
 from adapters.api.problems import CONFLICTS, FieldError, Problem, field_error, problem_of
+from adapters.api.references import MARK, PATIENCE_MS, with_wamids
 from adapters.api.repeats import refuse_repeats
 from adapters.api.streams import lines_of
 from engine.books import JobView
 from engine.directory import Portfolio, Role
-from engine.errors import EngineError, LedgerError
+from engine.errors import EngineError, InvalidJobError, LedgerError
 from engine.intake import JobRequest, JobResult, JobStatus
 from engine.model import Gate, JobKey, Priority
 from engine.ports import FOREVER_MS, Cancelled
@@ -131,7 +133,7 @@ class Jobs:
         check_depth(body)
         parsed = decode(body, JobBody)
         check_repeats(body, parsed)
-        job = to_request(parsed, header_key)
+        job = await self._referring(body, to_request(parsed, header_key), PATIENCE_MS)
         (result,) = await self._front.intake.accept([job])
         if result.status in STATUSES:
             errors = [field_error(error) for error in result.errors]
@@ -179,16 +181,25 @@ class Jobs:
                 parsed = msgspec.json.decode(body, type=JobBody)
                 check_repeats(body, parsed)
                 name = f"{header_key}#{first + place}" if header_key else ""
-                jobs.append(to_request(parsed, name))
+                jobs.append(await self._referring(body, to_request(parsed, name)))
                 places.append(place)
             except Problem as problem:
                 results[place] = _rejected(first + place, problem.errors, problem.detail)
+            except InvalidJobError as error:
+                results[place] = _rejected(first + place, [field_error(error)])
             except (msgspec.MsgspecError, RecursionError) as error:
                 results[place] = _rejected(first + place, [field_error_of(error, JobBody)])
         for place, result in zip(places, await self._front.intake.accept(jobs), strict=True):
             result.index = first + place
             results[place] = self._shown(result)
         return [results[place] for place in range(len(bodies))]
+
+    async def _referring(self, body: bytes, job: JobRequest, patience_ms: int = 0) -> JobRequest:
+        """Return a job whose message refers to Meta's ids, where it named ours."""
+        if MARK not in body:
+            return job
+        message = await with_wamids(self._front, job.message, patience_ms=patience_ms)
+        return replace(job, message=message, body=msgspec.json.encode(message))
 
     async def _stream(self, request: web.Request) -> web.Response:
         """Take jobs line by line with constant memory; answer the rejected ones and a summary."""

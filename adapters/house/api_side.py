@@ -17,6 +17,7 @@ from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
+from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
 from engine.campaigns import Campaigns
 from engine.directory import Template
@@ -31,7 +32,7 @@ from engine.receipts import ReceiptFolder
 async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
     settings, registry, ledger = house.settings, house.registry, house.ledger
-    session = build_management_session()
+    session, passing = build_management_session(), build_passage_session()
     management = Management(
         session,
         graph_url=settings.graph_url,
@@ -63,6 +64,8 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         now_ms=house.clock.now_ms,
         window_ms=settings.window_ms,
         fetch_templates=lambda waba: _fetch_templates(house, management, waba),
+        passage=Passage(passing, graph_url=settings.graph_url),
+        token_of=registry.token_of,
         operations=Operations(house.metrics.render, house.objections),
     )
     house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients)
@@ -72,6 +75,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         yield
     finally:
         await session.close()
+        await passing.close()
 
 
 def _folder(house: House) -> ReceiptFolder:

@@ -54,7 +54,8 @@ async def test_a_key_that_is_too_long_is_refused_and_not_cut() -> None:
         (a_message("one"), 400, 132000),
         (a_message(name="nope"), 400, 132001),
         (a_message("a\nb", "c"), 400, 132012),
-        ({"status": "read"}, 501, 100),
+        ({"status": "read"}, 502, 2),
+        ({"context": {"message_id": "pst.nobody"}}, 400, 100),
     ],
 )
 async def test_errors_have_metas_shape(changes: dict[str, object], status: int, code: int) -> None:
