@@ -15,6 +15,7 @@ from engine.messages import CheckedMessage, SeveralErrors, check_job_message, re
 from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
+from engine.results import KeptRows, Results
 from engine.rows import RowError, Sheet, pack
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
@@ -101,8 +102,10 @@ class SendJobs:
         recipients: RecipientKeys,
         emit: Emit,
         journeys: JourneyDoor | None = None,
+        results: Results | None = None,
     ) -> None:
         self._ledger = ledger
+        self._results = results
         self._journeys = journeys
         self._directory = directory
         self._recipients = recipients
@@ -219,6 +222,7 @@ class SendJobs:
         ]
         if not batches:
             return
+        kept: list[KeptRows] = []
         for batch, enqueued in zip(batches, await self._enqueue(batches), strict=True):
             if enqueued.refused == "full":
                 raise _full(campaign.portfolio_id)
@@ -232,6 +236,10 @@ class SendJobs:
             result.accepted += enqueued.accepted
             result.conflicts += conflicts
             result.duplicates += len(batch.rows) - enqueued.accepted - conflicts
+            if enqueued.accepted:
+                kept.append(_kept(batch, enqueued))
+        if kept and self._results is not None:
+            await self._results.keep(campaign.portfolio_id, campaign.source, kept)
 
     async def _enqueue_groups(self, groups: list[_Group], results: list[JobResult]) -> None:
         refused: list[PortfolioId] = []
@@ -326,6 +334,13 @@ def _by_journey(sound: Sequence[_Sound]) -> list[tuple[Journey, list[_Sound]]]:
         if each.journey is not None:
             found.setdefault(each.journey.id, (each.journey, []))[1].append(each)
     return list(found.values())
+
+
+def _kept(batch: Batch, enqueued: Enqueued) -> KeptRows:
+    """Return what the rows that were queued say."""
+    known = {each.index for each in enqueued.not_new}
+    tails = [row.tail for at, row in enumerate(batch.rows) if at not in known]
+    return KeptRows(enqueued.lane, enqueued.first, tails)
 
 
 def _deal(rows: list[Row], hands: list[list[Row]]) -> None:

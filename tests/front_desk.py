@@ -15,10 +15,12 @@ from adapters.api.job_ids import JobIds
 from adapters.memory.cooldowns import MemoryCooldowns
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
+from adapters.memory.results import MemoryResults
 from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Registry, Role, Template
 from engine.events import Event
@@ -26,6 +28,7 @@ from engine.intake import SendJobs
 from engine.journeys import Cooldowns, JourneyDoor, Journeys
 from engine.model import Category, NowMs, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
+from engine.results import Results, RetryFailed
 from engine.terms import Terms
 
 SECRET = b"a secret of this test's ledger"
@@ -99,14 +102,17 @@ def a_job(**changes: object) -> dict[str, object]:
     return {"sender": SENDER, "to": "+4915112345678", "message": a_message()} | changes
 
 
-async def _stores(terms: Terms, now_ms: NowMs, redis: Redis | None) -> tuple[Any, Any, Cooldowns]:
-    """Return ledger, registry and cooldowns: in memory, or on a real server."""
+async def _stores(
+    terms: Terms, now_ms: NowMs, redis: Redis | None
+) -> tuple[Any, Any, Cooldowns, Results]:
+    """Return ledger, registry, cooldowns and results: in memory, or on a real server."""
     if redis is None:
-        return MemoryLedger(terms, now_ms), MemoryRegistry(), MemoryCooldowns(now_ms)
+        memory = MemoryLedger(terms, now_ms)
+        return memory, MemoryRegistry(), MemoryCooldowns(now_ms), MemoryResults(memory)
     ledger = RedisLedger(redis, terms, now_ms, tolerance_ms=0)
     await ledger.load()
     registry = RedisRegistry(redis, Seal("a key of this test"))
-    return ledger, registry, RedisCooldowns(redis, now_ms)
+    return ledger, registry, RedisCooldowns(redis, now_ms), RedisResults(redis, ledger)
 
 
 @asynccontextmanager
@@ -132,14 +138,17 @@ async def a_desk(
     async def objections() -> list[str]:
         return desk.objections
 
-    ledger, registry, cooldowns = await _stores(Terms(queue_max=queue_max), now_ms, redis)
+    ledger, registry, cooldowns, results = await _stores(Terms(queue_max=queue_max), now_ms, redis)
     session = build_passage_session()
     events: list[Event] = []
+    recipients = RecipientKeys(SECRET)
     door = JourneyDoor(registry.directory, cooldowns, now_ms)
     front = Front(
         registry=registry,
         ledger=ledger,
-        intake=SendJobs(ledger, registry.directory, RecipientKeys(SECRET), events.append, door),
+        intake=SendJobs(ledger, registry.directory, recipients, events.append, door, results),
+        results=results,
+        retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
         job_ids=JobIds(SECRET),

@@ -18,6 +18,7 @@ from adapters.api.journeys import JourneyRoutes
 from adapters.api.portfolios import PortfolioRoutes
 from adapters.api.problems import problems
 from adapters.api.proxy import ProxyRoutes
+from adapters.api.results import ResultRoutes
 from adapters.api.senders import SenderRoutes
 from adapters.api.templates import TemplateRoutes
 from adapters.api.uploads import Uploads
@@ -40,6 +41,7 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         Jobs(front),
         Uploads(front),
         CampaignRoutes(front),
+        ResultRoutes(front),
         JourneyRoutes(front),
         PortfolioRoutes(front),
         SenderRoutes(front),

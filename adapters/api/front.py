@@ -24,6 +24,7 @@ from engine.intake import SendJobs
 from engine.journeys import Journeys
 from engine.model import NowMs, PortfolioId, SenderId, WabaId
 from engine.ports import Cancellation, Catalog
+from engine.results import Results, RetryFailed
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -87,6 +88,8 @@ class Front:
     intake: SendJobs
     campaigns: Campaigns
     journeys: Journeys
+    results: Results
+    retry_failed: RetryFailed
     job_ids: JobIds
     now_ms: NowMs
     window_ms: int

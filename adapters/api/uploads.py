@@ -72,7 +72,11 @@ class Uploads:
         uploaded.duplicates += result.duplicates
         uploaded.rejected += result.conflicts
         rejects = [*rows.rejects, *(_reject(rows, error) for error in result.errors)]
-        uploaded.reject(sorted(rejects, key=lambda each: each.row))
+        rejects.sort(key=lambda each: each.row)
+        uploaded.reject(rejects)
+        if rejects:
+            lines = [msgspec.json.encode(each) for each in rejects]
+            await self._front.results.reject(campaign.portfolio_id, campaign.source, lines)
 
 
 def _reject(rows: Rows, error: RowError) -> Reject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,6 +98,33 @@ def _moving(action: str) -> None:
         caller = Caller(as_json=as_json)
         answer = caller.call("POST", "v1", "campaigns", campaign_id, action)
         caller.show(answer, ("id", "state"))
+
+
+@campaign.command("results")
+def results(
+    campaign_id: str,
+    rejected: Annotated[  # noqa: FBT002
+        bool, typer.Option("--rejected", help="The rows that were refused.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option(help="A file; else standard output.")] = None,
+) -> None:
+    """Write what became of each row as CSV."""
+    name = "rejected.csv" if rejected else "results.csv"
+    caller = Caller(as_json=False)
+    path = ("v1", "campaigns", campaign_id, name)
+    if output is None:
+        caller.download(*path, to=sys.stdout.buffer)
+        return
+    with output.open("wb") as file:
+        caller.download(*path, to=file)
+
+
+@campaign.command("retry-failed")
+def retry_failed(campaign_id: str, as_json: Json = False) -> None:  # noqa: FBT002
+    """Queue the failed rows once more; each failure once, however often it is asked."""
+    caller = Caller(as_json=as_json)
+    answer = caller.call("POST", "v1", "campaigns", campaign_id, "retry-failed")
+    caller.show(answer, ("failed", "retried", "forgotten"))
 
 
 for _action in ("start", "pause", "resume", "cancel"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from typing import IO, Any, NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
@@ -63,6 +65,17 @@ class Caller:
         headers = {"Content-Type": kind, "Content-Length": str(length)}
         return self._send("POST", _joined(path), file, headers, UPLOAD_TIMEOUT_S)
 
+    def download(self, *path: str, to: IO[bytes]) -> None:
+        """Write an answer to a file as it comes; one that breaks off ends the program."""
+        try:
+            with self._opened("GET", _joined(path), None, {}, UPLOAD_TIMEOUT_S) as response:
+                shutil.copyfileobj(response, to)
+        except HTTPError as error:
+            self._fail(_decoded(error.read()), error.code)
+        except (HTTPException, OSError) as error:
+            self._fail({"detail": f"the answer broke off: {type(error).__name__}; ask again"})
+        to.flush()
+
     def show(self, answer: dict[str, Any], names: Iterable[str] = ()) -> None:
         """Print an answer: as it is, or its named members for people."""
         if self.as_json:
@@ -104,6 +117,24 @@ class Caller:
         timeout_s: float,
     ) -> bytes:
         """Return an answer of the API; HTTPError is its refusal, all else ends the program."""
+        try:
+            with self._opened(method, path, body, headers, timeout_s) as response:
+                content: bytes = response.read()
+        except HTTPError:
+            raise
+        except (HTTPException, OSError) as error:
+            self._fail({"detail": f"the answer broke off: {type(error).__name__}; ask again"})
+        return content
+
+    def _opened(
+        self,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes] | None,
+        headers: dict[str, str],
+        timeout_s: float,
+    ) -> HTTPResponse:
+        """Return an answer that has begun; HTTPError is a refusal, all else ends the program."""
         if not self._key:
             self._fail({"detail": f"set {KEY_VARIABLE} to a key; `penstock run` shows the first"})
         request = Request(  # noqa: S310 (the operator's own address)
@@ -113,14 +144,13 @@ class Caller:
             headers={"Authorization": f"Bearer {self._key}", **headers},
         )
         try:
-            with urlopen(request, timeout=timeout_s) as response:  # noqa: S310
-                content: bytes = response.read()
+            opened: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
         except HTTPError:
             raise
         except (URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             self._fail({"detail": f"no answer from {self._url}: {reason}; is `penstock run` up?"})
-        return content
+        return opened
 
     def _fail(self, problem: dict[str, Any], status: int = 0) -> NoReturn:
         if self.as_json:

@@ -19,6 +19,7 @@ from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
 from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
 from engine.directory import Template
 from engine.errors import EngineError
@@ -26,6 +27,7 @@ from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
 from engine.model import Category, PortfolioId, WabaId
 from engine.receipts import ReceiptFolder
+from engine.results import RetryFailed
 
 
 @asynccontextmanager
@@ -40,6 +42,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         now_ms=house.clock.now_ms,
     )
     cooldowns = RedisCooldowns(house.client, house.clock.now_ms)
+    results = RedisResults(house.client, ledger)
     front = Front(
         registry=registry,
         ledger=ledger,
@@ -49,7 +52,10 @@ async def open_api(house: House) -> AsyncGenerator[None]:
             house.recipients,
             house.emit,
             JourneyDoor(registry.directory, cooldowns, house.clock.now_ms),
+            results,
         ),
+        results=results,
+        retry_failed=RetryFailed(house.recollection, results, house.recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=house.clock.now_ms, moved=house.moved),
         campaigns=Campaigns(
             registry,

@@ -38,3 +38,38 @@ def log_lock(portfolio: PortfolioId) -> str:
 def cooldown(portfolio: PortfolioId, source: str, recipient: RecipientKey) -> bytes:
     """Name the STRING of a person's cooldown in a journey: until when, and whose job."""
     return f"{tag(portfolio)}cool:{source}:".encode() + recipient
+
+
+def rows(portfolio: PortfolioId, source: str) -> str:
+    """HASH of what a campaign's rows said: lane and first sequence -> tails of a batch."""
+    return f"{tag(portfolio)}rows:{source}"
+
+
+def rejects(portfolio: PortfolioId, source: str) -> str:
+    """LIST of what was wrong with the rows of a campaign's uploads."""
+    return f"{tag(portfolio)}rejects:{source}"
+
+
+def source(portfolio: PortfolioId, name: str) -> str:
+    """HASH of a source: its state, weight and books."""
+    return f"{tag(portfolio)}src:{name}"
+
+
+def lanes_of(portfolio: PortfolioId, source_name: str) -> str:
+    """LIST of the numbers of a source's lanes."""
+    return f"{tag(portfolio)}lanes_of:{source_name}"
+
+
+def done(portfolio: PortfolioId, lane_number: int, bucket: int) -> str:
+    """HASH of the ends of 4,096 sequences of a lane."""
+    return f"{tag(portfolio)}done:{lane_number}:{bucket}"
+
+
+def open_jobs(portfolio: PortfolioId) -> str:
+    """HASH of the jobs that are in flight or in doubt."""
+    return f"{tag(portfolio)}open"
+
+
+def aside(portfolio: PortfolioId) -> str:
+    """HASH of the jobs that wait alone."""
+    return f"{tag(portfolio)}aside"
