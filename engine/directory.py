@@ -100,6 +100,7 @@ class Campaign:
     repeats_max: int = 0
     created_at_ms: int = 0
     started_at_ms: int = 0
+    recipients_max: int = 0  # rows it takes; 0 is as many as come
 
     @property
     def source(self) -> str:

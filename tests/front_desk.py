@@ -22,6 +22,7 @@ from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
+from engine.changes import CampaignChanges
 from engine.directory import ApiKey, Registry, Role, Template
 from engine.events import Event
 from engine.intake import SendJobs
@@ -132,16 +133,12 @@ async def a_desk(
     async def fetch_templates(_waba: WabaId) -> Sequence[Template]:
         return desk.metas_templates
 
-    async def render(_accept: str) -> tuple[bytes, str]:
-        return b"# metrics", "text/plain"
-
     async def objections() -> list[str]:
         return desk.objections
 
     ledger, registry, cooldowns, results = await _stores(Terms(queue_max=queue_max), now_ms, redis)
-    session = build_passage_session()
-    events: list[Event] = []
-    recipients = RecipientKeys(SECRET)
+    session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
+    campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
     door = JourneyDoor(registry.directory, cooldowns, now_ms)
     front = Front(
         registry=registry,
@@ -150,14 +147,15 @@ async def a_desk(
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
-        campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
+        campaigns=campaigns,
+        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
         job_ids=JobIds(SECRET),
         now_ms=now_ms,
         window_ms=86_400_000,
         fetch_templates=fetch_templates,
         passage=Passage(session, graph_url=graph_url),
         token_of=registry.token_of,
-        operations=Operations(render, objections),
+        operations=Operations(_render, objections),
     )
     await _put_keys(registry)
     server = TestServer(build_app(front))
@@ -167,6 +165,11 @@ async def a_desk(
         if is_furnished:
             await furnish(desk)
         yield desk
+
+
+async def _render(_accept: str) -> tuple[bytes, str]:
+    """Return what a scrape finds."""
+    return b"# metrics", "text/plain"
 
 
 async def _put_keys(registry: Registry) -> None:

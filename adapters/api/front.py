@@ -18,6 +18,7 @@ from adapters.api.job_ids import JobIds
 from adapters.api.problems import Handler, Problem
 from engine.books import Books
 from engine.campaigns import Campaigns
+from engine.changes import CampaignChanges
 from engine.directory import ApiKey, Registry, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
@@ -87,6 +88,7 @@ class Front:
     ledger: Ledgers
     intake: SendJobs
     campaigns: Campaigns
+    changes: CampaignChanges
     journeys: Journeys
     results: Results
     retry_failed: RetryFailed

@@ -21,7 +21,7 @@ from engine.messages import SeveralErrors
 PROBLEM_JSON = "application/problem+json"
 AWAY_RETRY_AFTER_S = 1
 CONFLICTS = frozenset(  # codes of what is in the way: nothing is wrong with the request itself
-    {"conflict", "state", "source_cancelled", "source_stopped", "cooldown"}
+    {"conflict", "state", "source_cancelled", "source_stopped", "cooldown", "has_rows"}
 )
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

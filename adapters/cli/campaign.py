@@ -42,6 +42,7 @@ def create(
     weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 1,
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    recipients_max: Annotated[int, typer.Option(help="Rows it takes; 0 is all.")] = 0,
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Create a campaign as a draft."""
@@ -57,6 +58,8 @@ def create(
         )
     wishes = {"id": campaign_id, "start_at": start_at, "expires_at": expires_at}
     body |= {wish: value for wish, value in wishes.items() if value}
+    if recipients_max:
+        body["recipients_max"] = recipients_max
     answer = caller.call("POST", "v1", "campaigns", body=body)
     caller.show(answer, ("id", "name", "state", "fields", "senders"))
 
@@ -127,7 +130,53 @@ def retry_failed(campaign_id: str, as_json: Json = False) -> None:  # noqa: FBT0
     caller.show(answer, ("failed", "retried", "forgotten"))
 
 
-for _action in ("start", "pause", "resume", "cancel"):
+@campaign.command("start")
+def start(
+    campaign_id: str,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Only tell what would go now, and until when.")
+    ] = False,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Start a campaign; in force within a second."""
+    caller = Caller(as_json=as_json)
+    path = ("v1", "campaigns", campaign_id, "start")
+    if dry_run:
+        answer = caller.call("POST", *path, query="?dry_run=true")
+        caller.show(answer, ("id", "rows", "at_once", "eta", "warnings"))
+    else:
+        caller.show(caller.call("POST", *path), ("id", "state"))
+
+
+@campaign.command("change")
+def change(
+    campaign_id: str,
+    name: Annotated[str, typer.Option()] = "",
+    sender: Annotated[list[str] | None, typer.Option(help="All of them, old ones too.")] = None,
+    message: Annotated[Path | None, typer.Option(help="A Cloud API message as JSON.")] = None,
+    weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 0,
+    start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    recipients_max: Annotated[int, typer.Option(help="Rows it takes.")] = 0,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Change a campaign; what its rows were accepted with stays."""
+    caller = Caller(as_json=as_json)
+    wishes = {
+        "name": name,
+        "senders": sender,
+        "message": _read_message(message) if message else None,
+        "weight": weight,
+        "start_at": start_at,
+        "expires_at": expires_at,
+        "recipients_max": recipients_max,
+    }
+    body = {wish: value for wish, value in wishes.items() if value}
+    answer = caller.call("PATCH", "v1", "campaigns", campaign_id, body=body)
+    caller.show(answer, ("id", "name", "state", "version", "senders", "weight"))
+
+
+for _action in ("pause", "resume", "cancel"):
     _moving(_action)
 
 

@@ -21,6 +21,7 @@ from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
+from engine.changes import CampaignChanges
 from engine.directory import Template
 from engine.errors import EngineError
 from engine.intake import SendJobs
@@ -41,31 +42,25 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         graph_version=settings.graph_version,
         now_ms=house.clock.now_ms,
     )
-    cooldowns = RedisCooldowns(house.client, house.clock.now_ms)
     results = RedisResults(house.client, ledger)
+    campaigns = Campaigns(
+        registry,
+        ledger,
+        ledger,
+        ledger,
+        now_ms=house.clock.now_ms,
+        span_ms=terms_of(settings).span_ms,
+        moved=house.moved,
+    )
     front = Front(
         registry=registry,
         ledger=ledger,
-        intake=SendJobs(
-            house.recollection,
-            registry.directory,
-            house.recipients,
-            house.emit,
-            JourneyDoor(registry.directory, cooldowns, house.clock.now_ms),
-            results,
-        ),
+        intake=_intake(house, results),
         results=results,
         retry_failed=RetryFailed(house.recollection, results, house.recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=house.clock.now_ms, moved=house.moved),
-        campaigns=Campaigns(
-            registry,
-            ledger,
-            ledger,
-            ledger,
-            now_ms=house.clock.now_ms,
-            span_ms=terms_of(settings).span_ms,
-            moved=house.moved,
-        ),
+        campaigns=campaigns,
+        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
         job_ids=house.job_ids,
         now_ms=house.clock.now_ms,
         window_ms=settings.window_ms,
@@ -82,6 +77,13 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     finally:
         await session.close()
         await passing.close()
+
+
+def _intake(house: House, results: RedisResults) -> SendJobs:
+    """Return the front door of all jobs."""
+    directory, now_ms = house.registry.directory, house.clock.now_ms
+    door = JourneyDoor(directory, RedisCooldowns(house.client, now_ms), now_ms)
+    return SendJobs(house.recollection, directory, house.recipients, house.emit, door, results)
 
 
 def _folder(house: House) -> ReceiptFolder:
