@@ -22,6 +22,7 @@ from adapters.api.results import ResultRoutes
 from adapters.api.senders import SenderRoutes
 from adapters.api.templates import TemplateRoutes
 from adapters.api.uploads import Uploads
+from adapters.api.why import WhyRoutes
 from engine.directory import Role
 
 BODY_MAX = 8 * 2**20
@@ -46,6 +47,7 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         PortfolioRoutes(front),
         SenderRoutes(front),
         TemplateRoutes(front),
+        WhyRoutes(front),
         Graph(front),
         ProxyRoutes(front),
         KeyRoutes(front),

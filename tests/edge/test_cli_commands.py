@@ -41,34 +41,30 @@ ANSWERS: dict[str, tuple[int, object]] = {
             "warnings": ["5 jobs wait"],
         },
     ),
-    "GET /v1/portfolios/p1/quota": (
-        200,
-        {"used": 250, "limit": 250, "next_free_at": "2026-01-01T10:00:00Z"},
-    ),
-    "GET /v1/campaigns/2": (404, {"detail": "there is no campaign 2"}),
-    "GET /v1/senders/2": (
+    "GET /v1/why/c1": (
         200,
         {
-            "id": "2",
-            "throughput": 80,
-            "rate_limit": 56,
-            "quota": {"used": 3, "limit": 250, "next_free_at": None},
-            "queue": {
-                "marketing": {"queued": 1, "waiting": {"template": 4}},
-                "utility": {"waiting": {"template": 1, "rate": 2}},
-            },
+            "kind": "campaign",
+            "id": "c1",
+            "state": "running",
+            "gates": [{"gate": "quota", "jobs": 5, "number": 250, "limit": 250, "until": None}],
         },
     ),
-    "GET /v1/jobs/pst.y": (
+    "GET /v1/why/pst.x": (200, {"kind": "job", "id": "pst.x", "state": "accepted", "gates": []}),
+    "GET /v1/why/w1/update/en_US": (
         200,
-        {
-            "state": "waiting",
-            "waiting_for": [
-                {"gate": "pair", "detail": "a moment", "until": "2026-01-01T10:00:06Z"}
-            ],
-        },
+        {"kind": "template", "id": "w1/update/en_US", "state": "APPROVED", "gates": []},
     ),
-    "GET /v1/jobs/pst.x": (200, {"state": "accepted", "waiting_for": []}),
+    "PUT /v1/journeys/w": (201, {"id": "w", "state": "running"}),
+    "POST /v1/journeys/w/pause": (200, {"id": "w", "state": "paused"}),
+    "GET /v1/journeys/w": (200, {"id": "w", "state": "paused", "enqueued": 3}),
+    "GET /v1/journeys": (200, {"journeys": [{"id": "w", "state": "paused"}]}),
+    "GET /v1/campaigns/c1/results.csv": (200, {"to": 1}),
+    "GET /v1/campaigns/c1/rejected.csv": (200, {"row": 2}),
+    "GET /v1/campaigns/c9/results.csv": (404, {"detail": "there is no campaign c9"}),
+    "POST /v1/campaigns/c1/retry-failed": (200, {"failed": 3, "retried": 2, "forgotten": 1}),
+    "PATCH /v1/campaigns/c1": (200, {"id": "c1", "version": 2}),
+    "POST /v1/campaigns/c1/start?dry_run=true": (200, {"id": "c1", "rows": 5, "at_once": 4}),
     "GET /v1/campaigns/c9": (404, {"detail": "there is no campaign c9", "errors": []}),
 }
 
@@ -90,7 +86,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bytes]]]:
             self.end_headers()
             self.wfile.write(encoded)
 
-        do_GET = do_POST = do_PUT = _answer  # noqa: N815 (the library calls them so)
+        do_GET = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 (the library calls them so)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
@@ -153,30 +149,39 @@ def test_what_failed_is_one_and_what_is_misused_is_two(tmp_path: Path) -> None:
     assert call("campaign", "upload", "c1", str(wrong))[0] == 2
 
 
-def why(name: str) -> dict[str, dict[str, object]]:
-    code, printed = call("why", name, "--json")
-    assert code == 0
-    return {gate.pop("gate"): gate for gate in json.loads(printed)["gates"]}
-
-
-@pytest.mark.usefixtures("asked")
-def test_why_names_every_gate_with_its_number_limit_and_time() -> None:
-    until = "2026-01-01T10:00:00Z"
-    campaign = why("c1")
-    assert campaign.keys() == {"quota", "retry"}
-    quota = campaign["quota"]
-    assert [quota[name] for name in ("jobs", "number", "limit", "until")] == [5, 250, 250, until]
-    sender = why("2")
-    assert (sender["template"]["jobs"], sender["template"]["limit"]) == (5, None)
-    assert [sender["rate"][name] for name in ("jobs", "number", "limit")] == [2, 56, 80]
-    assert why("pst.y")["pair"]["until"] == "2026-01-01T10:00:06Z"
-    assert why("pst.x") == {}
-
-
-@pytest.mark.usefixtures("asked")
-def test_why_is_a_table_for_people_and_says_when_there_is_nothing() -> None:
-    assert "quota" in call("why", "c1")[1]
+def test_why_asks_the_api_and_shows_a_table_to_people(asked: list[tuple[str, bytes]]) -> None:
+    answer = json.loads(call("why", "c1", "--json")[1])
+    assert answer["gates"][0]["limit"] == 250
+    printed = call("why", "c1")[1]
+    assert "campaign c1 running" in printed
+    assert "quota" in printed
     assert "no gate" in call("why", "pst.x")[1]
+    assert "no gate" in call("why", "w1/update/en_US")[1]
+    assert asked[-1][0] == "GET /v1/why/w1/update/en_US"
+
+
+def test_a_journey_is_put_and_moved(asked: list[tuple[str, bytes]]) -> None:
+    assert "running" in call("journey", "put", "w", "--ttl", "60", "--priority", "utility")[1]
+    assert json.loads(asked[-1][1]) == {"weight": 1, "ttl_seconds": 60, "priority": "utility"}
+    assert "paused" in call("journey", "pause", "w")[1]
+    assert json.loads(call("journey", "show", "w", "--json")[1])["enqueued"] == 3
+    assert "w" in call("journey", "list")[1]
+
+
+def test_results_go_to_a_file_or_on(asked: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    code, printed = call("campaign", "results", "c1", "--output", str(output))
+    assert (code, printed, json.loads(output.read_text())) == (0, "", {"to": 1})
+    assert json.loads(call("campaign", "results", "c1", "--rejected")[1]) == {"row": 2}
+    assert call("campaign", "results", "c9")[0] == 1
+    assert "retried: 2" in call("campaign", "retry-failed", "c1")[1]
+    assert asked[-1][0] == "POST /v1/campaigns/c1/retry-failed"
+
+
+def test_a_campaign_is_changed_and_asked_before_its_start(asked: list[tuple[str, bytes]]) -> None:
+    assert "version: 2" in call("campaign", "change", "c1", "--weight", "3", "--sender", "1")[1]
+    assert json.loads(asked[-1][1]) == {"senders": ["1"], "weight": 3}
+    assert "at_once: 4" in call("campaign", "start", "c1", "--dry-run")[1]
 
 
 @pytest.mark.usefixtures("asked")
