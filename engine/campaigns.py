@@ -132,8 +132,11 @@ class Campaigns:
         await self._registry.put(campaign)
         return campaign
 
-    async def move(self, campaign_id: str, action: str) -> Campaign:
-        """Start, pause, resume or cancel a campaign: O(1), also for jobs that come later."""
+    async def move(self, campaign_id: str, action: str, *, because: str = "") -> Campaign:
+        """Start, pause, resume or cancel a campaign: O(1), also for jobs that come later.
+
+        `because` is told with its state, where it is not a person who moves it.
+        """
         campaign = self.get(campaign_id)
         now_ms = self._now_ms()
         _check_move(campaign, action)
@@ -141,7 +144,7 @@ class Campaigns:
         if state is SourceState.RUNNING and campaign.start_at_ms > now_ms:
             state = SourceState.SCHEDULED
         started_ms = campaign.started_at_ms or (now_ms if action == "start" else 0)
-        moved = replace(campaign, state=state, started_at_ms=started_ms)
+        moved = replace(campaign, state=state, started_at_ms=started_ms, paused_because=because)
         spec = SourceSpec(state, campaign.weight, campaign.start_at_ms)
         await self._catalog.put_source(campaign.portfolio_id, campaign.source, spec)
         await self._registry.put(moved)
@@ -187,7 +190,8 @@ class Campaigns:
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
         templates = self._registry.directory.templates
-        warnings = [
+        warnings = [f"it was paused: {campaign.paused_because}"] * bool(campaign.paused_because)
+        warnings += [
             f"template {key} is {templates[key].status}: its jobs wait until it is APPROVED"
             for key in dict.fromkeys(campaign.templates)
             if key in templates and templates[key].status is not TemplateStatus.APPROVED
@@ -305,7 +309,9 @@ def shared_body(draft: Campaign) -> bytes:
 
 def _same(known: Campaign, draft: Campaign) -> Campaign:
     """Return the known campaign when the draft describes it, else refuse."""
-    as_created = replace(known, content=0, state=draft.state, created_at_ms=0, started_at_ms=0)
+    as_created = replace(
+        known, content=0, state=draft.state, created_at_ms=0, started_at_ms=0, paused_because=""
+    )
     if as_created != draft:
         detail = "is the id of another campaign; choose another id"
         raise InvalidJobError(detail, pointer="/id", code="conflict")

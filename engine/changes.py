@@ -73,6 +73,7 @@ class CampaignChanges:
             state=known.state,
             created_at_ms=known.created_at_ms,
             started_at_ms=known.started_at_ms,
+            paused_because=known.paused_because,
         )
         spec = SourceSpec(changed.state, changed.weight, changed.start_at_ms)
         await self._catalog.put_source(changed.portfolio_id, changed.source, spec)

@@ -101,6 +101,7 @@ class Campaign:
     created_at_ms: int = 0
     started_at_ms: int = 0
     recipients_max: int = 0  # rows it takes; 0 is as many as come
+    paused_because: str = ""  # when it was not a person who paused it
 
     @property
     def source(self) -> str:

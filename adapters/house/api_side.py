@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
-from adapters.house.shared import House, listen, terms_of
+from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.waking import Evidence
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
@@ -29,6 +31,9 @@ from engine.journeys import JourneyDoor, Journeys
 from engine.model import Category, PortfolioId, WabaId
 from engine.receipts import ReceiptFolder
 from engine.results import RetryFailed
+from engine.storms import Storm, StormWatch
+
+STORMS_EVERY_S: Final = 5.0
 
 
 @asynccontextmanager
@@ -71,12 +76,31 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     )
     house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients)
     house.keep("fold", house.folding.fold_next)
+    house.keep("storms", _watching(house, campaigns))
     await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)
     try:
         yield
     finally:
         await session.close()
         await passing.close()
+
+
+def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None]]:
+    """Return the step that pauses campaigns in an error storm."""
+
+    def tell(storm: Storm) -> None:
+        campaign = storm.campaign.id
+        log.warning("campaign_paused", campaign=campaign, failed=storm.failed, ended=storm.ended)
+
+    watch = StormWatch(
+        campaigns, house.registry.directory, house.ledger, now_ms=house.clock.now_ms, told=tell
+    )
+
+    async def look() -> None:
+        await asyncio.sleep(STORMS_EVERY_S)
+        await watch.look()
+
+    return look
 
 
 def _intake(house: House, results: RedisResults) -> SendJobs:
