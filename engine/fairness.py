@@ -37,7 +37,12 @@ class Ring:
         self._put(lane, max(passed, least))
 
     def charge(self, lane: int, weight: int, siblings: int = 1) -> None:
-        """Charge `lane` for one job; `siblings` lanes of one source share its weight."""
+        """Charge `lane` for one job; `siblings` lanes of one source share its weight.
+
+        Alone in the ring it owes nobody, and is charged nothing.
+        """
+        if len(self._order) == 1:
+            return
         passed = self.leave(lane)
         self._put(lane, passed + STRIDE * siblings // weight)
 

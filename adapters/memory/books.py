@@ -53,12 +53,11 @@ def counts(slot: Slot, name: str) -> Counts:
     for number in source.lanes:
         lane = slot.lanes[number - 1]
         gate = slot.closed_gate(lane.lane)
-        fresh = len(lane.queue) - lane.ghosts
         if gate is not None:
-            _add(waiting, gate[0], fresh + len(lane.parked))
+            _add(waiting, gate[0], lane.fresh + lane.waiting)
         else:
-            _add(waiting, Gate.QUOTA, len(lane.parked))
-            _add(states, JobState.QUEUED, fresh)
+            _add(waiting, Gate.QUOTA, lane.waiting)
+            _add(states, JobState.QUEUED, lane.fresh)
     states[JobState.WAITING] = sum(waiting.values())
     delivery = {status: n for status, n in source.delivery.items() if n}
     return Counts(source.enqueued, {k: v for k, v in states.items() if v}, waiting, delivery)
@@ -114,14 +113,13 @@ def depths(slot: Slot, now_ms: int) -> list[Depth]:
             _add(depth.jobs, (priority, word), by)
 
     for state in slot.lanes:
-        lane, fresh = state.lane, len(state.queue) - state.ghosts
+        lane = state.lane
         closed = slot.closed_gate(lane) or slot.sender_closed_until(lane.sender, now_ms)
-        add(lane.sender, lane.priority, closed[0] if closed else JobState.QUEUED, fresh)
-        add(lane.sender, lane.priority, closed[0] if closed else Gate.QUOTA, len(state.parked))
+        add(lane.sender, lane.priority, closed[0] if closed else JobState.QUEUED, state.fresh)
+        add(lane.sender, lane.priority, closed[0] if closed else Gate.QUOTA, state.waiting)
         if closed is None or closed[0] is not Gate.SOURCE:
-            fronts = [
-                rows[0].due_ms for rows in (state.queue if fresh else (), state.parked) if rows
-            ]
+            fronts = [state.queue[0].due_ms] if state.fresh else []
+            fronts += [state.parked[0].due_ms] if state.waiting else []
             oldest = found[lane.sender].oldest_due_ms if fronts else {}
             for due_ms in fronts:
                 oldest[lane.priority] = min(oldest.get(lane.priority, due_ms), due_ms)

@@ -32,7 +32,7 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
         SenderId(name)
         for name in slot.due.due(now_ms, min(SENDERS_MAX, max(SENDERS_MIN, ask.most)))
     ]
-    _serve(under_way, [under_way.load(sender) for sender in due])
+    _serve(under_way, due)
     slot.workers[ask.worker] = ask.counter
     if under_way.jobs:
         name = f"{ask.worker}:{ask.counter}"
@@ -44,21 +44,51 @@ def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
     return _answer(under_way)
 
 
-def _serve(under_way: Claim, senders: list[Loaded]) -> None:
-    """Serve due senders and those who wait for places, priority by priority."""
+def _serve(under_way: Claim, due: list[SenderId]) -> None:
+    """Serve those who wait for places and those whose senders are due, priority by priority.
+
+    Where only one priority has jobs there is nothing to weigh: senders are looked at one by one,
+    and those the wish does not reach keep their turn.
+    """
     slot = under_way.slot
-    for loaded in senders:
+    only = _busy_only(under_way)
+    looked_at = [] if only is not None else [under_way.load(sender) for sender in due]
+    for loaded in looked_at:
         if loaded.closed is None:
             slot.open_gate((Gate.SENDER, loaded.sender), under_way.now_ms)
-    for loaded in senders:
+    for loaded in looked_at:
         serve_share(under_way, loaded)
     for priority in Priority:
         for scope in slot.waiting_scopes():
             serve_waiting(under_way, scope, priority)
-        for loaded in senders:
+        for loaded in looked_at:
             serve_fresh(under_way, loaded, priority, most=under_way.ask.most)
+        if priority is only:
+            _serve_in_turn(under_way, due, priority)
     for loaded in under_way.loaded.values():
         _set_due(under_way, loaded)
+
+
+def _serve_in_turn(under_way: Claim, due: list[SenderId], priority: Priority) -> None:
+    for sender in due:
+        if not under_way.may_take(priority):
+            return
+        serve_fresh(under_way, under_way.load(sender), priority, most=under_way.ask.most)
+
+
+def _busy_only(under_way: Claim) -> Priority | None:
+    """Return the one priority that has jobs to give; None where senders must be weighed first.
+
+    So it is where there are several, or none may be taken, or lanes sleep that only a look at
+    their sender wakes.
+    """
+    slot = under_way.slot
+    if any(gate is Gate.SENDER and lanes for (gate, _), lanes in slot.asleep.items()):
+        return None
+    busy = sorted({priority for (_, priority), ring in slot.rings.items() if len(ring)})
+    if len(busy) != 1 or not under_way.may_take(Priority(busy[0])):
+        return None
+    return Priority(busy[0])
 
 
 def _refused(slot: Slot, ask: Ask, now_ms: int) -> str:

@@ -68,6 +68,16 @@ class LaneState:
     ghosts: int = 0  # queued rows whose job has ended by late evidence
     asleep: bool = False
 
+    @property
+    def fresh(self) -> int:
+        """How many jobs are queued."""
+        return max(0, len(self.queue) - self.ghosts)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a place; ghosts the queue has no room for stand among them."""
+        return len(self.parked) - max(0, self.ghosts - len(self.queue))
+
 
 @dataclass(slots=True)
 class SenderState:

@@ -36,8 +36,10 @@ from engine.ports import (
 )
 from engine.terms import Terms
 
-# A row as part_rows.lua packs it: sequence, recipient, attempt, failures, content, due.
-read_row = Struct(">BI8sHB2xH6xHI").unpack_from
+# An open job as part_serve.lua packs it: state, moment, then a row as part_rows.lua packs it:
+# sequence, recipient, attempt, failures, content, due.
+read_open = Struct(">c6xBI8sHB2xH6xHI").unpack_from
+TAIL_AT = 39
 KEYED, PLAIN = 1, 2  # how a batch's rows are known: enqueue.lua
 RUN_MAX = 1_000  # values one script call may carry per run: Lua's unpack ends near 8,000
 
@@ -246,7 +248,7 @@ def enqueued(reply: Reply) -> Enqueued:
 
 def lanes_in(reply: Reply) -> set[int]:
     """Return the lanes whose jobs a claim's reply gives."""
-    return set(reply[6][0::4])
+    return set(reply[6][0::3])
 
 
 def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
@@ -254,8 +256,8 @@ def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat = reply
     return Answer(
         [
-            claimed(flat[i], flat[i + 1], flat[i + 2], flat[i + 3], lanes, lease_ms)
-            for i in range(0, len(flat), 4)
+            claimed(flat[i], flat[i + 1], flat[i + 2], lanes, lease_ms)
+            for i in range(0, len(flat), 3)
         ],
         come_back_ms,
         more=come_back_ms <= now_ms and not refused,
@@ -267,10 +269,10 @@ def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
 
 
 def claimed(
-    number: int, row: bytes, send_at_us: int, counts: int, lanes: dict[int, Lane], lease_ms: int
+    number: int, record: bytes, send_at_us: int, lanes: dict[int, Lane], lease_ms: int
 ) -> Claimed:
     """Read one job of a claim."""
-    high, low, recipient, attempt, failures, content, due_high, due_low = read_row(row)
+    state, high, low, recipient, attempt, failures, content, due_high, due_low = read_open(record)
     return Claimed(
         JobKey(number, high << 32 | low),
         attempt,
@@ -279,9 +281,9 @@ def claimed(
         due_high << 32 | due_low,
         recipient,
         content,
-        row[32:],
+        record[TAIL_AT:],
         lanes[number],
-        counts == 1,
+        state == b"F",
         failures,
     )
 

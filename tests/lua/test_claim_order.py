@@ -1,6 +1,6 @@
 """claim: priority, fair shares, first in first out, and who gets a freed place.
 
-With it its parts: part_order, part_fresh, part_rings, part_rings_end.
+With it its parts: part_order, part_fresh, part_turns, part_rings, part_rings_end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from engine.model import Lane, Priority, SenderId
 from engine.ports import Answer
 from tests.builders import a_portfolio, a_recipient, a_row, a_sender, a_source
-from tests.lua.slot_state import LANE, OTHER, PORTFOLIO, SPAN_MS, Slot
+from tests.lua.slot_state import LANE, OTHER, PORTFOLIO, SENDER, SPAN_MS, Slot
 
 
 def lane_of(priority: Priority, source: str = LANE.source) -> Lane:
@@ -136,3 +136,46 @@ async def test_whoever_waits_leaves_the_moment_the_oldest_place_falls_free(slot:
     assert await slot.take() == []
     slot.now_ms += 1
     assert await slot.take() == [2]
+
+
+async def test_where_one_priority_is_busy_senders_the_wish_does_not_reach_keep_their_turn(
+    slot: Slot,
+) -> None:
+    await slot.furnish(places=100)
+    await slot.put_sender(a_sender(throughput_mps=1_000), OTHER)
+    await slot.queue(1, 2, 3)
+    await slot.queue(4, 5, 6, lane=replace(LANE, sender=OTHER))
+    before = await slot.state(everything=True)
+    answer = await slot.claim(most=2)
+    assert {job.lane.sender for job in answer.jobs} == {SENDER}
+    changes = await slot.changes(before, everything=True)
+    assert not [name for name in changes if name in {"due t", "s:t turn", "s:t next_us"}]
+    assert answer.more
+    assert len((await slot.claim(most=4)).jobs) == 4
+
+
+async def test_where_several_priorities_are_busy_every_due_sender_is_weighed(slot: Slot) -> None:
+    await slot.furnish(places=100)
+    await slot.put_sender(a_sender(), OTHER)
+    await slot.queue(1, 2, 3)
+    login = replace(LANE, sender=OTHER, priority=Priority.AUTHENTICATION)
+    await slot.queue(4, lane=login)
+    assert [job.lane for job in (await slot.claim(most=2)).jobs] == [login, LANE]
+
+
+async def test_a_lane_asleep_behind_its_sender_wakes_though_others_are_busy(slot: Slot) -> None:
+    await slot.furnish(places=1)
+    await slot.put_sender(a_sender(), OTHER)
+    await slot.queue(1)
+    assert len((await slot.claim()).jobs) == 1
+    await slot.queue(2, lane=replace(LANE, sender=OTHER))
+    assert await slot.take() == []  # parked for a place
+    await slot.put_sender(a_sender(closed_until_ms=slot.now_ms + 1_000), OTHER)
+    await slot.put_portfolio(a_portfolio(places=2))
+    assert await slot.take() == []  # and now asleep behind its sender
+    assert (await slot.state(everything=True))["meta sleepers"] == 1
+    await slot.queue(3, 4, 5)
+    slot.now_ms += 1_000
+    answer = await slot.claim()
+    assert [job.lane.sender for job in answer.jobs] == [OTHER]
+    assert (await slot.state(everything=True))["meta sleepers"] == 0

@@ -1,6 +1,7 @@
 """enqueue: new rows get the next places in their lane, known ones are named.
 
-With it its parts: part_rows, part_known, part_number, part_lanes, part_standing.
+With it its parts: part_rows, part_known, part_number, part_lanes,
+part_sources, part_standing.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ SPENT_MS = PAIR_BURST * PAIR_INTERVAL_MS  # what a whole burst owes
 
 async def spend(slot: Slot, until_ms: int, messages: int = PAIR_BURST, sender: str = "s") -> None:
     """Have the pair owe `messages` until a moment after START_MS."""
-    await slot.client.hset("ps:{acme}:meta", "has_pairs", "1")
+    await slot.client.hset("ps:{acme}:meta", "has", "pairs ")
     name = f"{sender}:".encode() + bytes(7) + b"\1"
     await slot.client.zadd("ps:{acme}:pairs", {name: (START_MS + until_ms) * 64 + messages})
 

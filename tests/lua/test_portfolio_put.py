@@ -1,4 +1,4 @@
-"""portfolio_put, with part_slot, part_bytes and part_terms: limit and scope of a portfolio."""
+"""portfolio_put, with part_slot, part_meta, part_bytes and part_terms: its limit and scope."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from engine.ports import PortfolioSpec
 from tests.builders import a_portfolio
-from tests.lua.slot_state import PORTFOLIO, SPAN_MS, Slot
+from tests.lua.slot_state import PORTFOLIO, SPAN_MS, START_MS, Slot
 
 
 async def test_a_limit_is_written_with_what_each_priority_may_use(slot: Slot) -> None:
@@ -14,14 +14,7 @@ async def test_a_limit_is_written_with_what_each_priority_may_use(slot: Slot) ->
     spec = PortfolioSpec(1_000, headroom=0.1, reserve=(0.05, 0.0, 0.01, 0.0), used_before=7)
     await slot.put_portfolio(spec)
     assert await slot.changes(before, everything=True) == {
-        "meta places": 1_000,
-        "meta before": 7,
-        "meta before_until": SPAN_MS,
-        "meta by_number": 0,
-        "meta headroom": "0.1",
-        "meta reserve0": "0.05",
-        "meta reserve1": "0.0",
-        "meta reserve2": "0.01",
+        "meta policy": f"1000|0.1|0.05|0.0|0.01|0|7|{START_MS + SPAN_MS}",
         "meta clock": 0,
         "meta sequence": 1,
     }
@@ -30,8 +23,8 @@ async def test_a_limit_is_written_with_what_each_priority_may_use(slot: Slot) ->
 async def test_the_first_scope_stays_and_the_limit_follows(slot: Slot) -> None:
     await slot.put_portfolio(PortfolioSpec(10, scope="phone_number"))
     await slot.put_portfolio(PortfolioSpec(20, scope="portfolio"))
-    state = await slot.state(everything=True)
-    assert (state["meta by_number"], state["meta places"]) == (1, 20)
+    policy = (await slot.state(everything=True))["meta policy"].split("|")
+    assert (policy[5], policy[0]) == ("1", "20")
 
 
 async def test_what_was_used_before_counts_for_one_window_and_no_longer(slot: Slot) -> None:

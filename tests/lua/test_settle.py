@@ -1,6 +1,7 @@
 """settle: what each way a write can end leaves behind.
 
-With it its parts: part_settle, part_repeats, part_outcomes, part_apply, part_books, part_log.
+With it its parts: part_settle, part_repeats, part_outcomes, part_apply, part_late, part_books,
+part_log. What part_accepted does is in test_plain_work.
 """
 
 from __future__ import annotations

@@ -54,7 +54,18 @@ def test_a_lane_leaves_with_what_it_used_and_enters_once() -> None:
     ring = Ring()
     ring.enter(1, 0)
     ring.enter(1, 500)
+    ring.enter(2, 0)
     ring.charge(1, 1)
     assert 1 in ring
     assert ring.leave(1) == 1_000_000
-    assert (len(ring), ring.first(), ring.lanes()) == (0, None, [])
+    assert (len(ring), ring.first(), ring.lanes()) == (1, 2, [2])
+
+
+def test_alone_in_its_ring_a_lane_owes_nobody() -> None:
+    ring = Ring()
+    ring.enter(1, 7)
+    for _ in range(1_000):
+        ring.charge(1, 1)
+    ring.enter(2, 0)
+    assert ring.lanes() == [1, 2]
+    assert (ring.leave(1), ring.leave(2)) == (7, 7)

@@ -1,6 +1,6 @@
 -- account_put: close a WhatsApp Business Account until a moment, or open it.
 --
--- uses: part_slot part_bytes part_terms part_look
+-- uses: part_slot part_meta part_bytes part_terms part_look
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

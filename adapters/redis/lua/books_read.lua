@@ -1,6 +1,7 @@
 -- books_read: the books of one source, and what its lanes' queues hold.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -14,7 +15,7 @@
 --
 -- Returns  { fields, lanes } or {} when there is no such source
 --   fields  name, value, ... of the source's hash
---   lanes   gate or '', queued without ghosts, parked, ...
+--   lanes   gate or '', queued, parked, ...; both without ghosts
 local name = argv[8]
 local fields = call('HGETALL', tag .. 'src:' .. name)
 if #fields == 0 then return {} end
@@ -22,7 +23,7 @@ local flat = {}
 for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do
   local lane, at = lane_of(tonumber(number)), #flat
   flat[at + 1] = closed_gate(lane) or ''
-  flat[at + 2] = call('LLEN', lane.queue) - lane.ghosts
-  flat[at + 3] = call('LLEN', lane.parked)
+  local queued, parked = call('LLEN', lane.queue), call('LLEN', lane.parked)
+  flat[at + 2], flat[at + 3] = without_ghosts(lane, queued, parked)
 end
 return { fields, flat }

@@ -1,9 +1,10 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows part_due part_rings part_rings_end part_claim part_bites
--- uses: gate_schedule gate_suppression gate_window gate_pair gate_quota part_serve part_grant
--- uses: part_order part_fresh part_flush part_finish part_return
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing part_rest part_books part_rows part_due part_rings part_rings_end
+-- uses: part_claim gate_schedule gate_suppression gate_window gate_pair gate_quota part_bites
+-- uses: part_serve part_grant part_order part_run part_fresh part_turns part_flush part_finish
+-- uses: part_return
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -22,7 +23,7 @@
 -- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs }
 --   refused   '' or clock, recovering, stale
 --   refusals  sender|gate, how often, ...
---   jobs      lane, row, send_at_us, counts 0|1, ...
+--   jobs      lane, record in `open`, send_at_us, ...
 --
 -- claims   HASH  worker:counter -> job,fence,job,fence,...; until its lease is over
 -- leases   ZSET  worker:counter -> when its lease runs out
@@ -59,25 +60,9 @@ if counter == last then
 end
 open_scheduled()
 promote()
-local due, looked_at = {}, min(64, max(8, most))
-for i, name in ipairs(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now, 'LIMIT', 0, looked_at)) do
-  local sender = load_sender(name)
-  if sender.has_sleepers and not sender.closed then
-    call('HSET', sender.key, 'sleepers', '0')
-    open_gate('sender', name)
-    sender = reload_sender(name)
-  end
-  sender.is_due = true
-  due[i] = sender
-end
-local scopes = waiting_now()
-for _, sender in ipairs(due) do serve_share(sender) end
-for priority = 0, 3 do
-  for _, scope in ipairs(scopes) do serve_waiting(scope, priority) end
-  for _, sender in ipairs(due) do serve_fresh(sender, priority, most) end
-end
+serve(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now_text, 'LIMIT', '0', min(64, max(8, most))))
 flush_claim()
 flush_counts()
 flush_ends(argv[6])
-touch(given > 0, 'worker:' .. worker, counter)
+touch(given > 0, 'worker:' .. worker, argv[9])
 return answer('', next_due())

@@ -1,6 +1,7 @@
 -- depths_read: what each sender has to do, in bites of lanes; not on the way of a send.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -60,7 +61,7 @@ end
 
 local function look_at_lane(lane, fresh, parked)
   local gate = closed_gate(lane) or gate_of_sender(lane.sender)
-  fresh = fresh - lane.ghosts
+  fresh, parked = without_ghosts(lane, fresh, parked)
   add(lane.sender, lane.priority, gate or 'queued', fresh)
   add(lane.sender, lane.priority, gate or 'quota', parked)
   if gate ~= 'source' and fresh > 0 then look_at_front(lane, lane.queue) end

@@ -1,7 +1,7 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows part_due part_known part_number
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing part_rest part_books part_rows part_due part_known part_number
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -40,8 +40,8 @@ call('HSETNX', source_key, 'weight', 1)
 local function refused()
   if source_of(source_name).state == 'cancelled' then return 'cancelled' end
   if queue_max == 0 then return nil end
-  local totals = call('HMGET', tag .. 'meta', 'enqueued', 'ended')
-  if tonumber(totals[1] or 0) - tonumber(totals[2] or 0) + rows > queue_max then return 'full' end
+  local enqueued = tonumber(call('HGET', meta_key, 'enqueued') or 0)
+  if enqueued - meta.ended + rows > queue_max then return 'full' end
 end
 
 local why = refused()
@@ -100,5 +100,5 @@ wake(lane)
 touch(true)
 local due_ms = next_due()
 local chunk = lane.number .. '|' .. first .. '|' .. accepted
-call('XADD', tag .. 'log', text(now) .. '-*', 'enqueued', chunk)
+call('XADD', tag .. 'log', now_text .. '-*', 'enqueued', chunk)
 return { '', lane.number, first, accepted, meta.sequence, due_ms, not_new }

@@ -25,7 +25,7 @@ local function pair_spent(lane, recipient)
     local until_ms = (known - messages) / 64
     if until_ms + PAIR_SLACK_MS > now then return until_ms, messages end
   end
-  local score = score_of(window(scope_of(lane.sender)), recipient)
+  local score = lane.win.scores[recipient]
   if score <= cut then return 0, 0 end
   local until_ms = min(score, now) + PAIR_INTERVAL_MS
   if until_ms + PAIR_SLACK_MS > now then return until_ms, 1 end

@@ -9,11 +9,9 @@ end
 
 local function has_place(lane, recipient)
   if off.quota or in_window(lane, recipient) then return true end
-  local scope = scope_of(lane.sender)
-  local limit, taken = limit_of(scope), taken_in(scope)
+  local limit, win = limit_of(lane.scope), lane.win
   if limit.places < 0 then return true end
-  if score_of(window(scope), recipient) > cut then
-    return taken <= limit.places or lane.priority <= 1
-  end
+  local taken = used_of(win) + limit.before
+  if win.scores[recipient] > cut then return taken <= limit.places or lane.priority <= 1 end
   return taken < limit[lane.priority]
 end

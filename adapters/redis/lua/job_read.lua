@@ -1,7 +1,7 @@
 -- job_read: where one job stands.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_books
--- uses: part_due
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing part_books part_due
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

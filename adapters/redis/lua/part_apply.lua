@@ -31,7 +31,7 @@ end
 
 local function strike(lane)
   local pair = lane.sender .. '|' .. lane.template
-  some_strikes = true
+  some_strikes, unstruck[pair] = true, nil
   now_has('strikes')
   if call('HINCRBY', tag .. 'strikes', pair, 1) < STRIKES_MAX or lane.template == '' then return end
   now_has('struck')
@@ -42,7 +42,7 @@ local function apply(opened, kind, detail, attempts_max)
   local lane = opened.lane
   if kind == 'A' or kind == 'H' then
     accept(opened, detail, kind == 'H')
-    if some_strikes then call('HDEL', tag .. 'strikes', lane.sender .. '|' .. lane.template) end
+    unstrike(lane)
   elseif kind == 'X' then
     if not opened.doubted then doubt(opened, now) end
   elseif kind == 'N' then
@@ -56,18 +56,5 @@ local function apply(opened, kind, detail, attempts_max)
     if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest), attempts_max) end
     end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), '')
     if rest == '1' then strike(lane) end
-  end
-end
-
--- take_as_evidence: an acceptance that comes after its lease proves, and moves nothing backwards.
-local function take_as_evidence(job, wamid)
-  local sequence = tonumber(string.match(job, '%d+$'))
-  local key = done_key(lane_of_job(job).number, sequence)
-  flush_ends(keep_ms) -- it may have ended a moment ago, in this very call
-  local done = call('HGET', key, sequence)
-  if done then
-    if #done == 22 then call('HSET', key, sequence, done .. wamid) end
-  elseif call('SISMEMBER', tag .. 'repeating', job) == 1 then
-    cancel_repeat(job, wamid)
   end
 end

@@ -1,6 +1,6 @@
 -- part_bites: a lane's rows as one claim reads them, in bites, with the window scores of each.
 --
--- Needs  part_claim.
+-- Needs  part_claim and the gates.
 local BITE_MAX = 64
 
 -- lane_here: a lane with what this claim needs at hand: its window and its lists. Whoever serves
@@ -10,8 +10,8 @@ local function lane_here(number)
   if not lane.fresh then
     lane.fresh = { key = lane.queue, rows = {}, recipients = {}, at = 1, taken = 0, more = true }
     lane.kept = { key = lane.parked, rows = {}, recipients = {}, at = 1, taken = 0, more = true }
-    lane.win = window(scope_of(lane.sender))
-    lane.granted, lane.is_low = 0, lane.priority > 1
+    window_of(lane)
+    lane.granted, lane.is_low, lane.noted = 0, lane.priority > 1, {}
   end
   return lane
 end
@@ -25,16 +25,37 @@ local function bite(lane, list)
   return max(2, min(BITE_MAX, slots, most - given + 1))
 end
 
+-- note_people: who of a bite opted out, wrote to us, or was written to in a burst.
+local function note_people(lane, recipients)
+  local noted, names, categories = lane.noted, {}, {}
+  if not some_suppressed and not some_windows and not some_pairs then return end
+  local category = category_of(lane)
+  for i, recipient in ipairs(recipients) do
+    names[i] = lane.sender .. ':' .. recipient
+    categories[i * 2 - 1], categories[i * 2] = recipient .. ':', recipient .. ':' .. category
+  end
+  local opted = some_suppressed and call('SMISMEMBER', tag .. 'suppressed', unpack(categories))
+  local wrote = some_windows and call('ZMSCORE', tag .. 'service', unpack(names))
+  local owes = some_pairs and call('ZMSCORE', tag .. 'pairs', unpack(names))
+  for i, recipient in ipairs(recipients) do
+    local is_out = opted and opted[i * 2 - 1] + opted[i * 2] > 0
+    if is_out or wrote and wrote[i] or owes and owes[i] then noted[recipient] = true end
+  end
+end
+
 -- has_row: whether a list has a next row. Rows come in bites, window scores with them.
 local function has_row(lane, list)
   if list.at <= #list.rows then return true end
   if not list.more then return false end
   local rows_read = bite(lane, list)
-  local rows, recipients = call('LRANGE', list.key, list.taken, list.taken + rows_read - 1), {}
+  local last = list.taken + rows_read - 1
+  local rows, recipients = call('LRANGE', list.key, digits(list.taken), digits(last)), {}
   for i, row in ipairs(rows) do recipients[i] = sub(row, 6, 13) end
   list.rows, list.recipients, list.at, list.more = rows, recipients, 1, #rows == rows_read
+  if #rows == 0 then return false end
   fetch_scores(lane.win, recipients)
-  return #rows > 0
+  note_people(lane, recipients)
+  return true
 end
 
 -- pop: take the next row and the recipient it is for.

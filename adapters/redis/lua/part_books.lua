@@ -8,18 +8,15 @@
 local counted, ends, ended
 
 local function count(source, field, by)
-  local fields = counted[source]
-  if not fields then
-    fields = {}
-    counted[source] = fields
-  end
+  local fields = counted[source] or {}
+  counted[source] = fields
   fields[field] = (fields[field] or 0) + by
 end
 
 local function flush_counts()
   for source, fields in pairs(counted) do
     for field, by in pairs(fields) do
-      if by ~= 0 then call('HINCRBY', source_of(source).key, field, by) end
+      if by ~= 0 then call('HINCRBY', tag .. 'src:' .. source, field, digits(by)) end
     end
   end
   counted = {}
@@ -39,17 +36,20 @@ end
 
 local function begin_books() counted, ends, ended = {}, {}, 0 end
 
--- write_end: note a job's end; `field` is its state's, s:STATE.
-local function write_end(lane, sequence, packed, field)
+-- ends_of: what this call has to write into the bucket of a sequence.
+local function ends_of(lane, sequence)
   local bucket = floor(sequence / 4096)
   if lane.done_bucket ~= bucket then
     lane.done_bucket, lane.done_key = bucket, done_key(lane.number, sequence)
   end
-  local fields = ends[lane.done_key]
-  if not fields then
-    fields = {}
-    ends[lane.done_key] = fields
-  end
+  local fields = ends[lane.done_key] or {}
+  ends[lane.done_key] = fields
+  return fields
+end
+
+-- write_end: note a job's end; `field` is its state's, s:STATE.
+local function write_end(lane, sequence, packed, field)
+  local fields = ends_of(lane, sequence)
   local at = #fields
   fields[at + 1], fields[at + 2] = sequence, packed
   count(lane.source, field, 1)
@@ -62,6 +62,6 @@ local function flush_ends(keep_ms)
     call('HSET', key, unpack(fields))
     call('PEXPIRE', key, keep_ms)
   end
-  if ended > 0 then call('HINCRBY', tag .. 'meta', 'ended', ended) end
+  meta.ended = meta.ended + ended
   ends, ended = {}, 0
 end

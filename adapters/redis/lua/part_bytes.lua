@@ -6,6 +6,17 @@ local function number2(bytes, at)
   return a * 256 + b
 end
 
+-- digits: a small number as text; the same ones come again, and a number is costly to write.
+local digits_of = {}
+local function digits(number)
+  local known = digits_of[number]
+  if not known then
+    known = text(number)
+    if number < 1000 then digits_of[number] = known end
+  end
+  return known
+end
+
 local function bytes2(number) return char(floor(number / 256) % 256, number % 256) end
 local function number5(bytes, at)
   local a, b, c, d, e = byte(bytes, at, at + 4)

@@ -8,14 +8,14 @@
 --
 -- Mirror of adapters/memory/claim.py, class Claim.
 local most, low, steps, low_left, given
-local senders, sender_order, refusals, account_cache, lease_until, lease_bytes
+local senders, sender_order, refusals, account_cache, lease_until, lease_text, lease_bytes
 
 local function begin_claim()
   most, low = tonumber(argv[10]), tonumber(argv[11])
   steps, low_left, given = 256, min(low, most), 0
   senders, sender_order, refusals, account_cache = {}, {}, {}, {}
   lease_until = now + lease_ms
-  lease_bytes = bytes6(lease_until)
+  lease_text, lease_bytes = text(lease_until), bytes6(lease_until)
 end
 
 local function refuse(sender, gate)

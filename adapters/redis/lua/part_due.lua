@@ -1,6 +1,6 @@
 -- part_due: when a claim may find something to do.
 --
--- Needs  part_slot, part_window; meta holds the portfolio's places and ceilings.
+-- Needs  part_slot, part_window; meta.policy holds the portfolio's places and what is kept back.
 -- Provides  limit_of(scope), taken_in(scope), waiting_now(), next_due().
 local limits, waiting_scopes
 
@@ -9,10 +9,10 @@ local function begin_due() limits, waiting_scopes = {}, nil end
 -- ceilings: how many places each priority may use; what one keeps back is closed to those below.
 local function ceilings(places)
   if places < 0 then return { places = places, [0] = -1, [1] = -1, [2] = -1, [3] = -1 } end
-  local limit, kept = { places = places }, floor(places * meta.headroom)
+  local limit, kept = { places = places }, floor(places * meta.policy.headroom)
   for priority = 0, 3 do
     limit[priority] = max(0, places - kept)
-    kept = kept + floor(places * (meta['reserve' .. priority] or 0))
+    kept = kept + floor(places * meta.policy.reserve[priority])
   end
   return limit
 end
@@ -20,13 +20,13 @@ end
 local function limit_of(scope)
   local limit = limits[scope]
   if not limit then
-    local places = meta.places
+    local places = meta.policy.places
     if scope ~= '' then
       local own = tonumber(call('HGET', tag .. 's:' .. scope, 'places') or 0)
       if own ~= 0 then places = own end
     end
     limit = ceilings(places)
-    limit.before = now < meta.before_until and meta.before or 0
+    limit.before = now < meta.policy.before_until and meta.policy.before or 0
     limits[scope] = limit
   end
   return limit
@@ -41,7 +41,7 @@ local function quota_frees(scope)
   for priority = 0, 3 do
     if call('EXISTS', tag .. 'wait:' .. scope .. ':' .. priority) == 1 then
       first = min(first, frees_at(window(scope), limit[priority] - limit.before) or FOREVER)
-      if limit.before > 0 then first = min(first, meta.before_until) end
+      if limit.before > 0 then first = min(first, meta.policy.before_until) end
     end
   end
   return first
@@ -49,15 +49,11 @@ end
 
 -- waiting_now: the scopes in which lanes wait, read once unless one of them changed.
 local function waiting_now()
-  waiting_scopes = waiting_scopes or call('ZRANGE', tag .. 'waiting', 0, -1)
+  waiting_scopes = waiting_scopes or call('ZRANGE', tag .. 'waiting', '0', '-1')
   return waiting_scopes
 end
 
 local function forget_waiting() waiting_scopes = nil end
-
-local function first_of(name)
-  return tonumber(call('ZRANGE', tag .. name, 0, 0, 'WITHSCORES')[2] or FOREVER)
-end
 
 local function next_due()
   local first = min(first_of('due'), first_of('later'), first_of('openings'))

@@ -14,7 +14,8 @@ local function flush_waiting()
   end
 end
 
-local WORKER_GONE_MS = 86400000 -- a worker silent for a day is no more: its counter is forgotten
+-- A worker silent for a day is no more: its counter is forgotten.
+local WORKER_GONE_MS = 86400000
 
 local function prune_workers()
   call('ZADD', tag .. 'workers', now, argv[8])
@@ -50,7 +51,7 @@ local function flush_claim()
   if given > 0 then
     local claim = argv[8] .. ':' .. argv[9]
     call('HSET', tag .. 'claims', claim, table.concat(names, ','))
-    call('ZADD', tag .. 'leases', lease_until, claim)
+    call('ZADD', tag .. 'leases', lease_text, claim)
   end
   flush_windows()
   flush_pairs()

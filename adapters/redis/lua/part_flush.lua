@@ -9,7 +9,7 @@ local function flush_lanes()
   for _, lane in pairs(lanes) do
     if lane.fresh then
       for _, list in ipairs({ lane.fresh, lane.kept }) do
-        if list.taken > 0 then call('LTRIM', list.key, list.taken, -1) end
+        if list.taken > 0 then call('LTRIM', list.key, digits(list.taken), '-1') end
       end
       if lane.granted > 0 then count(lane.source, 's:in_flight', lane.granted) end
     end
@@ -29,12 +29,8 @@ end
 -- flush_sender: write a sender's send times, and when it is worth looking at it again.
 local function flush_sender(sender)
   if sender.known and (sender.moved or #sender.fields > 0) then
-    local fields = sender.fields
-    for _, name in ipairs({ 'next_us', 'turn', 'share' }) do
-      fields[#fields + 1] = name
-      fields[#fields + 1] = sender[name]
-    end
-    call('HSET', sender.key, unpack(fields))
+    call('HSET', sender.key, 'next_us', text(sender.next_us), 'turn', digits(sender.turn),
+      'share', digits(sender.share), unpack(sender.fields))
   end
   local at_ms = FOREVER
   if sender.closed then
@@ -48,7 +44,9 @@ local function flush_sender(sender)
   end
   if at_ms >= FOREVER then
     call('ZREM', tag .. 'due', sender.name)
-  elseif at_ms > now or not sender.is_due then -- who stays due keeps its turn
-    call('ZADD', tag .. 'due', at_ms, sender.name)
+  elseif at_ms > now then
+    call('ZADD', tag .. 'due', text(at_ms), sender.name)
+  elseif not sender.is_due then
+    due_sooner(sender.name, at_ms) -- who is due already keeps its turn
   end
 end

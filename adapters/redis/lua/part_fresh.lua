@@ -1,6 +1,6 @@
--- part_fresh: the turn of fresh jobs, and the share of the lower priorities.
+-- part_fresh: fresh jobs of a sender's lanes leave in their turn.
 --
--- Needs  part_order.
+-- Needs  part_order, part_run.
 -- park: a job without a place waits where the next free place finds it.
 local function park(lane, row)
   refuse(lane.sender, 'quota')
@@ -13,23 +13,36 @@ local function park(lane, row)
   lane.parking[#lane.parking + 1] = row
 end
 
-local function take_fresh(lane, ring)
+-- take_fresh: the next row of a lane goes through its own gates; 1 when it may be written.
+local function take_fresh(lane)
   local row, recipient = pop(lane.fresh)
-  local granted, owed_until, owed = examine(lane, row, recipient)
-  if granted and not has_place(lane, recipient) then
+  local is_let, owed_until, owed = examine(lane, row, recipient)
+  if is_let and not has_place(lane, recipient) then
     park(lane, row)
-    granted = false
+    is_let = false
   end
-  if granted then
-    grant(lane, row, recipient, owed_until, owed)
-    ring_charge(ring, lane.number, floor(STRIDE * siblings(lane) / source_of(lane.source).weight))
+  if is_let then grant(lane, row, recipient, owed_until, owed) end
+  return is_let and 1 or 0
+end
+
+-- take_next: the lane that is first in its ring is served: plain rows in a run while nobody else
+-- is in the ring, any other row by itself. Returns how many of its rows may be written.
+local function take_next(lane, ring, at_most)
+  local is_alone = #ring.list == 1
+  local served = take_run(lane, is_alone and at_most or 1)
+  if served == 0 then
+    served, steps = take_fresh(lane), steps - 1
+  end
+  if served > 0 and not is_alone then -- alone it owes nobody
+    local weight = source_of(lane.source).weight
+    ring_charge(ring, lane.number, floor(STRIDE * siblings(lane) / weight))
   end
   if not has_row(lane, lane.fresh) then
     lane.passed = ring_leave(ring.key, lane)
     call('HSET', lane.key, 'passed', lane.passed)
     ring_count(lane, -1)
   end
-  return granted and 1 or 0
+  return served
 end
 
 -- serve_fresh: a sender's lanes of one priority, while it has send times and they have jobs.
@@ -42,34 +55,18 @@ local function serve_fresh(sender, priority, at_most)
       refuse(sender.name, 'rate')
       return
     end
-    steps = steps - 1
     local lane = lane_here(ring.list[1].number)
     local gate, key = closed_gate(lane)
     lane.from = sender
     if gate then
+      steps = steps - 1
       refuse(sender.name, gate)
       put_to_sleep(lane, gate, key)
     elseif has_row(lane, lane.fresh) then
-      served = served + take_fresh(lane, ring)
+      served = served + take_next(lane, ring, at_most - served)
     else
+      steps = steps - 1
       ring_leave(ring.key, lane)
-    end
-  end
-end
-
--- serve_share: a lower priority is offered one send in SHARE_EVERY while a higher one is busy.
-local function serve_share(sender)
-  if not sender.known or sender.closed or sender.turn < SHARE_EVERY then return end
-  sender.turn, sender.moved = 0, true
-  local first = sender.share
-  sender.share = (first + 1) % 3
-  for i = 0, 2 do
-    local lower, above = 3 - (first + i) % 3, false
-    for p = 0, lower - 1 do
-      above = above or has_lanes(sender, p)
-    end
-    if above and has_lanes(sender, lower) then
-      return serve_fresh(sender, lower, 1)
     end
   end
 end

@@ -3,21 +3,20 @@
 -- Needs  part_serve.
 -- grant: reserve place and send time, and put the job under a lease.
 local function grant(lane, row, recipient, owed_until, owed)
-  local counts, sender, at, n = not in_window(lane, recipient), lane.from, given * 4, given * 2
+  local counts = not some_windows or not in_window(lane, recipient)
   if counts then replace(lane.win, recipient, 0, lease_until) end
   if owed > 0 or not counts then pair_note(lane, recipient, owed_until, owed) end
-  local fence = number2(row, 14) + 1
-  row = with_fence(row, fence)
-  local job = lane.prefix .. number5(row, 1)
+  local job, fence = job_name(lane, row), number2(row, 14) + 1
   if byte(row, 17) > 0 then call('SREM', tag .. 'repeating', job) end
-  opens[n + 1], opens[n + 2] = job, (counts and in_flight or in_flight_free) .. row
-  names[n + 1], names[n + 2] = job, fence
+  local record = (counts and in_flight or in_flight_free) .. sub(row, 1, 13) .. bytes2(fence)
+    .. sub(row, 16)
+  local sender, at, n = lane.from, given * 3, given * 2
+  opens[n + 1], opens[n + 2] = job, record
+  names[n + 1], names[n + 2] = job, digits(fence)
+  jobs[at + 1], jobs[at + 2], jobs[at + 3] = lane.number, record, take_slot(sender)
   sender.turn, sender.moved = sender.turn + 1, true
-  lane.granted = lane.granted + 1
+  lane.granted, given = lane.granted + 1, given + 1
   if lane.is_low then low_left = low_left - 1 end
-  given = given + 1
-  jobs[at + 1], jobs[at + 2], jobs[at + 3] = lane.number, row, take_slot(sender)
-  jobs[at + 4] = counts and 1 or 0
 end
 
 local function put_to_sleep(lane, gate, key)
@@ -45,7 +44,9 @@ local function take_parked(lane, ring)
   local is_let, owed_until, owed = examine(lane, row, recipient)
   if is_let then
     grant(lane, row, recipient, owed_until, owed)
-    ring_charge(ring, lane.number, floor(STRIDE / source_of(lane.source).weight))
+    if #ring.list > 1 then -- alone it owes nobody
+      ring_charge(ring, lane.number, floor(STRIDE / source_of(lane.source).weight))
+    end
   end
   if not has_row(lane, lane.kept) then
     lane.wait_passed = ring_leave(ring.key, lane)

@@ -12,13 +12,12 @@ local logged, now_bytes
 local function begin_log() logged, now_bytes = {}, bytes6(now) end
 
 local function note(job, kind, holds, recipient, at_ms)
-  local at = #logged
-  logged[at + 1], logged[at + 2], logged[at + 3] = job, kind, holds and '+' or '-'
-  logged[at + 4], logged[at + 5] = recipient, at_ms and bytes6(at_ms) or now_bytes
+  local moment = at_ms and bytes6(at_ms) or now_bytes
+  logged[#logged + 1] = job .. kind .. (holds and '+' or '-') .. recipient .. moment
 end
 
 local function flush_log()
   if #logged == 0 then return end
-  call('XADD', tag .. 'log', text(now) .. '-*', 'moved', table.concat(logged))
+  call('XADD', tag .. 'log', now_text .. '-*', 'moved', table.concat(logged))
   logged = {}
 end

@@ -4,6 +4,6 @@
 -- senders  SET  all senders of the portfolio
 local function look_again()
   for _, sender in ipairs(call('SMEMBERS', tag .. 'senders')) do
-    call('ZADD', tag .. 'due', 'LT', text(now), sender)
+    call('ZADD', tag .. 'due', 'LT', now_text, sender)
   end
 end

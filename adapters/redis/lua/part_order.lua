@@ -1,7 +1,12 @@
 -- part_order: whose turn it is: freed places, then fresh jobs, priority by priority.
 --
 -- Needs  part_serve.
-local SHARE_EVERY = 20
+local function note_sleepers(sender)
+  if sender.has_sleepers then return end
+  sender.has_sleepers = true
+  call('HSET', sender.key, 'sleepers', '1')
+  call('HINCRBY', meta_key, 'sleepers', 1)
+end
 
 -- serve_waiting: freed places go to the best waiting jobs whose senders may send now.
 local function serve_waiting(scope, priority)
@@ -31,7 +36,7 @@ local function serve_waiting(scope, priority)
       put_to_sleep(lane, gate, key)
     elseif sender.closed then
       put_to_sleep(lane, 'sender', lane.sender)
-      call('HSET', sender.key, 'sleepers', '1')
+      note_sleepers(sender)
     elseif not sender_ready(sender, priority) then
       over[number], passed_over = true, passed_over + 1
     elseif has_row(lane, lane.kept) then

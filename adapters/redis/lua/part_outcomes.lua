@@ -5,9 +5,18 @@
 -- struck   SET   sender|template parked after five
 -- pairs    ZSET  see gate_pair
 local STRIKES_MAX, PAIR_BURST, PAIR_SLACK_MS, JUDGED_FOR_MS = 5, 44, 1500, 10000
-local some_strikes, news
+local some_strikes, unstruck, news
 
-local function begin_outcomes() some_strikes, news = meta.has.strikes, {} end
+local function begin_outcomes() some_strikes, unstruck, news = meta.has.strikes, {}, {} end
+
+-- unstrike: an acceptance ends a pair's unknown codes in a row; told once, until the next of them.
+local function unstrike(lane)
+  if not some_strikes then return end
+  local pair = lane.sender .. '|' .. lane.template
+  if unstruck[pair] then return end
+  unstruck[pair] = true
+  call('HDEL', tag .. 'strikes', pair)
+end
 
 local function tell(gate, key)
   news[#news + 1] = gate

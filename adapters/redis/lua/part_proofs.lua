@@ -13,7 +13,7 @@ local function keep_proofs(win, recipient, proofs, latest, arrival, packed)
   set_score(win, recipient, latest)
   if #proofs > 1 or arrival > cut then
     call('HSET', win.proofs, recipient, table.concat(proofs, ','))
-    win.several = true
+    win.several, win.is_single[recipient] = true, nil
     now_has('proofs')
   elseif packed then
     call('HDEL', win.proofs, recipient)
@@ -23,8 +23,8 @@ end
 -- replace: take away one proof `old` (0: none) and add `with` (0: none); `arrived` (or nil) is a
 -- delivery no job stands for: only the latest is kept, so the same told again changes nothing.
 local function replace(win, recipient, old, with, arrived)
-  local score = win.scores[recipient] or score_of(win, recipient)
-  local packed = win.several and call('HGET', win.proofs, recipient)
+  local score = score_of(win, recipient)
+  local packed = has_several(win, recipient) and call('HGET', win.proofs, recipient)
   if not packed and not arrived and (score == old or score <= cut) then
     set_score(win, recipient, with > cut and with or 0)
     return
@@ -44,21 +44,25 @@ local function replace(win, recipient, old, with, arrived)
   keep_proofs(win, recipient, proofs, latest, arrival, packed)
 end
 
+local function flush_window(win)
+  local adds, at, removes, last, last_text = {}, 0, {}, nil, nil
+  for recipient in pairs(win.dirty) do
+    local score = win.scores[recipient]
+    if score > 0 then
+      if score ~= last then last, last_text = score, text(score) end -- most are of one moment
+      adds[at + 1], adds[at + 2], at = last_text, recipient, at + 2
+    else
+      removes[#removes + 1] = recipient
+    end
+  end
+  for i = 1, at, 1000 do call('ZADD', win.key, unpack(adds, i, min(i + 999, at))) end
+  if #removes > 0 then call('ZREM', win.key, unpack(removes)) end
+  win.dirty = {}
+end
+
 local function flush_windows()
   for _, win in pairs(windows) do
-    local adds, removes = {}, {}
-    for recipient in pairs(win.dirty) do
-      local score = win.scores[recipient]
-      if score > 0 then
-        local at = #adds
-        adds[at + 1], adds[at + 2] = score, recipient
-      else
-        removes[#removes + 1] = recipient
-      end
-    end
-    for i = 1, #adds, 1000 do call('ZADD', win.key, unpack(adds, i, min(i + 999, #adds))) end
-    if #removes > 0 then call('ZREM', win.key, unpack(removes)) end
-    win.dirty = {}
+    if next(win.dirty) then flush_window(win) end
   end
 end
 

@@ -5,7 +5,7 @@
 local function doubt(opened, since_ms)
   local letter = opened.hold > 0 and 'D' or 'd'
   if opened.hold > 0 then
-    replace(window(scope_of(opened.lane.sender)), opened.recipient, opened.hold, since_ms)
+    replace(opened.win, opened.recipient, opened.hold, since_ms)
     opened.hold = since_ms
   end
   opened.since, opened.doubted = since_ms, true
@@ -25,6 +25,7 @@ local function cancel_repeat(job, wamid)
     row = sub(record, 2)
     call('HDEL', tag .. 'aside', job)
     call('ZREM', tag .. 'later', job)
+    forget_first('later')
     count(lane.source, 'w:' .. GATE_NAME[sub(record, 1, 1)], -1)
   elseif is_cancelled(lane) then
     return false

@@ -9,12 +9,10 @@ local function give_again()
   local listed = call('HGET', tag .. 'claims', claim) or ''
   for job, fence in string.gmatch(listed, '([%d%.]+),(%d+)') do
     local record = call('HGET', tag .. 'open', job)
-    local row = record and sub(record, 8)
-    if row and find(record, '^[Ff]') and row_fence(row) == tonumber(fence) then
+    if record and find(record, '^[Ff]') and row_fence(sub(record, 8)) == tonumber(fence) then
       local lane, at = lane_of_job(job), #jobs
-      jobs[at + 1], jobs[at + 2] = lane.number, row
+      jobs[at + 1], jobs[at + 2] = lane.number, record
       jobs[at + 3] = take_slot(load_sender(lane.sender))
-      jobs[at + 4] = byte(record) == 70 and 1 or 0
       lease_until = number6(record, 2)
     end
   end
@@ -23,14 +21,9 @@ local function give_again()
   end
 end
 
--- reload_sender: its lanes woke after it was looked at.
-local function reload_sender(name)
-  senders[name] = nil
-  table.remove(sender_order)
-  return load_sender(name)
-end
-
 local function open_scheduled()
+  if first_of('openings') > now then return end
+  forget_first('openings')
   for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)
     call('HSET', tag .. 'src:' .. name, 'state', 'running')
@@ -40,6 +33,8 @@ local function open_scheduled()
 end
 
 local function promote()
+  if first_of('later') > now then return end
+  forget_first('later')
   local flat = call('ZRANGEBYSCORE', tag .. 'later', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 64)
   for i = #flat - 1, 1, -2 do -- the first one ends up in front
     local job = flat[i]

@@ -14,7 +14,7 @@ local function load_ring(key)
   local ring = rings[key]
   if not ring then
     ring = { key = key, list = {}, changed = {}, left = {} }
-    local flat = call('ZRANGE', key, 0, RING_READ - 1, 'WITHSCORES')
+    local flat = call('ZRANGE', key, '0', RING_READ - 1, 'WITHSCORES')
     for i = 1, #flat, 2 do
       ring.list[#ring.list + 1] = { number = tonumber(flat[i]), passed = tonumber(flat[i + 1]) }
     end

@@ -7,6 +7,7 @@
 -- repeating  SET   jobs that wait to be written once more after a doubt
 local GATE_LETTER = { schedule = 'S', pair = 'P', rate = 'R', retry = 'T' }
 local GATE_NAME = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
+local two_digits, NEVER = {}, '\0\0\0\0\0\0'
 
 local function row_sequence(row) return number5(row, 1) end
 local function row_recipient(row) return sub(row, 6, 13) end
@@ -19,7 +20,18 @@ local function with_failures(row, n) return sub(row, 1, 15) .. char(n) .. sub(ro
 local function with_repeats(row, n) return sub(row, 1, 16) .. char(n) .. sub(row, 18) end
 local function with_due(row, due) return sub(row, 1, 26) .. bytes6(due) .. sub(row, 33) end
 
-local function job_name(lane, row) return lane.prefix .. number5(row, 1) end
+-- job_name: the name of a row's job. The same hundred comes again: a number is costly to write.
+local function job_name(lane, row)
+  local sequence = number5(row, 1)
+  local low = sequence % 100
+  local high = sequence - low
+  if lane.named ~= high then
+    lane.named, lane.named_text = high, lane.prefix .. (high > 0 and text(high / 100) or '')
+  end
+  if high == 0 then return lane.prefix .. low end
+  two_digits[low] = two_digits[low] or string.format('%02d', low)
+  return lane.named_text .. two_digits[low]
+end
 
 local function is_cancelled(lane) return source_of(lane.source).state == 'cancelled' end
 
@@ -44,5 +56,6 @@ local function delay(lane, row, until_ms, gate)
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job) end
   call('HSET', tag .. 'aside', job, GATE_LETTER[gate] .. row)
   call('ZADD', tag .. 'later', until_ms, job)
+  forget_first('later')
   count(lane.source, 'w:' .. gate, 1)
 end

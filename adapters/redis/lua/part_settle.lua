@@ -7,12 +7,11 @@
 --
 -- Mirror of adapters/memory/settle.py.
 local function parse_open(job, record)
-  local letter, row = byte(record), sub(record, 8)
-  local holds = letter == 70 or letter == 68
-  local since = number6(record, 2)
-  return { job = job, doubted = letter == 68 or letter == 100, since = since,
-    hold = holds and since or 0, row = row, recipient = sub(row, 6, 13),
-    lane = lane_of_job(job), gone = false }
+  local letter, since = byte(record), number6(record, 2)
+  local lane, sequence = lane_of_job(job)
+  return { job = job, lane = lane, sequence = sequence, doubted = letter == 68 or letter == 100,
+    since = since, hold = (letter == 70 or letter == 68) and since or 0, row = sub(record, 8),
+    recipient = sub(record, 13, 20), win = window_of(lane), gone = false }
 end
 
 local closed_jobs, closed_doubts
@@ -38,7 +37,7 @@ end
 -- close: end a lease or a doubt; its hold gives way to `proof` (0: to nothing).
 local function close(opened, proof)
   if opened.hold > 0 then
-    replace(window(scope_of(opened.lane.sender)), opened.recipient, opened.hold, proof)
+    replace(opened.win, opened.recipient, opened.hold, proof)
   end
   drop_open(opened)
 end
@@ -48,7 +47,7 @@ local function end_open(opened, letter, field, delivery, mark, code, wamid)
   -- Nobody can say "never sent" of a job that followed a doubt.
   if letter == 'F' and byte(row, 17) > 0 then letter, field = 'U', 's:unknown' end
   local packed = pack_end(letter, delivery, sub(row, 14, 15), mark, opened.recipient, code, wamid)
-  write_end(opened.lane, number5(row, 1), packed, field)
+  write_end(opened.lane, opened.sequence, packed, field)
 end
 
 -- accept: the job ends accepted; its place is kept, counted from now.

@@ -17,7 +17,9 @@ local function wait_key(lane)
   return tag .. 'wait:' .. scope_of(lane.sender) .. ':' .. lane.priority
 end
 
-local function due_sooner(sender, at_ms) call('ZADD', tag .. 'due', 'LT', at_ms, sender) end
+local function due_sooner(sender, at_ms)
+  call('ZADD', tag .. 'due', 'LT', at_ms == now and now_text or text(at_ms), sender)
+end
 
 -- enter: let a lane into a ring; no credit for having slept. Returns 1 when it was not in it.
 local function enter(key, lane, passed)
@@ -36,11 +38,12 @@ local function siblings(lane)
   return source[field]
 end
 
--- ring_count: a lane came into its sender's ring or left it; source and sender count their lanes.
+-- ring_count: a lane came into its sender's ring or left it; source, sender and portfolio count.
 local function ring_count(lane, by)
   local source, field = source_of(lane.source), 'ring:' .. lane.sender .. ':' .. lane.priority
   source[field] = call('HINCRBY', source.key, field, by)
   call('HINCRBY', tag .. 's:' .. lane.sender, 'lanes' .. lane.priority, by)
+  meta.busy[BUSY_AT + lane.priority] = call('HINCRBY', meta_key, 'busy' .. lane.priority, by)
 end
 
 local function enter_wait(lane)

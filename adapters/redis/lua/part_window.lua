@@ -13,7 +13,7 @@ local cut, windows
 local function begin_window() cut, windows = now - span_ms, {} end
 
 local function scope_of(sender)
-  if meta.by_number == 1 then return sender end
+  if meta.policy.by_number then return sender end
   return ''
 end
 
@@ -21,20 +21,27 @@ local function window(scope)
   local found = windows[scope]
   if not found then
     found = { key = tag .. 'win:' .. scope, proofs = tag .. 'proofs:' .. scope,
-      scores = {}, dirty = {}, used = nil }
-    found.several = meta.has.proofs
+      scores = {}, dirty = {}, asked = {}, is_single = {},
+      several = meta.has.proofs }
     windows[scope] = found
   end
   return found
 end
 
+-- fetch_scores: the scores of several people, and who of them has no more than one proof.
 local function fetch_scores(win, recipients)
   if #recipients == 0 then return end
-  local scores = call('ZMSCORE', win.key, unpack(recipients))
+  local known, scores = win.scores, call('ZMSCORE', win.key, unpack(recipients))
   for i, recipient in ipairs(recipients) do
-    if not win.scores[recipient] then win.scores[recipient] = tonumber(scores[i] or 0) end
+    if not known[recipient] then known[recipient] = tonumber(scores[i] or 0) end
   end
+  if not win.several then return end
+  local packed = call('HMGET', win.proofs, unpack(recipients))
+  for i, recipient in ipairs(recipients) do win.is_single[recipient] = not packed[i] end
 end
+
+-- has_several: whether a person may have more than one proof.
+local function has_several(win, recipient) return win.several and not win.is_single[recipient] end
 
 local function score_of(win, recipient)
   local score = win.scores[recipient]

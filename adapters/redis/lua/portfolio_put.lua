@@ -1,6 +1,6 @@
 -- portfolio_put: set a portfolio's limit and scope; a lower limit stops new recipients at once.
 --
--- uses: part_slot part_bytes part_terms part_look
+-- uses: part_slot part_meta part_bytes part_terms part_look
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -21,11 +21,12 @@
 -- Returns  sequence
 --
 -- The scope is decided once: a window that has begun to count can't be split or joined.
-if not meta.known then
-  call('HSET', tag .. 'meta', 'before_until', text(now + span_ms), 'by_number', argv[9])
+local by_number, before_until = argv[9], now + span_ms
+if meta.is_known then
+  by_number, before_until = meta.policy.by_number and '1' or '0', meta.policy.before_until
 end
-call('HSET', tag .. 'meta', 'places', argv[8], 'before', argv[10],
-  'headroom', argv[11], 'reserve0', argv[12], 'reserve1', argv[13], 'reserve2', argv[14])
+call('HSET', meta_key, 'policy', table.concat({ argv[8], argv[11], argv[12], argv[13], argv[14],
+  by_number, argv[10], text(before_until) }, '|'))
 look_again()
 touch(true)
 return meta.sequence

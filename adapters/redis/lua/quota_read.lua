@@ -1,6 +1,6 @@
 -- quota_read: a window's account at this moment.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_due
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_due
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -15,7 +15,7 @@
 -- Returns  { places, used, reserved, frees_ms }
 --
 -- reserved counts open jobs that hold a place; where each number has its own window, only its own.
-local scope = meta.by_number == 1 and argv[8] or ''
+local scope = meta.policy.by_number and argv[8] or ''
 local limit, win, reserved = limit_of(scope), window(scope), 0
 local cursor = '0'
 repeat
@@ -24,7 +24,7 @@ repeat
   for i = 1, #page[2], 2 do
     local record = page[2][i + 1]
     local holds = find(record, '^[FD]') ~= nil
-    if holds and (scope ~= '' or meta.by_number == 1) then
+    if holds and meta.policy.by_number then
       local number = string.match(page[2][i], '^%d+')
       holds = scope_of(call('HGET', tag .. 'lane:' .. number, 'sender')) == scope
     end

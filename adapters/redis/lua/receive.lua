@@ -1,9 +1,8 @@
 -- receive: fold statuses that webhooks brought; any order, any number of times, only ever adding.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows part_due part_doubts part_log part_call part_settle
--- uses: part_repeats part_evidence
--- uses: part_marks
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
+-- uses: part_settle part_repeats part_evidence part_marks
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -28,7 +27,7 @@ for i = 0, receipts - 1 do
   jobs[i + 1] = argv[13 + i * 8]
   several[i + 1] = argv[15 + i * 8]
 end
-if receipts > 0 and meta.by_number ~= 1 then fetch_scores(window(''), several) end
+if receipts > 0 and not meta.policy.by_number then fetch_scores(window(''), several) end
 local open_now = receipts > 0 and call('HMGET', tag .. 'open', unpack(jobs)) or {}
 for i = 0, receipts - 1 do
   local at = 13 + i * 8

@@ -1,6 +1,6 @@
 -- service_open: a person wrote to a sender: free-form may be sent, and nothing counts, until then.
 --
--- uses: part_slot part_bytes part_terms
+-- uses: part_slot part_meta part_bytes part_terms
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

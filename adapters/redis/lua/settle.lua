@@ -1,9 +1,8 @@
 -- settle: record how writes ended; leases end, places are kept or given back, gates close.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books part_rows part_due part_doubts part_log part_call part_settle
--- uses: part_repeats part_outcomes
--- uses: part_apply
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
+-- uses: part_settle part_repeats part_outcomes part_apply part_late part_accepted
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -28,41 +27,32 @@
 --   ignored  jobs whose outcome changed nothing
 --   closed   gate, key, ... that this call closed
 local attempts_max, outcomes = tonumber(argv[12]), tonumber(argv[13])
-local listed, recipients, ignored = {}, {}, {}
+local fences_at, kinds_at, details_at = 13 + outcomes, 13 + 2 * outcomes, 13 + 3 * outcomes
+local listed, ignored = {}, {}
 for i = 1, outcomes do listed[i] = argv[13 + i] end
 local records = outcomes > 0 and call('HMGET', tag .. 'open', unpack(listed)) or {}
+local lanes_at, rests = ask_scores(listed, records)
 
--- The scores of the whole batch are read at once, scope by scope.
-local parsed = {}
+local parsed = {} -- jobs that this call has opened: a job may be told of twice
 for i = 1, outcomes do
-  if records[i] then
-    local opened = parsed[listed[i]] or parse_open(listed[i], records[i])
-    records[i], parsed[listed[i]] = opened, opened
-    local scope = scope_of(opened.lane.sender)
-    local members = recipients[scope] or {}
-    recipients[scope] = members
-    members[#members + 1] = opened.recipient
-  end
-end
-for scope, members in pairs(recipients) do fetch_scores(window(scope), members) end
-
-for i = 1, outcomes do
-  local fence = tonumber(argv[13 + outcomes + i])
-  local kind, detail = argv[13 + 2 * outcomes + i], argv[13 + 3 * outcomes + i]
-  local opened = records[i]
-  if opened and not opened.gone and row_fence(opened.row) == fence then
-    apply(opened, kind, detail, attempts_max)
-    note(listed[i], kind, opened.hold > 0, opened.recipient)
+  local job, kind, detail = listed[i], argv[kinds_at + i], argv[details_at + i]
+  local record, fence = records[i], argv[fences_at + i]
+  if record and not parsed[job] and kind == 'A'
+    and accept_plain(lanes_at[i], rests[i], record, fence, detail) then
+    parsed[job] = GONE
   else
-    if (kind == 'A' or kind == 'H') and opened and not opened.gone then
-      accept(opened, detail, kind == 'H') -- an earlier copy was taken: a later one needs not be
-      note(listed[i], kind, opened.hold > 0, opened.recipient)
-    elseif kind == 'A' or kind == 'H' then
-      take_as_evidence(listed[i], detail)
+    local opened = parsed[job] or record and parse_open(job, record)
+    parsed[job] = opened or nil
+    if opened and not opened.gone and row_fence(opened.row) == tonumber(fence) then
+      apply(opened, kind, detail, attempts_max)
+      note(job, kind, opened.hold > 0, opened.recipient)
+    else
+      take_late(opened, job, kind, detail)
+      ignored[#ignored + 1] = job
     end
-    ignored[#ignored + 1] = listed[i]
   end
 end
+flush_accepted()
 flush_closed()
 flush_ends(keep_ms)
 flush_counts()

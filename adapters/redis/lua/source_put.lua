@@ -1,7 +1,7 @@
 -- source_put: create, start, pause, resume, stop or cancel a source: O(lanes), later jobs obey too.
 --
--- uses: part_slot part_bytes part_terms part_window part_proofs part_lanes part_standing part_rest
--- uses: part_books
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing part_rest part_books
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -35,10 +35,9 @@ if state == 'cancelled' then
     call('UNLINK', lane.queue, lane.parked)
     call('HSET', lane.key, 'ghosts', 0)
     count(name, 's:cancelled', waiting)
-    ended = ended + waiting
+    meta.ended = meta.ended + waiting
   end
   flush_counts()
-  call('HINCRBY', tag .. 'meta', 'ended', ended)
 end
 touch(true)
 return meta.sequence

@@ -1,6 +1,6 @@
 -- suppression_put: refuse, or allow again, sends of a category to a person.
 --
--- uses: part_slot part_bytes part_terms
+-- uses: part_slot part_meta part_bytes part_terms
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
