@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from engine.model import Category, Gate
+from engine.profiles import Profile
 
 DAY_SECONDS: Final = 86_400
 GUARD_SHARE: Final = 300 / DAY_SECONDS  # flight time and clock skew, as a share of the window
@@ -71,6 +72,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     doubt_seconds: float | None = None  # None: by category
     phone_salt: Secret | None = None
     log: Literal["json", "console"] = "json"
+    rules: Profile = Profile.TODAY
+    yellow_share: float = 0.5  # of a number's throughput while its quality is YELLOW
+    red_share: float = 0.2  # and while it is RED
+    silence_seconds: float = 900  # sends without a webhook: longer is told
     gates_off: str = ""  # comma separated; only to prove that the sandbox convicts
 
     sources: dict[str, str] = {}  # where each one came from; not a setting itself
@@ -106,6 +111,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def keep_ms(self) -> int:
         """How long finished jobs can be asked for."""
         return round(self.keep_days * DAY_SECONDS * 1000)
+
+    @property
+    def silence_ms(self) -> int:
+        """How long messages may leave without a webhook before it is told."""
+        return round(self.silence_seconds * 1000)
 
     @property
     def export_path(self) -> Path:

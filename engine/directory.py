@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Protocol
 
+from engine.facts import Fact, Facts
 from engine.model import (
     Category,
     PortfolioId,
@@ -50,8 +51,9 @@ class Sender:
     portfolio_id: PortfolioId
     waba_id: WabaId
     display_phone_number: str
-    throughput: int = 80
+    throughput: int = 80  # messages a second that Meta grants, as far as it is known
     alias: str = ""  # its label in metrics
+    added_at_ms: int = 0  # 0 of one that was added before this was kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class ApiKey:
     created_at_ms: int = 0
 
 
-Record = Portfolio | Sender | Template | Campaign | Journey | ApiKey
+Record = Portfolio | Sender | Template | Campaign | Journey | ApiKey | Fact
 
 
 def template_key(waba: str, name: str, language: str) -> str:
@@ -163,6 +165,7 @@ class Directory:
         self.campaigns: dict[str, Campaign] = {}
         self.journeys: dict[str, Journey] = {}
         self.api_keys: dict[str, ApiKey] = {}
+        self.facts: dict[str, Fact] = {}
 
     def shelf_of(self, record: Record) -> dict[str, Record]:
         """Return the shelf a record stands on."""
@@ -173,12 +176,17 @@ class Directory:
             Campaign: self.campaigns,
             Journey: self.journeys,
             ApiKey: self.api_keys,
+            Fact: self.facts,
         }
         return shelves[type(record)]  # type: ignore[return-value]  # each shelf holds its own kind
 
     def portfolio_of_number(self, number: int) -> Portfolio | None:
         """Return the portfolio that public job ids call `number`."""
         return next((p for p in self.portfolios.values() if p.number == number), None)
+
+    def portfolios_of_waba(self, waba: str) -> list[PortfolioId]:
+        """Return the portfolios that have senders in an account: Meta allows one."""
+        return sorted({each.portfolio_id for each in self.senders.values() if each.waba_id == waba})
 
     def key_of(self, key_id: str, sha256: bytes) -> ApiKey | None:
         """Return the key with this id when the hash of its secret agrees; in constant time."""
@@ -210,6 +218,10 @@ class Registry(Protocol):
     async def put_token(self, sender: SenderId, token: str) -> None:
         """Seal and store a sender's access token; it never comes back over the API."""
         ...
+
+
+class Newsroom(Registry, Facts, Protocol):
+    """A registry that also keeps what was told."""
 
 
 class _Same:

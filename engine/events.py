@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from engine.facts import Fact
 from engine.model import Gate, JobKey, Lane, PortfolioId
 from engine.outcomes import Outcome
 from engine.ports import Claimed, Receipt, Refusals
@@ -78,11 +79,24 @@ class StatusesForeign:
 
 @dataclass(slots=True)
 class GateClosed:
-    """An answer of Meta closed a gate for everybody who shares its key."""
+    """An answer of Meta closed a gate for everybody who shares its key.
+
+    `causes` are the answers of one batch that closed such gates; whose account a sender is in, and
+    so which of them closed this one, the registry knows.
+    """
 
     portfolio: PortfolioId
     gate: Gate
     key: str
+    causes: tuple[Journey, ...] = ()
+
+
+@dataclass(slots=True)
+class FactChanged:
+    """Something about a number, an account or a portfolio is not as it was."""
+
+    fact: Fact
+    before: Fact | None
 
 
 @dataclass(slots=True)
@@ -150,6 +164,7 @@ Event = (
     | StatusesReceived
     | StatusesForeign
     | GateClosed
+    | FactChanged
     | QuickRetried
     | JobBroke
     | LedgerFailed

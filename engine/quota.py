@@ -15,6 +15,7 @@ from engine.model import Priority, RecipientKey
 DAY_MS = 86_400_000
 UNLIMITED = -1
 LIMIT_UNKNOWN = 250  # the smallest tier: unknown never means unlimited
+TEXT_MAX = 24  # characters of a limit; a longer word is none
 RESERVE_FROM = 1_000  # below this limit no class keeps places back unless told to
 
 TIERS = {
@@ -32,12 +33,18 @@ TIERS = {
 def parse_limit(value: object) -> int | None:
     """Return the limit Meta means by `value`; None when it says nothing (keep the last one).
 
+    One parser for all forms that are documented, for they contradict each other: numbers, -1,
+    `UNLIMITED`, `TIER_` and a number with or without K. A word we do not know is never unlimited:
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/business_capability_update
+
     >>> parse_limit("TIER_2K"), parse_limit(250), parse_limit(-1), parse_limit("TIER_NOT_SET")
     (2000, 250, -1, None)
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value if value >= UNLIMITED else None
     text = value.strip().upper() if isinstance(value, str) else ""
+    if len(text) > TEXT_MAX:
+        return None
     if text in TIERS:
         return TIERS[text]
     return _parse_number(text.removeprefix("TIER_"), is_named=text.startswith("TIER_"))

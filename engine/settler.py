@@ -17,6 +17,8 @@ from engine.events import (
     LoopFailed,
     SettlementGivenUp,
 )
+from engine.model import Gate
+from engine.outcomes import Deferred
 from engine.ports import Ledger, Settled, Settlement
 from engine.served import Room, Served, low_count, trouble_ms
 
@@ -110,7 +112,7 @@ class Settler:
         took_us = self._now_us() - began_us
         self._tell(JobsSettled(served.portfolio, batch, settled.ignored, took_us))
         for gate, key in settled.closed:
-            self._tell(GateClosed(served.portfolio, gate, key))
+            self._tell(GateClosed(served.portfolio, gate, key, _causes_of(gate, batch)))
         self._settled()
 
     async def _until_recorded(self, served: Served, settlements: list[Settlement]) -> Settled:
@@ -139,3 +141,10 @@ class Settler:
             total.sequence = max(total.sequence, settled.sequence)
             total.due_at_ms = min(total.due_at_ms, settled.due_at_ms)
         return total
+
+
+def _causes_of(gate: Gate, batch: list[Journey]) -> tuple[Journey, ...]:
+    """Return the answers that closed gates of this kind; only asked when something closed."""
+    return tuple(
+        journey for journey in batch if isinstance(journey[1], Deferred) and journey[1].gate is gate
+    )

@@ -23,10 +23,12 @@ from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
-from engine.directory import ApiKey, Registry, Role, Template
+from engine.directory import ApiKey, Registry, Role, Sender, Template
 from engine.events import Event
+from engine.facts import Fact
 from engine.intake import SendJobs
 from engine.journeys import Cooldowns, JourneyDoor, Journeys
+from engine.keeper import Keeper
 from engine.model import Category, NowMs, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
 from engine.results import Results, RetryFailed
@@ -51,6 +53,7 @@ class Desk:
     events: list[Event] = field(default_factory=list)
     now_ms: int = NOW_MS
     metas_templates: list[Template] = field(default_factory=list)
+    metas_facts: list[Fact] = field(default_factory=list)
     objections: list[str] = field(default_factory=list)
 
     async def call(
@@ -133,6 +136,9 @@ async def a_desk(
     async def fetch_templates(_waba: WabaId) -> Sequence[Template]:
         return desk.metas_templates
 
+    async def refresh_sender(_sender: Sender) -> None:
+        _ = [await desk.front.keeper.tell(fact) for fact in desk.metas_facts]
+
     async def objections() -> list[str]:
         return desk.objections
 
@@ -143,6 +149,7 @@ async def a_desk(
     front = Front(
         registry=registry,
         ledger=ledger,
+        keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
         intake=SendJobs(ledger, registry.directory, recipients, events.append, door, results),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
@@ -155,12 +162,10 @@ async def a_desk(
         fetch_templates=fetch_templates,
         passage=Passage(session, graph_url=graph_url),
         token_of=registry.token_of,
+        refresh_sender=refresh_sender,
         operations=Operations(_render, objections),
     )
-    await _put_keys(registry)
-    server = TestServer(build_app(front))
-    await server.start_server(auto_decompress=False)  # as adapters.house serves it
-    async with TestClient(server) as client, session:
+    async with _served(front) as client, session:
         desk = Desk(client, ledger, registry, front, events)
         if is_furnished:
             await furnish(desk)
@@ -170,6 +175,16 @@ async def a_desk(
 async def _render(_accept: str) -> tuple[bytes, str]:
     """Return what a scrape finds."""
     return b"# metrics", "text/plain"
+
+
+@asynccontextmanager
+async def _served(front: Front) -> AsyncGenerator[TestClient[Request, Application]]:
+    """Serve the API to a client, with a key of each role."""
+    await _put_keys(front.registry)
+    server = TestServer(build_app(front))
+    await server.start_server(auto_decompress=False)  # as adapters.house serves it
+    async with TestClient(server) as client:
+        yield client
 
 
 async def _put_keys(registry: Registry) -> None:

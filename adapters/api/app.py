@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
+from adapters.api.accounts import AccountRoutes
 from adapters.api.bodies import Strict, read_json
 from adapters.api.campaigns import CampaignRoutes
 from adapters.api.front import Front, Operations, as_json, make_key
@@ -46,6 +47,7 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         JourneyRoutes(front),
         PortfolioRoutes(front),
         SenderRoutes(front),
+        AccountRoutes(front),
         TemplateRoutes(front),
         WhyRoutes(front),
         Graph(front),

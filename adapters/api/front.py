@@ -23,8 +23,10 @@ from engine.directory import ApiKey, Registry, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.journeys import Journeys
+from engine.keeper import Keeper
 from engine.model import NowMs, PortfolioId, SenderId, WabaId
 from engine.ports import Cancellation, Catalog
+from engine.profiles import TODAY, Rules
 from engine.results import Results, RetryFailed
 
 KEY_PREFIX = "psk_"
@@ -32,6 +34,7 @@ BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
 RANKS = {Role.READ: 0, Role.SEND: 1, Role.ADMIN: 2}
 _KEY = re.compile(r"psk_([0-9a-f]{8})_[A-Za-z0-9_\-]{20,}")
 
+RefreshSender = Callable[[Sender], Awaitable[None]]  # has Meta asked; a Problem when it is mute
 FetchTemplates = Callable[[WabaId], Awaitable[Sequence[Template]]]
 
 
@@ -86,6 +89,7 @@ class Front:
 
     registry: Registry
     ledger: Ledgers
+    keeper: Keeper
     intake: SendJobs
     campaigns: Campaigns
     changes: CampaignChanges
@@ -98,7 +102,9 @@ class Front:
     fetch_templates: FetchTemplates
     passage: Passage
     token_of: Callable[[SenderId], str]  # a sender's access token; empty when it has none
+    refresh_sender: RefreshSender
     operations: Operations
+    rules: Rules = TODAY
 
     def sender(self, name: str) -> Sender:
         """Return a sender; UnknownNameError when there is none."""

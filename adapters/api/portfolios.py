@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 
+from adapters.api.accounts import shown_account
 from adapters.api.bodies import NAME, Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.problems import FieldError, Problem
+from adapters.api.told import shown_facts
 from engine.directory import Portfolio, Role
 from engine.errors import UnknownNameError
+from engine.facts import of_portfolio
 from engine.model import PortfolioId
-from engine.ports import PortfolioSpec
-from engine.quota import default_reserve, parse_limit
+from engine.quota import parse_limit
+from engine.senders import LIMIT
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
-class PortfolioBody(Strict):
-    """A portfolio as INTERFACE 4.4 has it."""
+Kept = msgspec.UnsetType  # what is not given keeps its value
 
-    messaging_limit: int | str
-    quota_scope: Literal["portfolio", "phone_number"] = "portfolio"
-    reserve: dict[Literal["authentication", "service", "utility", "marketing"], Share] = {}  # noqa: RUF012 (msgspec copies it)
-    headroom: Share = 0.0
-    used_before: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+class PortfolioBody(Strict):
+    """A portfolio as INTERFACE 4.4 has it; what is left out stays as it was."""
+
+    messaging_limit: int | str | Kept = msgspec.UNSET
+    quota_scope: Literal["portfolio", "phone_number"] | Kept = msgspec.UNSET
+    reserve: dict[Literal["authentication", "service", "utility", "marketing"], Share] | Kept = (
+        msgspec.UNSET
+    )
+    headroom: Share | Kept = msgspec.UNSET
+    used_before: Annotated[int, msgspec.Meta(ge=0)] | Kept = msgspec.UNSET
 
 
 class PortfolioRoutes:
@@ -46,30 +55,32 @@ class PortfolioRoutes:
 
     async def _put(self, request: web.Request) -> web.Response:
         body = await read_json(request, PortfolioBody)
-        limit = parse_limit(body.messaging_limit)
-        if limit is None:
+        name = PortfolioId(request.match_info["id"])
+        known = self._front.registry.directory.portfolios.get(name)
+        limit = None
+        if body.messaging_limit is not msgspec.UNSET:
+            limit = parse_limit(body.messaging_limit)
+        if limit is None and (known is None or body.messaging_limit is not msgspec.UNSET):
             detail = 'is no limit; write a number, or "TIER_250", "TIER_2K", … "UNLIMITED"'
             shown = FieldError("/messaging_limit", "invalid", detail)
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[shown])
-        reserve = {str(name): share for name, share in body.reserve.items()}
-        portfolio = Portfolio(
-            id=PortfolioId(request.match_info["id"]),
-            messaging_limit=limit,
-            quota_scope=body.quota_scope,
-            headroom=body.headroom,
-            reserve=reserve,
-            used_before=body.used_before,
-        )
-        spec = PortfolioSpec(
-            places=limit,
-            scope=body.quota_scope,
-            headroom=body.headroom,
-            reserve=default_reserve(limit, reserve),
-            used_before=body.used_before,
-        )
-        await self._front.ledger.put_portfolio(portfolio.id, spec)
+        if known is not None and body.quota_scope not in {msgspec.UNSET, known.quota_scope}:
+            detail = f"the scope is {known.quota_scope}: a window that counts cannot be split"
+            shown = FieldError("/quota_scope", "conflict", detail)
+            raise Problem(HTTPStatus.CONFLICT, detail, code="conflict", errors=[shown])
+        told = msgspec.structs.asdict(body)
+        changes = {
+            field: value
+            for field, value in told.items()
+            if value is not msgspec.UNSET and field != "messaging_limit"
+        }
+        portfolio = replace(known or Portfolio(name, limit or 0), **changes)
         await self._front.registry.put(portfolio)
-        return as_json(shown_portfolio(portfolio))
+        if limit is None:
+            await self._front.keeper.obey_limit(name)
+        else:
+            await self._front.keeper.order(of_portfolio(name, LIMIT), str(limit))
+        return as_json(shown_portfolio(self._known(name)))
 
     async def _list(self, _request: web.Request) -> web.Response:
         portfolios = self._front.registry.directory.portfolios.values()
@@ -77,7 +88,13 @@ class PortfolioRoutes:
 
     async def _get(self, request: web.Request) -> web.Response:
         portfolio = self._known(request.match_info["id"])
-        return as_json(shown_portfolio(portfolio) | {"quota": await self._shown_quota(portfolio)})
+        facts = self._front.keeper.facts
+        told = shown_facts(facts, "portfolio", portfolio.id)
+        senders = self._front.registry.directory.senders.values()
+        wabas = sorted({each.waba_id for each in senders if each.portfolio_id == portfolio.id})
+        accounts = [shown_account(self._front, waba) for waba in wabas]
+        more = {"quota": await self._shown_quota(portfolio), "told": told, "accounts": accounts}
+        return as_json(shown_portfolio(portfolio) | more)
 
     async def _quota(self, request: web.Request) -> web.Response:
         return as_json(await self._shown_quota(self._known(request.match_info["id"])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
@@ -11,21 +12,50 @@ from aiohttp import web
 from adapters.api.bodies import Name, Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.problems import FieldError, Problem
+from adapters.api.told import shown_closures, shown_facts
+from adapters.api.warnings import sender_warnings, senders_of, twins_of
 from engine.books import Depth
 from engine.directory import Role, Sender
+from engine.facts import of_account, of_sender
 from engine.model import Gate, PortfolioId, SenderId, WabaId
-from engine.ports import SenderSpec, TemplateSpec
+from engine.ports import FOREVER_MS, TemplateSpec
+from engine.profiles import numbers_max
+from engine.senders import (
+    ANSWER,
+    CEILING,
+    GIVEN,
+    NAME,
+    PAUSE,
+    PAUSED,
+    QUALITY,
+    REVIEW,
+    STATUS,
+    TOKEN,
+    account_closures,
+    sender_closures,
+    value_of,
+)
+
+Kept = msgspec.UnsetType  # what is not given keeps its value
+REASON_MAX = 200
+NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
 
 
 class SenderBody(Strict):
-    """A sender as INTERFACE 4.4 has it."""
+    """A sender as INTERFACE 4.4 has it; of a known one, what is left out stays as it was."""
 
-    portfolio_id: str
-    waba_id: Name
-    display_phone_number: str
+    portfolio_id: str | Kept = msgspec.UNSET
+    waba_id: Name | Kept = msgspec.UNSET
+    display_phone_number: str | Kept = msgspec.UNSET
     access_token: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
-    throughput: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 80
-    alias: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{0,64}$")] = ""
+    throughput: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Kept = msgspec.UNSET
+    alias: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{0,64}$")] | Kept = msgspec.UNSET
+
+
+class PauseBody(Strict):
+    """Why a sender is paused, for whoever asks later."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=REASON_MAX)] = ""
 
 
 class SenderRoutes:
@@ -40,52 +70,117 @@ class SenderRoutes:
         router.add_get("/v1/senders", may(Role.READ, self._list))
         router.add_put(r"/v1/senders/{id:\d{1,32}}", may(Role.ADMIN, self._put))
         router.add_get("/v1/senders/{id}", may(Role.READ, self._get))
+        router.add_post("/v1/senders/{id}/pause", may(Role.ADMIN, self._pause))
+        router.add_post("/v1/senders/{id}/resume", may(Role.ADMIN, self._resume))
+        router.add_post("/v1/senders/{id}/refresh", may(Role.ADMIN, self._refresh))
 
     async def _put(self, request: web.Request) -> web.Response:
         body = await read_json(request, SenderBody)
         name = SenderId(request.match_info["id"])
-        directory = self._front.registry.directory
-        known = directory.senders.get(name)
-        if body.portfolio_id not in directory.portfolios:
-            detail = "is no portfolio we know; add it with penstock portfolio add"
-            raise _refusal("/portfolio_id", "unknown_portfolio", detail)
-        if known is not None and known.portfolio_id != body.portfolio_id:
-            detail = f"the sender belongs to portfolio {known.portfolio_id}; its jobs are there"
-            raise _refusal("/portfolio_id", "conflict", detail, HTTPStatus.CONFLICT)
+        known = self._front.registry.directory.senders.get(name)
+        self._check(body, known)
+        changes = {
+            field: value
+            for field, value in msgspec.structs.asdict(body).items()
+            if value is not msgspec.UNSET and field != "access_token"
+        }
+        added_at_ms = self._front.now_ms()
+        new = known or Sender(name, *NOBODY, added_at_ms=added_at_ms)
+        sender = replace(new, **changes)
+        self._refuse_unruly(sender)
+        await self._store(sender, body.access_token)
+        keeper = self._front.keeper
+        if body.throughput is not msgspec.UNSET:
+            await keeper.order(of_sender(name, CEILING), str(body.throughput))
+        if body.access_token is not None:
+            await keeper.order(of_sender(name, TOKEN), GIVEN)
+        await self._reopen(name)
+        await keeper.obey_account(sender.waba_id)
+        status = HTTPStatus.OK if known else HTTPStatus.CREATED
+        return as_json(shown_sender(self._front.sender(name)), status)
+
+    def _check(self, body: SenderBody, known: Sender | None) -> None:
+        """Raise the problem of a body that cannot be taken."""
+        if known is None:
+            told = msgspec.structs.asdict(body)
+            for field in ("portfolio_id", "waba_id", "display_phone_number"):
+                if told[field] is msgspec.UNSET:
+                    raise _refusal(f"/{field}", "missing", f"a new sender needs its {field}")
+        if body.portfolio_id is not msgspec.UNSET:
+            if body.portfolio_id not in self._front.registry.directory.portfolios:
+                detail = "is no portfolio we know; add it with penstock portfolio add"
+                raise _refusal("/portfolio_id", "unknown_portfolio", detail)
+            if known is not None and known.portfolio_id != body.portfolio_id:
+                detail = f"the sender belongs to portfolio {known.portfolio_id}; its jobs are there"
+                raise _refusal("/portfolio_id", "conflict", detail, HTTPStatus.CONFLICT)
         if known is None and body.access_token is None:
             detail = "a new sender needs its access token"
             raise _refusal("/access_token", "missing", detail)
-        sender = Sender(
-            id=name,
-            portfolio_id=PortfolioId(body.portfolio_id),
-            waba_id=WabaId(body.waba_id),
-            display_phone_number=body.display_phone_number,
-            throughput=body.throughput,
-            alias=body.alias,
-        )
-        await self._store(sender, body.access_token)
-        status = HTTPStatus.OK if known else HTTPStatus.CREATED
-        return as_json(shown_sender(sender), status)
+
+    def _refuse_unruly(self, sender: Sender) -> None:
+        """Raise the problem of a number that may not be registered, where the rules are strict."""
+        front = self._front
+        twins = twins_of(sender, front.registry.directory)
+        if front.rules.distinct and twins:
+            detail = f"sender {twins[0]} has this number; each number may be only one sender"
+            raise _refusal("/display_phone_number", "conflict", detail, HTTPStatus.CONFLICT)
+        if sender.id in front.registry.directory.senders or not front.rules.distinct:
+            return
+        others = senders_of(sender.portfolio_id, front.registry.directory)
+        most = numbers_max(front.rules, front.keeper.facts, sender.portfolio_id, others)
+        if len(others) >= most:
+            detail = (
+                f"the portfolio has {len(others)} numbers, {most} is the most until a display "
+                "name is approved; `penstock sender refresh` asks Meta whether one is"
+            )
+            raise _refusal("/portfolio_id", "conflict", detail, HTTPStatus.CONFLICT)
 
     async def _store(self, sender: Sender, token: str | None) -> None:
         """Store a sender, with its token first and the templates of its WABA beside it."""
         if token is not None:
             await self._front.registry.put_token(sender.id, token)
-        ledger = self._front.ledger
-        spec = SenderSpec(sender.waba_id, sender.throughput)
-        await ledger.put_sender(sender.portfolio_id, sender.id, spec)
         for template in self._front.registry.directory.templates.values():
             if template.waba_id == sender.waba_id:
-                await ledger.put_template(
+                await self._front.ledger.put_template(
                     sender.portfolio_id,
                     template.key,
                     TemplateSpec(template.status, template.category),
                 )
         await self._front.registry.put(sender)
 
+    async def _reopen(self, name: SenderId) -> None:
+        """Lift what an answer of Meta closed: whoever sets a sender wants it tried again."""
+        if value_of(self._front.keeper.facts, of_sender(name, ANSWER)):
+            await self._front.keeper.order(of_sender(name, ANSWER), "")
+        else:
+            await self._front.keeper.obey_sender(name)
+
+    async def _pause(self, request: web.Request) -> web.Response:
+        """Close a sender until it is resumed; its jobs keep their places."""
+        sender = self._front.sender(request.match_info["id"])
+        body = await read_json(request, PauseBody)
+        reason = " ".join(body.reason.split())
+        name = of_sender(sender.id, PAUSE)
+        await self._front.keeper.order(name, PAUSED, FOREVER_MS, reason)
+        return await self._get(request)
+
+    async def _resume(self, request: web.Request) -> web.Response:
+        """Open what an operator or an answer closed; what Meta told of it stays in force."""
+        sender = self._front.sender(request.match_info["id"])
+        if value_of(self._front.keeper.facts, of_sender(sender.id, PAUSE)):
+            await self._front.keeper.order(of_sender(sender.id, PAUSE), "")
+        await self._reopen(sender.id)
+        return await self._get(request)
+
+    async def _refresh(self, request: web.Request) -> web.Response:
+        """Ask Meta what it knows of the number, and obey."""
+        await self._front.refresh_sender(self._front.sender(request.match_info["id"]))
+        return await self._get(request)
+
     async def _list(self, _request: web.Request) -> web.Response:
         senders = self._front.registry.directory.senders.values()
-        return as_json({"senders": [shown_sender(each) for each in senders]})
+        shown = [shown_sender(each) | self._shown_world(each) for each in senders]
+        return as_json({"senders": shown})
 
     async def _get(self, request: web.Request) -> web.Response:
         sender = self._front.sender(request.match_info["id"])
@@ -100,8 +195,32 @@ class SenderRoutes:
             "next_free_at": rfc3339(quota.next_free_at_ms),
         }
         rate = depth.rate_mps if depth else None
-        more = {"quota": shown, "rate_limit": rate, "queue": shown_queue(depth)}
-        return as_json(shown_sender(sender) | more)
+        told = shown_facts(self._front.keeper.facts, "sender", sender.id)
+        more: dict[str, object] = {
+            "quota": shown,
+            "rate_limit": rate,
+            "queue": shown_queue(depth),
+            "told": told,
+            "warnings": sender_warnings(self._front, sender),
+        }
+        return as_json(shown_sender(sender) | self._shown_world(sender) | more)
+
+    def _shown_world(self, sender: Sender) -> dict[str, object]:
+        """Return what is known of a number, and what of it closes a gate."""
+        keeper, facts = self._front.keeper, self._front.keeper.facts
+        closures = [
+            *sender_closures(facts, sender.id),
+            *account_closures(facts, sender.waba_id),
+        ]
+        return {
+            "quality": value_of(facts, of_sender(sender.id, QUALITY)) or None,
+            "throughput_set": int(value_of(facts, of_sender(sender.id, CEILING)) or 0) or None,
+            "quality_share": keeper.share_of(sender.id),
+            "status": value_of(facts, of_sender(sender.id, STATUS)) or None,
+            "name_status": value_of(facts, of_sender(sender.id, NAME)) or None,
+            "review": value_of(facts, of_account(sender.waba_id, REVIEW)) or None,
+            "closed_by": shown_closures(closures, self._front.now_ms()),
+        }
 
 
 def shown_sender(sender: Sender) -> dict[str, object]:

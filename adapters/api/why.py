@@ -16,6 +16,7 @@ from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Templat
 from engine.errors import UnknownNameError
 from engine.model import Gate, PortfolioId, SenderId, SourceState, TemplateStatus
 from engine.ports import FOREVER_MS
+from engine.senders import account_closures, sender_closures
 
 MEANINGS = {
     Gate.QUOTA: "new recipients wait for a place in the messaging limit",
@@ -134,15 +135,35 @@ class WhyRoutes:
         gates: list[ClosedGate] = []
         wanted = set(names)
         for depth in depths:
-            if depth.sender in wanted:
+            sender = self._front.registry.directory.senders.get(depth.sender)
+            if depth.sender in wanted and sender is not None:
                 waiting = _waiting(depth)
+                closed = self._closed(sender, waiting)
+                told = {each.gate for each in closed}
+                gates += closed
                 gates += [
                     ClosedGate(gate, waiting[gate], holder=depth.sender, detail=MEANINGS[gate])
                     for gate in (Gate.SENDER, Gate.ACCOUNT)
-                    if waiting[gate]
+                    if waiting[gate] and gate not in told
                 ]
                 gates += self._learned(depth)
         return gates
+
+    def _closed(self, sender: Sender, waiting: Mapping[Gate, int]) -> list[ClosedGate]:
+        """Return what closes a sender or its account, whether or not jobs wait for it yet."""
+        facts, now_ms = self._front.keeper.facts, self._front.now_ms()
+        closures = [*sender_closures(facts, sender.id), *account_closures(facts, sender.waba_id)]
+        return [
+            ClosedGate(
+                each.gate.value,
+                waiting.get(each.gate, 0),
+                holder=sender.id if each.gate is Gate.SENDER else sender.waba_id,
+                until=rfc3339(each.fact.until_ms) if each.fact.until_ms < FOREVER_MS else None,
+                detail=f"{sender.id}: {each.sentence}",
+            )
+            for each in closures
+            if each.fact.until_ms > now_ms
+        ]
 
     def _learned(self, depth: Depth) -> list[ClosedGate]:
         """Return the gate of a sender that Meta has taught to go slower."""
@@ -154,6 +175,9 @@ class WhyRoutes:
             "it recovers"
         )
         jobs, rate, granted = _waiting(depth)[Gate.RATE], depth.rate_mps, sender.throughput
+        share = self._front.keeper.share_of(sender.id)
+        if rate == max(1, int(granted * share)):
+            detail = f"its quality lets it send {rate} of {granted} messages a second"
         return [ClosedGate(Gate.RATE, jobs, rate, granted, sender.id, None, detail)]
 
     async def _of_sender(self, sender: Sender) -> Why:
@@ -162,12 +186,14 @@ class WhyRoutes:
         depth = next((each for each in depths if each.sender == sender.id), None)
         waiting: Mapping[Gate, int] = _waiting(depth) if depth else {}
         learned = self._learned(depth) if depth else []
+        closed = self._closed(sender, waiting)
+        told = {each.gate for each in closed}
         gates = [
             _gate(gate, jobs, quota, sender.portfolio_id if gate is Gate.QUOTA else sender.id)
             for gate, jobs in sorted(waiting.items())
-            if not (learned and gate is Gate.RATE)
+            if not (learned and gate is Gate.RATE) and gate not in told
         ]
-        return Why("sender", sender.id, "", gates + learned)
+        return Why("sender", sender.id, "", gates + closed + learned)
 
     async def _of_template(self, template: Template) -> Why:
         """Return what waits for a template, campaign by campaign."""

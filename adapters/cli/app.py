@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.cli.aftermath import dead, doubt
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.journey import journey
 from adapters.cli.messages import template_message
+from adapters.cli.sender import account, sender
+from adapters.cli.verify import verify_log
 from adapters.cli.why import why
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -21,31 +24,37 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 portfolio = typer.Typer(help="Business portfolios and their messaging limit.", no_args_is_help=True)
-sender = typer.Typer(help="The numbers that send.", no_args_is_help=True)
 template = typer.Typer(help="What may be sent.", no_args_is_help=True)
 key = typer.Typer(help="Who may call the API.", no_args_is_help=True)
 app.add_typer(portfolio, name="portfolio")
 app.add_typer(sender, name="sender")
+app.add_typer(account, name="account")
 app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
 app.add_typer(journey, name="journey")
+app.add_typer(dead, name="dead")
+app.add_typer(doubt, name="doubt")
 app.command("why")(why)
+app.command("verify-log")(verify_log)
 
 
 @portfolio.command("add")
 def add_portfolio(
     portfolio_id: str,
-    limit: Annotated[str, typer.Option(help="Such as 250, TIER_2K or UNLIMITED.")],
-    used_before: Annotated[int, typer.Option(help="Places taken elsewhere today.")] = 0,
-    headroom: Annotated[float, typer.Option(help="Share kept free for late deliveries.")] = 0.0,
+    limit: Annotated[str, typer.Option(help="Such as 250, TIER_2K or UNLIMITED.")] = "",
+    used_before: Annotated[int | None, typer.Option(help="Places taken elsewhere today.")] = None,
+    headroom: Annotated[
+        float | None, typer.Option(help="Share kept free for late deliveries.")
+    ] = None,
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
-    """Add a portfolio, or change its limit."""
+    """Add a portfolio, or change it; what is not given stays as it is."""
     caller = Caller(as_json=as_json)
-    stated: object = int(limit) if limit.lstrip("-").isdigit() else limit
+    stated: object = int(limit) if limit.lstrip("-").isdigit() else limit or None
     body = {"messaging_limit": stated, "used_before": used_before, "headroom": headroom}
-    caller.show(caller.call("PUT", "v1", "portfolios", portfolio_id, body=body))
+    given = {name: value for name, value in body.items() if value is not None}
+    caller.show(caller.call("PUT", "v1", "portfolios", portfolio_id, body=given))
 
 
 @portfolio.command("show")
@@ -60,53 +69,6 @@ def show_portfolio(
         return
     answer = caller.call("GET", "v1", "portfolios")
     caller.show_table(answer, "portfolios", ("id", "messaging_limit", "quota_scope"))
-
-
-@sender.command("add")
-def add_sender(
-    phone_number_id: str,
-    portfolio_id: Annotated[str, typer.Option("--portfolio")],
-    waba: Annotated[str, typer.Option(help="WhatsApp Business Account id.")],
-    number: Annotated[str, typer.Option(help="As people see it: +1 555 0100.")],
-    token: Annotated[
-        str,
-        typer.Option(
-            help="Access token; `-` reads it from standard input, so that no shell keeps it.",
-        ),
-    ] = "",
-    throughput: Annotated[int, typer.Option(help="Messages a second.")] = 80,
-    alias: Annotated[str, typer.Option(help="Its label in metrics.")] = "",
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Add a sender, or change it; without a token the one it has stays."""
-    caller = Caller(as_json=as_json)
-    if token == "-":  # noqa: S105 (the sign for standard input)
-        token = typer.get_text_stream("stdin").readline().strip()
-    body: dict[str, object] = {
-        "portfolio_id": portfolio_id,
-        "waba_id": waba,
-        "display_phone_number": number,
-        "throughput": throughput,
-        "alias": alias,
-    }
-    if token:
-        body["access_token"] = token
-    caller.show(caller.call("PUT", "v1", "senders", phone_number_id, body=body))
-
-
-@sender.command("list")
-def list_senders(as_json: Json = False) -> None:  # noqa: FBT002
-    """List all senders."""
-    caller = Caller(as_json=as_json)
-    columns = ("id", "alias", "portfolio_id", "waba_id", "display_phone_number", "throughput")
-    caller.show_table(caller.call("GET", "v1", "senders"), "senders", columns)
-
-
-@sender.command("show")
-def show_sender(phone_number_id: str, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show a sender and its quota."""
-    caller = Caller(as_json=as_json)
-    caller.show(caller.call("GET", "v1", "senders", phone_number_id))
 
 
 @template.command("import")

@@ -10,25 +10,31 @@ from typing import Final
 
 import msgspec
 
+from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.waking import Evidence
+from adapters.house.world import Asking
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
 from adapters.meta.passage import Passage, build_passage_session
+from adapters.meta.preferring import Preferring
 from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.doubts import Doubts
+from adapters.redis.preferences import RedisPreferences
 from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
-from engine.directory import Template
-from engine.errors import EngineError
+from engine.directory import Sender, Template
+from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
 from engine.model import Category, PortfolioId, WabaId
+from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 from engine.results import RetryFailed
 from engine.storms import Storm, StormWatch
@@ -48,18 +54,12 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         now_ms=house.clock.now_ms,
     )
     results = RedisResults(house.client, ledger)
-    campaigns = Campaigns(
-        registry,
-        ledger,
-        ledger,
-        ledger,
-        now_ms=house.clock.now_ms,
-        span_ms=terms_of(settings).span_ms,
-        moved=house.moved,
-    )
+    campaigns = _campaigns(house)
+    asking = Asking(registry, house.keeper, management)
     front = Front(
         registry=registry,
         ledger=ledger,
+        keeper=house.keeper,
         intake=_intake(house, results),
         results=results,
         retry_failed=RetryFailed(house.recollection, results, house.recipients),
@@ -72,17 +72,38 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         fetch_templates=lambda waba: _fetch_templates(house, management, waba),
         passage=Passage(passing, graph_url=settings.graph_url),
         token_of=registry.token_of,
+        refresh_sender=lambda sender: _refresh_sender(asking, sender),
         operations=Operations(house.metrics.render, house.objections),
+        rules=RULES[settings.rules],
     )
-    house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients)
+    house.folding = Folding(
+        *(house.inbox, _folder(house), ledger, registry),
+        Preferring(RedisPreferences(house.client), ledger, house.recipients),
+        *(house.keeper, asking.soon),
+    )
+    await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
     house.keep("storms", _watching(house, campaigns))
-    await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)
+    house.keep("ask", asking.ask_next)
+    routes = [*house.webhook.routes(), *_aftermath(house, front).routes()]
+    await listen(house, build_app(front, routes), settings.listen_address)
     try:
         yield
     finally:
         await session.close()
         await passing.close()
+
+
+def _campaigns(house: House) -> Campaigns:
+    return Campaigns(
+        house.registry,
+        house.ledger,
+        house.ledger,
+        house.ledger,
+        now_ms=house.clock.now_ms,
+        span_ms=terms_of(house.settings).span_ms,
+        moved=house.moved,
+    )
 
 
 def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None]]:
@@ -110,6 +131,20 @@ def _intake(house: House, results: RedisResults) -> SendJobs:
     return SendJobs(house.recollection, directory, house.recipients, house.emit, door, results)
 
 
+def _aftermath(house: House, front: Front) -> Aftermath:
+    def audit(event: str, who: str, done: dict[str, object]) -> None:
+        log.info(event, key=who, **done)
+
+    return Aftermath(
+        front,
+        house.dead_letters,
+        Doubts(house.client),
+        house.recollection.settle,
+        title_of=lambda code: verdict(code).title,
+        audit=audit,
+    )
+
+
 def _folder(house: House) -> ReceiptFolder:
     senders = house.registry.directory.senders
 
@@ -125,6 +160,15 @@ def _folder(house: House) -> ReceiptFolder:
         undelivered=lambda code: verdict(code).undelivered,
         emit=house.emit,
     )
+
+
+async def _refresh_sender(asking: Asking, sender: Sender) -> None:
+    try:
+        await asking.refresh(sender)
+    except LedgerError:
+        raise
+    except EngineError as error:
+        raise Problem(HTTPStatus.BAD_GATEWAY, f"Meta: {error}", code="meta") from error
 
 
 async def _fetch_templates(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.directory import Directory, Portfolio, Record, record_name
+from engine.facts import Fact, newest
 from engine.model import SenderId
 
 
@@ -14,6 +15,7 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self.directory = Directory()
         self._tokens: dict[SenderId, str] = {}
+        self._news: dict[str, Fact] = {}
 
     async def put(self, record: Record) -> Record:
         """See Registry.put."""
@@ -23,6 +25,13 @@ class MemoryRegistry:
             record = replace(record, number=number)
         self.directory.shelf_of(record)[record_name(record)] = record
         return record
+
+    async def tell(self, fact: Fact) -> Fact:
+        """See Facts.tell."""
+        holds = self._news[fact.id] = newest(self._news.get(fact.id), fact)
+        if holds.replaces(self.directory.facts.get(fact.id)):
+            self.directory.facts[fact.id] = holds
+        return holds
 
     async def refresh(self) -> None:
         """See Registry.refresh."""

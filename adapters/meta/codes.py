@@ -278,6 +278,7 @@ ROWS: Final[tuple[Verdict, ...]] = (
 )
 
 TABLE: Final = {row.code: row for row in ROWS}
+TOKEN_CODES: Final = frozenset({0, 102, 190})  # the token itself: all that use it stand still
 PERMISSION_CODES: Final = range(200, 300)  # one row for all of them: GRAPH
 BAD_OBJECT_CODE: Final = 100
 BAD_OBJECT_SUBCODE: Final = 33  # with 100: the phone number id is wrong or not ours

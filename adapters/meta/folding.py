@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
+from adapters.meta.codes import verdict
+from adapters.meta.facts import closing_fact, facts_of, moment, to_ask
 from adapters.meta.news import (
-    AccountChanged,
     Inbound,
-    LimitChanged,
     Notice,
     Parsed,
-    Person,
-    Preference,
     Status,
     TemplateStatusChanged,
 )
 from adapters.meta.parsing import parse
+from adapters.meta.preferring import STOPPED_CODE, Pair, Preferring
 from engine.directory import Registry, template_key
 from engine.errors import EngineError
-from engine.model import Category, PortfolioId, RecipientKey
-from engine.ports import Catalog, Contents, PortfolioSpec, Receipts, TemplateSpec
-from engine.quota import DAY_MS, default_reserve
+from engine.facts import Fact
+from engine.keeper import Keeper
+from engine.model import PortfolioId, SenderId
+from engine.ports import Catalog, Contents, Receipts, TemplateSpec
+from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
-from engine.recipients import RecipientKeys
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
-RESUMED: Final = frozenset({"resume", "signup"})  # a word we do not know lifts no stop
 BODIES_MAX: Final = 100  # folded at once
 BLOCK_MS: Final = 1_000
 
 Entry = tuple[bytes, bytes]
+Ask = Callable[[SenderId], None]  # have Meta asked about a number, soon
 
 
 class Inbox(Protocol):
@@ -64,15 +64,19 @@ class Folding:
         folder: ReceiptFolder,
         ledger: Told,
         registry: Registry,
-        recipients: RecipientKeys,
+        preferring: Preferring,
+        keeper: Keeper,
+        ask: Ask,
     ) -> None:
         self._inbox = inbox
         self._folder = folder
         self._ledger = ledger
         self._registry = registry
-        self._recipients = recipients
-        self.folded: Counter[str] = Counter()
-        """Items by kind, for metrics."""
+        self._preferring = preferring
+        self._keeper = keeper
+        self._ask = ask
+        self.results: Counter[tuple[str, str]] = Counter()
+        """Items by field and by what became of them, for metrics."""
 
     async def fold_next(self) -> int:
         """Fold what waits, or what comes within BLOCK_MS; return how many bodies that were."""
@@ -92,7 +96,7 @@ class Folding:
             raise  # the ledger is away: they stay, and come again
         except Exception:
             if len(entries) == 1:
-                self.folded["broken"] += 1
+                self.results["other", "broken"] += 1
                 raise
             await self._fold_one_by_one(entries)
         return len(entries)
@@ -114,54 +118,84 @@ class Folding:
         parsed = [parse(body) for _, body in entries]
         statuses = [status for each in parsed for status in each.statuses]
         await self._folder.receive([_seen(status) for status in statuses])
-        for each in parsed:
-            await self._fold_rest(each)
+        for (entry, _), each in zip(entries, parsed, strict=True):
+            await self._fold_rest(each, arrived_ms(entry))
+        await self._unite(parsed)
         await self._inbox.drop([entry for entry, _ in entries])
-        self.folded["statuses"] += len(statuses)
+        for each in parsed:
+            self.results.update(each.results)
 
-    async def _fold_rest(self, parsed: Parsed) -> None:
+    async def _fold_rest(self, parsed: Parsed, at_ms: int) -> None:
         for inbound in parsed.inbound:
             await self._open_window(inbound)
-        for preference in parsed.preferences:
-            await self._prefer(preference)
+        await self._prefer(parsed, at_ms)
         for notice in parsed.notices:
-            await self._note(notice)
-        self.folded["malformed"] += parsed.malformed
-        self.folded["unknown"] += parsed.unknown
+            await self._note(notice, at_ms)
+        for fact in self._closing(parsed, at_ms):
+            await self._keeper.tell(fact)
 
     async def _open_window(self, inbound: Inbound) -> None:
         portfolio = self._portfolio_of(inbound.sender)
         if portfolio is None or not inbound.opens_window:
             return
         until_ms = inbound.at_ms + SERVICE_WINDOW_MS
-        for key in self._keys(inbound.person):
+        for key in self._preferring.keys(inbound.person):
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
-        self.folded["inbound"] += 1
 
-    async def _prefer(self, preference: Preference) -> None:
-        portfolio = self._portfolio_of(preference.sender)
-        if portfolio is None:
-            return
-        for key in self._keys(preference.person):
-            if preference.value == "stop":
-                await self._ledger.suppress(portfolio, key, Category.MARKETING)
-            elif preference.value in RESUMED:
-                await self._ledger.unsuppress(portfolio, key, Category.MARKETING)
-        self.folded["preferences"] += 1
+    async def _prefer(self, parsed: Parsed, at_ms: int) -> None:
+        """Obey what people want, as they say it and as a failed send says."""
+        for preference in parsed.preferences:
+            portfolio = self._portfolio_of(preference.sender)
+            if portfolio is not None:
+                when_ms = moment(preference.at_ms, at_ms)
+                await self._preferring.prefer(portfolio, preference, when_ms)
+        for status in parsed.statuses:
+            portfolio = self._portfolio_of(status.sender) if status.code == STOPPED_CODE else None
+            if portfolio is not None:
+                for key in self._preferring.keys(status.person):
+                    when_ms = moment(status.at_ms, at_ms)
+                    await self._preferring.obey(portfolio, key, when_ms, stops=True)
 
-    async def _note(self, notice: Notice) -> None:
-        match notice:
-            case TemplateStatusChanged(status=None):
-                pass
-            case TemplateStatusChanged():
+    async def _unite(self, parsed: list[Parsed]) -> None:
+        """Let stops follow people to the other ids that Meta tells of them."""
+        pairs: dict[PortfolioId, list[Pair]] = {}
+        for each in parsed:
+            same = {(known.sender, (known.person, known.person)) for known in each.people}
+            same |= {(other.sender, (other.before, other.after)) for other in each.changed}
+            for sender, persons in same:
+                portfolio = self._portfolio_of(sender)
+                if portfolio is not None:
+                    pairs.setdefault(portfolio, []).extend(self._preferring.pairs(*persons))
+        for portfolio, some in pairs.items():
+            await self._preferring.unite(portfolio, some)
+
+    async def _note(self, notice: Notice, at_ms: int) -> None:
+        if isinstance(notice, TemplateStatusChanged):
+            if notice.status is not None:
                 await self._change_template(notice)
-            case LimitChanged(places=int(places)):
-                await self._change_limit(notice.waba, places)
-            case AccountChanged(closed_until_ms=int(until_ms)):
-                await self._change_account(notice, until_ms)
-            case _:
-                pass
-        self.folded["notices"] += 1
+            return
+        await self._registry.refresh()  # what closed a number is known before it is opened
+        directory = self._registry.directory
+        for fact in facts_of(notice, directory, at_ms):
+            await self._keeper.tell(fact)
+        for sender in to_ask(notice, directory):
+            self._ask(sender)
+
+    def _closing(self, parsed: Parsed, at_ms: int) -> Iterable[Fact]:
+        """Return what errors of numbers and of messages close for everybody, each thing once."""
+        told = [(each.sender, each.waba, each.code, at_ms) for each in parsed.errors]
+        told += [
+            (each.sender, each.waba, each.code, moment(each.at_ms, at_ms))
+            for each in parsed.statuses
+            if each.code
+        ]
+        facts: dict[str, Fact] = {}
+        for sender, waba, code, when_ms in told:
+            fact = closing_fact(verdict(code), waba, sender, when_ms)
+            if fact is not None and self._portfolio_of(sender) is not None:
+                known = facts.get(fact.id)
+                facts[fact.id] = max(known or fact, fact, key=lambda each: each.at_ms)
+        return facts.values()
 
     async def _change_template(self, notice: TemplateStatusChanged) -> None:
         named = notice.template
@@ -174,27 +208,6 @@ class Folding:
         await self._ledger.put_template(portfolio, key, spec)
         await self._registry.put(replace(known, status=notice.status))
 
-    async def _change_account(self, notice: AccountChanged, until_ms: int) -> None:
-        portfolio = self._portfolio_of_waba(notice.waba)
-        if portfolio is not None:
-            reason = notice.event.lower()
-            await self._ledger.close_account(portfolio, notice.waba, until_ms, reason)
-
-    async def _change_limit(self, waba: str, places: int) -> None:
-        name = self._portfolio_of_waba(waba)
-        known = self._registry.directory.portfolios.get(name or "")
-        if known is None:
-            return
-        spec = PortfolioSpec(
-            places=places,
-            scope=known.quota_scope,
-            headroom=known.headroom,
-            reserve=default_reserve(places, known.reserve),
-            used_before=known.used_before,
-        )
-        await self._ledger.put_portfolio(known.id, spec)
-        await self._registry.put(replace(known, messaging_limit=places))
-
     def _portfolio_of(self, sender: str) -> PortfolioId | None:
         known = self._registry.directory.senders.get(sender)
         return known.portfolio_id if known else None
@@ -203,10 +216,15 @@ class Folding:
         senders = self._registry.directory.senders.values()
         return next((each.portfolio_id for each in senders if each.waba_id == waba), None)
 
-    def _keys(self, person: Person) -> list[RecipientKey]:
-        """Return the keys of all ids of a person: either may be what a job was sent to."""
-        ids = (person.digits, person.user_id)
-        return [self._recipients.key(identity) for identity in ids if identity]
+
+def arrived_ms(entry: bytes) -> int:
+    """Return when a body came, by the id of its entry in the stream; 0 when that has no time.
+
+    >>> arrived_ms(b"1763000000123-0"), arrived_ms(b"first")
+    (1763000000123, 0)
+    """
+    digits = entry.partition(b"-")[0]
+    return int(digits) if digits.isdigit() else 0
 
 
 def _seen(status: Status) -> StatusSeen:

@@ -20,6 +20,7 @@ NUMBER_FIELDS: Final = (
     "id,display_phone_number,verified_name,quality_rating,status,name_status,"
     "code_verification_status,throughput,platform_type,whatsapp_business_manager_messaging_limit"
 )
+ACCOUNT_FIELDS: Final = "id,account_review_status"
 THROUGHPUTS: Final = {"STANDARD": 80, "HIGH": 1_000}
 """Messages a second by `throughput.level`; what else there is tells nothing.
 
@@ -122,6 +123,13 @@ class NumberRow(Struct):
     whatsapp_business_manager_messaging_limit: Word = None
 
 
+class AccountRow(Struct):
+    """An account on the wire."""
+
+    account_review_status: Text = None
+
+
+_account = msgspec.json.Decoder(AccountRow)
 _page = msgspec.json.Decoder(Page)
 _number = msgspec.json.Decoder(NumberRow)
 _template = msgspec.json.Decoder(TemplateRow)
@@ -156,6 +164,12 @@ def read_template(row: Raw | bytes) -> MetaTemplate | None:
         components=bytes(found.components) or b"[]",
         rejected_reason=found.rejected_reason or "",
     )
+
+
+def read_review(row: Raw | bytes) -> str:
+    """Return PENDING, APPROVED, REJECTED, … of an account's node; empty when it does not tell."""
+    found = read(_account, row)
+    return ((found and found.account_review_status) or "").upper()
 
 
 def read_number(row: Raw | bytes) -> MetaNumber | None:

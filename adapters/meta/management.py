@@ -21,12 +21,14 @@ from yarl import URL
 from adapters.meta.answers import graph_error, read_whole
 from adapters.meta.codes import Action, clean, verdict
 from adapters.meta.listings import (
+    ACCOUNT_FIELDS,
     NUMBER_FIELDS,
     TEMPLATE_FIELDS,
     MetaNumber,
     MetaTemplate,
     read_number,
     read_page,
+    read_review,
     read_template,
 )
 from adapters.meta.usage import regain_ms, usages
@@ -137,6 +139,11 @@ class Management:
         if number is None:
             raise MetaAwayError("Meta's answer about a number cannot be read")
         return number
+
+    async def review(self, waba: WabaId, token: str) -> str:
+        """Return what became of an account's review; empty when Meta does not tell."""
+        body = await self._get(waba, quote(waba, safe=""), {"fields": ACCOUNT_FIELDS}, token)
+        return read_review(body)
 
     async def _pages(self, waba: WabaId, token: str) -> list[MetaTemplate]:
         found: list[MetaTemplate] = []

@@ -35,6 +35,13 @@ class Person(msgspec.Struct, frozen=True):
     parent_user_id: str = ""
 
 
+class KnownAs(msgspec.Struct, frozen=True):
+    """A person who writes with a number of ours, with both ids: Meta's evidence of an alias."""
+
+    sender: SenderId
+    person: Person
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one message. `status` keeps Meta's word, also one we do not know."""
 
@@ -164,6 +171,8 @@ class LimitChanged(msgspec.Struct, frozen=True, kw_only=True):
 
     waba: WabaId
     places: int | None
+    numbers: int | None = None  # how many may be registered, where that is told
+    word: str = ""  # Meta's, when it tells no limit that we can read
     at_ms: int = 0
 
 
@@ -186,6 +195,15 @@ class NumberNameJudged(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int = 0
 
 
+class NumberSecurity(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody touched the two-step PIN of a number, or asked to; who is not kept."""
+
+    waba: WabaId
+    display_phone_number: str
+    event: str
+    at_ms: int = 0
+
+
 class Restriction(msgspec.Struct, frozen=True):
     """One thing an account may not do, until then; 0 is without an end."""
 
@@ -200,20 +218,14 @@ class AccountChanged(msgspec.Struct, frozen=True, kw_only=True):
     event: str
     restrictions: tuple[Restriction, ...] = ()
     ban_state: str = ""  # SCHEDULE_FOR_DISABLE, DISABLE or REINSTATE
+    ban_date: str = ""  # when it is or was disabled, in Meta's words
     violation: str = ""
+    cause: str = ""  # why a number is not connected any more
     at_ms: int = 0
 
     @property
-    def closed_until_ms(self) -> int | None:
-        """Return until when the account may not send; 0: it may again; None: it does not tell.
-
-        >>> AccountChanged(waba=WabaId("1"), event="ACCOUNT_DELETED").closed_until_ms == FOREVER_MS
-        True
-        """
-        if self.event in LEFT or self.ban_state == "DISABLE":
-            return FOREVER_MS
-        if self.event in CAME_BACK or self.ban_state == "REINSTATE":
-            return 0
+    def restricted_until_ms(self) -> int | None:
+        """Return until when the account may start no conversation; None: it does not tell."""
         ends_ms = [
             each.until_ms or FOREVER_MS for each in self.restrictions if each.kind == SENDING
         ]
@@ -236,6 +248,7 @@ class AccountAlert(msgspec.Struct, frozen=True, kw_only=True):
     entity_id: str
     kind: str
     severity: str
+    state: str = ""  # ACTIVE, or over
     at_ms: int = 0
 
 
@@ -247,10 +260,27 @@ Notice = (
     | LimitChanged
     | NumberQualityChanged
     | NumberNameJudged
+    | NumberSecurity
     | AccountChanged
     | AccountJudged
     | AccountAlert
 )
+
+
+FIELDS: Final = frozenset(
+    {
+        *("messages", "user_preferences", "calls"),
+        *("message_template_status_update", "message_template_quality_update"),
+        *("message_template_components_update", "template_category_update"),
+        *("phone_number_quality_update", "phone_number_name_update", "security"),
+        *("business_capability_update", "account_update", "account_review_update"),
+        "account_alerts",
+    }
+)
+"""Fields that have a label of their own in metrics: the others are `other`."""
+FOLDED: Final = "folded"
+UNKNOWN: Final = "unknown"  # nothing we have a use for
+MALFORMED: Final = "malformed"
 
 
 class Parsed(msgspec.Struct):
@@ -261,7 +291,16 @@ class Parsed(msgspec.Struct):
     changed: list[PersonChanged] = []
     errors: list[NumberError] = []
     preferences: list[Preference] = []
-    people: list[Person] = []  # of `contacts`, who have both ids: Meta's evidence of an alias
+    people: list[KnownAs] = []
     notices: list[Notice] = []
     unknown: int = 0
     malformed: int = 0
+    results: dict[tuple[str, str], int] = {}
+    """Items by field and by what became of them, for metrics."""
+
+    def count(self, field: str, result: str, times: int = 1) -> None:
+        """Count items of a field; one that is not a field we know is `other`."""
+        self.unknown += times if result == UNKNOWN else 0
+        self.malformed += times if result == MALFORMED else 0
+        name = (field if field in FIELDS else "other", result)
+        self.results[name] = self.results.get(name, 0) + times

@@ -5,11 +5,12 @@ kind of notice has wins over the field.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
+from adapters.meta.codes import clean
 from adapters.meta.news import (
     AccountAlert,
     AccountChanged,
@@ -18,6 +19,7 @@ from adapters.meta.news import (
     Notice,
     NumberNameJudged,
     NumberQualityChanged,
+    NumberSecurity,
     Restriction,
     Template,
     TemplateCategoryChanged,
@@ -51,6 +53,14 @@ class BanDetails(Struct):
     """Where a ban stands."""
 
     waba_ban_state: Text = None
+    waba_ban_date: Text = None
+
+
+class DisconnectionDetails(Struct):
+    """Why a number is not connected any more."""
+
+    reason: Text = None
+    initiated_by: Text = None
 
 
 class ViolationDetails(Struct):
@@ -64,6 +74,7 @@ class AlertDetails(Struct):
 
     alert_type: Text = None
     alert_severity: Text = None
+    alert_status: Text = None
 
 
 class Value(Struct):
@@ -77,32 +88,73 @@ class Value(Struct):
     message_template_name: Text = None
     message_template_language: Text = None
     message_template_element: Text = None
-    other_info: PauseDetails | None = None
+    other_info: Raw = Raw()
     new_quality_score: Text = None
     new_category: Text = None
     correct_category: Text = None
     current_limit: Word = None
     max_daily_conversations_per_business: Word = None
-    restriction_info: list[RestrictionDetails] | None = None
-    ban_info: BanDetails | None = None
-    violation_info: ViolationDetails | None = None
+    max_phone_numbers_per_business: Word = None
+    restriction_info: Raw = Raw()
+    ban_info: Raw = Raw()
+    violation_info: Raw = Raw()
+    disconnection_info: Raw = Raw()
     entity_type: Text = None
     entity_id: Word = None
-    alert_info: AlertDetails | None = None
+    alert_info: Raw = Raw()
 
 
-Maker = Callable[[WabaId, Value, int], Notice]
+Part = TypeVar("Part", bound=Struct)
+
+
+class Reader:
+    """Reads the parts of one notice: a bad part costs only itself, and is counted."""
+
+    def __init__(self) -> None:
+        self.malformed = 0
+
+    def part(self, kind: type[Part], raw: Raw) -> Part:
+        """Return a part of the notice; an empty one when it is not there or not readable."""
+        found = self._read(kind, raw) if _is_there(raw) else None
+        return kind() if found is None else found
+
+    def parts(self, kind: type[Part], raw: Raw) -> list[Part]:
+        """Return the readable parts of a list."""
+        if not _is_there(raw):
+            return []
+        rows = read(_rows, raw)
+        if rows is None:
+            self.malformed += 1
+        found = [self._read(kind, row) for row in rows or ()]
+        return [part for part in found if part is not None]
+
+    def _read(self, kind: type[Part], raw: Raw) -> Part | None:
+        found = read(msgspec.json.Decoder(kind), raw)
+        self.malformed += found is None
+        return found
+
+
+def _is_there(raw: Raw) -> bool:
+    return bytes(raw) not in {b"", b"null"}
+
+
+Maker = Callable[[WabaId, Value, int, Reader], Notice]
 
 _value = msgspec.json.Decoder(Value)
+_rows = msgspec.json.Decoder(list[Raw])
 
 
-def read_notice(waba: WabaId, field: str, raw: Raw, at_ms: int) -> Notice | None:
-    """Return what the notice says, or None for one we have no use for or cannot read."""
+def read_notice(waba: WabaId, field: str, raw: Raw, at_ms: int) -> tuple[Notice | None, int]:
+    """Return what the notice says, and how many of its parts could not be read.
+
+    There is no notice for a field we have no use for, or when its whole value cannot be read.
+    """
     value = read(_value, raw)
     if value is None:
-        return None
+        return None, 1
     make = _maker(field, value)
-    return make(waba, value, at_ms) if make else None
+    reader = Reader()
+    return (make(waba, value, at_ms, reader) if make else None), reader.malformed
 
 
 def _maker(field: str, value: Value) -> Maker | None:
@@ -143,9 +195,9 @@ def status_after(event: str, title: str = "") -> TemplateStatus | None:
         return TemplateStatus.UNKNOWN
 
 
-def _template_status(waba: WabaId, value: Value, at_ms: int) -> Notice:
+def _template_status(waba: WabaId, value: Value, at_ms: int, reader: Reader) -> Notice:
     event = (value.event or "").upper()
-    title = (value.other_info and value.other_info.title) or ""
+    title = reader.part(PauseDetails, value.other_info).title or ""
     return TemplateStatusChanged(
         template=_template(waba, value),
         event=event,
@@ -156,12 +208,12 @@ def _template_status(waba: WabaId, value: Value, at_ms: int) -> Notice:
     )
 
 
-def _template_quality(waba: WabaId, value: Value, at_ms: int) -> Notice:
+def _template_quality(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
     quality = (value.new_quality_score or "").upper()
     return TemplateQualityChanged(template=_template(waba, value), quality=quality, at_ms=at_ms)
 
 
-def _template_category(waba: WabaId, value: Value, at_ms: int) -> Notice:
+def _template_category(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
     """Return both categories: beside `correct_category`, `new_category` is the one of now."""
     return TemplateCategoryChanged(
         template=_template(waba, value),
@@ -171,16 +223,25 @@ def _template_category(waba: WabaId, value: Value, at_ms: int) -> Notice:
     )
 
 
-def _template_edited(waba: WabaId, value: Value, at_ms: int) -> Notice:
+def _template_edited(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
     return TemplateEdited(template=_template(waba, value), at_ms=at_ms)
 
 
-def _limit(waba: WabaId, value: Value, at_ms: int) -> Notice:
-    places = parse_limit(value.max_daily_conversations_per_business)
-    return LimitChanged(waba=waba, places=places, at_ms=at_ms)
+def _limit(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
+    told = value.max_daily_conversations_per_business
+    places = parse_limit(told)
+    word = clean(str(told)) if places is None and told is not None else ""
+    numbers = value.max_phone_numbers_per_business
+    return LimitChanged(
+        waba=waba,
+        places=places,
+        numbers=numbers if isinstance(numbers, int) and numbers >= 0 else None,
+        word=word,
+        at_ms=at_ms,
+    )
 
 
-def _number_quality(waba: WabaId, value: Value, at_ms: int) -> Notice:
+def _number_quality(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
     places = parse_limit(value.max_daily_conversations_per_business)
     return NumberQualityChanged(
         waba=waba,
@@ -191,7 +252,7 @@ def _number_quality(waba: WabaId, value: Value, at_ms: int) -> Notice:
     )
 
 
-def _number_name(waba: WabaId, value: Value, at_ms: int) -> Notice:
+def _number_name(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
     return NumberNameJudged(
         waba=waba,
         display_phone_number=value.display_phone_number or "",
@@ -200,32 +261,46 @@ def _number_name(waba: WabaId, value: Value, at_ms: int) -> Notice:
     )
 
 
-def _account(waba: WabaId, value: Value, at_ms: int) -> Notice:
+def _number_security(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
+    return NumberSecurity(
+        waba=waba,
+        display_phone_number=value.display_phone_number or "",
+        event=(value.event or "").upper(),
+        at_ms=at_ms,
+    )
+
+
+def _account(waba: WabaId, value: Value, at_ms: int, reader: Reader) -> Notice:
+    ban = reader.part(BanDetails, value.ban_info)
+    lost = reader.part(DisconnectionDetails, value.disconnection_info)
     return AccountChanged(
         waba=waba,
         event=(value.event or "").upper(),
         restrictions=tuple(
             Restriction(line.restriction_type or "", to_ms(line.expiration))
-            for line in value.restriction_info or ()
+            for line in reader.parts(RestrictionDetails, value.restriction_info)
         ),
-        ban_state=(value.ban_info and value.ban_info.waba_ban_state) or "",
-        violation=(value.violation_info and value.violation_info.violation_type) or "",
+        ban_state=(ban.waba_ban_state or "").upper(),
+        ban_date=clean(ban.waba_ban_date or ""),
+        violation=reader.part(ViolationDetails, value.violation_info).violation_type or "",
+        cause=" by ".join(part for part in (lost.reason, lost.initiated_by) if part),
         at_ms=at_ms,
     )
 
 
-def _account_review(waba: WabaId, value: Value, at_ms: int) -> Notice:
+def _account_review(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
     return AccountJudged(waba=waba, decision=(value.decision or "").upper(), at_ms=at_ms)
 
 
-def _alert(waba: WabaId, value: Value, at_ms: int) -> Notice:
-    alert = value.alert_info or AlertDetails()
+def _alert(waba: WabaId, value: Value, at_ms: int, reader: Reader) -> Notice:
+    alert = reader.part(AlertDetails, value.alert_info)
     return AccountAlert(
         waba=waba,
         entity_type=value.entity_type or "",
         entity_id=str(value.entity_id or ""),
         kind=alert.alert_type or "",
         severity=alert.alert_severity or "",
+        state=alert.alert_status or "",
         at_ms=at_ms,
     )
 
@@ -234,6 +309,7 @@ MAKERS: Final[dict[str, Maker]] = {
     "business_capability_update": _limit,
     "phone_number_quality_update": _number_quality,
     "phone_number_name_update": _number_name,
+    "security": _number_security,
     "account_update": _account,
     "account_review_update": _account_review,
     "account_alerts": _alert,

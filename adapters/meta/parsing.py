@@ -14,7 +14,11 @@ from msgspec import Raw
 from adapters.meta import wire
 from adapters.meta.codes import clean
 from adapters.meta.news import (
+    FOLDED,
+    MALFORMED,
+    UNKNOWN,
     Inbound,
+    KnownAs,
     NumberError,
     Parsed,
     Person,
@@ -35,6 +39,7 @@ ESCAPES: Final = re.compile(
     rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(u[dD][89a-fA-F]\w\w)|.)", re.DOTALL
 )
 """An escape in JSON: a pair of surrogates, or (group 1) a surrogate alone, or any other."""
+NO_ITEM: Final = ""  # who is meant by the others: not counted
 REPLACEMENT: Final = rb"\ufffd"
 
 _envelope = msgspec.json.Decoder(wire.Envelope)
@@ -64,23 +69,23 @@ def parse(body: bytes) -> Parsed:
     """Return everything `body` says; a body that is no webhook at all is one malformed item."""
     parsed = Parsed()
     if len(body) > BODY_MAX:
-        parsed.malformed = 1
+        parsed.count("", MALFORMED)
         return parsed
     envelope = read(_envelope, body)
     if envelope is None:
-        parsed.malformed = 1
+        parsed.count("", MALFORMED)
         envelope = read(_envelope, _mended(body))
     if envelope is None:
         return parsed
     for raw_entry in envelope.entry:
         entry = read(_entry, raw_entry)
         if entry is None:
-            parsed.malformed += 1
+            parsed.count("", MALFORMED)
             continue
         for raw_change in entry.changes:
             change = read(_change, raw_change)
             if change is None:
-                parsed.malformed += 1
+                parsed.count("", MALFORMED)
             else:
                 _read_change(parsed, entry, change)
     return parsed
@@ -94,15 +99,18 @@ def _mended(body: bytes) -> bytes:
 def _read_change(parsed: Parsed, entry: wire.Entry, change: wire.Change) -> None:
     waba = WabaId(str(entry.id or ""))
     if change.field not in {"messages", "user_preferences", "calls"}:
-        notice = read_notice(waba, change.field, change.value, to_ms(entry.time))
+        notice, malformed = read_notice(waba, change.field, change.value, to_ms(entry.time))
+        if malformed:
+            parsed.count(change.field, MALFORMED, malformed)
         if notice is not None:
             parsed.notices.append(notice)
-        else:
-            parsed.unknown += 1
+            parsed.count(change.field, FOLDED)
+        elif not malformed:
+            parsed.count(change.field, UNKNOWN)
         return
     value = read(_messages, change.value)
     if value is None:
-        parsed.malformed += 1
+        parsed.count(change.field, MALFORMED)
         return
     metadata = read(_metadata, value.metadata)
     place = Place(waba, SenderId(str(metadata.phone_number_id or "") if metadata else ""))
@@ -115,39 +123,44 @@ def _read_change(parsed: Parsed, entry: wire.Entry, change: wire.Change) -> None
         (value.user_preferences, _read_preference),
     ):
         if raw:
-            _read_all(parsed, place, raw, read_item)
+            _read_all(parsed, place, change.field, raw, read_item)
 
 
 def _read_all(
-    parsed: Parsed, place: Place, raw: Raw, read_item: Callable[[Parsed, Place, Raw], bool]
+    parsed: Parsed,
+    place: Place,
+    field: str,
+    raw: Raw,
+    read_item: Callable[[Parsed, Place, Raw], str],
 ) -> None:
     try:
         items = _items.decode(raw) or ()
     except wire.UNREADABLE:
-        parsed.malformed += 1
+        parsed.count(field, MALFORMED)
         return
-    for item in items:
-        if not read_item(parsed, place, item):
-            parsed.malformed += 1
+    results = [read_item(parsed, place, item) for item in items]
+    for result in (FOLDED, UNKNOWN, MALFORMED):
+        if times := results.count(result):
+            parsed.count(field, result, times)
 
 
-def _read_contact(parsed: Parsed, _place: Place, raw: Raw) -> bool:
+def _read_contact(parsed: Parsed, place: Place, raw: Raw) -> str:
     contact = read(_contact, raw)
     if contact is None:
-        return False
+        return MALFORMED
     if contact.wa_id and contact.user_id:
         person = Person(contact.wa_id, contact.user_id, contact.parent_user_id or "")
-        parsed.people.append(person)
-    return True
+        parsed.people.append(KnownAs(place.sender, person))
+    return NO_ITEM
 
 
-def _read_status(parsed: Parsed, place: Place, raw: Raw) -> bool:
+def _read_status(parsed: Parsed, place: Place, raw: Raw) -> str:
     full = read(_status, raw)
     status = full or read(_bare_status, raw)  # an odd price must not lose a delivery
     if status is None or not status.id:
-        return False
+        return MALFORMED
     if full is None:
-        parsed.malformed += 1
+        parsed.count("messages", MALFORMED)
         full = wire.FullStatus(
             id=status.id,
             status=status.status,
@@ -156,7 +169,7 @@ def _read_status(parsed: Parsed, place: Place, raw: Raw) -> bool:
             biz_opaque_callback_data=status.biz_opaque_callback_data,
         )
     parsed.statuses.append(_status_of(place, full))
-    return True
+    return FOLDED
 
 
 def _status_of(place: Place, status: wire.FullStatus) -> Status:
@@ -189,10 +202,10 @@ def _status_of(place: Place, status: wire.FullStatus) -> Status:
     )
 
 
-def _read_message(parsed: Parsed, place: Place, raw: Raw) -> bool:
+def _read_message(parsed: Parsed, place: Place, raw: Raw) -> str:
     message = read(_message, raw)
     if message is None or not (message.sender or message.from_user_id or message.type == "system"):
-        return False
+        return MALFORMED
     person = Person(
         message.sender or "", message.from_user_id or "", message.from_parent_user_id or ""
     )
@@ -210,7 +223,7 @@ def _read_message(parsed: Parsed, place: Place, raw: Raw) -> bool:
     )
     if message.type == "system":
         _read_system(parsed, place, message, person, at_ms)
-    return True
+    return FOLDED
 
 
 def _read_system(
@@ -232,14 +245,13 @@ def _read_system(
     )
 
 
-def _read_call(parsed: Parsed, place: Place, raw: Raw) -> bool:
+def _read_call(parsed: Parsed, place: Place, raw: Raw) -> str:
     call = read(_call, raw)
     if call is None:
-        return False
+        return MALFORMED
     is_theirs = call.direction == "USER_INITIATED" and bool(call.sender or call.from_user_id)
     if not is_theirs:
-        parsed.unknown += 1
-        return True
+        return UNKNOWN
     parsed.inbound.append(
         Inbound(
             waba=place.waba,
@@ -251,24 +263,24 @@ def _read_call(parsed: Parsed, place: Place, raw: Raw) -> bool:
             opens_window=call.event == "connect",
         )
     )
-    return True
+    return FOLDED
 
 
-def _read_error(parsed: Parsed, place: Place, raw: Raw) -> bool:
+def _read_error(parsed: Parsed, place: Place, raw: Raw) -> str:
     error = read(_error, raw)
     if error is None:
-        return False
+        return MALFORMED
     reason = clean(error.words)
     parsed.errors.append(
         NumberError(waba=place.waba, sender=place.sender, code=error.code, reason=reason)
     )
-    return True
+    return FOLDED
 
 
-def _read_preference(parsed: Parsed, place: Place, raw: Raw) -> bool:
+def _read_preference(parsed: Parsed, place: Place, raw: Raw) -> str:
     preference = read(_preference, raw)
     if preference is None or not (preference.wa_id or preference.user_id):
-        return False
+        return MALFORMED
     parsed.preferences.append(
         Preference(
             waba=place.waba,
@@ -279,4 +291,4 @@ def _read_preference(parsed: Parsed, place: Place, raw: Raw) -> bool:
             at_ms=to_ms(preference.timestamp),
         )
     )
-    return True
+    return FOLDED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.model import PortfolioId, RecipientKey
+from engine.model import JobKey, PortfolioId, RecipientKey
+
+DONE_BUCKET = 4_096  # sequences of a lane whose ends are kept in one hash: part_books.lua
 
 
 def tag(portfolio: PortfolioId) -> str:
@@ -60,11 +62,6 @@ def lanes_of(portfolio: PortfolioId, source_name: str) -> str:
     return f"{tag(portfolio)}lanes_of:{source_name}"
 
 
-def done(portfolio: PortfolioId, lane_number: int, bucket: int) -> str:
-    """HASH of the ends of 4,096 sequences of a lane."""
-    return f"{tag(portfolio)}done:{lane_number}:{bucket}"
-
-
 def open_jobs(portfolio: PortfolioId) -> str:
     """HASH of the jobs that are in flight or in doubt."""
     return f"{tag(portfolio)}open"
@@ -73,3 +70,18 @@ def open_jobs(portfolio: PortfolioId) -> str:
 def aside(portfolio: PortfolioId) -> str:
     """HASH of the jobs that wait alone."""
     return f"{tag(portfolio)}aside"
+
+
+def done(portfolio: PortfolioId, job: JobKey) -> str:
+    """HASH of a job's lane and bucket: sequence -> packed end."""
+    return f"{tag(portfolio)}done:{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
+def doubts(portfolio: PortfolioId) -> str:
+    """ZSET job -> when its doubt time is over, epoch ms."""
+    return f"{tag(portfolio)}doubts"
+
+
+def dead(portfolio: PortfolioId, sender: str) -> str:
+    """ZSET of a sender's jobs that failed for good -> when that was noted, epoch ms."""
+    return f"{tag(portfolio)}dead:{sender}"

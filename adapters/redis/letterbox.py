@@ -65,6 +65,11 @@ class Inbox:
         """Return how many bodies wait."""
         return int(await _asked(self._client.xlen(INBOX)))
 
+    async def heard_at_ms(self) -> int:
+        """Return when the last body was kept, by any process; 0 when none ever was."""
+        about = await _asked(self._client.xinfo_stream(INBOX))
+        return int(about["last-generated-id"].partition(b"-")[0])
+
 
 class Hints:
     """Who may have something to claim, and which source was stopped: for all processes."""

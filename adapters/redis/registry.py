@@ -26,6 +26,7 @@ from engine.directory import (
     record_name,
 )
 from engine.errors import EngineError, LedgerAwayError
+from engine.facts import Fact, packed, unpacked
 from engine.model import PortfolioId, SenderId
 
 PREFIX: Final = "ps:registry:"
@@ -40,8 +41,11 @@ KINDS: Final[Mapping[str, type[Record]]] = {
     "campaigns": Campaign,
     "journeys": Journey,
     "api_keys": ApiKey,
+    "facts": Fact,
 }
+NEWS: Final = PREFIX + "news:"  # and a fact's name; zset: what was told -> when; only the newest
 KIND_OF: Final = {record: kind for kind, record in KINDS.items()}
+RELOADS_MAX: Final = 10  # in a row, while this process goes on writing; then with the next refresh
 NONCE_BYTES: Final = 12
 SECRET_BYTES: Final = 32
 SEAL_VERSION: Final = b"\x01"
@@ -104,8 +108,31 @@ class RedisRegistry:
             version = versions.get(kind.encode(), b"0")
             if self._versions.get(kind.encode()) == version:
                 continue
-            if await self._reload(kind):
-                self._versions[kind.encode()] = version
+            for _ in range(RELOADS_MAX):
+                if await self._reload(kind):
+                    self._versions[kind.encode()] = version
+                    break
+
+    async def tell(self, fact: Fact) -> Fact:
+        """See Facts.tell.
+
+        Scores order what several processes are told at once. Whoever writes the record looks again
+        afterwards, so the last to write it has written the newest.
+        """
+        await self._asked(self._client.zadd(NEWS + fact.id, {packed(fact): fact.at_ms}, gt=True))
+        await self._asked(self._client.zremrangebyrank(NEWS + fact.id, 0, -2))
+        holds = await self._newest(fact.id)
+        while holds.replaces(self.directory.facts.get(fact.id)):
+            await self.put(holds)
+            holds = await self._newest(fact.id)
+        return holds
+
+    async def _newest(self, name: str) -> Fact:
+        rows: list[tuple[bytes, float]] = await self._asked(
+            self._client.zrange(NEWS + name, -1, -1, withscores=True)
+        )
+        content, at_ms = rows[0]
+        return unpacked(name, content, int(at_ms))
 
     async def put_token(self, sender: SenderId, token: str) -> None:
         """See Registry.put_token."""

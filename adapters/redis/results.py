@@ -20,7 +20,7 @@ from engine.errors import LedgerAwayError
 from engine.model import JobKey, JobState, Lane, PortfolioId, Priority, SenderId
 from engine.results import KeptRows, Result
 
-BUCKET = 4_096  # sequences of one bucket of ends: part_books.lua
+BUCKET = keys.DONE_BUCKET
 ASK_MAX = 1_000
 REJECTS_MAX = 100_000  # of a campaign; the oldest go first
 KEPT_MS = 30 * 86_400_000  # after the last upload
@@ -90,7 +90,7 @@ class RedisResults:
         Ends are read last: what ends while we read is found there.
         """
         views: dict[int, JobView] = {}
-        asked_done = self._client.hkeys(keys.done(portfolio, number, bucket))
+        asked_done = self._client.hkeys(keys.done(portfolio, JobKey(number, bucket * BUCKET)))
         ended = {int(each) for each in await self._asked(asked_done)}
         live = [at for at in sequences if at not in ended]
         for start in range(0, len(live), ASK_MAX):
@@ -108,7 +108,9 @@ class RedisResults:
                 elif kept is not None:
                     gate = reading.GATES[kept[:1].decode()]
                     views[at] = JobView(key, JobState.WAITING, gate=gate)
-        ends = await self._asked(self._client.hgetall(keys.done(portfolio, number, bucket)))
+        ends = await self._asked(
+            self._client.hgetall(keys.done(portfolio, JobKey(number, bucket * BUCKET)))
+        )
         for name, packed in ends.items():
             views[int(name)] = reading.ended(packed, JobKey(number, int(name)))
         return views

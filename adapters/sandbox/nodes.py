@@ -50,7 +50,11 @@ def template_fields(stage: Stage, template: Template) -> dict[str, object]:
 def account_fields(stage: Stage, account: Account) -> dict[str, object]:
     """Return a WABA's node."""
     limit = stage.judge.quotas_of(account.portfolio_id)[0].limit
-    return {"id": account.id, "whatsapp_business_manager_messaging_limit": tier_of(limit)}
+    return {
+        "id": account.id,
+        "account_review_status": "APPROVED",
+        "whatsapp_business_manager_messaging_limit": tier_of(limit),
+    }
 
 
 def tier_of(limit: int) -> str:

@@ -100,3 +100,15 @@ async def test_an_unknown_name_is_said_to_be_none() -> None:
     async with a_desk() as desk:
         for name in ("nobody", "pst.forged", "w/x/en"):
             assert (await desk.call("GET", f"/v1/why/{name}"))[0] == 404
+
+
+async def test_what_somebody_paused_is_told_with_its_cause(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        path = f"/v1/senders/{SENDER}/pause"
+        assert (await desk.call("POST", path, {"reason": "ill"}))[0] == 200
+        for name in (SENDER, "c1"):
+            gate = (await why(desk, name))["sender"]
+            assert (gate["holder"], "ill" in gate["detail"]) == (SENDER, True)

@@ -17,9 +17,31 @@ TEMPLATE = {
     "components": [{"type": "BODY", "text": "Hi {{name}}"}],
 }
 CUT = ("POST /v1/campaigns/cut/recipients",)  # the first two times nobody answers
+CLOSED = {"gate": "sender", "until": None, "detail": "pause paused (ill), told by operator"}
+PAUSED = {
+    "id": "1",
+    "portfolio_id": "p1",
+    "waba_id": "w1",
+    "display_phone_number": "+1 555 0100",
+    "alias": "shop",
+    "throughput": 80,
+    "throughput_set": 20,
+    "quality": "GREEN",
+    "closed_by": [CLOSED],
+}
 ANSWERS: dict[str, tuple[int, object]] = {
-    "GET /v1/senders/1": (200, {"id": "1", "waba_id": "w1"}),
-    "GET /v1/senders": (200, {"senders": [{"id": "1", "alias": "shop"}]}),
+    "GET /v1/senders/1": (
+        200,
+        PAUSED | {"rate_limit": 40, "quality_share": 0.5, "quota": {}, "queue": {}},
+    ),
+    "GET /v1/campaigns/1": (404, {"detail": "there is no campaign 1"}),
+    "GET /v1/senders": (200, {"senders": [PAUSED]}),
+    "PUT /v1/senders/1": (200, PAUSED),
+    "POST /v1/senders/1/pause": (200, PAUSED),
+    "POST /v1/senders/1/resume": (200, PAUSED),
+    "POST /v1/senders/1/refresh": (200, PAUSED),
+    "GET /v1/wabas/w1": (200, {"id": "w1", "closed_by": []}),
+    "POST /v1/wabas/w1/open": (200, {"id": "w1", "closed_by": []}),
     "GET /v1/wabas/w1/templates/update/en_US": (200, TEMPLATE),
     "POST /v1/jobs": (202, {"accepted": 1, "results": [{"id": "pst.x", "status": "accepted"}]}),
     "PUT /v1/portfolios/p1": (200, {"id": "p1", "messaging_limit": 2000}),
@@ -39,6 +61,7 @@ ANSWERS: dict[str, tuple[int, object]] = {
             "name": "Spring",
             "state": "running",
             "portfolio_id": "p1",
+            "senders": ["1"],
             "enqueued": 10,
             "counts": {"queued": 2, "waiting": {"quota": 5, "retry": 1}, "accepted": 2},
             "delivery": {"sent": 1, "read": 0},

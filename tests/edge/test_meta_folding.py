@@ -8,20 +8,32 @@ from typing import Any, cast
 
 import pytest
 
+from adapters.memory.ledger import MemoryLedger
+from adapters.memory.registry import MemoryRegistry
 from adapters.meta.folding import Entry, Folding
-from engine.directory import Directory
+from adapters.meta.preferring import Preferring
+from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
-from engine.model import Category, PortfolioId, RecipientKey
+from engine.keeper import Keeper
+from engine.model import Category, PortfolioId, RecipientKey, SenderId, WabaId
+from engine.ports import FOREVER_MS, Contents
 from engine.receipts import StatusSeen
+from engine.recipients import RecipientKeys
+from engine.terms import Terms
 
 WABA, SENDER = "1020304050", "106540352242922"
+NOW_MS, DAY_S = 1_800_000_000_000, 86_400
+P1 = PortfolioId("P")
 
 
 class Inbox:
     """Bodies that wait."""
 
-    def __init__(self, *bodies: bytes) -> None:
-        self.waiting = {str(place).encode(): body for place, body in enumerate(bodies)}
+    def __init__(self, *bodies: bytes, arrived_ms: int = 0) -> None:
+        self.waiting = {
+            f"{arrived_ms}-{place}".encode() if arrived_ms else str(place).encode(): body
+            for place, body in enumerate(bodies)
+        }
 
     async def read(self, most: int, block_ms: int) -> list[Entry]:
         assert block_ms > 0
@@ -64,6 +76,27 @@ class Keys:
         return RecipientKey(identity.encode())
 
 
+class MemoryPreferences:
+    """The newest wish of each id."""
+
+    def __init__(self) -> None:
+        self.choices: dict[RecipientKey, tuple[int, bool]] = {}
+
+    async def tell(
+        self, portfolio: PortfolioId, recipient: RecipientKey, at_ms: int, *, stops: bool
+    ) -> tuple[int, bool]:
+        assert portfolio == P1
+        told = (at_ms, stops)
+        self.choices[recipient] = max(told, self.choices.get(recipient, told))
+        return self.choices[recipient]
+
+    async def known(
+        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
+    ) -> dict[RecipientKey, tuple[int, bool]]:
+        assert portfolio == P1
+        return {key: self.choices[key] for key in recipients if key in self.choices}
+
+
 class Senders:
     portfolio_id = PortfolioId("P")
 
@@ -73,27 +106,67 @@ class Registry:
 
 
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
-    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), Keys())
+    preferring = Preferring(
+        MemoryPreferences(), cast("Contents", ledger), cast("RecipientKeys", Keys())
+    )
+    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), preferring, None, None)
     return Folding(*parts)
 
 
-def says(person: str, word: str) -> bytes:
+def says(person: str, word: str, at_s: int = 1_763_000_000) -> bytes:
     """Return the body of a person's wish about marketing messages."""
     preference = {"wa_id": person, "category": "marketing_messages", "value": word}
     value = {
         "metadata": {"phone_number_id": SENDER},
-        "user_preferences": [preference | {"timestamp": "1763000000"}],
+        "user_preferences": [preference | {"timestamp": at_s}],
     }
     change = {"field": "user_preferences", "value": value}
     return json.dumps({"entry": [{"id": WABA, "changes": [change]}]}).encode()
 
 
 async def test_only_resume_and_signup_lift_a_stop() -> None:
-    ledger = Ledger()
-    for word, is_stopped in (("stop", True), ("mute", True), ("resume", False)):
-        inbox = Inbox(says("491", word))
-        assert await a_folding(ledger, inbox).fold_next() == 1
-        assert (RecipientKey(b"491") in ledger.stopped) is is_stopped, word
+    world, later_s = World(), NOW_MS // 1_000 - 100
+    for word, stops in (("stop", True), ("mute", True), ("resume", False), ("signup", False)):
+        later_s += 1
+        await world.fold(says("491", word, later_s))
+        assert world.is_stopped(b"491") is stops, word
+
+
+async def test_an_older_word_lifts_no_stop_and_of_one_moment_the_stop_holds() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    for word, when_s in (("stop", at_s - 30), ("resume", at_s - 60), ("resume", at_s - 30)):
+        await world.fold(says("491", word, when_s))
+        assert world.is_stopped(b"491"), word
+    await world.fold(says("491", "resume", at_s - 10))
+    await world.fold(says("491", "stop", at_s - 20))
+    assert not world.is_stopped(b"491")
+
+
+async def test_a_stop_follows_its_person_to_the_ids_that_meta_tells() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    await world.fold(says("491", "stop", at_s - 30))
+    known = {"wa_id": "491", "user_id": "DE.1"}
+    moved = {
+        "id": "w",
+        "type": "system",
+        "from": "491",
+        "system": {"type": "user_changed_number", "wa_id": "492"},
+    }
+    await world.fold(of_number(contacts=[known, {"wa_id": "493", "user_id": "DE.3"}]))
+    await world.fold(of_number(messages=[moved]))
+    assert [world.is_stopped(each) for each in (b"DE.1", b"492", b"493", b"DE.3")] == [
+        *(True, True, False, False),
+    ]
+    await world.fold(says("491", "resume", at_s - 10))
+    await world.fold(of_number(contacts=[known]))
+    assert not world.is_stopped(b"DE.1")
+
+
+async def test_a_send_that_failed_because_its_person_stopped_is_a_stop() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    status = {"id": "w", "status": "failed", "recipient_id": "491", "timestamp": str(at_s)}
+    await world.fold(of_number(statuses=[status | {"errors": [{"code": 131050}]}]))
+    assert world.is_stopped(b"491")
 
 
 @pytest.mark.parametrize("take", ["fold_next", "fold_abandoned"])
@@ -116,3 +189,123 @@ async def test_a_ledger_that_is_away_leaves_all_bodies_where_they_are() -> None:
     with pytest.raises(LedgerAwayError):
         await a_folding(ledger, inbox).fold_next()
     assert len(inbox.waiting) == 2
+
+
+class World:
+    """A folding with all behind it in memory."""
+
+    def __init__(self) -> None:
+        self.ledger = MemoryLedger(Terms(), lambda: NOW_MS)
+        self.registry = MemoryRegistry()
+        self.keeper = Keeper(self.registry, self.ledger, emit=lambda _: None, now_ms=lambda: NOW_MS)
+        self.asked: list[SenderId] = []
+        self.choices = MemoryPreferences()
+
+    async def fold(self, *bodies: bytes, arrived_ms: int = NOW_MS) -> Folding:
+        await self.registry.put(Portfolio(P1, 250))
+        await self.registry.put(Sender(SenderId(SENDER), P1, WabaId(WABA), "+1 555 0100"))
+        await self.keeper.obey_sender(SENDER)
+        inbox = Inbox(*bodies, arrived_ms=arrived_ms)
+        parts: tuple[Any, ...] = (
+            *(inbox, Ignoring(), self.ledger, self.registry),
+            Preferring(self.choices, self.ledger, cast("RecipientKeys", Keys())),
+            *(self.keeper, self.asked.append),
+        )
+        folding = Folding(*parts)
+        await folding.fold_next()
+        assert not inbox.waiting
+        return folding
+
+    def is_stopped(self, person: bytes) -> bool:
+        suppressed = self.ledger.slot(P1)[0].suppressed
+        return (RecipientKey(person), Category.MARKETING.value) in suppressed
+
+    @property
+    def account_until_ms(self) -> int:
+        return self.ledger.slot(P1)[0].accounts.get(WabaId(WABA), 0)
+
+    @property
+    def sender_until_ms(self) -> int:
+        return self.ledger.slot(P1)[0].senders[SenderId(SENDER)].closed_until_ms
+
+
+class Ignoring:
+    async def receive(self, _seen: Sequence[StatusSeen]) -> dict[PortfolioId, object]:
+        return {}
+
+
+def a_body(field: str, value: dict[str, Any], at_s: int = 0) -> bytes:
+    entry = {"id": WABA, "changes": [{"field": field, "value": value}]}
+    return json.dumps({"entry": [entry | ({"time": at_s} if at_s else {})]}).encode()
+
+
+def of_number(**value: object) -> bytes:
+    return a_body("messages", {"metadata": {"phone_number_id": SENDER}, **value})
+
+
+def of_ban(state: str, at_s: int) -> bytes:
+    value = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": state}}
+    return a_body("account_update", value, at_s)
+
+
+async def test_a_late_body_of_a_dead_reader_undoes_nothing() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    await world.fold(of_ban("DISABLE", at_s - 90))
+    assert world.account_until_ms == FOREVER_MS
+    await world.fold(of_ban("REINSTATE", at_s - 30))
+    await world.fold(of_ban("DISABLE", at_s - 60))
+    assert world.account_until_ms == 0
+
+
+async def test_news_without_a_time_are_as_old_as_their_arrival() -> None:
+    world = World()
+    await world.fold(of_ban("REINSTATE", 0), arrived_ms=NOW_MS)
+    await world.fold(of_ban("DISABLE", 0), arrived_ms=NOW_MS - 1)
+    assert world.account_until_ms == 0
+    await world.fold(of_ban("DISABLE", 0), arrived_ms=NOW_MS + 1)
+    assert world.account_until_ms == FOREVER_MS
+
+
+async def test_an_error_of_a_number_closes_it_for_its_time() -> None:
+    world = World()
+    await world.fold(of_number(errors=[{"code": 131048}, {"code": 130429}, "?"]))
+    assert world.sender_until_ms == NOW_MS + DAY_S * 1_000
+    assert world.account_until_ms == 0
+
+
+async def test_a_failed_status_closes_what_it_says_is_closed_and_an_old_one_does_not() -> None:
+    def failed(code: int, at_s: int) -> dict[str, object]:
+        named: dict[str, object] = {
+            "id": "wamid.x",
+            "status": "failed",
+            "recipient_id": "4915112345678",
+        }
+        return named | {"timestamp": str(at_s), "errors": [{"code": code}]}
+
+    world, now_s = World(), NOW_MS // 1_000
+    await world.fold(of_number(statuses=[failed(131026, now_s), failed(131042, now_s - 7_200)]))
+    assert world.account_until_ms <= NOW_MS
+    await world.fold(of_number(statuses=[failed(131042, now_s), failed(131042, now_s - 5)]))
+    assert world.account_until_ms == NOW_MS + 3_600_000
+
+
+async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:
+    world = World()
+    changes = [
+        {"field": "account_update", "value": [1]},
+        {"field": "business_capability_update", "value": {}},
+        {"field": "phone_number_quality_update", "value": {"display_phone_number": "15550100"}},
+        7,
+        {"field": "account_update", "value": {"event": "ACCOUNT_DELETED"}},
+    ]
+    body = json.dumps({"entry": ["?", {"id": WABA, "changes": changes}]}).encode()
+    folding = await world.fold(body)
+    assert world.account_until_ms == FOREVER_MS
+    assert world.asked == [SENDER]
+    assert folding.results == {
+        ("other", "malformed"): 2,
+        ("account_update", "malformed"): 1,
+        ("account_update", "folded"): 1,
+        ("business_capability_update", "folded"): 1,
+        ("phone_number_quality_update", "folded"): 1,
+    }

@@ -115,6 +115,19 @@ async def test_a_number_is_read(desk: Desk) -> None:
     assert (number.quality, number.throughput_mps, number.messaging_limit) == ("GREEN", 80, 2_000)
 
 
+@pytest.mark.parametrize(
+    ("node", "review"),
+    [
+        (b'{"id":"1","account_review_status":"pending"}', "PENDING"),
+        (b'{"id":"1"}', ""),
+        (b"[]", ""),
+    ],
+)
+async def test_the_review_of_an_account_is_read(desk: Desk, node: bytes, review: str) -> None:
+    desk.graph.tell(Reply(http(200, node)))
+    assert await desk.management.review(WABA, TOKEN) == review
+
+
 async def test_a_limit_that_is_not_told_is_none(desk: Desk) -> None:
     desk.graph.tell(Reply(http(200, b'{"id":"1","throughput":{"level":"NOT_APPLICABLE"}}')))
     number = await desk.management.number(WABA, SENDER, TOKEN)

@@ -8,11 +8,13 @@ from adapters.meta.news import (
     AccountChanged,
     AccountJudged,
     Inbound,
+    KnownAs,
     LimitChanged,
     Notice,
     NumberError,
     NumberNameJudged,
     NumberQualityChanged,
+    NumberSecurity,
     Parsed,
     Person,
     PersonChanged,
@@ -156,7 +158,9 @@ NOTICES: dict[str, Notice] = {
     "template_edited": TemplateEdited(template=CART, at_ms=AT_MS),
     "limit": LimitChanged(waba=WABA, places=2_000, at_ms=1_739_321_024_000),
     "limit_unlimited": LimitChanged(waba=WABA, places=-1, at_ms=1_739_321_024_000),
-    "limit_not_set": LimitChanged(waba=WABA, places=None, at_ms=1_739_321_024_000),
+    "limit_not_set": LimitChanged(
+        waba=WABA, places=None, word="TIER_NOT_SET", at_ms=1_739_321_024_000
+    ),
     "number_throughput": NumberQualityChanged(
         waba=WABA,
         display_phone_number="15550783881",
@@ -177,7 +181,11 @@ NOTICES: dict[str, Notice] = {
         at_ms=1_641_330_498_000,
     ),
     "account_disabled": AccountChanged(
-        waba=WABA, event="DISABLED_UPDATE", ban_state="DISABLE", at_ms=1_641_330_498_000
+        waba=WABA,
+        event="DISABLED_UPDATE",
+        ban_state="DISABLE",
+        ban_date="April 17, 2025",
+        at_ms=1_641_330_498_000,
     ),
     "account_violation": AccountChanged(
         waba=WABA, event="ACCOUNT_VIOLATION", violation="ADULT", at_ms=1_641_330_498_000
@@ -189,7 +197,11 @@ NOTICES: dict[str, Notice] = {
         entity_id="506914307656634",
         kind="INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED",
         severity="WARNING",
+        state="ACTIVE",
         at_ms=1_745_612_159_000,
+    ),
+    "security": NumberSecurity(
+        waba=WABA, display_phone_number="15550783881", event="PIN_RESET_REQUEST", at_ms=AT_MS
     ),
 }
 
@@ -210,7 +222,11 @@ def test_an_inbound_tells_who_and_when(name: str, inbound: Inbound) -> None:
 
 @pytest.mark.parametrize(("name", "notice"), NOTICES.items())
 def test_a_notice_is_a_small_value(name: str, notice: Notice) -> None:
-    assert parse(recorded(name)) == Parsed(notices=[notice])
+    parsed = parse(recorded(name))
+    assert parsed.notices == [notice]
+    assert (parsed.unknown, parsed.malformed) == (0, 0)
+    [((_, result), times)] = parsed.results.items()
+    assert (result, times) == ("folded", 1)
 
 
 def test_a_preference_tells_who_stopped() -> None:
@@ -222,7 +238,9 @@ def test_a_preference_tells_who_stopped() -> None:
         value="stop",
         at_ms=1_731_705_721_000,
     )
-    assert parse(recorded("preference_stop")) == Parsed(preferences=[preference])
+    assert parse(recorded("preference_stop")) == Parsed(
+        preferences=[preference], results={("user_preferences", "folded"): 1}
+    )
 
 
 def test_an_error_of_a_number_names_no_message() -> None:
@@ -233,7 +251,7 @@ def test_an_error_of_a_number_names_no_message() -> None:
 
 def test_contacts_with_both_ids_are_evidence_of_one_person() -> None:
     person = Person("972987654321", "US.13491208655302741918", "US.ENT.11815799212886844830")
-    assert parse(recorded("status_user_id")).people == [person]
+    assert parse(recorded("status_user_id")).people == [KnownAs(SENDER, person)]
     assert parse(recorded("inbound_text")).people == []
 
 
@@ -246,8 +264,38 @@ def test_a_changed_number_or_user_id_is_told() -> None:
     assert parse(recorded("system_identity_changed")).changed == []
 
 
-def test_what_we_have_no_use_for_is_counted() -> None:
-    assert parse(recorded("security")) == Parsed(unknown=1)
+def test_what_we_have_no_use_for_is_counted_by_its_field() -> None:
+    changes: list[object] = [
+        {"field": field, "value": {"a": 1}} for field in ("flows", "flows", "standby")
+    ]
+    changes += [{"field": "messages", "value": {"calls": [{"id": "c", "direction": "BUSINESS"}]}}]
+    parsed = parse(msgspec.json.encode({"entry": [{"id": WABA, "changes": changes}]}))
+    assert parsed == Parsed(
+        unknown=4, results={("other", "unknown"): 3, ("messages", "unknown"): 1}
+    )
+
+
+def test_how_many_numbers_may_be_registered_is_told_beside_the_limit() -> None:
+    value = {"max_daily_conversations_per_business": 250, "max_phone_numbers_per_business": 2}
+    change = {"field": "business_capability_update", "value": value}
+    parsed = parse(msgspec.json.encode({"entry": [{"id": WABA, "changes": [change]}]}))
+    assert parsed.notices == [LimitChanged(waba=WABA, places=250, numbers=2)]
+
+
+def test_a_bad_part_of_a_notice_costs_only_itself() -> None:
+    lines = [
+        {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": 1_641_330_498},
+        {"restriction_type": ["?"]},
+        "?",
+    ]
+    value = {"event": "ACCOUNT_RESTRICTION", "restriction_info": lines, "ban_info": 7}
+    change = {"field": "account_update", "value": value}
+    parsed = parse(msgspec.json.encode({"entry": [{"id": WABA, "changes": [change]}]}))
+    [notice] = parsed.notices
+    assert isinstance(notice, AccountChanged)
+    assert notice.restricted_until_ms == 1_641_330_498_000
+    assert parsed.malformed == 3
+    assert parsed.results == {("account_update", "malformed"): 3, ("account_update", "folded"): 1}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.memory.ledger import MemoryLedger
-from adapters.prometheus.metrics import Metrics
+from adapters.prometheus.metrics import Metrics, Process
 from adapters.prometheus.tallies import Spread
 from engine.directory import Directory, Portfolio, Sender
 from engine.events import JobsClaimed, JobsEnqueued, JobsSettled, Journey, StatusesReceived
@@ -30,6 +30,10 @@ PORTFOLIO, SENDER = PortfolioId("p1"), SenderId("106540352242922")
 LANE = Lane("campaign:c1", SENDER, a_template().key, Priority.MARKETING)
 
 
+def calls() -> dict[tuple[str, ...], int]:
+    return {("all", "kept"): 3, ("all", "signature"): 1, ("security", "folded"): 1}
+
+
 def metrics() -> Metrics:
     directory = Directory()
     sender = Sender(SENDER, PORTFOLIO, WabaId("w1"), "+15550100", alias="shop")
@@ -37,7 +41,7 @@ def metrics() -> Metrics:
     directory.portfolios["p1"] = Portfolio(PORTFOLIO, 250, number=1)
     directory.templates[a_template().key] = a_template()
     ledger = MemoryLedger(Terms(), lambda: NOW_MS)
-    return Metrics(directory, ledger, lambda: NOW_MS, lambda: {"kept": 3, "signature": 1})
+    return Metrics(directory, ledger, lambda: NOW_MS, Process(calls))
 
 
 def a_job(number: int = 1) -> Claimed:
@@ -78,7 +82,6 @@ async def test_outcomes_are_counted_by_sender_category_and_kind() -> None:
     assert found["penstock_send_seconds_bucket|0.05|shop"] == 4
     assert found["penstock_send_seconds_bucket|0.025|shop"] == 0
     assert found["penstock_queue_seconds_bucket|0.1|marketing"] == 4
-    assert found["penstock_redis_seconds_count|settle"] == 1
 
 
 async def test_the_door_the_gates_and_the_webhooks_are_counted() -> None:
@@ -92,6 +95,7 @@ async def test_the_door_the_gates_and_the_webhooks_are_counted() -> None:
     assert found["penstock_jobs_enqueued_total|duplicate|shop|campaign"] == 2
     assert found["penstock_gate_refusals_total|quota|shop"] == 7
     assert found["penstock_webhooks_total|all|kept"] == 3
+    assert found["penstock_webhooks_total|security|folded"] == 1
     assert found["penstock_webhook_lag_seconds_bucket|1.0"] == 1
 
 

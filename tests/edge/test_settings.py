@@ -58,6 +58,10 @@ def test_the_defaults_are_the_ones_of_the_interface(tmp_path: Path) -> None:
         "doubt_seconds": "-",
         "phone_salt": "-",
         "log": "json",
+        "rules": "today",
+        "yellow_share": "0.5",
+        "red_share": "0.2",
+        "silence_seconds": "900",
         "gates_off": "-",
     }
 

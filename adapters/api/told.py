@@ -1,0 +1,42 @@
+"""What was told of the world, for people: what closes something, until when, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from adapters.api.bodies import rfc3339
+from engine.facts import Known
+from engine.ports import FOREVER_MS
+from engine.senders import Closure
+
+
+def shown_closures(closures: Iterable[Closure], now_ms: int) -> list[dict[str, object]]:
+    """Return what closes a number or an account now; without an end until something changes."""
+    return [
+        {
+            "gate": each.gate.value,
+            "cause": each.aspect,
+            "value": each.fact.value,
+            "detail": each.sentence,
+            "source": each.fact.source.value,
+            "since": rfc3339(each.fact.at_ms),
+            "until": rfc3339(each.fact.until_ms) if each.fact.until_ms < FOREVER_MS else None,
+        }
+        for each in closures
+        if each.fact.until_ms > now_ms
+    ]
+
+
+def shown_facts(facts: Known, kind: str, name: str) -> dict[str, dict[str, object]]:
+    """Return all that was told of a number, an account or a portfolio."""
+    first = f"{kind}/{name}/"
+    return {
+        fact.about[2]: {
+            "value": fact.value,
+            "at": rfc3339(fact.at_ms),
+            "source": fact.source.value,
+            "detail": fact.detail,
+        }
+        for key, fact in sorted(facts.items())
+        if key.startswith(first)
+    }

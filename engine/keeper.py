@@ -1,0 +1,154 @@
+"""Keeps gates, rates and limits as the newest facts have them, in whatever order they came."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.directory import Newsroom, Portfolio, Sender
+from engine.events import Emit, FactChanged, guarded
+from engine.facts import Fact, Source, of_portfolio, of_sender
+from engine.model import NowMs, PortfolioId, SenderId, WabaId
+from engine.ports import Catalog, PortfolioSpec, SenderSpec
+from engine.quota import UNLIMITED, default_reserve
+from engine.senders import (
+    LIMIT,
+    QUALITY,
+    SLOWED,
+    QualityGuard,
+    account_closures,
+    granted_mps,
+    last_of,
+    sender_closures,
+    value_of,
+)
+
+
+class Keeper:
+    """Takes news, and has the ledger obey what holds after it.
+
+    What it sets is computed from the registry, and computed again when the registry changed
+    meanwhile: of processes that are told different things at once the last one sets all of it.
+    """
+
+    def __init__(
+        self,
+        registry: Newsroom,
+        catalog: Catalog,
+        *,
+        emit: Emit,
+        now_ms: NowMs,
+        guard: QualityGuard | None = None,
+    ) -> None:
+        self.now_ms = now_ms
+        self.guard = guard or QualityGuard()
+        self._registry = registry
+        self._catalog = catalog
+        self._emit = guarded(emit)
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """Return what holds, by name, as far as this process knows."""
+        return self._registry.directory.facts
+
+    async def tell(self, fact: Fact) -> Fact:
+        """Take news and obey what holds after it; return that.
+
+        LedgerError: it may not be in force; tell it again.
+        """
+        before = self.facts.get(fact.id)
+        holds = await self._registry.tell(fact)
+        if not holds.says_the_same(before):
+            self._emit(FactChanged(holds, before))
+        kind, name, _ = holds.about
+        if kind == "sender":
+            await self.obey_sender(name)
+        elif kind == "waba":
+            await self.obey_account(WabaId(name))
+        elif kind == "portfolio":
+            await self.obey_limit(PortfolioId(name))
+        return holds
+
+    async def order(self, name: str, value: str, until_ms: int = 0, detail: str = "") -> Fact:
+        """Take an operator's word: it is newer than all that was told before it."""
+        known = self.facts.get(name)
+        at_ms = max(self.now_ms(), known.at_ms + 1 if known else 0)
+        return await self.tell(Fact(name, value, at_ms, Source.OPERATOR, until_ms, detail))
+
+    async def obey_sender(self, name: str) -> None:
+        """Set a number's gate and rate; nothing for one that we do not know."""
+        await self._registry.refresh()
+        while (sender := self._registry.directory.senders.get(name)) is not None:
+            spec = self.sender_spec(sender)
+            await self._catalog.put_sender(sender.portfolio_id, sender.id, spec)
+            granted = granted_mps(self.facts, name, sender.throughput)
+            if granted != sender.throughput:
+                await self._registry.put(replace(sender, throughput=granted))
+            await self._registry.refresh()
+            now = self._registry.directory.senders.get(name)
+            if now is not None and self.sender_spec(now) == spec:
+                return
+
+    async def obey_account(self, waba: WabaId) -> None:
+        """Set an account's gate in every portfolio that has senders in it."""
+        await self._registry.refresh()
+        told = False
+        while not told:
+            fact = last_of(account_closures(self.facts, waba))
+            until_ms, reason = (fact.until_ms, fact.value) if fact else (0, "")
+            for portfolio in self._registry.directory.portfolios_of_waba(waba):
+                await self._catalog.close_account(portfolio, waba, until_ms, reason)
+            await self._registry.refresh()
+            told = fact == last_of(account_closures(self.facts, waba))
+
+    async def obey_limit(self, name: PortfolioId) -> None:
+        """Set a portfolio's limit; nothing for one that we do not know."""
+        await self._registry.refresh()
+        while (portfolio := self._registry.directory.portfolios.get(name)) is not None:
+            places = self.places_of(portfolio)
+            await self._catalog.put_portfolio(name, portfolio_spec(portfolio, places))
+            if places != portfolio.messaging_limit:
+                await self._registry.put(replace(portfolio, messaging_limit=places))
+            await self._registry.refresh()
+            now = self._registry.directory.portfolios.get(name)
+            if now is not None and self.places_of(now) == places:
+                return
+
+    async def obey_guard(self) -> None:
+        """Slow the numbers that people complain about: its shares may be others since last time."""
+        for name in list(self._registry.directory.senders):
+            if value_of(self.facts, of_sender(name, QUALITY)) in SLOWED:
+                await self.obey_sender(name)
+
+    def sender_spec(self, sender: Sender) -> SenderSpec:
+        """Return what the ledger must know of a number."""
+        facts = self.facts
+        fact = last_of(sender_closures(facts, sender.id))
+        limit = value_of(facts, of_sender(sender.id, LIMIT))
+        granted = granted_mps(facts, sender.id, sender.throughput)
+        return SenderSpec(
+            sender.waba_id,
+            max(1, int(granted * self.share_of(sender.id))),
+            closed_until_ms=fact.until_ms if fact else 0,
+            closed_reason=fact.value if fact else "",
+            places=int(limit) if limit else 0,
+        )
+
+    def share_of(self, sender: SenderId) -> float:
+        """Return the share of its throughput that its quality leaves a number."""
+        return self.guard.share(value_of(self.facts, of_sender(sender, QUALITY)))
+
+    def places_of(self, portfolio: Portfolio) -> int:
+        """Return a portfolio's limit; -1 is unlimited."""
+        told = value_of(self.facts, of_portfolio(portfolio.id, LIMIT))
+        return max(UNLIMITED, int(told)) if told else portfolio.messaging_limit
+
+
+def portfolio_spec(portfolio: Portfolio, places: int) -> PortfolioSpec:
+    """Return what the ledger must know of a portfolio."""
+    return PortfolioSpec(
+        places=places,
+        scope=portfolio.quota_scope,
+        headroom=portfolio.headroom,
+        reserve=default_reserve(places, portfolio.reserve),
+        used_before=portfolio.used_before,
+    )

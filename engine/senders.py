@@ -1,0 +1,151 @@
+"""What the newest facts say of a number and its account: what closes it, until when, how fast.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/phone-numbers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.facts import Fact, Known, Source, of_account, of_sender
+from engine.model import Gate
+from engine.ports import FOREVER_MS
+from engine.quota import DAY_MS
+
+# Aspects of a sender.
+PAUSE = "pause"  # `paused`, by an operator
+TOKEN = "token"  # noqa: S105 (the name of an aspect): `given`, or `refused` by Meta
+STATUS = "status"  # CONNECTED, PENDING, OFFLINE, FLAGGED, RESTRICTED, BANNED, …
+ANSWER = "answer"  # the number of the error that closed it (of an account too)
+POLICY = "policy"  # the same, of an account that Meta blocks for what it did
+UPGRADE = "upgrade"  # its throughput is being raised
+QUALITY = "quality"  # GREEN, YELLOW, RED or UNKNOWN
+NAME = "name"  # what became of its display name
+VERIFICATION = "verification"  # of the number itself: VERIFIED, NOT_VERIFIED, EXPIRED
+THROUGHPUT = "throughput"  # messages a second, as Meta tells
+CEILING = "ceiling"  # messages a second, as an operator set
+NUMBERS = "numbers"  # how many a portfolio may register
+LIMIT = "limit"  # unique recipients, where each number has its own; of a portfolio too
+SECURITY = "security"  # the last event, such as PIN_RESET_REQUEST
+ALERT = "alert"  # the last alert (of an account too)
+
+# Aspects of an account.
+RESTRICTION = "restriction"  # what it may not do, until when
+BAN = "ban"  # SCHEDULE_FOR_DISABLE, DISABLE or REINSTATE
+LINK = "link"  # whether it is still ours: the event that ended or renewed it
+REVIEW = "review"  # APPROVED, REJECTED, PENDING or DEFERRED
+VIOLATION = "violation"  # what it did wrong
+
+PAUSED = "paused"
+REFUSED = "refused"
+GIVEN = "given"
+
+THROUGHPUT_DEFAULT = 80  # M/throughput; coexistence numbers have 20, upgraded ones 1,000
+UPGRADE_MS = 60_000  # M/throughput: the switch takes at most a minute, and nothing can be sent
+OPEN_STATUSES = frozenset({"CONNECTED", "FLAGGED"})  # a flagged number may send; no upgrades
+RESTING_STATUSES = frozenset({"RESTRICTED", "RATE_LIMITED"})  # until the window resets, a day
+GOOD_QUALITIES = frozenset({"GREEN", "YELLOW"})  # the flag of a number goes without harm
+NAMES_APPROVED = frozenset({"APPROVED", "AVAILABLE_WITHOUT_REVIEW"})
+SLOWED = frozenset({"YELLOW", "RED"})  # qualities with a share of their own
+UNTOLD = frozenset({"", "UNKNOWN", "NA", "NONE"})  # tells nothing: what was known stays
+
+CLOSES_SENDER = (PAUSE, TOKEN, STATUS, ANSWER, UPGRADE)
+CLOSES_ACCOUNT = (RESTRICTION, BAN, LINK, POLICY, ANSWER)
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """One reason why a number or an account may not send, and until when."""
+
+    gate: Gate
+    aspect: str
+    fact: Fact
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people.
+
+        >>> fact = Fact("sender/1/pause", "paused", 0, Source.OPERATOR, 9, "too many complaints")
+        >>> Closure(Gate.SENDER, "pause", fact).sentence
+        'pause paused (too many complaints), told by operator'
+        """
+        detail = f" ({self.fact.detail})" if self.fact.detail else ""
+        return f"{self.aspect} {self.fact.value}{detail}, told by {self.fact.source.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class QualityGuard:
+    """Which share of its throughput a number keeps when people complain; 1 changes nothing.
+
+    Fewer messages are what brings a rating back:
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/messaging-limits
+    """
+
+    yellow_share: float = 1.0
+    red_share: float = 1.0
+
+    def share(self, quality: str) -> float:
+        """Return the share at a quality.
+
+        >>> QualityGuard(0.5, 0.1).share("YELLOW"), QualityGuard(0.5, 0.1).share("GREEN")
+        (0.5, 1.0)
+        """
+        return {"YELLOW": self.yellow_share, "RED": self.red_share}.get(quality, 1.0)
+
+
+def status_fact(sender: str, status: str, at_ms: int, source: Source) -> Fact:
+    """Return a number's status as a fact: whether it closes, and until when.
+
+    A word we do not know closes: only a connected number can send and receive.
+
+    >>> status_fact("1", "OFFLINE", 0, Source.REFRESH).until_ms == FOREVER_MS
+    True
+    """
+    until_ms = FOREVER_MS
+    if status in OPEN_STATUSES:
+        until_ms = 0
+    elif status in RESTING_STATUSES:
+        until_ms = at_ms + DAY_MS
+    return Fact(of_sender(sender, STATUS), status, at_ms, source, until_ms)
+
+
+def sender_closures(facts: Known, sender: str) -> Iterator[Closure]:
+    """Yield what closes a number; also what is over already, for its end says so."""
+    for aspect in CLOSES_SENDER:
+        fact = facts.get(of_sender(sender, aspect))
+        if fact is not None and fact.until_ms:
+            yield Closure(Gate.SENDER, aspect, fact)
+
+
+def account_closures(facts: Known, waba: str) -> Iterator[Closure]:
+    """Yield what closes an account, in the same way."""
+    for aspect in CLOSES_ACCOUNT:
+        fact = facts.get(of_account(waba, aspect))
+        if fact is not None and fact.until_ms:
+            yield Closure(Gate.ACCOUNT, aspect, fact)
+
+
+def last_of(closures: Iterator[Closure]) -> Fact | None:
+    """Return the fact that opens last; None when nothing closes."""
+    return max((each.fact for each in closures), key=lambda fact: fact.until_ms, default=None)
+
+
+def granted_mps(facts: Known, sender: str, known_mps: int) -> int:
+    """Return a number's throughput: an operator's word holds until Meta says less, later.
+
+    Coexistence numbers stay at 20 whatever level Meta lists, so Meta's word never raises above an
+    operator's: https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput
+    """
+    told, ceiling = facts.get(of_sender(sender, THROUGHPUT)), facts.get(of_sender(sender, CEILING))
+    if ceiling is None:
+        return int(told.value) if told else known_mps
+    if told is None or told.at_ms <= ceiling.at_ms:
+        return int(ceiling.value)
+    return min(int(told.value), int(ceiling.value))
+
+
+def value_of(facts: Known, name: str) -> str:
+    """Return what a fact says; empty when nobody told."""
+    fact = facts.get(name)
+    return fact.value if fact else ""

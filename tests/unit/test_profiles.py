@@ -1,0 +1,89 @@
+"""Today's rules about numbers and the seed's: how many, until when, and what a flag costs."""
+
+import pytest
+
+from engine.facts import Fact, Source, of_portfolio, of_sender
+from engine.profiles import (
+    RULES,
+    SEED,
+    TODAY,
+    Profile,
+    Rules,
+    flag_ends_at_ms,
+    limit_after_flag,
+    numbers_max,
+    offline_at_ms,
+)
+from engine.quota import DAY_MS, UNLIMITED
+
+SENDER = "1065"
+
+
+def facts(**told: str) -> dict[str, Fact]:
+    """Return what was told of the sender, at one moment."""
+    names = {of_sender(SENDER, aspect): value for aspect, value in told.items()}
+    return {name: Fact(name, value, 100, Source.REFRESH) for name, value in names.items()}
+
+
+@pytest.mark.parametrize(
+    ("rules", "name", "most"),
+    [(SEED, "", 2), (SEED, "PENDING", 2), (SEED, "APPROVED", 50), (TODAY, "APPROVED", 20)],
+)
+def test_a_display_name_that_is_approved_allows_more_numbers(
+    rules: Rules, name: str, most: int
+) -> None:
+    assert numbers_max(rules, facts(name=name), "p1", [SENDER]) == most
+
+
+def test_metas_own_word_on_numbers_wins() -> None:
+    name = of_portfolio("p1", "numbers")
+    told = {name: Fact(name, "7", 100, Source.WEBHOOK)}
+    assert numbers_max(SEED, told, "p1", [SENDER]) == 7
+
+
+@pytest.mark.parametrize(
+    ("told", "at_ms"),
+    [
+        ({"name": "PENDING_REVIEW"}, 5 + 30 * DAY_MS),
+        ({"name": "APPROVED", "verification": "NOT_VERIFIED"}, 5 + 30 * DAY_MS),
+        ({"name": "APPROVED", "verification": "VERIFIED"}, 0),
+        ({"name": "AVAILABLE_WITHOUT_REVIEW"}, 0),
+        ({}, 0),  # nobody told: nothing is known
+    ],
+)
+def test_a_number_that_nobody_verified_goes_offline_after_thirty_days(
+    told: dict[str, str], at_ms: int
+) -> None:
+    assert offline_at_ms(SEED, facts(**told), SENDER, 5) == at_ms
+    assert offline_at_ms(TODAY, facts(**told), SENDER, 5) == 0
+    assert offline_at_ms(SEED, facts(**told), SENDER, 0) == 0
+
+
+def test_a_flag_lasts_seven_days_by_the_seed_and_is_none_today() -> None:
+    flagged = facts(status="FLAGGED")
+    assert flag_ends_at_ms(SEED, flagged, SENDER) == 100 + 7 * DAY_MS
+    assert flag_ends_at_ms(TODAY, flagged, SENDER) == 0
+    assert flag_ends_at_ms(SEED, facts(status="CONNECTED"), SENDER) == 0
+
+
+@pytest.mark.parametrize(
+    ("quality", "limit", "after"),
+    [
+        ("RED", 10_000, 1_000),
+        ("RED", 1_000, 250),
+        ("RED", 250, 250),
+        ("RED", UNLIMITED, 100_000),
+        ("YELLOW", 10_000, 10_000),
+        ("GREEN", UNLIMITED, UNLIMITED),
+        ("UNKNOWN", 10_000, 1_000),
+    ],
+)
+def test_a_flag_costs_one_level_unless_the_quality_is_better(
+    quality: str, limit: int, after: int
+) -> None:
+    assert limit_after_flag(SEED, facts(quality=quality), SENDER, limit) == after
+
+
+def test_every_profile_has_rules_with_a_source() -> None:
+    assert RULES.keys() == set(Profile)
+    assert all(rules.source for rules in RULES.values())
