@@ -104,6 +104,7 @@ def blocking(whole: Whole, inbound: str) -> Awaitable[dict[str, Any]]:
     return asyncio.to_thread(speak, whole, inbound)
 
 
+@pytest.mark.usefixtures("redis_client")
 @pytest.mark.parametrize("client", [blocking, speak_async])
 async def test_it_does_all_that_a_bot_does(
     server_url: str,
