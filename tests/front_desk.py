@@ -232,7 +232,7 @@ async def a_desk(
         upload_sample=upload_sample,
         try_now=trials.send,
         count_arrival=trials.count,
-        operations=Operations(_render, lambda: desk.told_objections()),
+        operations=Operations(_render, lambda: desk.told_objections()),  # noqa: PLW0108 (no desk yet)
     )
     async with _served(front) as client, session:
         desk = Desk(
