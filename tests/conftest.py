@@ -39,8 +39,15 @@ async def redis_client(server_url: str) -> AsyncIterator[Redis]:
     await disconnect(client)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the real server, so that `-m 'not redis'` is the suite without one."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what uses the real server, and leave out what need not be tried on each of them."""
+    first, left_out = server_names()[0], list[pytest.Item]()
     for item in items:
         if isinstance(item, pytest.Function) and "redis_server" in item.fixturenames:
             item.add_marker(pytest.mark.redis)
+            server = item.callspec.params.get("redis_server", first)
+            if server != first and item.get_closest_marker("one_server"):
+                left_out.append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]

@@ -11,7 +11,7 @@ from engine.model import PortfolioId
 from tests.e2e.fleet import a_process, an_environment
 from tests.e2e.whole_house import KEY, PORTFOLIO, SENDER, Whole, a_whole_house, a_world, rows
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 
 async def asked(whole: Whole, method: str, path: str, body: object = None) -> tuple[int, Any]:

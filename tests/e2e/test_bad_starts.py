@@ -12,6 +12,8 @@ from tests.e2e.fleet import a_process, an_environment
 from tests.redis_servers import free_port, require_server
 from tests.tcp_proxy import CHUNK_BYTES, TcpProxy
 
+pytestmark = pytest.mark.one_server
+
 WRONG = {
     "graph_url": "http://graph.facebook.com",
     "graph_version": "25",

@@ -16,6 +16,8 @@ import yaml
 from tests.architecture.source_tree import ROOT
 from tests.redis_servers import free_port
 
+pytestmark = pytest.mark.one_server
+
 COMPOSE = ROOT / "deploy/compose/compose.yml"
 LOOK_EVERY_S = 0.1
 

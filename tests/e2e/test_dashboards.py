@@ -13,6 +13,8 @@ from tests.architecture.source_tree import ROOT
 from tests.e2e.whole_house import PORTFOLIO, a_whole_house, a_world, rows
 from tests.prometheus_server import Prometheus, a_prometheus
 
+pytestmark = pytest.mark.one_server
+
 BOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 RULES = ROOT / "deploy/prometheus/penstock.rules.yml"
 PATIENCE_S, LOOK_EVERY_S = 60.0, 0.5

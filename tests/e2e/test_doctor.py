@@ -15,6 +15,8 @@ from tests.e2e.fleet import a_process, an_environment
 from tests.e2e.whole_house import SENDER, a_whole_house
 from tests.redis_servers import free_port
 
+pytestmark = pytest.mark.one_server
+
 VERIFY = "verify-token-of-the-test"
 
 

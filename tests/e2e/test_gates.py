@@ -10,7 +10,7 @@ from adapters.sandbox.scenario import World
 from engine.model import Gate
 from tests.e2e.whole_house import a_whole_house
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 WINDOW_MS = 60_000  # longer than the play: what waits for a place, waits
 

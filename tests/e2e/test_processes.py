@@ -12,6 +12,8 @@ from engine.model import Gate
 from tests.e2e.fleet import a_process, an_environment
 from tests.redis_servers import free_port
 
+pytestmark = pytest.mark.one_server
+
 
 async def until_ready(url: str) -> None:
     async with asyncio.timeout(20), aiohttp.ClientSession() as session:

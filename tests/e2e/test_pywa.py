@@ -15,6 +15,8 @@ from pywa_async.client import WhatsApp as AsyncWhatsApp
 
 from tests.e2e.whole_house import KEY, PORTFOLIO, SENDER, WABA, Whole, a_whole_house
 
+pytestmark = pytest.mark.one_server
+
 PERSON = "4915199999999"
 PICTURE = b"\xff\xd8\xff" + b"picture " * 40_000  # longer than one piece
 PARAMS = [BodyText("Hi {{1}}", "Eve").params("Ada")]  # type: ignore[arg-type]  # pywa binds it late

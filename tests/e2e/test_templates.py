@@ -19,7 +19,7 @@ from tests.e2e.whole_house import (
     rows,
 )
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 LIST = "/v1/wabas/waba-1/templates"
 OFFER = f"{LIST}/offer/en_US"

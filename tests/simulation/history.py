@@ -208,14 +208,9 @@ class History:
         books = self.judge.jobs
         leased: set[tuple[int, int]] = set()
         for key, book in books.items():
-            if book.state == "open" and book.asked == (worker, counter):
-                if self.judge.is_held_back(book):
-                    self.judge.settled(
-                        key, book.attempt, "unwritten", self.now_ms, failures_left=True
-                    )
-                    self.judge.seen.add("reask_held_back")
-                else:
-                    leased.add(key)
+            is_asked = book.state == "open" and book.asked == (worker, counter)
+            if is_asked and not self.judge.holds_back(key, self.now_ms):
+                leased.add(key)
         if given != leased:
             self.judge.breach("reask", f"{sorted(given)} given, {sorted(leased)} leased")
         for job in jobs:

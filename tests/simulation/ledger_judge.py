@@ -115,10 +115,15 @@ class LedgerJudge:
         job.mark_ms = lease_ms
         job.is_repeating = False
 
-    def is_held_back(self, job: JobBook) -> bool:
-        """Whether a gate is closed for a job that was claimed before."""
+    def holds_back(self, key: Key, now_ms: int) -> bool:
+        """Whether a job asked for again goes back, as never written: its gate has closed."""
+        job = self.jobs[key]
         names = {job.source, job.sender, job.template}
-        return bool(names & self.closed) or job.person in self.suppressed
+        if not names & self.closed and job.person not in self.suppressed:
+            return False
+        self.settled(key, job.attempt, "unwritten", now_ms, failures_left=True)
+        self.seen.add("reask_held_back")
+        return True
 
     def _judge_gates(self, key: Key, job: JobBook) -> None:
         for name in (job.source, job.sender, job.template):
