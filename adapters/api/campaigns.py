@@ -12,6 +12,12 @@ from aiohttp import web
 
 from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, rfc3339
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import (
+    CampaignAnswer,
+    CampaignsAnswer,
+    CampaignStatusAnswer,
+)
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from engine.campaigns import MOVES, CampaignStatus, CampaignWish, shown_counts
 from engine.directory import Campaign, Role
@@ -19,7 +25,7 @@ from engine.model import DeliveryStatus, Priority
 
 
 class CampaignBody(Strict):
-    """A campaign as INTERFACE 4.3 has it."""
+    """A campaign: one message with `{{placeholders}}` over the fields of its recipients."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     senders: list[str]
@@ -49,6 +55,14 @@ class CampaignRoutes:
         for action in MOVES:
             router.add_post(f"/v1/campaigns/{{id}}/{action}", may(Role.SEND, self._move))
 
+    @described(
+        "Create a campaign as a draft",
+        takes=CampaignBody,
+        gives=CampaignAnswer,
+        status=HTTPStatus.CREATED,
+        refuses=(409,),
+        headers=("Idempotency-Key",),
+    )
     async def _post(self, request: web.Request) -> web.Response:
         body = await read_json(request, CampaignBody)
         _refuse_unbuilt(body)
@@ -66,14 +80,17 @@ class CampaignRoutes:
         campaign = await self._front.campaigns.create(wish)
         return as_json(shown_campaign(campaign), HTTPStatus.CREATED)
 
+    @described("All campaigns", gives=CampaignsAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
         campaigns = self._front.registry.directory.campaigns.values()
         return as_json({"campaigns": [shown_campaign(each) for each in campaigns]})
 
+    @described("How far a campaign is", gives=CampaignStatusAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         status = await self._front.campaigns.status(request.match_info["id"])
         return as_json(shown_status(status))
 
+    @described("Start, pause, resume or cancel: O(1)", gives=CampaignAnswer, refuses=(409,))
     async def _move(self, request: web.Request) -> web.Response:
         action = request.path.rpartition("/")[2]
         campaign = await self._front.campaigns.move(request.match_info["id"], action)

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from http import HTTPStatus
 from typing import Protocol
 
@@ -14,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.job_ids import JobIds
+from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
 from engine.books import Books
 from engine.campaigns import Campaigns
@@ -72,10 +74,12 @@ class Front:
     def may(self, role: Role, handler: Handler) -> Handler:
         """Return the handler, open only to who has `role` or a higher one."""
 
+        @wraps(handler)
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.check(request, role)
             return await handler(request)
 
+        vars(guarded)[ROLE] = role
         return guarded
 
     def check(self, request: web.Request, role: Role) -> ApiKey:

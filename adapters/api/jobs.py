@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
@@ -21,6 +21,8 @@ from adapters.api.bodies import (
     rfc3339,
 )
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import JobAnswer, JobsAnswer
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem, field_error, problem_of
 from adapters.api.streams import lines_of
 from engine.books import JobView
@@ -41,6 +43,17 @@ STATUSES = {
 }
 
 
+Message = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        extra_json_schema={
+            "type": "object",
+            "description": "a Cloud API message as Meta has it, without its recipient",
+        }
+    ),
+]
+
+
 class SourceBody(Strict):
     """Whose job it is."""
 
@@ -50,11 +63,11 @@ class SourceBody(Strict):
 
 
 class JobBody(Strict):
-    """One job as INTERFACE 4.2 has it."""
+    """One message to one recipient."""
 
     sender: str
     to: str
-    message: msgspec.Raw
+    message: Message
     key: str = ""
     source: SourceBody | None = None
     priority: Literal["authentication", "service", "utility", "marketing"] | None = None
@@ -97,6 +110,15 @@ class Jobs:
         router.add_post("/v1/jobs", self._front.may(Role.SEND, self._post))
         router.add_get("/v1/jobs/{id}", self._front.may(Role.READ, self._get))
 
+    @described(
+        "Queue one job, an array of at most 1,000, or an NDJSON stream of any length",
+        takes=JobBody | list[JobBody],
+        lines=JobBody,
+        gives=JobsAnswer,
+        status=HTTPStatus.ACCEPTED,
+        refuses=(409, 429),
+        headers=("Idempotency-Key",),
+    )
     async def _post(self, request: web.Request) -> web.StreamResponse:
         if request.content_type == NDJSON:
             return await self._stream(request)
@@ -180,6 +202,7 @@ class Jobs:
         body = msgspec.json.Encoder().encode_lines([*rejects, last])
         return web.Response(status=HTTPStatus.ACCEPTED, body=body, content_type=NDJSON)
 
+    @described("Where a job stands, and what it waits for", gives=JobAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         text = request.match_info["id"]
         place = self._front.job_ids.decode(text)

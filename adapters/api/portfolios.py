@@ -10,6 +10,13 @@ from aiohttp import web
 
 from adapters.api.bodies import NAME, Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import (
+    PortfolioAnswer,
+    PortfolioQuotaAnswer,
+    PortfoliosAnswer,
+    QuotaAnswer,
+)
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from engine.directory import Portfolio, Role
 from engine.errors import UnknownNameError
@@ -21,7 +28,7 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
 class PortfolioBody(Strict):
-    """A portfolio as INTERFACE 4.4 has it."""
+    """A business portfolio and its messaging limit, as Meta says it."""
 
     messaging_limit: int | str
     quota_scope: Literal["portfolio", "phone_number"] = "portfolio"
@@ -44,6 +51,7 @@ class PortfolioRoutes:
         router.add_get("/v1/portfolios/{id}", may(Role.READ, self._get))
         router.add_get("/v1/portfolios/{id}/quota", may(Role.READ, self._quota))
 
+    @described("Add a portfolio or change its limit", takes=PortfolioBody, gives=PortfolioAnswer)
     async def _put(self, request: web.Request) -> web.Response:
         body = await read_json(request, PortfolioBody)
         limit = parse_limit(body.messaging_limit)
@@ -71,14 +79,17 @@ class PortfolioRoutes:
         await self._front.registry.put(portfolio)
         return as_json(shown_portfolio(portfolio))
 
+    @described("All portfolios", gives=PortfoliosAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
         portfolios = self._front.registry.directory.portfolios.values()
         return as_json({"portfolios": [shown_portfolio(each) for each in portfolios]})
 
+    @described("A portfolio and its window", gives=PortfolioQuotaAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         portfolio = self._known(request.match_info["id"])
         return as_json(shown_portfolio(portfolio) | {"quota": await self._shown_quota(portfolio)})
 
+    @described("The account of a portfolio's window", gives=QuotaAnswer)
     async def _quota(self, request: web.Request) -> web.Response:
         return as_json(await self._shown_quota(self._known(request.match_info["id"])))
 

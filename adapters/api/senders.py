@@ -10,6 +10,8 @@ from aiohttp import web
 
 from adapters.api.bodies import Name, Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import SenderAnswer, SendersAnswer, SenderStateAnswer
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from engine.books import Depth
 from engine.directory import Role, Sender
@@ -18,7 +20,7 @@ from engine.ports import SenderSpec, TemplateSpec
 
 
 class SenderBody(Strict):
-    """A sender as INTERFACE 4.4 has it."""
+    """A business number; its token is write-only."""
 
     portfolio_id: str
     waba_id: Name
@@ -38,9 +40,16 @@ class SenderRoutes:
         """Add them."""
         may = self._front.may
         router.add_get("/v1/senders", may(Role.READ, self._list))
-        router.add_put(r"/v1/senders/{id:\d{1,32}}", may(Role.ADMIN, self._put))
+        router.add_put(r"/v1/senders/{id:[0-9]{1,32}}", may(Role.ADMIN, self._put))
         router.add_get("/v1/senders/{id}", may(Role.READ, self._get))
 
+    @described(
+        "Add a sender or change it; without a token the one it has stays",
+        takes=SenderBody,
+        gives=SenderAnswer,
+        also={201: SenderAnswer},
+        refuses=(409,),
+    )
     async def _put(self, request: web.Request) -> web.Response:
         body = await read_json(request, SenderBody)
         name = SenderId(request.match_info["id"])
@@ -83,10 +92,12 @@ class SenderRoutes:
                 )
         await self._front.registry.put(sender)
 
+    @described("All senders", gives=SendersAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
         senders = self._front.registry.directory.senders.values()
         return as_json({"senders": [shown_sender(each) for each in senders]})
 
+    @described("A sender, its rate, its queue and its quota", gives=SenderStateAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         sender = self._front.sender(request.match_info["id"])
         ledger = self._front.ledger

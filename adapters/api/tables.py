@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,6 +19,8 @@ from adapters.api.streams import LINE_MAX
 ROW_LINES_MAX = 50  # lines a quoted field may go on for; more is a quote that never closes
 DELIMITERS = (",", ";", "\t")
 WRONG_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+_NUMBER = re.compile(r"[0-9]{6}")
 
 
 @dataclass(slots=True)
@@ -72,11 +75,11 @@ class CsvTable:
     def _read_header(self, lines: list[str]) -> list[str]:
         first = lines[0]
         self._delimiter = max(DELIMITERS, key=first.count)
-        names = [name.strip() for name in next(csv.reader([first], delimiter=self._delimiter), [])]
+        names = _names_in(first, self._delimiter)
         lowered = [name.lower() for name in names]
         errors: list[FieldError] = []
         if lowered.count("to") != 1:
-            detail = f"the header row needs one column `to`; it has {', '.join(names)[:200]}"
+            detail = f"the header row needs one column `to`; it has {shown_names(names)}"
             errors.append(FieldError("/to", "missing_column", detail))
         for name in self._fields:
             if name not in names:
@@ -133,7 +136,7 @@ class CsvTable:
 
 
 class Recipient(Strict):
-    """One NDJSON line: INTERFACE 4.3."""
+    """One NDJSON line: who, and the values of the fields."""
 
     to: str
     fields: dict[str, str] = {}  # noqa: RUF012 (msgspec copies it)
@@ -202,6 +205,24 @@ class NdjsonTable:
                 if has_keys:
                     found.keys.append(each.key)
         return found
+
+
+def _names_in(header: str, delimiter: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    except csv.Error as error:
+        detail = "the header row is no CSV; save the file as `CSV UTF-8`"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="malformed") from error
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """Return column names for people; a file without a header may have a person's number there.
+
+    >>> shown_names(["+4915112345678", "name"])
+    '…, name'
+    """
+    shown = ["…" if _NUMBER.search(name) else name for name in names]
+    return "".join(each for each in ", ".join(shown) if each.isprintable())[:200]
 
 
 def _whole_rows(text: str) -> tuple[str, str]:

@@ -12,6 +12,8 @@ from aiohttp import web
 
 from adapters.api.bodies import NAME, Strict, read_json
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import ImportAnswer, TemplateAnswer, TemplatesAnswer
+from adapters.api.openapi.described import described
 from adapters.api.problems import Problem
 from engine.directory import Role, Template, template_key
 from engine.errors import UnknownNameError
@@ -52,11 +54,13 @@ class TemplateRoutes:
         router.add_put(ONE, may(Role.ADMIN, self._put))
         router.add_get(ONE, may(Role.READ, self._get))
 
+    @described("All templates of a WhatsApp Business Account", gives=TemplatesAnswer)
     async def _list(self, request: web.Request) -> web.Response:
         waba = request.match_info["waba"]
         shown = [shown_template(each) for each in self._of(waba)]
         return as_json({"templates": shown})
 
+    @described("One template in one language", gives=TemplateAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         match = request.match_info
         key = template_key(match["waba"], match["name"], match["language"])
@@ -65,6 +69,7 @@ class TemplateRoutes:
             raise UnknownNameError(f"there is no template {key}")
         return as_json(shown_template(template))
 
+    @described("Put a template as Meta has it", takes=TemplateBody, gives=TemplateAnswer)
     async def _put(self, request: web.Request) -> web.Response:
         match = request.match_info
         body = await read_json(request, TemplateBody)
@@ -80,6 +85,13 @@ class TemplateRoutes:
         await self._store([template])
         return as_json(shown_template(template))
 
+    @described(
+        "Pull all templates from Meta",
+        takes=ImportBody,
+        is_optional=True,
+        gives=ImportAnswer,
+        refuses=(502,),
+    )
     async def _import(self, request: web.Request) -> web.Response:
         waba = WabaId(request.match_info["waba"])
         body = await read_json(request, ImportBody)

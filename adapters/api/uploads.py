@@ -10,6 +10,7 @@ from aiohttp import web
 
 from adapters.api.front import Front, as_json
 from adapters.api.jobs import NDJSON
+from adapters.api.openapi.described import described
 from adapters.api.problems import Problem, problem_of
 from adapters.api.streams import blocks_of, pieces_of
 from adapters.api.tables import CsvTable, NdjsonTable, Reject, Rows
@@ -48,6 +49,14 @@ class Uploads:
         handler = self._front.may(Role.SEND, self._post)
         router.add_post("/v1/campaigns/{id}/recipients", handler)
 
+    @described(
+        "Put recipients into a campaign; any length, and again is no harm",
+        files=("text/csv", NDJSON),
+        gives=Uploaded,
+        status=HTTPStatus.ACCEPTED,
+        refuses=(409, 429),
+        headers=("Content-Encoding",),
+    )
     async def _post(self, request: web.Request) -> web.Response:
         campaign = self._front.campaigns.get(request.match_info["id"])
         uploaded = Uploaded()
