@@ -116,6 +116,7 @@ class ApiKey:
     role: Role
     sha256: bytes
     created_at_ms: int = 0
+    portfolio: str = ""  # the only one it sees and may change; empty: all
 
 
 Record = Portfolio | Sender | Template | Campaign | ApiKey
@@ -177,6 +178,10 @@ class Registry(Protocol):
 
     async def put(self, record: Record) -> Record:
         """Store a record, also in this process; return it with what the registry gave it."""
+        ...
+
+    async def drop(self, record: Record) -> None:
+        """Forget a record, also in this process; one that is not there is no error."""
         ...
 
     async def refresh(self) -> None:

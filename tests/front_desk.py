@@ -11,6 +11,7 @@ from aiohttp.web import Application, Request
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
+from adapters.api.tenants import walled_ledger, walled_registry
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from engine.campaigns import Campaigns
@@ -111,11 +112,14 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     ledger, registry = MemoryLedger(Terms(queue_max=queue_max), now_ms), MemoryRegistry()
     events: list[Event] = []
     recipients = RecipientKeys(SECRET)
+    everything, ledgers = walled_registry(registry), walled_ledger(ledger)
     front = Front(
-        registry=registry,
-        ledger=ledger,
-        intake=SendJobs(ledger, registry.directory, recipients, events.append),
-        campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
+        registry=everything,
+        ledger=ledgers,
+        intake=SendJobs(ledger, everything.directory, recipients, events.append),
+        campaigns=Campaigns(
+            everything, ledgers, ledgers, ledgers, now_ms=now_ms, span_ms=86_700_000
+        ),
         job_ids=JobIds(SECRET),
         now_ms=now_ms,
         window_ms=86_400_000,

@@ -19,6 +19,7 @@ from adapters.api.openapi.answers import (
 )
 from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
+from adapters.api.tenants import scope
 from engine.campaigns import MOVES, CampaignStatus, CampaignWish, shown_counts
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
@@ -100,7 +101,9 @@ class CampaignRoutes:
 def campaign_id(idempotency_key: str) -> str:
     """Return a fresh id, or the one that this Idempotency-Key made before."""
     if idempotency_key:
-        return "c-" + blake2b(idempotency_key.encode(), digest_size=10).hexdigest()
+        caller = scope()  # two portfolios may choose the same key and mean two campaigns
+        named = (f"{caller.portfolio}/" if caller else "") + idempotency_key
+        return "c-" + blake2b(named.encode(), digest_size=10).hexdigest()
     return "c-" + secrets.token_hex(6)
 
 

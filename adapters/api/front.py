@@ -17,6 +17,7 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
+from adapters.api.tenants import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Registry, Role, Sender, Template
@@ -58,6 +59,7 @@ class Front:
     window_ms: int
     fetch_templates: FetchTemplates
     operations: Operations
+    keys_are_current: Callable[[], bool] = lambda: True  # False: a revoked one may be among them
 
     def sender(self, name: str) -> Sender:
         """Return a sender; UnknownNameError when there is none."""
@@ -84,6 +86,11 @@ class Front:
 
     def check(self, request: web.Request, role: Role) -> ApiKey:
         """Return whose call it is; raise the problem when it may not be."""
+        if not self.keys_are_current():
+            detail = "keys cannot be checked while the ledger is away; send the same request again"
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, detail, code="ledger_away", retry_after_s=1
+            )
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         key = None
         if scheme.lower() == "bearer" and token:
@@ -94,6 +101,7 @@ class Front:
         if RANKS[key.role] < RANKS[role]:
             detail = f"this needs a key with role {role.value}, yours has {key.role.value}"
             raise Problem(HTTPStatus.FORBIDDEN, detail, code="forbidden")
+        enter(key.portfolio, self.registry.directory)
         return key
 
 
@@ -108,11 +116,11 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def make_key(name: str, role: Role, now_ms: int) -> tuple[str, ApiKey]:
+def make_key(name: str, role: Role, now_ms: int, portfolio: str = "") -> tuple[str, ApiKey]:
     """Return a new key as its owner has to write it, shown once, and what is stored of it."""
     key_id = secrets.token_hex(4)
     token = f"{KEY_PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
-    return token, ApiKey(key_id, name, role, hash_of(token), now_ms)
+    return token, ApiKey(key_id, name, role, hash_of(token), now_ms, portfolio)
 
 
 def as_json(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

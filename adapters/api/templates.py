@@ -58,6 +58,8 @@ class TemplateRoutes:
     async def _list(self, request: web.Request) -> web.Response:
         waba = request.match_info["waba"]
         shown = [shown_template(each) for each in self._of(waba)]
+        if not shown and self._front.portfolio_of_waba(waba) is None:
+            raise UnknownNameError(f"no sender and no template of WABA {waba} is known")
         return as_json({"templates": shown})
 
     @described("One template in one language", gives=TemplateAnswer)

@@ -11,6 +11,7 @@ import msgspec
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
+from adapters.api.tenants import walled_ledger, walled_registry
 from adapters.house.shared import House, listen, terms_of
 from adapters.house.waking import Evidence
 from adapters.meta.codes import verdict
@@ -28,7 +29,8 @@ from engine.receipts import ReceiptFolder
 @asynccontextmanager
 async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
-    settings, registry, ledger = house.settings, house.registry, house.ledger
+    settings = house.settings
+    registry, ledger = walled_registry(house.registry), walled_ledger(house.ledger)
     session = build_management_session()
     management = Management(
         session,
@@ -54,8 +56,11 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         window_ms=settings.window_ms,
         fetch_templates=lambda waba: _fetch_templates(house, management, waba),
         operations=Operations(house.metrics.render, house.objections),
+        keys_are_current=house.keys_are_current,
     )
-    house.folding = Folding(house.inbox, _folder(house), ledger, registry, house.recipients)
+    house.folding = Folding(
+        house.inbox, _folder(house), house.ledger, house.registry, house.recipients
+    )
     house.keep("fold", house.folding.fold_next)
     await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)
     try:

@@ -59,6 +59,7 @@ AGAIN_S: Final = 0.5  # after a loop met an error
 REGISTRY: Final = ""  # among hints of portfolios: the registry changed
 HINT_BLOCK_MS: Final = 1_000
 KEEPALIVE_S: Final = 75.0
+KEYS_HOLD_MS: Final = 4_000  # a revoked key ends everywhere within 5 s, also when Redis is away
 STOPS: Final = (SourceState.PAUSED, SourceState.STOPPED, SourceState.CANCELLED)
 
 log = structlog.get_logger("penstock")
@@ -87,6 +88,7 @@ class House:
     folding: Folding | None = None
     made_key: str = ""  # the bootstrap key, when this start made one
     is_draining: bool = False
+    refreshed_at_ms: int = 0  # when the registry was last seen to be as others know it
     woken: set[str] = field(default_factory=set[str])
     refused: dict[str, str] = field(default_factory=dict[str, str])  # why each ledger gives nothing
     served: set[str] = field(default_factory=set[str])
@@ -171,6 +173,10 @@ class House:
                 self.emit(LoopFailed(name, error))
                 await asyncio.sleep(AGAIN_S)
 
+    def keys_are_current(self) -> bool:
+        """Return whether a key that was revoked elsewhere KEYS_HOLD_MS ago is known to be."""
+        return self.clock.now_ms() - self.refreshed_at_ms <= KEYS_HOLD_MS
+
     async def objections(self) -> list[str]:
         """Return why this process is not ready for work; empty when it is."""
         found = ["draining"] if self.is_draining else []
@@ -214,6 +220,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
             attendance=attendance,
             webhook=webhook,
         )
+        house.refreshed_at_ms = clock.now_ms()
         ledger.wake = house.wake
         registry.changed = house.registry_changed
         house.made_key = await _bootstrap(house)
@@ -310,6 +317,7 @@ def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
         await asyncio.sleep(REFRESH_EVERY_S)
         turn += 1
         await house.registry.refresh()
+        house.refreshed_at_ms = house.clock.now_ms()
         house.serve_all()
         if turn % CLOCK_EVERY == 0:
             await house.clock.follow(lambda: _time_of(house.client))

@@ -95,6 +95,12 @@ class RedisRegistry:
         self.directory.shelf_of(record)[name] = record
         return record
 
+    async def drop(self, record: Record) -> None:
+        """See Registry.drop."""
+        kind, name = KIND_OF[type(record)], record_name(record)
+        await self._write(kind, name, None)
+        self.directory.shelf_of(record).pop(name, None)
+
     async def refresh(self) -> None:
         """See Registry.refresh."""
         versions: dict[bytes, bytes] = await self._asked(self._client.hgetall(VERSIONS))
@@ -134,10 +140,13 @@ class RedisRegistry:
         await self._asked(self._client.hsetnx(NUMBERS, portfolio, str(last)))
         return int(await self._asked(self._client.hget(NUMBERS, portfolio)))
 
-    async def _write(self, kind: str, name: str, value: bytes) -> None:
+    async def _write(self, kind: str, name: str, value: bytes | None) -> None:
         """Write first, then tell: who reads between the two only reads once more."""
         self._writes += 1
-        await self._asked(self._client.hset(PREFIX + kind, name, value))
+        if value is None:
+            await self._asked(self._client.hdel(PREFIX + kind, name))
+        else:
+            await self._asked(self._client.hset(PREFIX + kind, name, value))
         await self._asked(self._client.hincrby(VERSIONS, kind, 1))
         self._writes += 1
         self.changed()

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -69,6 +70,8 @@ ANSWERS: dict[str, tuple[int, object]] = {
         },
     ),
     "GET /v1/jobs/pst.x": (200, {"state": "accepted", "waiting_for": []}),
+    "DELETE /v1/keys/00000001": (204, {}),
+    "POST /v1/keys": (201, {"id": "00000001", "key": "psk_00000001_x"}),
     "GET /v1/campaigns/c9": (404, {"detail": "there is no campaign c9", "errors": []}),
 }
 
@@ -86,11 +89,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bytes]]]:
             status, content = ANSWERS[name]
             encoded = json.dumps(content).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(encoded)))
+            if status != HTTPStatus.NO_CONTENT:
+                self.send_header("Content-Length", str(len(encoded)))
             self.end_headers()
-            self.wfile.write(encoded)
+            self.wfile.write(encoded if status != HTTPStatus.NO_CONTENT else b"")
 
-        do_GET = do_POST = do_PUT = _answer  # noqa: N815 (the library calls them so)
+        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 (the library calls them so)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
@@ -140,6 +144,13 @@ def test_each_answer_can_be_json(asked: list[tuple[str, bytes]]) -> None:
     assert json.loads(asked[-1][1])["messaging_limit"] == "TIER_2K"
     assert json.loads(call("sender", "list", "--json")[1])["senders"][0]["alias"] == "shop"
     assert "running" in call("campaign", "start", "c1")[1]
+
+
+def test_a_key_is_made_for_one_portfolio_and_revoked(asked: list[tuple[str, bytes]]) -> None:
+    assert "psk_00000001_x" in call("key", "create", "shop", "--portfolio", "p1")[1]
+    body = {"name": "shop", "role": "send", "portfolio": "p1"}
+    assert json.loads(asked[-1][1]) == body
+    assert call("key", "revoke", "00000001") == (0, "id: 00000001\nrevoked: True\n")
 
 
 @pytest.mark.usefixtures("asked")

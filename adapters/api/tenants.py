@@ -1,0 +1,183 @@
+"""What a key of one portfolio sees: that portfolio's records and nothing else, on every route.
+
+The walls stand where records are looked up and stored, not in the handlers: a route that forgets
+to ask whose a thing is finds nothing that belongs to somebody else. What is not seen is answered
+as what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, ItemsView, Iterator, MutableMapping, ValuesView
+from contextvars import ContextVar
+from typing import Any, TypeVar, cast
+
+from engine.directory import ApiKey, Campaign, Directory, Portfolio, Record, Sender, record_name
+from engine.errors import InvalidJobError, UnknownNameError
+from engine.ports import SenderSpec
+
+Kind = TypeVar("Kind")
+
+
+class Scope:
+    """The portfolio of the key that calls, and the WABAs its senders are in."""
+
+    def __init__(self, portfolio: str, directory: Directory) -> None:
+        self.portfolio = portfolio
+        self._directory = directory
+        self._wabas: frozenset[str] | None = None
+
+    @property
+    def wabas(self) -> frozenset[str]:
+        """Return them, looked up once a request."""
+        if self._wabas is None:
+            senders = self._directory.senders.values()
+            mine = (each.waba_id for each in senders if each.portfolio_id == self.portfolio)
+            self._wabas = frozenset(mine)
+        return self._wabas
+
+    def sees(self, record: object) -> bool:
+        """Return whether a record belongs here; one of a kind we do not know does not."""
+        if isinstance(record, Portfolio):
+            return record.id == self.portfolio
+        if isinstance(record, ApiKey):
+            return record.portfolio == self.portfolio
+        owner = getattr(record, "portfolio_id", None)
+        if owner is not None:
+            return bool(owner == self.portfolio)
+        return getattr(record, "waba_id", None) in self.wabas
+
+
+_scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
+"""Of the request that is served: each has a task and so a context of its own; None sees all."""
+
+
+def enter(portfolio: str, directory: Directory) -> None:
+    """Let the rest of this request see one portfolio only; an empty name sees all."""
+    _scope.set(Scope(portfolio, directory) if portfolio else None)
+
+
+def scope() -> Scope | None:
+    """Return what the request that is served may see; None is everything."""
+    return _scope.get()
+
+
+def walled_registry(registry: Kind) -> Kind:
+    """Return a registry that shows and takes only what the calling key may see."""
+    return cast("Kind", _WalledRegistry(registry))
+
+
+def walled_ledger(ledger: Kind) -> Kind:
+    """Return a ledger whose every call names the portfolio first, and only the caller's."""
+    return cast("Kind", _WalledLedger(ledger))
+
+
+class Shelf(MutableMapping[str, Kind]):
+    """A shelf of the directory as the caller sees it."""
+
+    def __init__(self, shelf: dict[str, Kind]) -> None:
+        self._shelf = shelf
+
+    def __getitem__(self, name: str) -> Kind:
+        record = self._shelf[name]
+        caller = _scope.get()
+        if caller is None or caller.sees(record):
+            return record
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        caller = _scope.get()
+        if caller is None:
+            return iter(self._shelf)
+        return iter([name for name, record in self._shelf.items() if caller.sees(record)])
+
+    def __len__(self) -> int:
+        return len(self._shelf) if _scope.get() is None else sum(1 for _ in self)
+
+    def __setitem__(self, name: str, record: Kind) -> None:
+        self._shelf[name] = record
+
+    def __delitem__(self, name: str) -> None:
+        del self._shelf[name]
+
+    def values(self) -> ValuesView[Kind]:
+        """Return what is seen; all of it as fast as the shelf itself."""
+        return self._shelf.values() if _scope.get() is None else super().values()
+
+    def items(self) -> ItemsView[str, Kind]:
+        """Return what is seen by name; all of it as fast as the shelf itself."""
+        return self._shelf.items() if _scope.get() is None else super().items()
+
+
+class WalledDirectory(Directory):
+    """The directory as the caller sees it."""
+
+    def __init__(self, directory: Directory) -> None:
+        super().__init__()
+        for name, shelf in vars(directory).items():
+            setattr(self, name, Shelf(shelf))
+
+
+class _WalledRegistry:
+    def __init__(self, registry: Any) -> None:  # noqa: ANN401 (any registry, seen or stored)
+        self._registry = registry
+        self._all: Directory = registry.directory
+        self.directory = WalledDirectory(self._all)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._registry, name)
+
+    async def put(self, record: Record) -> Record:
+        """See Registry.put; what the caller may not see he may not store."""
+        self._check(record)
+        stored: Record = await self._registry.put(record)
+        return stored
+
+    async def drop(self, record: Record) -> None:
+        """See Registry.drop."""
+        self._check(record)
+        await self._registry.drop(record)
+
+    async def put_token(self, sender: str, token: str) -> None:
+        """See Registry.put_token."""
+        if _scope.get() is not None and sender not in self.directory.senders:
+            raise UnknownNameError(f"there is no sender {sender}")
+        await self._registry.put_token(sender, token)
+
+    def _check(self, record: Record) -> None:
+        caller = _scope.get()
+        if caller is None:
+            return
+        name = record_name(record)
+        known = self._all.shelf_of(record).get(name)
+        kind = type(record).__name__.lower()
+        if isinstance(record, Campaign) and known is not None and not caller.sees(known):
+            detail = "is the id of another campaign; choose another id"  # names are the house's
+            raise InvalidJobError(detail, pointer="/id", code="conflict")
+        # Who belongs to whom is said by a key of all portfolios: a sender's portfolio and WABA.
+        is_moved = isinstance(record, Sender) and (
+            not isinstance(known, Sender) or known.waba_id != record.waba_id
+        )
+        if is_moved or not caller.sees(record) or (known and not caller.sees(known)):
+            raise UnknownNameError(f"there is no {kind} {name}")
+
+
+class _WalledLedger:
+    def __init__(self, ledger: object) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method: Callable[..., Any] = getattr(self._ledger, name)
+
+        def walled(portfolio: str, *arguments: object) -> Any:  # noqa: ANN401
+            caller = _scope.get()
+            if caller is not None:
+                if portfolio != caller.portfolio:
+                    raise UnknownNameError(f"there is no portfolio {portfolio}")
+                if any(
+                    isinstance(each, SenderSpec) and each.waba not in caller.wabas
+                    for each in arguments
+                ):
+                    raise UnknownNameError("there is no such WABA")
+            return method(portfolio, *arguments)
+
+        return walled
