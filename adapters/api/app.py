@@ -17,6 +17,7 @@ from adapters.api.keys import KeyRoutes
 from adapters.api.openapi.answers import Readiness
 from adapters.api.openapi.described import Description, described
 from adapters.api.openapi.document import document_of
+from adapters.api.patience import HEADS, HeadWatch
 from adapters.api.portfolios import PortfolioRoutes
 from adapters.api.problems import problems
 from adapters.api.senders import SenderRoutes
@@ -53,7 +54,7 @@ FOREIGN: Mapping[tuple[str, str], Description] = {
 
 def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.Application:
     """Return the API: `/v1`, the drop-in Graph, webhooks, health and metrics."""
-    app = web.Application(middlewares=[problems], client_max_size=BODY_MAX)
+    app = _watched()
     for routes in (
         Jobs(front),
         Uploads(front),
@@ -85,8 +86,15 @@ def add_document(router: web.UrlDispatcher) -> None:
 
 def build_probe_app(operations: Operations) -> web.Application:
     """Return what a worker shows: health and metrics."""
-    app = web.Application(middlewares=[problems])
+    app = _watched()
     OperationRoutes(operations).add_to(app.router)
+    return app
+
+
+def _watched() -> web.Application:
+    heads = HeadWatch()
+    app = web.Application(middlewares=[heads.middleware(), problems], client_max_size=BODY_MAX)
+    app[HEADS] = heads
     return app
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from aiohttp import web
 
+from adapters.api.patience import pieces_in_time
 from adapters.api.problems import FieldError, Problem
 
 JSON_MAX = 2**20  # bytes of one JSON body
@@ -40,7 +41,7 @@ async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
     if (request.content_length or 0) > most:
         raise _too_long(most)
     parts, length = [], 0
-    async for part in request.content.iter_chunked(2**16):
+    async for part in pieces_in_time(request, 2**16):
         length += len(part)
         if length > most:
             raise _too_long(most)

@@ -18,6 +18,7 @@ from engine.directory import Campaign, Role
 from engine.errors import EngineError
 from engine.rows import RowError
 
+CUT_OFF = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT)  # what came before is kept
 REJECTS_MAX = 10_000  # told one by one; more are only counted
 
 
@@ -55,6 +56,7 @@ class Uploads:
         gives=Uploaded,
         status=HTTPStatus.ACCEPTED,
         refuses=(409, 429),
+        partial=Uploaded,
         headers=("Content-Encoding",),
     )
     async def _post(self, request: web.Request) -> web.Response:
@@ -64,15 +66,14 @@ class Uploads:
             async for rows in _rows_of(request, campaign):
                 await self._accept(campaign, rows, uploaded)
         except Problem as problem:
-            if not uploaded.read or problem.status is not HTTPStatus.BAD_REQUEST:
+            if not uploaded.read or problem.status not in CUT_OFF:
                 raise
-            uploaded.stopped, uploaded.detail = problem.code, problem.detail
+            return _stopped(uploaded, problem)
         except EngineError as error:
             if not uploaded.read:
                 raise
             return _stopped(uploaded, problem_of(error))
-        status = HTTPStatus.BAD_REQUEST if uploaded.stopped else HTTPStatus.ACCEPTED
-        return as_json(uploaded, status)
+        return as_json(uploaded, HTTPStatus.ACCEPTED)
 
     async def _accept(self, campaign: Campaign, rows: Rows, uploaded: Uploaded) -> None:
         result = await self._front.intake.accept_rows(campaign, rows.rows, rows.keys or None)

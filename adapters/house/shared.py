@@ -17,6 +17,7 @@ from redis import RedisError
 
 from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.api.job_ids import JobIds
+from adapters.api.patience import HEADS
 from adapters.clock import Clock
 from adapters.house.waking import WakingLedger
 from adapters.knobs import shown
@@ -59,6 +60,7 @@ AGAIN_S: Final = 0.5  # after a loop met an error
 REGISTRY: Final = ""  # among hints of portfolios: the registry changed
 HINT_BLOCK_MS: Final = 1_000
 KEEPALIVE_S: Final = 75.0
+HEADERS_MAX: Final = 64
 KEYS_HOLD_MS: Final = 4_000  # a revoked key ends everywhere within 5 s, also when Redis is away
 STOPS: Final = (SourceState.PAUSED, SourceState.STOPPED, SourceState.CANCELLED)
 
@@ -268,10 +270,14 @@ async def listen(house: House, app: web.Application, address: tuple[str, int]) -
         access_log=None,
         keepalive_timeout=KEEPALIVE_S,
         handle_signals=False,
+        max_headers=HEADERS_MAX,
         auto_decompress=False,  # uploads unpack themselves, nothing else may be packed
     )
     await runner.setup()
     house.runners.append(runner)
+    if runner.server is not None:
+        server = runner.server
+        house.keep("heads", lambda: app[HEADS].look(server))
     await web.TCPSite(runner, *address, reuse_address=True).start()
 
 

@@ -35,6 +35,7 @@ class Description:
     problem: object = None  # the type of a refusal, where it is not RFC 9457's
     query: object = None  # a struct, a field for each parameter
     headers: tuple[str, ...] = ()  # names in document.HEADERS
+    partial: object = None  # what a refusal in the middle of a body tells: done so far
     role: Role | None = None  # where the handler itself asks for the key
 
 

@@ -22,6 +22,7 @@ KEYED: Final = (401, 403, 500, 503)  # what every route that needs a key may ref
 NAMED: Final = (404,)  # and one with a name in its path
 BODIED: Final = (400, 408, 413, 415, 422)  # and one with a body
 PROBLEMS: Final = (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 501, 502, 503)
+PARTIAL: Final = (400, 408, 409, 422, 429, 503)  # may come when a body was half read
 SECURITY: Final = "key"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 HEADERS: Final[Mapping[str, dict[str, Any]]] = {
@@ -115,7 +116,14 @@ def _told(
 
 
 def _kinds_of(told: Description) -> Iterator[object]:
-    for kind in (told.takes, told.lines, told.problem, told.query, *told.gives.values()):
+    for kind in (
+        told.takes,
+        told.lines,
+        told.problem,
+        told.partial,
+        told.query,
+        *told.gives.values(),
+    ):
         if kind is not None:
             yield kind
 
@@ -164,6 +172,10 @@ def _refusal(status: int, told: Description, shown: Mapping[str, dict[str, Any]]
     if told.problem is not None:
         return _answer(status, JSON, shown[repr(told.problem)])
     assert status in PROBLEMS, f"add {status} to PROBLEMS"
+    if told.partial is not None and status in PARTIAL:
+        answer = _answer(status, PROBLEM_JSON, shown[repr(ProblemDetails)])
+        answer["content"][JSON] = {"schema": shown[repr(told.partial)]}
+        return answer
     return {"$ref": f"#/components/responses/{_name_of(status)}"}
 
 
