@@ -218,11 +218,12 @@ def _names_in(header: str, delimiter: str) -> list[str]:
 def shown_names(names: Sequence[str]) -> str:
     """Return column names for people; a file without a header may have a person's number there.
 
-    >>> shown_names(["+4915112345678", "name"])
-    '…, name'
+    >>> shown_names(["phone", "name"]), shown_names(["+4915112345678", "Ada"])
+    ('phone, name', 'what looks like a row')
     """
-    shown = ["…" if _NUMBER.search(name) else name for name in names]
-    return "".join(each for each in ", ".join(shown) if each.isprintable())[:200]
+    if any(_NUMBER.search(name) for name in names):
+        return "what looks like a row"
+    return "".join(each for each in ", ".join(names) if each.isprintable())[:200]
 
 
 def _whole_rows(text: str) -> tuple[str, str]:

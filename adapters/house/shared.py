@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -15,10 +14,10 @@ import structlog
 from aiohttp import web
 from redis import RedisError
 
-from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.api.job_ids import JobIds
 from adapters.api.patience import HEADS
 from adapters.clock import Clock
+from adapters.house.keys import first_key, open_registry
 from adapters.house.waking import WakingLedger
 from adapters.knobs import shown
 from adapters.meta.folding import Folding
@@ -29,10 +28,10 @@ from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.fitness import require_fit_server
 from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.outcome_log import OutcomeLog
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
 from adapters.settings import Settings
 from engine.delivery import Delivery
-from engine.directory import ApiKey, Campaign, Role
+from engine.directory import Campaign
 from engine.errors import EngineError, LedgerAwayError
 from engine.events import (
     Event,
@@ -198,8 +197,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
     try:
         clock = Clock()
         await _meet(client, clock, settings)
-        registry = RedisRegistry(client, Seal(secret_key(settings)))
-        await registry.refresh()
+        registry = await open_registry(client, settings)
         ledger = WakingLedger(client, terms_of(settings), clock.now_ms)
         await ledger.load()
         inbox = Inbox(client, blocking[0], reader)
@@ -225,7 +223,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
         house.refreshed_at_ms = clock.now_ms()
         ledger.wake = house.wake
         registry.changed = house.registry_changed
-        house.made_key = await _bootstrap(house)
+        house.made_key = await first_key(registry, settings, clock.now_ms())
         house.keep("refresh", _refreshing(house))
         house.keep("hints", lambda: _tell_hints(house))
         house.keep("look", lambda: _look(house, reader))
@@ -250,19 +248,6 @@ def terms_of(settings: Settings) -> Terms:
     )
 
 
-def secret_key(settings: Settings) -> str:
-    """Return the key of the seal: as set, else kept in the data directory from the first start."""
-    if settings.secret_key is not None:
-        return settings.secret_key.reveal()
-    path = settings.data_dir / "secret.key"
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # made at an earlier start
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(32))
-    return path.read_text(encoding="ascii")
-
-
 async def listen(house: House, app: web.Application, address: tuple[str, int]) -> None:
     """Serve an application until the house is closed."""
     runner = web.AppRunner(
@@ -279,21 +264,6 @@ async def listen(house: House, app: web.Application, address: tuple[str, int]) -
         server = runner.server
         house.keep("heads", lambda: app[HEADS].look(server))
     await web.TCPSite(runner, *address, reuse_address=True).start()
-
-
-async def _bootstrap(house: House) -> str:
-    """Make sure that somebody may call; return the key when it was made here, to be shown once."""
-    known, set_key = house.registry.directory.api_keys, house.settings.api_key
-    if set_key is not None:
-        key = ApiKey(BOOTSTRAP, BOOTSTRAP, Role.ADMIN, hash_of(set_key.reveal()))
-        if known.get(BOOTSTRAP) != key:
-            await house.registry.put(key)
-        return ""
-    if known:
-        return ""
-    token, made = make_key("first start", Role.ADMIN, house.clock.now_ms())
-    await house.registry.put(made)
-    return token
 
 
 def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
