@@ -10,11 +10,36 @@ from redis.asyncio import Redis
 
 from adapters.logs import scrub
 from engine.errors import LedgerAwayError
-from tests.e2e.whole_house import SENDER, a_message, a_whole_house, a_world, rows
+from tests.e2e.whole_house import SENDER, Whole, a_message, a_whole_house, a_world, rows
 
 NUMBER = "4915550001234"
 TEXT = "canary text of a message"
 JOB = {"sender": SENDER, "to": f"+{NUMBER}", "message": a_message(TEXT)}
+
+
+WRONG = [
+    JOB | {"to": f"00{NUMBER}"},
+    JOB | {"to": f"{NUMBER}{NUMBER}"},
+    JOB | {"to": f"({NUMBER[:4]}) {NUMBER[4:]}"},
+    JOB | {"to": int(NUMBER)},
+    JOB | {"priority": NUMBER},
+    JOB | {"message": a_message(TEXT, "one too many")},
+    JOB | {"message": {"type": "text", "text": {"body": TEXT * 300}}},
+    JOB | {"source": {"kind": "direct", "id": f"+{NUMBER} x"}},
+]
+RECIPIENTS, NDJSON = "/v1/campaigns/c1/recipients", "application/x-ndjson"
+GRAPH = {"messaging_product": "whatsapp", "to": f"0{NUMBER}", **a_message(TEXT)}
+BODIES: list[tuple[str, str, str]] = [  # path, media type, body
+    ("/v1/jobs", "application/json", json.dumps(JOB)),
+    *(("/v1/jobs", "application/json", json.dumps(each)) for each in WRONG),
+    *(("/v1/jobs", "application/json", json.dumps([each])) for each in WRONG),
+    *(("/v1/jobs", NDJSON, json.dumps(each)) for each in WRONG),
+    ("/v1/jobs", "application/json", f'{{"to":"+{NUMBER}", {TEXT}'),
+    (RECIPIENTS, "text/csv", f"+{NUMBER},{TEXT}\n"),
+    (RECIPIENTS, "text/csv", f"to,name\n+{NUMBER},\n0{NUMBER},{TEXT}\n"),
+    (RECIPIENTS, NDJSON, f'{{"to":"0{NUMBER}","fields":{{}}}}'),
+    (f"/v25.0/{SENDER}/messages", "application/json", json.dumps(GRAPH)),
+]
 
 
 async def test_s14_a_number_and_a_text_are_in_no_log_error_key_or_metric(
@@ -26,37 +51,7 @@ async def test_s14_a_number_and_a_text_are_in_no_log_error_key_or_metric(
 ) -> None:
     world = a_world(faults=[{"kind": "error", "code": 131026, "times_max": 1}])
     async with a_whole_house(server_url, tmp_path, world) as whole:
-        told: list[str] = []
-
-        async def ask(body: bytes, path: str = "/v1/jobs", media: str = "application/json") -> None:
-            headers = {"Content-Type": media}
-            async with whole.session.post(whole.url + path, data=body, headers=headers) as response:
-                told.append(await response.text())
-
-        await ask(json.dumps(JOB).encode())
-        wrong = [
-            JOB | {"to": f"00{NUMBER}"},
-            JOB | {"to": f"{NUMBER}{NUMBER}"},
-            JOB | {"to": f"({NUMBER[:4]}) {NUMBER[4:]}"},
-            JOB | {"to": int(NUMBER)},
-            JOB | {"priority": NUMBER},
-            JOB | {"message": a_message(TEXT, "one too many")},
-            JOB | {"message": {"type": "text", "text": {"body": TEXT * 300}}},
-            JOB | {"source": {"kind": "direct", "id": f"+{NUMBER} x"}},
-        ]
-        for body in wrong:
-            await ask(json.dumps(body).encode())
-            await ask(json.dumps([body]).encode())
-            await ask(json.dumps(body).encode(), media="application/x-ndjson")
-        await ask(f'{{"to":"+{NUMBER}", {TEXT}'.encode())
-        recipients = "/v1/campaigns/c1/recipients"
-        await ask(f"+{NUMBER},{TEXT}\n".encode(), recipients, "text/csv")
-        await ask(f"to,name\n+{NUMBER},\n0{NUMBER},{TEXT}\n".encode(), recipients, "text/csv")
-        await ask(
-            f'{{"to":"0{NUMBER}","fields":{{}}}}'.encode(), recipients, "application/x-ndjson"
-        )
-        graph = {"messaging_product": "whatsapp", "to": f"0{NUMBER}", **a_message(TEXT)}
-        await ask(json.dumps(graph).encode(), f"/v25.0/{SENDER}/messages")
+        told = [await posted(whole, *each) for each in BODIES]
 
         async def away(*_: object) -> None:
             raise LedgerAwayError(f"away: {NUMBER}")
@@ -67,7 +62,7 @@ async def test_s14_a_number_and_a_text_are_in_no_log_error_key_or_metric(
         for fails in (away, breaks):
             with monkeypatch.context() as patch:
                 patch.setattr(whole.house.ledger, "enqueue", fails)
-                await ask(json.dumps(JOB).encode())
+                told.append(await posted(whole, *BODIES[0]))
         await whole.upload("c1", rows(5))
         await whole.call("POST", "/v1/campaigns/c1/start")
         async with asyncio.timeout(20):
@@ -78,11 +73,17 @@ async def test_s14_a_number_and_a_text_are_in_no_log_error_key_or_metric(
         names = str(await redis_client.keys("*"))
     printed = capfd.readouterr()
     everything = printed.out + printed.err + "".join(told) + metrics + names
-    assert len(told) >= 30
     assert "request_broke" in printed.out  # as it was before anything is scrubbed
     assert NUMBER not in everything
     assert TEXT not in everything
     assert not re.search(r"491510000000\d", everything)
+
+
+async def posted(whole: Whole, path: str, media: str, body: str) -> str:
+    """Return what is answered to a body."""
+    headers = {"Content-Type": media}
+    async with whole.session.post(whole.url + path, data=body, headers=headers) as response:
+        return await response.text()
 
 
 @pytest.mark.parametrize(
