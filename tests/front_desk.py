@@ -112,14 +112,12 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     ledger, registry = MemoryLedger(Terms(queue_max=queue_max), now_ms), MemoryRegistry()
     events: list[Event] = []
     recipients = RecipientKeys(SECRET)
-    everything, ledgers = walled_registry(registry), walled_ledger(ledger)
+    registry, ledger = walled_registry(registry), walled_ledger(ledger)
     front = Front(
-        registry=everything,
-        ledger=ledgers,
-        intake=SendJobs(ledger, everything.directory, recipients, events.append),
-        campaigns=Campaigns(
-            everything, ledgers, ledgers, ledgers, now_ms=now_ms, span_ms=86_700_000
-        ),
+        registry=registry,
+        ledger=ledger,
+        intake=SendJobs(ledger, registry.directory, recipients, events.append),
+        campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
         job_ids=JobIds(SECRET),
         now_ms=now_ms,
         window_ms=86_400_000,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterator, MutableMapping, ValuesView
 from contextvars import ContextVar
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from engine.directory import ApiKey, Campaign, Directory, Portfolio, Record, Sender, record_name
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.ports import SenderSpec
 
 Kind = TypeVar("Kind")
+Other = TypeVar("Other")
 
 
 class Scope:
@@ -67,7 +68,7 @@ def walled_registry(registry: Kind) -> Kind:
 
 
 def walled_ledger(ledger: Kind) -> Kind:
-    """Return a ledger whose every call names the portfolio first, and only the caller's."""
+    """Return a ledger whose every call is about the caller's portfolio only."""
     return cast("Kind", _WalledLedger(ledger))
 
 
@@ -83,6 +84,20 @@ class Shelf(MutableMapping[str, Kind]):
         if caller is None or caller.sees(record):
             return record
         raise KeyError(name)
+
+    @overload
+    def get(self, name: str, /) -> Kind | None: ...
+
+    @overload
+    def get(self, name: str, /, default: Kind | Other) -> Kind | Other: ...
+
+    def get(self, name: str, /, default: object = None) -> object:
+        """Return what is seen, or `default`: the look of every job at the door."""
+        record = self._shelf.get(name)
+        if record is None:
+            return default
+        caller = _scope.get()
+        return record if caller is None or caller.sees(record) else default
 
     def __iter__(self) -> Iterator[str]:
         caller = _scope.get()
@@ -168,16 +183,23 @@ class _WalledLedger:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method: Callable[..., Any] = getattr(self._ledger, name)
 
-        def walled(portfolio: str, *arguments: object) -> Any:  # noqa: ANN401
+        def walled(first: object, *arguments: object) -> Any:  # noqa: ANN401
             caller = _scope.get()
             if caller is not None:
-                if portfolio != caller.portfolio:
-                    raise UnknownNameError(f"there is no portfolio {portfolio}")
-                if any(
-                    isinstance(each, SenderSpec) and each.waba not in caller.wabas
-                    for each in arguments
-                ):
-                    raise UnknownNameError("there is no such WABA")
-            return method(portfolio, *arguments)
+                _check_call(caller, first, arguments)
+            return method(first, *arguments)
 
         return walled
+
+
+def _check_call(caller: Scope, first: object, arguments: tuple[object, ...]) -> None:
+    """Refuse a call about another portfolio: the first argument is its name, or a list of batches.
+
+    A sender's WABA is said by a key of all portfolios.
+    """
+    named = [each.portfolio for each in first] if isinstance(first, list) else [first]
+    if any(each != caller.portfolio for each in named):
+        raise UnknownNameError("there is no such portfolio")
+    for each in arguments:
+        if isinstance(each, SenderSpec) and each.waba not in caller.wabas:
+            raise UnknownNameError("there is no such WABA")

@@ -41,7 +41,9 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     front = Front(
         registry=registry,
         ledger=ledger,
-        intake=SendJobs(house.recollection, registry.directory, house.recipients, house.emit),
+        intake=SendJobs(
+            walled_ledger(house.recollection), registry.directory, house.recipients, house.emit
+        ),
         campaigns=Campaigns(
             registry,
             ledger,
