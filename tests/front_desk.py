@@ -21,6 +21,7 @@ from engine.intake import SendJobs
 from engine.model import Category, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
 from engine.terms import Terms
+from tests.conformance import Conformance
 
 SECRET = b"a secret of this test's ledger"
 ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00000002_" + "r" * 24
@@ -41,6 +42,7 @@ class Desk:
     now_ms: int = NOW_MS
     metas_templates: list[Template] = field(default_factory=list)
     objections: list[str] = field(default_factory=list)
+    conformance: Conformance | None = None
 
     async def call(
         self, method: str, path: str, body: object = None, key: str = ADMIN, **more: object
@@ -49,7 +51,16 @@ class Desk:
         headers = {"Authorization": f"Bearer {key}"} | dict(more.pop("headers", {}))  # type: ignore[call-overload]
         response = await self.client.request(method, path, json=body, headers=headers, **more)  # type: ignore[arg-type]
         content = await response.json(content_type=None)
+        faults = await self._faults(method, path, response.status, content)
+        assert faults == [], "see adapters/api/openapi/described.py"
         return response.status, content
+
+    async def _faults(self, method: str, path: str, status: int, content: object) -> list[str]:
+        """Return where an answer is not as `/openapi.json` says."""
+        if self.conformance is None:
+            document = await (await self.client.get("/openapi.json")).json()
+            self.conformance = Conformance(document)
+        return self.conformance.faults(method, path, status, content)
 
     async def upload(
         self, campaign: str, body: object, kind: str = "text/csv", **headers: str
@@ -58,7 +69,9 @@ class Desk:
         all_headers = {"Authorization": f"Bearer {SEND}", "Content-Type": kind} | headers
         path = f"/v1/campaigns/{campaign}/recipients"
         response = await self.client.post(path, data=body, headers=all_headers)
-        return response.status, await response.json(content_type=None)
+        content = await response.json(content_type=None)
+        assert await self._faults("POST", path, response.status, content) == []
+        return response.status, content
 
 
 def a_template(name: str = "offer", **changes: object) -> Template:

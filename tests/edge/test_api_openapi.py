@@ -80,6 +80,18 @@ async def test_the_document_is_sound() -> None:
         assert (document["openapi"], secured) == ("3.1.0", [{"key": ["admin"]}])
 
 
+async def test_an_answer_that_is_not_as_described_is_found() -> None:
+    async with a_desk() as desk:
+        _, shown = await desk.call("GET", f"/v1/senders/{SENDER}")
+        assert desk.conformance is not None
+        faults = desk.conformance.faults
+        path = f"/v1/senders/{SENDER}"
+        assert faults("GET", path, 200, shown) == []
+        assert faults("GET", path, 200, shown | {"throughput": "80"}) != []
+        assert faults("GET", path, 200, {"id": SENDER}) != []
+        assert faults("GET", path, 418, shown) != []
+
+
 @pytest.mark.timeout(120)
 async def test_nothing_breaks_it_and_every_answer_is_as_described(
     server_url: str, tmp_path: Path
