@@ -35,7 +35,7 @@ class Conformance:
                 return self._faults_of(each, status, content)
         return []
 
-    def _faults_of(self, operation: Operation, status: int, content: object) -> list[str]:
+    def _faults_of(self, operation: Operation, status: int, content: Any) -> list[str]:  # noqa: ANN401
         answer = operation.told["responses"].get(str(status))
         if answer is None:
             return [f"{operation.told['operationId']} does not name status {status}"]

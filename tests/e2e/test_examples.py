@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,8 @@ from adapters.client.asynchronous import AsyncClient
 from adapters.client.sync import Client
 from tests.architecture.source_tree import ROOT
 from tests.e2e.whole_house import KEY, SENDER, a_whole_house, rows
+
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 pytestmark = pytest.mark.usefixtures("redis_client")
 
@@ -42,6 +45,25 @@ async def test_a_campaign_scheduler_sends_its_people_once(
     printed = capsys.readouterr().out
     assert "30 taken, 0 known, 1 refused" in printed
     assert "0 taken, 30 known, 1 refused" in printed
+
+
+async def test_the_lines_of_the_readme_run(
+    server_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (block,) = PYTHON.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    (tmp_path / "people.csv").write_text("to,first_name\n+4915112345678,Ada\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PENSTOCK_API_KEY", KEY)
+    async with a_whole_house(server_url, tmp_path) as whole:
+        program = block.replace("http://127.0.0.1:8080", whole.url).replace("autumn_", "")
+        await asyncio.to_thread(exec, program, {})
+        async with asyncio.timeout(10):
+            while not whole.report().accepted:
+                await asyncio.sleep(0.02)
+    assert "Counts(" in capsys.readouterr().out
 
 
 async def test_a_journey_node_sends_at_once_and_an_event_twice_is_one_message(
