@@ -129,6 +129,7 @@ class WalledDirectory(Directory):
     def __init__(self, directory: Directory) -> None:
         super().__init__()
         for name, shelf in vars(directory).items():
+            assert isinstance(shelf, dict), f"{name} has no wall yet"
             setattr(self, name, Shelf(shelf))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from types import TracebackType
@@ -147,7 +148,9 @@ class Client:
         connection.timeout = call.timeout_s
         try:
             target = self._parts.path + call.path
-            connection.request(call.method, target, call.body, headers_of(call, self._key))
+            with suppress(BrokenPipeError, ConnectionResetError):
+                # A refusal may have come while the body was still on its way: look for it.
+                connection.request(call.method, target, call.body, headers_of(call, self._key))
             response = connection.getresponse()
             body = response.read()
         except (OSError, HTTPException) as error:

@@ -129,6 +129,17 @@ async def test_a_stream_through_a_wire_that_breaks_adds_every_job_once(whole: Wh
     assert tries == 6
 
 
+async def test_a_refusal_in_the_middle_of_a_body_is_heard(whole: Whole, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_bytes(b"phone,name\n" + b"+4915112345678,Ada\n" * 300_000)
+    none = Patience(repeats_max=0)
+    async with AsyncClient(whole.url, KEY, none) as client:
+        with pytest.raises(InvalidError, match="column `to`"):
+            await client.upload("c1", wrong)
+    with Client(whole.url, KEY, none) as other, pytest.raises(InvalidError, match="column `to`"):
+        await asyncio.to_thread(other.upload, "c1", wrong)
+
+
 async def test_no_client_follows_a_redirect(whole: Whole) -> None:
     arrived: list[str] = []
 
