@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from openapi_spec_validator import validate
@@ -70,6 +71,16 @@ async def test_a_route_without_description_is_found() -> None:
         router = desk.client.app.router
         assert ("POST", "/webhooks/meta") in undescribed(router, FOREIGN)
         assert undescribed(router) == []
+
+
+def test_what_answers_every_method_alike_is_no_operation() -> None:
+    async def nothing(_request: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    app = web.Application()
+    app.router.add_get("/there", nothing)
+    app.router.add_route("*", "/{rest:.*}", nothing)
+    assert list(operations_of(app.router)) == [("GET", "/there")]
 
 
 async def test_the_document_is_sound() -> None:

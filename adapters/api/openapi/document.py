@@ -48,15 +48,21 @@ HEADERS: Final[Mapping[str, dict[str, Any]]] = {
 }
 _GROUP = re.compile(r"\(\?P<(\w+)>")
 
+UNSHOWN: Final = ("HEAD", "*")
+
 Operation = tuple[str, str]  # method and path, as in the document
 
 
 def operations_of(router: web.UrlDispatcher) -> dict[Operation, web.AbstractRoute]:
-    """Return every route of an application; HEAD comes with its GET and is left out."""
+    """Return every route of an application.
+
+    HEAD comes with its GET and is left out, and so is what answers every method alike: it is there
+    to say that nothing is there.
+    """
     return {
         (route.method, route.resource.canonical): route
         for route in router.routes()
-        if route.resource is not None and route.method != "HEAD"
+        if route.resource is not None and route.method not in UNSHOWN
     }
 
 
