@@ -70,6 +70,10 @@ class Caller:
         talk = asked_for(call, dict[str, Any], self._client.patience)
         return self._done(lambda: self._client.walk(talk))
 
+    def download(self, *path: str, to: IO[bytes]) -> None:
+        """Write an answer to a file as it comes."""
+        self._done(lambda: self._client.download(path_of(*path), to))
+
     def show(self, answer: dict[str, Any], names: Iterable[str] = ()) -> None:
         """Print an answer: as it is, or its named members for people."""
         if self.as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +115,10 @@ class AsyncClient:
         talk = talks.upload_file(campaign_id, file, kind, encoding, self.patience)
         return await self.walk(talk)
 
+    async def download(self, path: str, into: IO[bytes]) -> None:
+        """Write any answer to a file as it comes, however long it is."""
+        await self.walk(talks.download(path, into, self.patience))
+
     async def call(
         self,
         method: str,
@@ -153,7 +158,7 @@ class AsyncClient:
                 timeout=aiohttp.ClientTimeout(total=call.timeout_s),
                 allow_redirects=False,
             ) as response:
-                body = await response.read()
+                body = await _answer_body(response, call)
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status, body, headers)
         except (aiohttp.ClientError, OSError) as error:
@@ -168,6 +173,16 @@ def _body(call: Call) -> bytes | AsyncIterator[bytes] | None:
     if call.body is None or (isinstance(call.body, bytes) and len(call.body) <= PIECE):
         return call.body
     return _pieces(BytesIO(call.body) if isinstance(call.body, bytes) else call.body)
+
+
+async def _answer_body(response: aiohttp.ClientResponse, call: Call) -> bytes:
+    """Return a body, or nothing when it goes into a file."""
+    if call.into is None or response.status >= HTTPStatus.MULTIPLE_CHOICES:
+        return await response.read()
+    async for piece in response.content.iter_chunked(PIECE):
+        await asyncio.to_thread(call.into.write, piece)
+    await asyncio.to_thread(call.into.flush)
+    return b""
 
 
 async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:

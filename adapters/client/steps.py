@@ -20,6 +20,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     is_repeatable: bool = True
     timeout_s: float = 60.0
+    into: IO[bytes] | None = None  # a good answer is written here as it comes, not kept
 
 
 @dataclass(frozen=True, slots=True)

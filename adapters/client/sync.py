@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -112,6 +114,10 @@ class Client:
         """Put an open file into a campaign; it is read as it is sent."""
         return self.walk(talks.upload_file(campaign_id, file, kind, encoding, self.patience))
 
+    def download(self, path: str, into: IO[bytes]) -> None:
+        """Write any answer to a file as it comes, however long it is."""
+        self.walk(talks.download(path, into, self.patience))
+
     def call(
         self,
         method: str,
@@ -152,7 +158,7 @@ class Client:
                 # A refusal may have come while the body was still on its way: look for it.
                 connection.request(call.method, target, call.body, headers_of(call, self._key))
             response = connection.getresponse()
-            body = response.read()
+            body = _body(response, call)
         except (OSError, HTTPException) as error:
             self.close()
             detail = f"no answer from {self._parts.netloc}: {str(error) or type(error).__name__}"
@@ -165,3 +171,14 @@ class Client:
     def _connect(self, timeout_s: float) -> HTTPConnection:
         kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
         return kind(self._parts.hostname or "", self._parts.port, timeout=timeout_s)
+
+
+def _body(response: HTTPResponse, call: Call) -> bytes:
+    """Return a body, or nothing when it goes into a file; raise OSError when it is cut off."""
+    if call.into is None or response.status >= HTTPStatus.MULTIPLE_CHOICES:
+        return response.read()
+    shutil.copyfileobj(response, call.into)
+    if response.length:  # what was promised and did not come: the library does not say
+        raise ConnectionResetError("the answer broke off")
+    call.into.flush()
+    return b""

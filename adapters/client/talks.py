@@ -65,6 +65,9 @@ def asked(call: Call, patience: Patience) -> Talk[Answer]:
         yield patience.pause(turn, error)
         if call.body is not None and not isinstance(call.body, bytes):
             call.body.seek(0)
+        if call.into is not None and call.is_repeatable:
+            call.into.seek(0)
+            call.into.truncate()
     raise AssertionError  # count() has no end
 
 
@@ -223,6 +226,12 @@ def upload_rows(
             outcome.errors.append(each)
         first += len(part)
     return outcome
+
+
+def download(path: str, into: IO[bytes], patience: Patience) -> Talk[None]:
+    """Write an answer to a file as it comes; one that breaks off is asked for again."""
+    is_repeatable = into.seekable()  # what was written to a pipe cannot be taken back
+    yield from asked(Call("GET", path, None, {}, is_repeatable, UPLOAD_TIMEOUT_S, into), patience)
 
 
 def _recipients(campaign_id: str) -> str:

@@ -140,6 +140,40 @@ async def test_a_refusal_in_the_middle_of_a_body_is_heard(whole: Whole, tmp_path
         await asyncio.to_thread(other.upload, "c1", wrong)
 
 
+async def test_an_answer_goes_into_a_file_and_one_that_breaks_off_is_asked_for_again(
+    whole: Whole, tmp_path: Path
+) -> None:
+    expected = await whole.call("GET", "/openapi.json")
+    tries = 0
+
+    async def shaky(request: web.Request) -> web.StreamResponse:
+        nonlocal tries
+        tries += 1
+        body = msgspec.json.encode(expected)
+        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+        await response.prepare(request)
+        await response.write(body if tries % 2 == 0 else body[: len(body) // 2])
+        if tries % 2:
+            assert request.transport is not None
+            request.transport.close()
+        return response
+
+    quick = Patience(first_s=0.01)
+    async with served(shaky) as url:
+        with (tmp_path / "sync").open("w+b") as file, Client(url, KEY, quick) as client:
+            await asyncio.to_thread(client.download, "/results.csv", file)
+        with (tmp_path / "async").open("w+b") as file:
+            async with AsyncClient(url, KEY, quick) as other:
+                await other.download("/results.csv", file)
+    for name in ("sync", "async"):
+        assert msgspec.json.decode((tmp_path / name).read_bytes()) == expected
+    assert tries == 4
+    with (tmp_path / "none").open("w+b") as file, Client(whole.url, KEY) as client:
+        with pytest.raises(NotFoundError):
+            await asyncio.to_thread(client.download, "/v1/campaigns/never", file)
+        assert file.tell() == 0
+
+
 async def test_no_client_follows_a_redirect(whole: Whole) -> None:
     arrived: list[str] = []
 
