@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +152,12 @@ async def test_s10_what_is_another_portfolios_is_answered_as_what_is_not_there(
             continue
         body = JSON_BODIES.get(f"{method} {path}")
         there, nowhere = (houses.filled(path, is_there=each) for each in (True, False))
+        if there == nowhere:
+            continue  # `houses.others` names nothing of this kind yet
         status, text = await houses.call(method, there, body, houses.key)
         told = await houses.call(method, nowhere, body, houses.key)
         assert (status, plain(text, there)) == (told[0], plain(told[1], nowhere)), (method, path)
-        assert status >= 400 or there == nowhere or status == told[0] == 201, (method, path)
+        assert status >= 400, (method, path)
         asked += 1
     assert asked >= 12
 
@@ -256,7 +257,7 @@ def others_pages(houses: Houses) -> list[str]:
 
 def plain(text: str, path: str) -> str:
     """Return an answer without the names that were asked for, and without what is new each time."""
-    number = count()
-    for name in sorted(path.split("/"), key=len, reverse=True):
-        text = text.replace(name, f"<{next(number)}>") if len(name) > 3 else text
+    names = sorted(enumerate(path.split("/")), key=lambda each: -len(each[1]))
+    for place, name in names:
+        text = text.replace(name, f"<{place}>") if len(name) > 3 else text
     return re.sub(r'"fbtrace_id":"[^"]*"', "", text)
