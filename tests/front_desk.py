@@ -11,7 +11,7 @@ from aiohttp.web import Application, Request
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
-from adapters.api.tenants import walled_ledger, walled_registry
+from adapters.api.walls import walled_ledger, walled_registry
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from engine.campaigns import Campaigns

@@ -19,7 +19,7 @@ from adapters.api.openapi.answers import (
 )
 from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
-from adapters.api.tenants import scope
+from adapters.api.walls import scope
 from engine.campaigns import MOVES, CampaignStatus, CampaignWish, shown_counts
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority

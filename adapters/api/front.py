@@ -17,7 +17,7 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
-from adapters.api.tenants import enter
+from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Registry, Role, Sender, Template

@@ -13,7 +13,7 @@ from adapters.api.front import Front, as_json, make_key
 from adapters.api.openapi.answers import KeysAnswer, MadeKeyAnswer
 from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
-from adapters.api.tenants import scope
+from adapters.api.walls import scope
 from engine.directory import ApiKey, Role
 from engine.errors import UnknownNameError
 

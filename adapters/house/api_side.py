@@ -11,7 +11,7 @@ import msgspec
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
-from adapters.api.tenants import walled_ledger, walled_registry
+from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.shared import House, listen, terms_of
 from adapters.house.waking import Evidence
 from adapters.meta.codes import verdict
