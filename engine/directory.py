@@ -179,6 +179,7 @@ class ApiKey:
     role: Role
     sha256: bytes
     created_at_ms: int = 0
+    portfolio: str = ""  # the only one it sees and may change; empty: all
 
 
 Record = Portfolio | Sender | Template | AccountRules | Campaign | Journey | ApiKey | Fact
@@ -264,6 +265,10 @@ class Registry(Protocol):
 
     async def put_all(self, records: Sequence[Record]) -> None:
         """Store records of one kind that need nothing of the registry's own, in one step."""
+        ...
+
+    async def drop(self, record: Record) -> None:
+        """Forget a record, also in this process; one that is not there is no error."""
         ...
 
     async def refresh(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import wraps
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -17,6 +18,8 @@ from aiohttp import web
 from adapters.api.bodies import read_body
 from adapters.api.front import Front, Passed
 from adapters.api.graph import graph_answer, graph_error
+from adapters.api.openapi.answers import GraphError
+from adapters.api.openapi.described import ROLE, described
 from adapters.api.problems import Problem, problem_of
 from engine.directory import Role, Sender
 from engine.errors import EngineError, LedgerError
@@ -27,6 +30,12 @@ PIECE = 2**16
 VERSION = r"/{version:v\d{1,3}\.\d{1,3}}"
 NODE = VERSION + r"/{node:[A-Za-z0-9_\-]{1,64}}"
 NOT_OURS = ("access_token", "appsecret_proof")  # a key in the query is ours, not Meta's
+
+# What Meta answers and refuses is passed on as it is: in its words and with its status.
+REFUSED = (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503)
+ANYTHING = dict[str, object]
+PASSED = "Passed on to Meta"
+MULTIPART = "multipart/form-data"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -67,6 +76,7 @@ class ProxyRoutes:
     def _guarded(self, role: Role, handler: Handler) -> Handler:
         """Return the handler for who has the role; every refusal has Meta's shape."""
 
+        @wraps(handler)
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
                 self._front.check(request, role)
@@ -78,6 +88,7 @@ class ProxyRoutes:
             except EngineError as error:
                 return graph_error(Problem(HTTPStatus.BAD_GATEWAY, str(error)), "")
 
+        vars(guarded)[ROLE] = role
         return guarded
 
     # -- whose call it is -----------------------------------------------------------------------
@@ -120,6 +131,14 @@ class ProxyRoutes:
     def _passing(self, owner: Owner) -> Handler:
         """Return what passes a call on as it is."""
 
+        @described(
+            PASSED,
+            gives=ANYTHING,
+            takes=ANYTHING,
+            is_optional=True,
+            refuses=REFUSED,
+            problem=GraphError,
+        )
         async def passing(request: web.Request) -> web.StreamResponse:
             sender = self._known(owner, request.match_info["node"])
             body = await read_body(request) or None
@@ -128,6 +147,7 @@ class ProxyRoutes:
 
         return passing
 
+    @described(PASSED, gives=ANYTHING, refuses=REFUSED, problem=GraphError)
     async def _read_node(self, request: web.Request) -> web.StreamResponse:
         node = request.match_info["node"]
         for owner in (self._number, self._waba, self._template):
@@ -140,11 +160,18 @@ class ProxyRoutes:
             shown["url"] = f"{_origin(request)}{_folder(request)}/{sender.id}/media/{node}"
         return graph_answer(HTTPStatus(status), shown)
 
+    @described(PASSED, gives=ANYTHING, refuses=REFUSED, problem=GraphError)
     async def _delete_media(self, request: web.Request) -> web.StreamResponse:
         sender = self._media_owner(request)
         async with self._call(request, sender, request.path, None) as passed:
             return await _forward(request, passed)
 
+    @described(
+        "A media file, from Meta",
+        gives_text={200: "application/octet-stream"},
+        refuses=REFUSED,
+        problem=GraphError,
+    )
     async def _download(self, request: web.Request) -> web.StreamResponse:
         """Ask Meta for the file's address, which is good for five minutes, and fetch it."""
         sender = self._known(self._number, request.match_info["node"])
@@ -157,6 +184,13 @@ class ProxyRoutes:
         async with file as passed:
             return await _forward(request, passed)
 
+    @described(
+        "Upload a media file to Meta",
+        files=(MULTIPART,),
+        gives=ANYTHING,
+        refuses=REFUSED,
+        problem=GraphError,
+    )
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """Pass a file on piece by piece; it is never in memory as a whole."""
         sender = self._known(self._number, request.match_info["node"])

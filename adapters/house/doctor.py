@@ -14,8 +14,9 @@ import aiohttp
 from redis import RedisError
 
 from adapters.clock import Clock
+from adapters.house.keys import secret_keys
 from adapters.house.meeting import time_of
-from adapters.house.shared import build_ledger, secret_key
+from adapters.house.shared import build_ledger
 from adapters.knobs import shown
 from adapters.meta.listings import MetaNumber
 from adapters.meta.management import (
@@ -141,7 +142,7 @@ def _memory(node: str, used_bytes: int, most_bytes: int) -> Finding:
 
 async def _examine_house(client: Client, settings: Settings) -> AsyncIterator[Finding]:
     try:
-        registry = RedisRegistry(client, Seal(secret_key(settings)))
+        registry = RedisRegistry(client, Seal(*secret_keys(settings)))
     except OSError as error:
         remedy = "Set PENSTOCK_SECRET_KEY, or PENSTOCK_DATA_DIR to where secret.key is."
         yield Finding("secret", State.FAIL, f"no key for sealed tokens: {error}", remedy)
