@@ -275,6 +275,10 @@ class Registry(Protocol):
         """Take over what other processes changed; cheap when nothing did."""
         ...
 
+
+class Vault(Registry, Protocol):
+    """A registry that also keeps what senders call Meta with."""
+
     async def put_token(self, sender: SenderId, token: str) -> None:
         """Seal and store a sender's access token; it never comes back over the API."""
         ...

@@ -99,7 +99,13 @@ class Trials:
     ) -> dict[str, object]:
         assert len(self.counted) == len(self.tried) + 1
         self.tried.append((sender, to, message))
-        return {"ok": True, "status": 200, "body": {"messages": [{"id": "wamid.1"}]}}
+        return {
+            "ok": True,
+            "status": 200,
+            "headers": {},
+            "body": {"messages": [{"id": "wamid.1"}]},
+            "request": {"to": to, **message},
+        }
 
     async def count(self, portfolio: PortfolioId, identity: str) -> None:
         assert portfolio == PORTFOLIO

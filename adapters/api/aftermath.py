@@ -11,7 +11,7 @@ from aiohttp import web
 
 from adapters.api.bodies import Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
-from adapters.api.openapi.answers import (
+from adapters.api.openapi.aftermath_answers import (
     DeadAnswer,
     DoubtsAnswer,
     DroppedAnswer,

@@ -24,6 +24,15 @@ NAME_PATTERN = re.compile(NAME)
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Message = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        extra_json_schema={
+            "type": "object",
+            "description": "a Cloud API message as Meta has it, without its recipient",
+        }
+    ),
+]
 T = TypeVar("T")
 
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')

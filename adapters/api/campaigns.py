@@ -144,7 +144,7 @@ class CampaignRoutes:
         "Start, pause, resume or cancel: O(1)",
         gives=(CampaignAnswer, ForetoldAnswer),
         query=MoveQuery,
-        refuses=(409,),
+        refuses=(409, 422),
     )
     async def _move(self, request: web.Request) -> web.Response:
         action = request.path.rpartition("/")[2]

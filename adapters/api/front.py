@@ -22,7 +22,7 @@ from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
-from engine.directory import ApiKey, Registry, Role, Sender
+from engine.directory import ApiKey, Registry, Role, Sender, Vault
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.journeys import Journeys
@@ -95,7 +95,7 @@ class Operations:
 class Front:
     """Everything behind the API's doors."""
 
-    registry: Registry
+    registry: Vault
     ledger: Ledgers
     keeper: Keeper
     intake: SendJobs

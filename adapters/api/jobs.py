@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from aiohttp import web
 
 from adapters.api.bodies import (
     BULK_MAX,
+    Message,
     Moment,
     Name,
     Strict,
@@ -60,16 +61,6 @@ TOO_LATE = {
     Cancelled.ENDED: "the job has ended; GET shows how",
     Cancelled.UNFOUND: "too many jobs wait to find this one among them; cancel or pause its source",
 }
-
-Message = Annotated[
-    msgspec.Raw,
-    msgspec.Meta(
-        extra_json_schema={
-            "type": "object",
-            "description": "a Cloud API message as Meta has it, without its recipient",
-        }
-    ),
-]
 
 
 class SourceBody(Strict):

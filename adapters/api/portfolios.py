@@ -35,7 +35,7 @@ Kept = msgspec.UnsetType  # what is not given keeps its value
 
 
 class PortfolioBody(Strict):
-    """A portfolio as INTERFACE 4.4 has it; what is left out stays as it was."""
+    """A business portfolio and its messaging limit, as Meta says it; what is left out stays."""
 
     messaging_limit: int | str | Kept = msgspec.UNSET
     quota_scope: Literal["portfolio", "phone_number"] | Kept = msgspec.UNSET

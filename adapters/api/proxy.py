@@ -68,7 +68,11 @@ class ProxyRoutes:
             ("POST", "/whatsapp_business_profile", number, Role.ADMIN),
             ("POST", "", template, Role.ADMIN),
         ):
-            router.add_route(method, NODE + edge, self._guarded(role, self._passing(owner)))
+            router.add_route(
+                method,
+                NODE + edge,
+                self._guarded(role, self._passing(owner, takes=method == "POST")),
+            )
         router.add_get(NODE, self._guarded(Role.READ, self._read_node))
         router.add_delete(NODE, self._guarded(Role.SEND, self._delete_media))
         router.add_route("*", VERSION + "/{rest:.*}", self._guarded(Role.READ, self._nothing))
@@ -128,13 +132,13 @@ class ProxyRoutes:
 
     # -- what is passed on ----------------------------------------------------------------------
 
-    def _passing(self, owner: Owner) -> Handler:
+    def _passing(self, owner: Owner, *, takes: bool = False) -> Handler:
         """Return what passes a call on as it is."""
 
         @described(
             PASSED,
             gives=ANYTHING,
-            takes=ANYTHING,
+            takes=ANYTHING if takes else None,
             is_optional=True,
             refuses=REFUSED,
             problem=GraphError,

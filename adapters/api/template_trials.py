@@ -6,8 +6,8 @@ from aiohttp import web
 
 from adapters.api.bodies import Strict, read_json
 from adapters.api.front import Front, as_json
-from adapters.api.openapi.answers import TrialAnswer
 from adapters.api.openapi.described import described
+from adapters.api.openapi.template_answers import TrialAnswer
 from adapters.api.templates import ONE, filled, named, refusal
 from engine.directory import Role, Sender
 from engine.errors import InvalidJobError

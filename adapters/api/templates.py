@@ -11,7 +11,8 @@ from aiohttp import web
 
 from adapters.api.bodies import NAME, Strict, read_body, read_json, rfc3339
 from adapters.api.front import Front, as_json
-from adapters.api.openapi.answers import (
+from adapters.api.openapi.described import described
+from adapters.api.openapi.template_answers import (
     ImportAnswer,
     PreviewAnswer,
     RulesAnswer,
@@ -21,7 +22,6 @@ from adapters.api.openapi.answers import (
     TemplatesAnswer,
     TemplateSetsAnswer,
 )
-from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem, field_error
 from engine.directory import AccountRules, Role, Template
 from engine.errors import InvalidJobError, UnknownNameError

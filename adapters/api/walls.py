@@ -7,6 +7,7 @@ as what is not there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, ItemsView, Iterator, MutableMapping, Sequence, ValuesView
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast, overload
@@ -25,6 +26,8 @@ from engine.errors import InvalidJobError, UnknownNameError
 from engine.facts import Fact
 from engine.model import SenderId
 from engine.ports import SenderSpec
+
+_WORD = re.compile("[A-Z][a-z]*")
 
 Kind = TypeVar("Kind")
 Other = TypeVar("Other")
@@ -215,7 +218,7 @@ class _WalledRegistry:
             return
         name = record_name(record)
         known = self._all.shelf_of(record).get(name)
-        kind = type(record).__name__.lower()
+        kind = " ".join(_WORD.findall(type(record).__name__)).lower()
         is_source = isinstance(record, (Campaign, Journey))
         if is_source and known is not None and not caller.sees(known):
             detail = f"is the id of another {kind}; choose another id"  # names are the house's

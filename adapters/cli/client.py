@@ -108,6 +108,8 @@ class Caller:
             self._fail({"detail": f"{error.detail}; is `penstock run` up?"})
         except PenstockError as error:
             self._fail(error.problem, error.status)
+        finally:
+            self._client.close()  # a command is one call, seldom a few
 
     def _fail(self, problem: dict[str, Any], status: int = 0) -> NoReturn:
         if self.as_json:
