@@ -27,7 +27,7 @@ from adapters.meta.webhook import PATH
 from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, RedisAddressError, connect, disconnect
 from adapters.redis.fitness import Severity, check_server
-from adapters.redis.registry import RedisRegistry, Seal, SealError
+from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.server_health import read_health
 from adapters.settings import Settings, settings_warnings
 from engine.directory import Sender
@@ -227,13 +227,14 @@ async def _examine_sender(
     subject = f"sender {sender.alias or sender.id}"
     renew = f"Run `penstock sender add {sender.id} … --token -` with a new token."
     try:
+        if registry.is_sealed_elsewhere(sender.id):
+            found, remedy = "another key sealed its token", "Set the PENSTOCK_SECRET_KEY it had."
+            return Finding(subject, State.FAIL, found, remedy)
         token = registry.token_of(sender.id)
         if not token:
             return Finding(subject, State.FAIL, "it has no access token", renew)
         async with asyncio.timeout(META_PATIENCE_S):
             number = await management.number(sender.waba_id, sender.id, token)
-    except SealError as error:
-        return Finding(subject, State.FAIL, str(error), "Set the PENSTOCK_SECRET_KEY it had.")
     except ProviderRefusedError as error:
         return Finding(subject, State.FAIL, f"Meta refuses: {error}", renew)
     except (ProviderAwayError, ProviderBusyError, TimeoutError) as error:

@@ -195,6 +195,10 @@ class RedisRegistry:
             self._tokens[sender] = known
         return known[1]
 
+    def is_sealed_elsewhere(self, sender: SenderId) -> bool:
+        """Return whether a sender's token is here that none of our secrets opens."""
+        return sender in self._sealed and not self.token_of(sender)
+
     async def reseal(self) -> list[str]:
         """Seal with the first secret what another one sealed; return senders that none opens."""
         unopened: list[str] = []
