@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_listen: str = "127.0.0.1:9108"
     api_key: Secret | None = None
     meta_app_secret: Secret | None = None  # two, comma separated, while rotating
-    secret_key: Secret | None = None
+    secret_key: Secret | None = None  # two, comma separated, while rotating: the first seals
     meta_verify_token: Secret | None = None
     window_seconds: float = DAY_SECONDS
     guard_seconds: float | None = None  # None: the window's share
@@ -136,6 +136,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def app_secrets(self) -> tuple[str, ...]:
         """The secrets Meta may have signed with, newest first; empty: refuse webhooks."""
         return tuple(parts_of(self.meta_app_secret.reveal() if self.meta_app_secret else ""))
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys of the seal, the one that seals first; empty: the data directory has it."""
+        return tuple(parts_of(self.secret_key.reveal() if self.secret_key else ""))
 
     @property
     def gates_switched_off(self) -> frozenset[Gate]:

@@ -39,5 +39,5 @@ def scrub(
     """Take out whatever looks like a phone number or a token; ids of senders are not secret."""
     for name, value in line.items():
         if isinstance(value, str) and name not in ("timestamp", "sender", "level"):
-            line[name] = _TOKENS.sub("***", _LONG_DIGITS.sub("***", value))
+            line[name] = _LONG_DIGITS.sub("***", _TOKENS.sub("***", value))
     return line

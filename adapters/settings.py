@@ -76,6 +76,7 @@ REMEDIES: Final = {
     "red_share": "use a share above 0, at most 1; 1 changes nothing",
     "silence_seconds": "use 1 or more",
     "meta_app_secret": "give one secret, or two with a comma between them while rotating",
+    "secret_key": "give one key, or two with a comma between them while rotating: the first seals",
     "gates_off": f"a gate is one of {', '.join(Gate)}",
 }
 
@@ -177,6 +178,7 @@ def _rules(its: Settings) -> Iterator[tuple[str, bool]]:
     yield "red_share", _is_between(its.red_share, 0.001, 1)
     yield "silence_seconds", _is_between(its.silence_seconds, 1, LONGEST_SECONDS)
     yield "meta_app_secret", len(its.app_secrets) <= APP_SECRETS_MAX
+    yield "secret_key", len(its.secret_keys) <= APP_SECRETS_MAX
     yield "gates_off", set(parts_of(its.gates_off)) <= set(Gate)
 
 
@@ -197,10 +199,10 @@ def _doubtful(its: Settings) -> Iterator[tuple[bool, str]]:
         its.meta_app_secret is None,
         ("meta_app_secret is not set: Meta's webhooks are refused, so deliveries stay unknown"),
     )
-    for name in ("api_key", "secret_key"):
-        secret: Secret | None = getattr(its, name)
+    api_keys = (its.api_key.reveal(),) if its.api_key else ()
+    for name, texts in (("api_key", api_keys), ("secret_key", its.secret_keys)):
         yield (
-            secret is not None and len(secret.reveal()) < SECRET_LENGTH,
+            any(len(text) < SECRET_LENGTH for text in texts),
             (f"{name} has fewer than {SECRET_LENGTH} characters and can be guessed"),
         )
 

@@ -179,6 +179,7 @@ class ApiKey:
     role: Role
     sha256: bytes
     created_at_ms: int = 0
+    portfolio: str = ""  # the only one it sees and may change; empty: all
 
 
 Record = Portfolio | Sender | Template | AccountRules | Campaign | Journey | ApiKey | Fact
@@ -266,9 +267,17 @@ class Registry(Protocol):
         """Store records of one kind that need nothing of the registry's own, in one step."""
         ...
 
+    async def drop(self, record: Record) -> None:
+        """Forget a record, also in this process; one that is not there is no error."""
+        ...
+
     async def refresh(self) -> None:
         """Take over what other processes changed; cheap when nothing did."""
         ...
+
+
+class Vault(Registry, Protocol):
+    """A registry that also keeps what senders call Meta with."""
 
     async def put_token(self, sender: SenderId, token: str) -> None:
         """Seal and store a sender's access token; it never comes back over the API."""

@@ -34,7 +34,7 @@ class Category(StrEnum):
 
 
 class Gate(StrEnum):
-    """One rule that may hold a job back; DESIGN section 2 names them all."""
+    """One rule that may hold a job back."""
 
     QUOTA = "quota"
     RATE = "rate"

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
+from adapters.api.walls import walled_ledger, walled_registry
 from adapters.memory.archive import MemoryArchive
 from adapters.memory.cooldowns import MemoryCooldowns
 from adapters.memory.ledger import MemoryLedger
@@ -37,6 +38,7 @@ from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Listing, Submitted
 from engine.terms import Terms
+from tests.conformance import Conformance
 
 SECRET = b"a secret of this test's ledger"
 ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00000002_" + "r" * 24
@@ -97,7 +99,13 @@ class Trials:
     ) -> dict[str, object]:
         assert len(self.counted) == len(self.tried) + 1
         self.tried.append((sender, to, message))
-        return {"ok": True, "status": 200, "body": {"messages": [{"id": "wamid.1"}]}}
+        return {
+            "ok": True,
+            "status": 200,
+            "headers": {},
+            "body": {"messages": [{"id": "wamid.1"}]},
+            "request": {"to": to, **message},
+        }
 
     async def count(self, portfolio: PortfolioId, identity: str) -> None:
         assert portfolio == PORTFOLIO
@@ -119,6 +127,7 @@ class Desk:
     changes: TemplateChanges | None = None
     trials: Trials = field(default_factory=Trials)
     objections: list[str] = field(default_factory=list)
+    conformance: Conformance | None = None
 
     async def told_objections(self) -> list[str]:
         """Return why the house is not ready."""
@@ -136,7 +145,16 @@ class Desk:
         headers = {"Authorization": f"Bearer {key}"} | dict(more.pop("headers", {}))  # type: ignore[call-overload]
         response = await self.client.request(method, path, json=body, headers=headers, **more)  # type: ignore[arg-type]
         content = await response.json(content_type=None)
+        faults = await self._faults(method, path, response.status, content)
+        assert faults == [], "see adapters/api/openapi/described.py"
         return response.status, content
+
+    async def _faults(self, method: str, path: str, status: int, content: object) -> list[str]:
+        """Return where an answer is not as `/openapi.json` says."""
+        if self.conformance is None:
+            document = await (await self.client.get("/openapi.json")).json()
+            self.conformance = Conformance(document)
+        return self.conformance.faults(method, path, status, content)
 
     async def upload(
         self, campaign: str, body: object, kind: str = "text/csv", **headers: str
@@ -145,7 +163,9 @@ class Desk:
         all_headers = {"Authorization": f"Bearer {SEND}", "Content-Type": kind} | headers
         path = f"/v1/campaigns/{campaign}/recipients"
         response = await self.client.post(path, data=body, headers=all_headers)
-        return response.status, await response.json(content_type=None)
+        content = await response.json(content_type=None)
+        assert await self._faults("POST", path, response.status, content) == []
+        return response.status, content
 
 
 def a_template(name: str = "offer", **changes: object) -> Template:
@@ -207,6 +227,7 @@ async def a_desk(
         return desk.now_ms
 
     ledger, registry, cooldowns, results = await _stores(Terms(queue_max=queue_max), now_ms, redis)
+    registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
     door = JourneyDoor(registry.directory, cooldowns, now_ms)

@@ -6,6 +6,8 @@ from aiohttp import web
 
 from adapters.api.bodies import NAME
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import AccountAnswer
+from adapters.api.openapi.described import described
 from adapters.api.told import shown_closures, shown_facts
 from engine.directory import Role
 from engine.errors import UnknownNameError
@@ -28,9 +30,11 @@ class AccountRoutes:
         router.add_get(PATH, may(Role.READ, self._get))
         router.add_post(f"{PATH}/open", may(Role.ADMIN, self._open))
 
+    @described("What closes an account, and what was told of it", gives=AccountAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         return as_json(shown_account(self._front, self._known(request)))
 
+    @described("Open an account by hand", gives=AccountAnswer)
     async def _open(self, request: web.Request) -> web.Response:
         """Open an account by hand, whatever closed it: the next refusal closes it again."""
         waba = self._known(request)

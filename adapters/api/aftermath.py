@@ -11,6 +11,13 @@ from aiohttp import web
 
 from adapters.api.bodies import Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.aftermath_answers import (
+    DeadAnswer,
+    DoubtsAnswer,
+    DroppedAnswer,
+    ResolvedAnswer,
+)
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from engine.directory import Portfolio, Role, Sender
 from engine.model import JobKey, JobState, PortfolioId, SenderId
@@ -21,6 +28,7 @@ SHOWN_MAX = 1_000
 SHOWN_USUALLY = 100
 BY_HAND = "resolved by an operator"
 
+Limit = Annotated[int, msgspec.Meta(ge=1, le=SHOWN_MAX)]
 Settle = Callable[[PortfolioId, Sequence[Settlement]], Awaitable[Settled]]
 Audit = Callable[[str, str, dict[str, object]], None]  # event, whose key, what was done
 
@@ -114,6 +122,20 @@ class ResolveBody(Strict, rename={"verdict": "as"}):
     wamid: Annotated[str, msgspec.Meta(max_length=256)] = ""
 
 
+class DeadQuery(msgspec.Struct):
+    """Which dead letters: a sender's only, at most so many."""
+
+    sender: str | None = None
+    limit: Limit = SHOWN_USUALLY
+
+
+class DoubtsQuery(msgspec.Struct):
+    """Which doubts: a portfolio's only, at most so many."""
+
+    portfolio: str | None = None
+    limit: Limit = SHOWN_USUALLY
+
+
 class Aftermath:
     """The routes of `/v1/dead` and `/v1/doubts`."""
 
@@ -145,6 +167,7 @@ class Aftermath:
 
     # -- dead letters ------------------------------------------------------------------------------
 
+    @described("Jobs that failed for good", gives=DeadAnswer, query=DeadQuery, refuses=(404, 422))
     async def _list_dead(self, request: web.Request) -> web.Response:
         most = _limit(request)
         named = request.query.get("sender")
@@ -172,6 +195,7 @@ class Aftermath:
             "title": self._title_of(letter.code) if letter.code else "dropped before it was sent",
         }
 
+    @described("Forget dead letters", takes=DropBody, gives=DroppedAnswer, refuses=(404,))
     async def _drop(self, request: web.Request) -> web.Response:
         body = await read_json(request, DropBody)
         sender = self._front.sender(body.sender)
@@ -188,6 +212,7 @@ class Aftermath:
 
     # -- doubts ------------------------------------------------------------------------------------
 
+    @described("Jobs in doubt", gives=DoubtsAnswer, query=DoubtsQuery, refuses=(404, 422))
     async def _list_doubts(self, request: web.Request) -> web.Response:
         most = _limit(request)
         portfolios = self._front.registry.directory.portfolios
@@ -211,6 +236,7 @@ class Aftermath:
             "decided_at": rfc3339(doubt.decided_at_ms),
         }
 
+    @described("End a doubt by hand", takes=ResolveBody, gives=ResolvedAnswer, refuses=(409,))
     async def _resolve(self, request: web.Request) -> web.Response:
         """End a doubt as somebody knows it ended; what was decided meanwhile stays."""
         body = await read_json(request, ResolveBody)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 
 import msgspec
 from aiohttp import web
 
+from adapters.api.patience import pieces_in_time
 from adapters.api.problems import FieldError, Problem
 from adapters.api.repeats import refuse_repeats
 
@@ -22,11 +24,21 @@ NAME_PATTERN = re.compile(NAME)
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Message = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        extra_json_schema={
+            "type": "object",
+            "description": "a Cloud API message as Meta has it, without its recipient",
+        }
+    ),
+]
 T = TypeVar("T")
 
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+WRONG_VALUE = "Invalid enum value"
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 
 
@@ -42,7 +54,7 @@ async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
     if (request.content_length or 0) > most:
         raise _too_long(most)
     parts, length = [], 0
-    async for part in request.content.iter_chunked(2**16):
+    async for part in pieces_in_time(request, 2**16):
         length += len(part)
         if length > most:
             raise _too_long(most)
@@ -86,6 +98,9 @@ def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
     pointer = at + (_pointer(place.group(1)) if place else "")
     detail = text[: place.start()] if place else text
     unknown = _UNKNOWN.search(detail)
+    if detail.startswith(WRONG_VALUE):  # it repeats the value, which may be a person's number
+        allowed = _values_of(kind, pointer.rpartition("/")[2])
+        detail = f"must be one of {', '.join(allowed)}" if allowed else WRONG_VALUE
     if unknown is None:
         return FieldError(pointer, "invalid", detail)
     name = unknown.group(1)
@@ -126,7 +141,25 @@ def _pointer(path: str) -> str:
 
 def _field_names(kind: object) -> list[str]:
     """Return the field names of a struct and of the structs inside it."""
-    names: list[str] = []
+    return [field.encode_name for field in _fields_of(kind)]
+
+
+def _values_of(kind: object, name: str) -> list[str]:
+    """Return the texts that a field of this name may be; empty when there is no list of them."""
+    todo: list[object] = [each.type for each in _fields_of(kind) if each.encode_name == name]
+    values: list[str] = []
+    while todo:
+        each = todo.pop()
+        if isinstance(each, type) and issubclass(each, StrEnum):
+            values += [member.value for member in each]
+        values += [each] if isinstance(each, str) else []
+        todo += getattr(each, "__args__", ())
+    return sorted(values)
+
+
+def _fields_of(kind: object) -> list[msgspec.structs.FieldInfo]:
+    """Return the fields of a struct and of the structs inside it."""
+    fields: list[msgspec.structs.FieldInfo] = []
     todo, seen = [kind], set[int]()
     while todo:
         each = todo.pop()
@@ -135,10 +168,10 @@ def _field_names(kind: object) -> list[str]:
         seen.add(id(each))
         if isinstance(each, type) and issubclass(each, msgspec.Struct):
             for field in msgspec.structs.fields(each):
-                names.append(field.encode_name)
+                fields.append(field)
                 todo.append(field.type)
         todo += getattr(each, "__args__", ())
-    return names
+    return fields
 
 
 def _plain(error: Exception) -> str:

@@ -12,7 +12,15 @@ from aiohttp import web
 
 from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, rfc3339
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import (
+    CampaignAnswer,
+    CampaignsAnswer,
+    CampaignStatusAnswer,
+    ForetoldAnswer,
+)
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
+from adapters.api.walls import scope
 from engine.books import Counts
 from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold, shown_counts
 from engine.changes import CampaignChange
@@ -21,7 +29,7 @@ from engine.model import DeliveryStatus, Priority
 
 
 class CampaignBody(Strict):
-    """A campaign as INTERFACE 4.3 has it."""
+    """A campaign: one message with `{{placeholders}}` over the fields of its recipients."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     senders: list[str]
@@ -51,6 +59,12 @@ class CampaignPatch(Strict):
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
+class MoveQuery(msgspec.Struct):
+    """How to move: a dry run of `start` tells what it would do, and does nothing."""
+
+    dry_run: Literal["true", "false"] = "false"
+
+
 class CampaignRoutes:
     """The routes of `/v1/campaigns`."""
 
@@ -67,6 +81,14 @@ class CampaignRoutes:
         for action in MOVES:
             router.add_post(f"/v1/campaigns/{{id}}/{action}", may(Role.SEND, self._move))
 
+    @described(
+        "Create a campaign as a draft",
+        takes=CampaignBody,
+        gives=CampaignAnswer,
+        status=HTTPStatus.CREATED,
+        refuses=(409,),
+        headers=("Idempotency-Key",),
+    )
     async def _post(self, request: web.Request) -> web.Response:
         body = await read_json(request, CampaignBody)
         _refuse_unbuilt(body)
@@ -86,14 +108,22 @@ class CampaignRoutes:
         campaign = await self._front.campaigns.create(wish)
         return as_json(shown_campaign(campaign), HTTPStatus.CREATED)
 
+    @described("All campaigns", gives=CampaignsAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
         campaigns = self._front.registry.directory.campaigns.values()
         return as_json({"campaigns": [shown_campaign(each) for each in campaigns]})
 
+    @described("How far a campaign is", gives=CampaignStatusAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         status = await self._front.campaigns.status(request.match_info["id"])
         return as_json(shown_status(status))
 
+    @described(
+        "Change a campaign: a new version",
+        takes=CampaignPatch,
+        gives=CampaignAnswer,
+        refuses=(409,),
+    )
     async def _patch(self, request: web.Request) -> web.Response:
         body = await read_json(request, CampaignPatch)
         change = CampaignChange(
@@ -110,6 +140,12 @@ class CampaignRoutes:
         changed = await self._front.changes.change(request.match_info["id"], change)
         return as_json(shown_campaign(changed))
 
+    @described(
+        "Start, pause, resume or cancel: O(1)",
+        gives=(CampaignAnswer, ForetoldAnswer),
+        query=MoveQuery,
+        refuses=(409, 422),
+    )
     async def _move(self, request: web.Request) -> web.Response:
         action = request.path.rpartition("/")[2]
         if action == "start" and request.query.get("dry_run") == "true":
@@ -122,7 +158,9 @@ class CampaignRoutes:
 def campaign_id(idempotency_key: str) -> str:
     """Return a fresh id, or the one that this Idempotency-Key made before."""
     if idempotency_key:
-        return "c-" + blake2b(idempotency_key.encode(), digest_size=10).hexdigest()
+        caller = scope()  # two portfolios may choose the same key and mean two campaigns
+        named = (f"{caller.portfolio}/" if caller else "") + idempotency_key
+        return "c-" + blake2b(named.encode(), digest_size=10).hexdigest()
     return "c-" + secrets.token_hex(6)
 
 

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import wraps
 from http import HTTPStatus
 from typing import Protocol
 
@@ -15,11 +16,13 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.job_ids import JobIds
+from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
+from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
-from engine.directory import ApiKey, Registry, Role, Sender
+from engine.directory import ApiKey, Registry, Role, Sender, Vault
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.journeys import Journeys
@@ -92,7 +95,7 @@ class Operations:
 class Front:
     """Everything behind the API's doors."""
 
-    registry: Registry
+    registry: Vault
     ledger: Ledgers
     keeper: Keeper
     intake: SendJobs
@@ -113,6 +116,7 @@ class Front:
     count_arrival: CountArrival
     operations: Operations
     rules: Rules = TODAY
+    keys_are_current: Callable[[], bool] = lambda: True  # False: a revoked one may be among them
 
     def sender(self, name: str) -> Sender:
         """Return a sender; UnknownNameError when there is none."""
@@ -128,14 +132,21 @@ class Front:
     def may(self, role: Role, handler: Handler) -> Handler:
         """Return the handler, open only to who has `role` or a higher one."""
 
+        @wraps(handler)
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.check(request, role)
             return await handler(request)
 
+        vars(guarded)[ROLE] = role
         return guarded
 
     def check(self, request: web.Request, role: Role) -> ApiKey:
         """Return whose call it is; raise the problem when it may not be."""
+        if not self.keys_are_current():
+            detail = "keys cannot be checked while the ledger is away; send the same request again"
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, detail, code="ledger_away", retry_after_s=1
+            )
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         key = None
         if scheme.lower() == "bearer" and token:
@@ -146,6 +157,7 @@ class Front:
         if RANKS[key.role] < RANKS[role]:
             detail = f"this needs a key with role {role.value}, yours has {key.role.value}"
             raise Problem(HTTPStatus.FORBIDDEN, detail, code="forbidden")
+        enter(key.portfolio, self.registry.directory)
         return key
 
 
@@ -160,11 +172,11 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def make_key(name: str, role: Role, now_ms: int) -> tuple[str, ApiKey]:
+def make_key(name: str, role: Role, now_ms: int, portfolio: str = "") -> tuple[str, ApiKey]:
     """Return a new key as its owner has to write it, shown once, and what is stored of it."""
     key_id = secrets.token_hex(4)
     token = f"{KEY_PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
-    return token, ApiKey(key_id, name, role, hash_of(token), now_ms)
+    return token, ApiKey(key_id, name, role, hash_of(token), now_ms, portfolio)
 
 
 def as_json(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

@@ -15,6 +15,8 @@ from aiohttp import web
 from adapters.api.bodies import milliseconds, read_json
 from adapters.api.front import Front
 from adapters.api.jobs import check_key
+from adapters.api.openapi.answers import GraphAnswer, GraphDone, GraphError, GraphMessage
+from adapters.api.openapi.described import WISHES, described
 from adapters.api.problems import Problem, problem_of
 from adapters.api.references import PATIENCE_MS, with_wamids
 from engine.directory import Role
@@ -31,7 +33,7 @@ from engine.model import Priority
 from engine.recipients import canonical
 
 MESSAGE_MAX = 2**18  # bytes
-PATH = r"/{version:v\d{1,3}\.\d{1,3}}/{phone_number_id:\d{1,32}}/messages"
+PATH = r"/{version:v[0-9]{1,3}\.[0-9]{1,3}}/{phone_number_id:[0-9]{1,32}}/messages"
 OURS = ("to", "recipient", "messaging_product", "biz_opaque_callback_data")
 # Meta's codes for what we have to say: M/support/error-codes
 CODES = {
@@ -72,6 +74,15 @@ class Graph:
         """Add it."""
         router.add_post(PATH, self._post)
 
+    @described(
+        "Send as to Meta: its own body, its own answer, our job id",
+        takes=GraphMessage,
+        gives=(GraphAnswer, GraphDone),
+        refuses=(400, 401, 403, 408, 413, 415, 429, 500, 501, 502, 503),
+        problem=GraphError,
+        headers=WISHES,
+        role=Role.SEND,
+    )
     async def _post(self, request: web.Request) -> web.Response:
         try:
             self._front.check(request, Role.SEND)

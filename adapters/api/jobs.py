@@ -11,6 +11,7 @@ from aiohttp import web
 
 from adapters.api.bodies import (
     BULK_MAX,
+    Message,
     Moment,
     Name,
     Strict,
@@ -22,6 +23,13 @@ from adapters.api.bodies import (
     rfc3339,
 )
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import (
+    AcceptedJobsAnswer,
+    JobAnswer,
+    JobCancelled,
+    JobsAnswer,
+)
+from adapters.api.openapi.described import described
 from adapters.api.problems import CONFLICTS, FieldError, Problem, field_error, problem_of
 from adapters.api.references import MARK, PATIENCE_MS, with_wamids
 from adapters.api.repeats import refuse_repeats
@@ -64,11 +72,11 @@ class SourceBody(Strict):
 
 
 class JobBody(Strict):
-    """One job as INTERFACE 4.2 has it."""
+    """One message to one recipient."""
 
     sender: str
     to: str
-    message: msgspec.Raw
+    message: Message
     key: str = ""
     source: SourceBody | None = None
     priority: Literal["authentication", "service", "utility", "marketing"] | None = None
@@ -112,6 +120,15 @@ class Jobs:
         router.add_get("/v1/jobs/{id}", self._front.may(Role.READ, self._get))
         router.add_delete("/v1/jobs/{id}", self._front.may(Role.SEND, self._delete))
 
+    @described(
+        "Queue one job, an array of at most 1,000, or an NDJSON stream of any length",
+        takes=JobBody | list[JobBody],
+        lines=JobBody,
+        gives=(JobsAnswer, AcceptedJobsAnswer),
+        status=HTTPStatus.ACCEPTED,
+        refuses=(409, 429),
+        headers=("Idempotency-Key",),
+    )
     async def _post(self, request: web.Request) -> web.StreamResponse:
         if request.content_type == NDJSON:
             return await self._stream(request)
@@ -224,6 +241,7 @@ class Jobs:
         body = msgspec.json.Encoder().encode_lines([*rejects, last])
         return web.Response(status=HTTPStatus.ACCEPTED, body=body, content_type=NDJSON)
 
+    @described("Where a job stands, and what it waits for", gives=JobAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         text = request.match_info["id"]
         portfolio, key = self._place(text)
@@ -242,6 +260,7 @@ class Jobs:
             ]
         return as_json({"id": text, **shown})
 
+    @described("Cancel a job that waits", gives=JobCancelled, refuses=(409,))
     async def _delete(self, request: web.Request) -> web.Response:
         """Cancel a job that waits; the same call again is no harm."""
         text = request.match_info["id"]
@@ -325,7 +344,7 @@ def to_request(body: JobBody, header_key: str = "") -> JobRequest:
         sender=body.sender,
         to=body.to,
         message=message,
-        body=bytes(body.message),
+        body=msgspec.json.encode(message),  # what was checked, also where a name comes twice
         key=key,
         source=source,
         priority=Priority[body.priority.upper()] if body.priority else None,

@@ -12,6 +12,8 @@ from aiohttp import web
 from adapters.api.bodies import NAME_PATTERN, Name, Strict, read_json, rfc3339
 from adapters.api.campaigns import shown_delivery
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import JourneyAnswer, JourneysAnswer, JourneyStatusAnswer
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from engine.campaigns import shown_counts
 from engine.directory import Journey, Role
@@ -65,6 +67,14 @@ class JourneyRoutes:
         for action in MOVES:
             router.add_post(f"/v1/journeys/{{id}}/{action}", may(Role.SEND, self._move))
 
+    @described(
+        "Put a journey: what is left out is as it is by default",
+        takes=JourneyBody,
+        is_optional=True,
+        gives=JourneyAnswer,
+        also={201: JourneyAnswer},
+        refuses=(409,),
+    )
     async def _put(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
         if NAME_PATTERN.fullmatch(name) is None:
@@ -83,6 +93,13 @@ class JourneyRoutes:
         )
         return await self._answer(wish)
 
+    @described(
+        "Change a journey: what is left out stays",
+        takes=JourneyChange,
+        is_optional=True,
+        gives=JourneyAnswer,
+        refuses=(409,),
+    )
     async def _patch(self, request: web.Request) -> web.Response:
         known = self._front.journeys.get(request.match_info["id"])
         change = await read_json(request, JourneyChange)
@@ -112,10 +129,12 @@ class JourneyRoutes:
         journey, is_new = await self._front.journeys.put(wish)
         return as_json(shown_journey(journey), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
+    @described("All journeys", gives=JourneysAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
         journeys = self._front.registry.directory.journeys.values()
         return as_json({"journeys": [shown_journey(each) for each in journeys]})
 
+    @described("How a journey goes", gives=JourneyStatusAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         status = await self._front.journeys.status(request.match_info["id"])
         counts = status.counts
@@ -128,6 +147,7 @@ class JourneyRoutes:
         }
         return as_json(shown)
 
+    @described("Pause, resume or stop: O(1)", gives=JourneyAnswer, refuses=(409,))
     async def _move(self, request: web.Request) -> web.Response:
         action = request.path.rpartition("/")[2]
         return as_json(

@@ -12,6 +12,13 @@ from aiohttp import web
 from adapters.api.accounts import shown_account
 from adapters.api.bodies import NAME, Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import (
+    PortfolioAnswer,
+    PortfolioQuotaAnswer,
+    PortfoliosAnswer,
+    QuotaAnswer,
+)
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from adapters.api.told import shown_facts
 from engine.directory import Portfolio, Role
@@ -28,7 +35,7 @@ Kept = msgspec.UnsetType  # what is not given keeps its value
 
 
 class PortfolioBody(Strict):
-    """A portfolio as INTERFACE 4.4 has it; what is left out stays as it was."""
+    """A business portfolio and its messaging limit, as Meta says it; what is left out stays."""
 
     messaging_limit: int | str | Kept = msgspec.UNSET
     quota_scope: Literal["portfolio", "phone_number"] | Kept = msgspec.UNSET
@@ -53,6 +60,13 @@ class PortfolioRoutes:
         router.add_get("/v1/portfolios/{id}", may(Role.READ, self._get))
         router.add_get("/v1/portfolios/{id}/quota", may(Role.READ, self._quota))
 
+    @described(
+        "Add a portfolio or change it; what is left out stays",
+        takes=PortfolioBody,
+        is_optional=True,
+        gives=PortfolioAnswer,
+        refuses=(409,),
+    )
     async def _put(self, request: web.Request) -> web.Response:
         body = await read_json(request, PortfolioBody)
         name = PortfolioId(request.match_info["id"])
@@ -82,10 +96,12 @@ class PortfolioRoutes:
             await self._front.keeper.order(of_portfolio(name, LIMIT), str(limit))
         return as_json(shown_portfolio(self._known(name)))
 
+    @described("All portfolios", gives=PortfoliosAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
         portfolios = self._front.registry.directory.portfolios.values()
         return as_json({"portfolios": [shown_portfolio(each) for each in portfolios]})
 
+    @described("A portfolio and its window", gives=PortfolioQuotaAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         portfolio = self._known(request.match_info["id"])
         facts = self._front.keeper.facts
@@ -96,6 +112,7 @@ class PortfolioRoutes:
         more = {"quota": await self._shown_quota(portfolio), "told": told, "accounts": accounts}
         return as_json(shown_portfolio(portfolio) | more)
 
+    @described("The account of a portfolio's window", gives=QuotaAnswer)
     async def _quota(self, request: web.Request) -> web.Response:
         return as_json(await self._shown_quota(self._known(request.match_info["id"])))
 

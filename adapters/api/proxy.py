@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import wraps
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -17,6 +18,8 @@ from aiohttp import web
 from adapters.api.bodies import read_body
 from adapters.api.front import Front, Passed
 from adapters.api.graph import graph_answer, graph_error
+from adapters.api.openapi.answers import GraphError
+from adapters.api.openapi.described import ROLE, described
 from adapters.api.problems import Problem, problem_of
 from engine.directory import Role, Sender
 from engine.errors import EngineError, LedgerError
@@ -27,6 +30,12 @@ PIECE = 2**16
 VERSION = r"/{version:v\d{1,3}\.\d{1,3}}"
 NODE = VERSION + r"/{node:[A-Za-z0-9_\-]{1,64}}"
 NOT_OURS = ("access_token", "appsecret_proof")  # a key in the query is ours, not Meta's
+
+# What Meta answers and refuses is passed on as it is: in its words and with its status.
+REFUSED = (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503)
+ANYTHING = dict[str, object]
+PASSED = "Passed on to Meta"
+MULTIPART = "multipart/form-data"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -59,7 +68,11 @@ class ProxyRoutes:
             ("POST", "/whatsapp_business_profile", number, Role.ADMIN),
             ("POST", "", template, Role.ADMIN),
         ):
-            router.add_route(method, NODE + edge, self._guarded(role, self._passing(owner)))
+            router.add_route(
+                method,
+                NODE + edge,
+                self._guarded(role, self._passing(owner, takes=method == "POST")),
+            )
         router.add_get(NODE, self._guarded(Role.READ, self._read_node))
         router.add_delete(NODE, self._guarded(Role.SEND, self._delete_media))
         router.add_route("*", VERSION + "/{rest:.*}", self._guarded(Role.READ, self._nothing))
@@ -67,6 +80,7 @@ class ProxyRoutes:
     def _guarded(self, role: Role, handler: Handler) -> Handler:
         """Return the handler for who has the role; every refusal has Meta's shape."""
 
+        @wraps(handler)
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
                 self._front.check(request, role)
@@ -78,6 +92,7 @@ class ProxyRoutes:
             except EngineError as error:
                 return graph_error(Problem(HTTPStatus.BAD_GATEWAY, str(error)), "")
 
+        vars(guarded)[ROLE] = role
         return guarded
 
     # -- whose call it is -----------------------------------------------------------------------
@@ -117,9 +132,17 @@ class ProxyRoutes:
 
     # -- what is passed on ----------------------------------------------------------------------
 
-    def _passing(self, owner: Owner) -> Handler:
+    def _passing(self, owner: Owner, *, takes: bool = False) -> Handler:
         """Return what passes a call on as it is."""
 
+        @described(
+            PASSED,
+            gives=ANYTHING,
+            takes=ANYTHING if takes else None,
+            is_optional=True,
+            refuses=REFUSED,
+            problem=GraphError,
+        )
         async def passing(request: web.Request) -> web.StreamResponse:
             sender = self._known(owner, request.match_info["node"])
             body = await read_body(request) or None
@@ -128,6 +151,7 @@ class ProxyRoutes:
 
         return passing
 
+    @described(PASSED, gives=ANYTHING, refuses=REFUSED, problem=GraphError)
     async def _read_node(self, request: web.Request) -> web.StreamResponse:
         node = request.match_info["node"]
         for owner in (self._number, self._waba, self._template):
@@ -140,11 +164,18 @@ class ProxyRoutes:
             shown["url"] = f"{_origin(request)}{_folder(request)}/{sender.id}/media/{node}"
         return graph_answer(HTTPStatus(status), shown)
 
+    @described(PASSED, gives=ANYTHING, refuses=REFUSED, problem=GraphError)
     async def _delete_media(self, request: web.Request) -> web.StreamResponse:
         sender = self._media_owner(request)
         async with self._call(request, sender, request.path, None) as passed:
             return await _forward(request, passed)
 
+    @described(
+        "A media file, from Meta",
+        gives_text={200: "application/octet-stream"},
+        refuses=REFUSED,
+        problem=GraphError,
+    )
     async def _download(self, request: web.Request) -> web.StreamResponse:
         """Ask Meta for the file's address, which is good for five minutes, and fetch it."""
         sender = self._known(self._number, request.match_info["node"])
@@ -157,6 +188,13 @@ class ProxyRoutes:
         async with file as passed:
             return await _forward(request, passed)
 
+    @described(
+        "Upload a media file to Meta",
+        files=(MULTIPART,),
+        gives=ANYTHING,
+        refuses=REFUSED,
+        problem=GraphError,
+    )
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """Pass a file on piece by piece; it is never in memory as a whole."""
         sender = self._known(self._number, request.match_info["node"])

@@ -10,6 +10,8 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import RetryAnswer
+from adapters.api.openapi.described import described
 from adapters.api.tables import Reject
 from engine.directory import Campaign, Role
 from engine.errors import EngineError
@@ -33,6 +35,7 @@ class ResultRoutes:
         router.add_get(f"{path}/rejected.csv", may(Role.READ, self._rejected))
         router.add_post(f"{path}/retry-failed", may(Role.SEND, self._retry))
 
+    @described("What became of each row, a line each", gives_text={200: "text/csv"})
     async def _results(self, request: web.Request) -> web.StreamResponse:
         """Stream one line a row, however many there are."""
         campaign = self._front.campaigns.get(request.match_info["id"])
@@ -53,6 +56,7 @@ class ResultRoutes:
         code, attempt = view.code or "", view.attempt or ""
         return (result.to, job, view.state.value, gate, delivery, code, attempt, view.wamid)
 
+    @described("What was wrong with refused rows, a line each", gives_text={200: "text/csv"})
     async def _rejected(self, request: web.Request) -> web.StreamResponse:
         """Stream what was wrong with the rows of all uploads."""
         campaign = self._front.campaigns.get(request.match_info["id"])
@@ -65,6 +69,7 @@ class ResultRoutes:
 
         return await _stream(request, campaign, "rejected", REJECT_COLUMNS, lines())
 
+    @described("Queue the failed rows once more", gives=RetryAnswer, refuses=(409, 422, 429))
     async def _retry(self, request: web.Request) -> web.Response:
         """Queue the failed rows once more; asked again, only those that failed since."""
         campaign = self._front.campaigns.get(request.match_info["id"])

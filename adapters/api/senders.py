@@ -11,6 +11,8 @@ from aiohttp import web
 
 from adapters.api.bodies import Name, Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.answers import SenderAnswer, SendersAnswer, SenderStateAnswer
+from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from adapters.api.told import shown_closures, shown_facts
 from adapters.api.warnings import sender_warnings, senders_of, twins_of
@@ -42,7 +44,7 @@ NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
 
 
 class SenderBody(Strict):
-    """A sender as INTERFACE 4.4 has it; of a known one, what is left out stays as it was."""
+    """A business number; its token is write-only. Of a known one, what is left out stays."""
 
     portfolio_id: str | Kept = msgspec.UNSET
     waba_id: Name | Kept = msgspec.UNSET
@@ -68,12 +70,20 @@ class SenderRoutes:
         """Add them."""
         may = self._front.may
         router.add_get("/v1/senders", may(Role.READ, self._list))
-        router.add_put(r"/v1/senders/{id:\d{1,32}}", may(Role.ADMIN, self._put))
+        router.add_put(r"/v1/senders/{id:[0-9]{1,32}}", may(Role.ADMIN, self._put))
         router.add_get("/v1/senders/{id}", may(Role.READ, self._get))
         router.add_post("/v1/senders/{id}/pause", may(Role.ADMIN, self._pause))
         router.add_post("/v1/senders/{id}/resume", may(Role.ADMIN, self._resume))
         router.add_post("/v1/senders/{id}/refresh", may(Role.ADMIN, self._refresh))
 
+    @described(
+        "Add a sender or change it; without a token the one it has stays",
+        takes=SenderBody,
+        is_optional=True,
+        gives=SenderAnswer,
+        also={201: SenderAnswer},
+        refuses=(409,),
+    )
     async def _put(self, request: web.Request) -> web.Response:
         body = await read_json(request, SenderBody)
         name = SenderId(request.match_info["id"])
@@ -155,6 +165,12 @@ class SenderRoutes:
         else:
             await self._front.keeper.obey_sender(name)
 
+    @described(
+        "Close a sender until it is resumed",
+        takes=PauseBody,
+        is_optional=True,
+        gives=SenderStateAnswer,
+    )
     async def _pause(self, request: web.Request) -> web.Response:
         """Close a sender until it is resumed; its jobs keep their places."""
         sender = self._front.sender(request.match_info["id"])
@@ -164,6 +180,7 @@ class SenderRoutes:
         await self._front.keeper.order(name, PAUSED, FOREVER_MS, reason)
         return await self._get(request)
 
+    @described("Open what an operator or an answer closed", gives=SenderStateAnswer)
     async def _resume(self, request: web.Request) -> web.Response:
         """Open what an operator or an answer closed; what Meta told of it stays in force."""
         sender = self._front.sender(request.match_info["id"])
@@ -172,16 +189,19 @@ class SenderRoutes:
         await self._reopen(sender.id)
         return await self._get(request)
 
+    @described("Ask Meta about a sender", gives=SenderStateAnswer, refuses=(502,))
     async def _refresh(self, request: web.Request) -> web.Response:
         """Ask Meta what it knows of the number, and obey."""
         await self._front.refresh_sender(self._front.sender(request.match_info["id"]))
         return await self._get(request)
 
+    @described("All senders", gives=SendersAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
         senders = self._front.registry.directory.senders.values()
         shown = [shown_sender(each) | self._shown_world(each) for each in senders]
         return as_json({"senders": shown})
 
+    @described("A sender, its rate, its queue and its quota", gives=SenderStateAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         sender = self._front.sender(request.match_info["id"])
         ledger = self._front.ledger

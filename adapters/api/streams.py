@@ -9,6 +9,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from adapters.api.patience import pieces_in_time
 from adapters.api.problems import Problem
 
 PIECE = 2**16  # bytes parsed before others get their turn: about 1,500 rows, a few milliseconds
@@ -30,7 +31,7 @@ async def pieces_of(request: web.Request) -> AsyncIterator[bytes]:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     unpacking = Unpacking() if encoding == "gzip" else None
     try:
-        async for packed in request.content.iter_chunked(PIECE):
+        async for packed in pieces_in_time(request, PIECE):
             if unpacking is None:
                 yield packed
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,6 +20,8 @@ from adapters.api.streams import LINE_MAX
 ROW_LINES_MAX = 50  # lines a quoted field may go on for; more is a quote that never closes
 DELIMITERS = (",", ";", "\t")
 WRONG_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+_NUMBER = re.compile(r"[0-9]{6}")
 
 
 @dataclass(slots=True)
@@ -73,11 +76,11 @@ class CsvTable:
     def _read_header(self, lines: list[str]) -> list[str]:
         first = lines[0]
         self._delimiter = max(DELIMITERS, key=first.count)
-        names = [name.strip() for name in next(csv.reader([first], delimiter=self._delimiter), [])]
+        names = _names_in(first, self._delimiter)
         lowered = [name.lower() for name in names]
         errors: list[FieldError] = []
         if lowered.count("to") != 1:
-            detail = f"the header row needs one column `to`; it has {', '.join(names)[:200]}"
+            detail = f"the header row needs one column `to`; it has {shown_names(names)}"
             errors.append(FieldError("/to", "missing_column", detail))
         for name in self._fields:
             if name not in names:
@@ -134,7 +137,7 @@ class CsvTable:
 
 
 class Recipient(Strict):
-    """One NDJSON line: INTERFACE 4.3."""
+    """One NDJSON line: who, and the values of the fields."""
 
     to: str
     fields: dict[str, str] = {}  # noqa: RUF012 (msgspec copies it)
@@ -215,6 +218,25 @@ def _rejected(row: int, wrong: FieldError) -> Reject:
     """Return what is wrong with an NDJSON line as what is wrong with a row."""
     name = wrong.pointer.removeprefix("/fields").removeprefix("/")
     return Reject(row, name, wrong.code, wrong.detail)
+
+
+def _names_in(header: str, delimiter: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    except csv.Error as error:
+        detail = "the header row is no CSV; save the file as `CSV UTF-8`"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="malformed") from error
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """Return column names for people; a file without a header may have a person's number there.
+
+    >>> shown_names(["phone", "name"]), shown_names(["+4915112345678", "Ada"])
+    ('phone, name', 'what looks like a row')
+    """
+    if any(_NUMBER.search(name) for name in names):
+        return "what looks like a row"
+    return "".join(each for each in ", ".join(names) if each.isprintable())[:200]
 
 
 def _whole_rows(text: str) -> tuple[str, str]:

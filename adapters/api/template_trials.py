@@ -6,6 +6,8 @@ from aiohttp import web
 
 from adapters.api.bodies import Strict, read_json
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.described import described
+from adapters.api.openapi.template_answers import TrialAnswer
 from adapters.api.templates import ONE, filled, named, refusal
 from engine.directory import Role, Sender
 from engine.errors import InvalidJobError
@@ -31,6 +33,12 @@ class TrialRoutes:
         """Add it."""
         router.add_post(ONE + "/test", self._front.may(Role.ADMIN, self._test))
 
+    @described(
+        "Send one message with a template now",
+        takes=TrialBody,
+        gives=TrialAnswer,
+        refuses=(409, 502),
+    )
     async def _test(self, request: web.Request) -> web.Response:
         """Send past the queue: only what is approved and has a place, and its place is taken first.
 

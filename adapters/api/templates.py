@@ -11,9 +11,20 @@ from aiohttp import web
 
 from adapters.api.bodies import NAME, Strict, read_body, read_json, rfc3339
 from adapters.api.front import Front, as_json
+from adapters.api.openapi.described import described
+from adapters.api.openapi.template_answers import (
+    ImportAnswer,
+    PreviewAnswer,
+    RulesAnswer,
+    SampleAnswer,
+    TemplateAnswer,
+    TemplateChangeAnswer,
+    TemplatesAnswer,
+    TemplateSetsAnswer,
+)
 from adapters.api.problems import FieldError, Problem, field_error
 from engine.directory import AccountRules, Role, Template
-from engine.errors import InvalidJobError
+from engine.errors import InvalidJobError, UnknownNameError
 from engine.messages import SeveralErrors
 from engine.model import Category, TemplateStatus, WabaId
 from engine.preview import render, samples
@@ -71,6 +82,12 @@ class RulesBody(Strict):
     tracking: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
+class SampleQuery(msgspec.Struct):
+    """The file's name, for Meta."""
+
+    name: str = ""
+
+
 class TemplateRoutes:
     """The routes of `/v1/wabas/{waba}/templates`."""
 
@@ -90,18 +107,31 @@ class TemplateRoutes:
         router.add_put(PATH + "/template-rules", may(Role.ADMIN, self._put_rules))
         router.add_put(ONE, may(Role.ADMIN, self._put))
         router.add_get(ONE, may(Role.READ, self._get))
-        router.add_delete(ONE, may(Role.ADMIN, self._act(self._desk.delete)))
-        router.add_post(ONE + "/refresh", may(Role.ADMIN, self._act(self._desk.refresh)))
+        delete = self._act("Delete a template at Meta and here", self._desk.delete)
+        router.add_delete(ONE, may(Role.ADMIN, delete))
+        refresh = self._act("Ask Meta what a template is now", self._desk.refresh)
+        router.add_post(ONE + "/refresh", may(Role.ADMIN, refresh))
         router.add_post(ONE + "/submit", may(Role.ADMIN, self._submit))
         router.add_post(ONE + "/preview", may(Role.READ, self._preview))
 
+    @described("All templates of a WhatsApp Business Account", gives=TemplatesAnswer)
     async def _list(self, request: web.Request) -> web.Response:
-        templates = self._front.registry.directory.templates_of(request.match_info["waba"])
+        waba = request.match_info["waba"]
+        self._require_known(waba)
+        templates = self._front.registry.directory.templates_of(waba)
         return as_json({"templates": [shown_template(each) for each in templates]})
 
+    @described("One template in one language", gives=TemplateAnswer)
     async def _get(self, request: web.Request) -> web.Response:
         return as_json(shown_template(self._desk.get(*named(request))))
 
+    @described(
+        "Keep a draft, checked; with `status`, put a template as Meta has it",
+        takes=TemplateBody,
+        gives=(TemplateAnswer, TemplateChangeAnswer),
+        also={201: TemplateAnswer},
+        refuses=(409,),
+    )
     async def _put(self, request: web.Request) -> web.Response:
         """Keep a draft; with a status, believe the operator that Meta has the template so."""
         waba, name, language = named(request)
@@ -115,13 +145,24 @@ class TemplateRoutes:
         touched = await self._desk.state(stated(waba, draft, body.status))
         return as_json(shown_change(self._desk.get(waba, name, language), touched), status)
 
+    @described(
+        "Submit the draft: a new template, or an edit",
+        takes=SubmitBody,
+        is_optional=True,
+        gives=TemplateChangeAnswer,
+        status=HTTPStatus.ACCEPTED,
+        refuses=(409, 502),
+    )
     async def _submit(self, request: web.Request) -> web.Response:
         self._require_road(request)
         body = await read_json(request, SubmitBody)
         template, touched = await self._desk.submit(*named(request), body.profile or "")
         return as_json(shown_change(template, touched), HTTPStatus.ACCEPTED)
 
-    def _act(self, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _act(
+        self, summary: str, act: Act
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        @described(summary, gives=TemplateChangeAnswer, refuses=(409, 422, 502))
         async def answer(request: web.Request) -> web.Response:
             waba, name, language = named(request)
             if self._desk.get(waba, name, language).meta_id or request.method == "POST":
@@ -131,6 +172,13 @@ class TemplateRoutes:
 
         return answer
 
+    @described(
+        "Pull all templates from Meta",
+        takes=ImportBody,
+        is_optional=True,
+        gives=ImportAnswer,
+        refuses=(409, 502),
+    )
     async def _import(self, request: web.Request) -> web.Response:
         waba = WabaId(request.match_info["waba"])
         body = await read_json(request, ImportBody)
@@ -151,8 +199,10 @@ class TemplateRoutes:
             answer["warnings"] = [detail]
         return as_json(answer)
 
+    @described("The sets that imports replaced", gives=TemplateSetsAnswer)
     async def _sets(self, request: web.Request) -> web.Response:
         waba = request.match_info["waba"]
+        self._require_known(waba)
         moments = await self._desk.kept_sets(WabaId(waba))
         shown = [
             {"replaced_at": rfc3339(at_ms), "path": f"/v1/wabas/{waba}/template-sets/{at_ms}"}
@@ -160,6 +210,7 @@ class TemplateRoutes:
         ]
         return as_json({"sets": shown})
 
+    @described("A set that an import replaced", gives=TemplatesAnswer)
     async def _set(self, request: web.Request) -> web.Response:
         waba, at_ms = request.match_info["waba"], int(request.match_info["at"])
         kept = await self._desk.kept_set(WabaId(waba), at_ms)
@@ -168,6 +219,13 @@ class TemplateRoutes:
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
 
+    @described(
+        "What a person would see of a template",
+        takes=PreviewBody,
+        is_optional=True,
+        gives=PreviewAnswer,
+        refuses=(409,),
+    )
     async def _preview(self, request: web.Request) -> web.Response:
         template = self._desk.get(*named(request))
         body = await read_json(request, PreviewBody)
@@ -175,6 +233,14 @@ class TemplateRoutes:
             raise Problem(HTTPStatus.CONFLICT, "there is no draft to preview", code="no_draft")
         return as_json(render(*filled(template, body.components, is_draft=body.draft)))
 
+    @described(
+        "Upload a sample of media",
+        files=SAMPLE_KINDS,
+        query=SampleQuery,
+        gives=SampleAnswer,
+        status=HTTPStatus.CREATED,
+        refuses=(502,),
+    )
     async def _sample(self, request: web.Request) -> web.Response:
         self._require_road(request)
         kind = request.content_type
@@ -189,11 +255,19 @@ class TemplateRoutes:
         handle = await self._front.upload_sample(waba, name, kind, content)
         return as_json({"handle": handle}, HTTPStatus.CREATED)
 
+    @described("How an account's templates are judged", gives=RulesAnswer)
     async def _rules(self, request: web.Request) -> web.Response:
         waba = WabaId(request.match_info["waba"])
+        self._require_known(waba)
         known = self._front.registry.directory.account_rules.get(waba, AccountRules(waba))
         return as_json({"profile": known.profile, "tracking": known.tracking})
 
+    @described(
+        "Choose how an account's templates are judged",
+        takes=RulesBody,
+        is_optional=True,
+        gives=RulesAnswer,
+    )
     async def _put_rules(self, request: web.Request) -> web.Response:
         waba = WabaId(request.match_info["waba"])
         body = await read_json(request, RulesBody)
@@ -207,6 +281,13 @@ class TemplateRoutes:
             raise refusal("/tracking", "not_full_url", "must begin with https://")
         await self._front.registry.put(AccountRules(waba, body.profile, tracking))
         return as_json({"profile": body.profile, "tracking": tracking})
+
+    def _require_known(self, waba: str) -> None:
+        """Refuse an account that nobody told us of."""
+        directory = self._front.registry.directory
+        is_known = waba in directory.account_rules or directory.templates_of(waba)
+        if not is_known and self._front.portfolio_of_waba(waba) is None:
+            raise UnknownNameError(f"no sender and no template of WABA {waba} is known")
 
     def _require_road(self, request: web.Request) -> None:
         """Refuse what needs Meta while no sender of the account is known: its token is needed."""

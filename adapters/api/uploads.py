@@ -10,6 +10,7 @@ from aiohttp import web
 
 from adapters.api.front import Front, as_json
 from adapters.api.jobs import NDJSON
+from adapters.api.openapi.described import described
 from adapters.api.problems import Problem, problem_of
 from adapters.api.streams import blocks_of, pieces_of
 from adapters.api.tables import CsvTable, NdjsonTable, Reject, Rows
@@ -17,6 +18,7 @@ from engine.directory import Campaign, Role
 from engine.errors import EngineError
 from engine.rows import RowError
 
+CUT_OFF = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT)  # what came before is kept
 REJECTS_MAX = 10_000  # told one by one; more are only counted
 
 
@@ -48,6 +50,15 @@ class Uploads:
         handler = self._front.may(Role.SEND, self._post)
         router.add_post("/v1/campaigns/{id}/recipients", handler)
 
+    @described(
+        "Put recipients into a campaign; any length, and again is no harm",
+        files=("text/csv", NDJSON),
+        gives=Uploaded,
+        status=HTTPStatus.ACCEPTED,
+        refuses=(409, 429),
+        partial=Uploaded,
+        headers=("Content-Encoding",),
+    )
     async def _post(self, request: web.Request) -> web.Response:
         campaign = self._front.campaigns.get(request.match_info["id"])
         uploaded = Uploaded()
@@ -55,15 +66,14 @@ class Uploads:
             async for rows in _rows_of(request, campaign):
                 await self._accept(campaign, await self._capped(campaign, rows), uploaded)
         except Problem as problem:
-            if not uploaded.read or problem.status is not HTTPStatus.BAD_REQUEST:
+            if not uploaded.read or problem.status not in CUT_OFF:
                 raise
-            uploaded.stopped, uploaded.detail = problem.code, problem.detail
+            return _stopped(uploaded, problem)
         except EngineError as error:
             if not uploaded.read:
                 raise
             return _stopped(uploaded, problem_of(error))
-        status = HTTPStatus.BAD_REQUEST if uploaded.stopped else HTTPStatus.ACCEPTED
-        return as_json(uploaded, status)
+        return as_json(uploaded, HTTPStatus.ACCEPTED)
 
     async def _capped(self, campaign: Campaign, rows: Rows) -> Rows:
         """Refuse the rows for which a campaign's cap has no room.

@@ -11,6 +11,7 @@ from aiohttp import web
 from adapters.api.bodies import rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.job_ids import PREFIX
+from adapters.api.openapi.described import described
 from engine.books import Depth, JobView, Quota
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
 from engine.errors import UnknownNameError
@@ -64,6 +65,7 @@ class WhyRoutes:
         """Add it."""
         router.add_get("/v1/why/{name:.+}", self._front.may(Role.READ, self._get))
 
+    @described("Every gate that holds something back", gives=Why)
     async def _get(self, request: web.Request) -> web.Response:
         name, directory = request.match_info["name"], self._front.registry.directory
         if name.startswith(PREFIX):

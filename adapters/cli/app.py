@@ -75,18 +75,32 @@ def show_portfolio(
 def create_key(
     name: str,
     role: Annotated[str, typer.Option(help="admin, send or read.")] = "send",
+    portfolio_id: Annotated[
+        str, typer.Option("--portfolio", help="The only one it sees; without: all.")
+    ] = "",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Make a key; it is shown this once."""
     caller = Caller(as_json=as_json)
-    caller.show(caller.call("POST", "v1", "keys", body={"name": name, "role": role}))
+    body: dict[str, object] = {"name": name, "role": role}
+    if portfolio_id:
+        body["portfolio"] = portfolio_id
+    caller.show(caller.call("POST", "v1", "keys", body=body))
 
 
 @key.command("list")
 def list_keys(as_json: Json = False) -> None:  # noqa: FBT002
     """List keys, without their secrets."""
     caller = Caller(as_json=as_json)
-    caller.show_table(caller.call("GET", "v1", "keys"), "keys", ("id", "name", "role"))
+    caller.show_table(caller.call("GET", "v1", "keys"), "keys", ("id", "name", "role", "portfolio"))
+
+
+@key.command("revoke")
+def revoke_key(key_id: str, as_json: Json = False) -> None:  # noqa: FBT002
+    """Revoke a key; nobody can call with it any more within 5 s."""
+    caller = Caller(as_json=as_json)
+    caller.call("DELETE", "v1", "keys", key_id)
+    caller.show({"id": key_id, "revoked": True})
 
 
 @app.command("send")

@@ -82,12 +82,11 @@ def upload(
     if kind is None:
         raise typer.BadParameter(f"{file} is none of {', '.join(KINDS)}")
     path = ("v1", "campaigns", campaign_id, "recipients")
-    length = file.stat().st_size
     with (
         Progress(console=console, disable=as_json or not is_terminal()) as progress,
         progress.open(file, "rb", description="uploading") as opened,
     ):
-        answer = caller.upload(*path, file=opened, length=length, kind=kind)
+        answer = caller.upload(*path, file=opened, kind=kind)
     caller.show(answer, ("read", "accepted", "duplicates", "rejected"))
     if not as_json:
         for each in answer["errors"][:SHOWN_ERRORS]:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
-from typing import IO, Any, NoReturn
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote
-from urllib.request import Request, urlopen
+from typing import IO, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from adapters.client.errors import NotFoundError, PenstockError, UnreachableError
+from adapters.client.steps import Call, path_of
+from adapters.client.sync import Client
+from adapters.client.talks import UPLOAD_TIMEOUT_S as UPLOAD_S
+from adapters.client.talks import Patience, asked_for
+
 URL_VARIABLE = "PENSTOCK_URL"
 KEY_VARIABLE = "PENSTOCK_API_KEY"
 DEFAULT_URL = "http://127.0.0.1:8080"
 FAILED = 1
-TIMEOUT_S = 60
-UPLOAD_TIMEOUT_S = 3_600
-UPLOAD_TRIES = 5
-UPLOAD_AGAIN_S = 1.0
-AGAIN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+REPEATS_MAX = 1  # somebody waits at a terminal
+UPLOAD_REPEATS_MAX = 4  # of a whole file: what was taken already is a duplicate then
+
+Done = TypeVar("Done")
 
 console = Console()
 errors = Console(stderr=True)
@@ -38,8 +37,10 @@ class Caller:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self._url = os.environ.get(URL_VARIABLE, DEFAULT_URL).rstrip("/")
         self._key = os.environ.get(KEY_VARIABLE, "")
+        self._client = Client(
+            os.environ.get(URL_VARIABLE, DEFAULT_URL), self._key, Patience(repeats_max=REPEATS_MAX)
+        )
 
     def call(
         self,
@@ -50,54 +51,33 @@ class Caller:
         headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """Return the JSON of an answer."""
-        encoded = None if body is None else json.dumps(body).encode()
-        kind = {"Content-Type": "application/json"} | (headers or {})
-        return self._send(method, _joined(path) + query, encoded, kind, TIMEOUT_S)
+        place = path_of(*path) + query
+        return self._done(lambda: self._client.call(method, place, body, headers))
 
     def find(self, *path: str) -> dict[str, Any] | None:
         """Return the JSON of what is there; None when it is not."""
-        try:
-            return _decoded(self._ask("GET", _joined(path), None, {}, TIMEOUT_S))
-        except HTTPError as error:
-            if error.code == HTTPStatus.NOT_FOUND:
-                error.close()
-                return None
-            self._fail(_decoded(error.read()), error.code)
 
-    def upload(self, *path: str, file: IO[bytes], length: int, kind: str) -> dict[str, Any]:
+        def ask() -> dict[str, Any] | None:
+            try:
+                return self._client.call("GET", path_of(*path))
+            except NotFoundError:
+                return None
+
+        return self._done(ask)
+
+    def upload(self, *path: str, file: IO[bytes], kind: str) -> dict[str, Any]:
         """Return the JSON of an upload's answer; the file is never in memory as a whole.
 
         One that is cut off, or finds the queue full or the ledger away, is sent again from its
         begin: what was taken already is a duplicate then, and nothing is there twice.
         """
-        headers = {"Content-Type": kind, "Content-Length": str(length)}
-        for tries_left in range(UPLOAD_TRIES - 1, -1, -1):
-            wait_s = UPLOAD_AGAIN_S
-            try:
-                with self._begun("POST", _joined(path), file, headers, UPLOAD_TIMEOUT_S) as got:
-                    return _decoded(got.read())
-            except HTTPError as error:
-                if error.code not in AGAIN or not tries_left:
-                    self._fail(_decoded(error.read()), error.code)
-                wait_s = float(error.headers.get("Retry-After", wait_s))
-                error.close()
-            except (HTTPException, OSError) as error:
-                if not tries_left:
-                    self._fail({"detail": f"the upload broke off: {type(error).__name__}"})
-            file.seek(0)
-            time.sleep(wait_s)
-        raise AssertionError("the last try ends the program")
+        call = Call("POST", path_of(*path), file, {"Content-Type": kind}, timeout_s=UPLOAD_S)
+        talk = asked_for(call, dict[str, Any], Patience(repeats_max=UPLOAD_REPEATS_MAX))
+        return self._done(lambda: self._client.walk(talk))
 
     def download(self, *path: str, to: IO[bytes]) -> None:
-        """Write an answer to a file as it comes; one that breaks off ends the program."""
-        try:
-            with self._opened("GET", _joined(path), None, {}, UPLOAD_TIMEOUT_S) as response:
-                shutil.copyfileobj(response, to)
-        except HTTPError as error:
-            self._fail(_decoded(error.read()), error.code)
-        except (HTTPException, OSError) as error:
-            self._fail({"detail": f"the answer broke off: {type(error).__name__}; ask again"})
-        to.flush()
+        """Write an answer to a file as it comes."""
+        self._done(lambda: self._client.download(path_of(*path), to))
 
     def show(self, answer: dict[str, Any], names: Iterable[str] = ()) -> None:
         """Print an answer: as it is, or its named members for people."""
@@ -118,73 +98,18 @@ class Caller:
             table.add_row(*(_plain(row.get(column)) for column in columns))
         console.print(table)
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | IO[bytes] | None,
-        headers: dict[str, str],
-        timeout_s: float,
-    ) -> dict[str, Any]:
-        try:
-            return _decoded(self._ask(method, path, body, headers, timeout_s))
-        except HTTPError as error:
-            self._fail(_decoded(error.read()), error.code)
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes | IO[bytes] | None,
-        headers: dict[str, str],
-        timeout_s: float,
-    ) -> bytes:
-        """Return an answer of the API; HTTPError is its refusal, all else ends the program."""
-        try:
-            with self._opened(method, path, body, headers, timeout_s) as response:
-                content: bytes = response.read()
-        except HTTPError:
-            raise
-        except (HTTPException, OSError) as error:
-            self._fail({"detail": f"the answer broke off: {type(error).__name__}; ask again"})
-        return content
-
-    def _opened(
-        self,
-        method: str,
-        path: str,
-        body: bytes | IO[bytes] | None,
-        headers: dict[str, str],
-        timeout_s: float,
-    ) -> HTTPResponse:
-        """Return an answer that has begun; HTTPError is a refusal, all else ends the program."""
-        try:
-            return self._begun(method, path, body, headers, timeout_s)
-        except HTTPError:
-            raise
-        except (URLError, OSError) as error:
-            reason = getattr(error, "reason", error)
-            self._fail({"detail": f"no answer from {self._url}: {reason}; is `penstock run` up?"})
-
-    def _begun(
-        self,
-        method: str,
-        path: str,
-        body: bytes | IO[bytes] | None,
-        headers: dict[str, str],
-        timeout_s: float,
-    ) -> HTTPResponse:
-        """Return an answer that has begun; OSError when there is none."""
+    def _done(self, ask: Callable[[], Done]) -> Done:
+        """Return what was asked for; a refusal ends the program."""
         if not self._key:
             self._fail({"detail": f"set {KEY_VARIABLE} to a key; `penstock run` shows the first"})
-        request = Request(  # noqa: S310 (the operator's own address)
-            self._url + path,
-            data=body,
-            method=method,
-            headers={"Authorization": f"Bearer {self._key}", **headers},
-        )
-        opened: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
-        return opened
+        try:
+            return ask()
+        except UnreachableError as error:
+            self._fail({"detail": f"{error.detail}; is `penstock run` up?"})
+        except PenstockError as error:
+            self._fail(error.problem, error.status)
+        finally:
+            self._client.close()  # a command is one call, seldom a few
 
     def _fail(self, problem: dict[str, Any], status: int = 0) -> NoReturn:
         if self.as_json:
@@ -197,18 +122,6 @@ class Caller:
             if each["detail"] != detail or place:
                 errors.print(f"  {place}: {each['detail']}", highlight=False, soft_wrap=True)
         raise typer.Exit(FAILED)
-
-
-def _joined(path: Iterable[str]) -> str:
-    return "/" + "/".join(quote(part, safe="") for part in path)
-
-
-def _decoded(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body or b"{}")
-    except ValueError:
-        return {"detail": body.decode(errors="replace")[:200]}
-    return content if isinstance(content, dict) else {"items": content}
 
 
 def _plain(value: object) -> str:

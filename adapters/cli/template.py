@@ -184,8 +184,7 @@ def sample(
         raise typer.BadParameter(f"{file} is none of {', '.join(KINDS)}")
     path = ("v1", "wabas", waba, "templates", "samples")
     with file.open("rb") as opened:
-        length = file.stat().st_size
-        answer = caller.upload(*path, file=opened, length=length, kind=kind)
+        answer = caller.upload(*path, file=opened, kind=kind)
     caller.show(answer)
 
 

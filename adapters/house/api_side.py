@@ -15,11 +15,20 @@ from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
+from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.templates import asking as asking_templates
-from adapters.house.templates import calls_of, changes_of, counting, desk_of, naming
-from adapters.house.waking import Evidence
-from adapters.house.world import Asking
+from adapters.house.templates import (
+    callers_changes_of,
+    callers_desk_of,
+    calls_of,
+    changes_of,
+    counting,
+    desk_of,
+    naming,
+)
+from adapters.house.waking import Evidence, WakingLedger
+from adapters.house.world import Asking, build_keeper
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management, build_management_session
@@ -31,17 +40,19 @@ from adapters.meta.trial import Trials
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.doubts import Doubts
 from adapters.redis.preferences import RedisPreferences
+from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
-from engine.directory import Sender
+from engine.directory import Directory, Sender
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
 from engine.model import PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
-from engine.results import RetryFailed
+from engine.recollection import Recollection
+from engine.results import Results, RetryFailed
 from engine.storms import Storm, StormWatch
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -53,8 +64,7 @@ STORMS_EVERY_S: Final = 5.0
 @asynccontextmanager
 async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
-    settings, registry, ledger = house.settings, house.registry, house.ledger
-    session, passing = build_management_session(), build_passage_session()
+    settings, session, passing = house.settings, build_management_session(), build_passage_session()
     management = Management(
         session,
         graph_url=settings.graph_url,
@@ -63,24 +73,21 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         patience_ms=PATIENCE_MS,
     )
     changes, calls = changes_of(house), calls_of(house, management)
-    desk = desk_of(house, changes, calls)
     trials = Trials(
         session,
         graph_url=settings.graph_url,
         graph_version=settings.graph_version,
-        token_of=registry.token_of,
+        token_of=walled_registry(house.registry).token_of,
     )
-    results = RedisResults(house.client, ledger)
-    campaigns = _campaigns(house)
-    asking = Asking(registry, house.keeper, management)
-    doors = Doors(desk, calls, trials, asking, passing, results, campaigns)
-    front = _front(house, doors)
+    asking = Asking(house.registry, house.keeper, management)
+    callers_desk = callers_desk_of(house, callers_changes_of(house, changes), calls)
+    front = _front(house, Doors(callers_desk, calls, trials, asking, passing))
     house.folding = _folding(house, changes, asking)
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
-    house.keep("storms", _watching(house, campaigns))
+    house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
     house.keep("ask", asking.ask_next)
-    house.keep("templates", asking_templates(desk))
+    house.keep("templates", asking_templates(desk_of(house, changes, calls)))
     routes = [*house.webhook.routes(), *_aftermath(house, front).routes()]
     await listen(house, build_app(front, routes), settings.listen_address)
     try:
@@ -99,21 +106,22 @@ class Doors:
     trials: Trials
     asking: Asking
     passing: ClientSession
-    results: RedisResults
-    campaigns: Campaigns
 
 
 def _front(house: House, doors: Doors) -> Front:
-    """Return what the API's handlers know."""
-    settings, registry, ledger = house.settings, house.registry, house.ledger
-    now_ms, results, campaigns = house.clock.now_ms, doors.results, doors.campaigns
+    """Return what the API's handlers know: all of it stands behind the walls of the calling key."""
+    settings, now_ms = house.settings, house.clock.now_ms
+    registry, ledger = walled_registry(house.registry), walled_ledger(house.ledger)
+    recollection = walled_ledger(house.recollection)
+    results = walled_ledger(RedisResults(house.client, house.ledger))
+    campaigns = _campaigns(house, registry, ledger)
     return Front(
         registry=registry,
         ledger=ledger,
-        keeper=house.keeper,
-        intake=_intake(house, results),
+        keeper=build_keeper(settings, registry, ledger, house.emit, now_ms),
+        intake=_intake(house, recollection, registry.directory, results),
         results=results,
-        retry_failed=RetryFailed(house.recollection, results, house.recipients),
+        retry_failed=RetryFailed(recollection, results, house.recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,
         changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
@@ -129,15 +137,16 @@ def _front(house: House, doors: Doors) -> Front:
         count_arrival=counting(house),
         operations=Operations(house.metrics.render, house.objections),
         rules=RULES[settings.rules],
+        keys_are_current=house.keys_are_current,
     )
 
 
-def _campaigns(house: House) -> Campaigns:
+def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> Campaigns:
     return Campaigns(
-        house.registry,
-        house.ledger,
-        house.ledger,
-        house.ledger,
+        registry,
+        ledger,
+        ledger,
+        ledger,
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
         moved=house.moved,
@@ -162,11 +171,13 @@ def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None
     return look
 
 
-def _intake(house: House, results: RedisResults) -> SendJobs:
+def _intake(
+    house: House, recollection: Recollection, directory: Directory, results: Results
+) -> SendJobs:
     """Return the front door of all jobs."""
-    directory, now_ms = house.registry.directory, house.clock.now_ms
-    door = JourneyDoor(directory, RedisCooldowns(house.client, now_ms), now_ms)
-    return SendJobs(house.recollection, directory, house.recipients, house.emit, door, results)
+    now_ms = house.clock.now_ms
+    door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
+    return SendJobs(recollection, directory, house.recipients, house.emit, door, results)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
@@ -185,9 +196,9 @@ def _aftermath(house: House, front: Front) -> Aftermath:
 
     return Aftermath(
         front,
-        house.dead_letters,
-        Doubts(house.client),
-        house.recollection.settle,
+        walled_ledger(house.dead_letters),
+        walled_ledger(Doubts(house.client)),
+        walled_ledger(house.recollection).settle,
         title_of=lambda code: verdict(code).title,
         audit=audit,
     )

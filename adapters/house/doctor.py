@@ -14,8 +14,9 @@ import aiohttp
 from redis import RedisError
 
 from adapters.clock import Clock
+from adapters.house.keys import secret_keys
 from adapters.house.meeting import time_of
-from adapters.house.shared import build_ledger, secret_key
+from adapters.house.shared import build_ledger
 from adapters.knobs import shown
 from adapters.meta.listings import MetaNumber
 from adapters.meta.management import (
@@ -26,7 +27,7 @@ from adapters.meta.webhook import PATH
 from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, RedisAddressError, connect, disconnect
 from adapters.redis.fitness import Severity, check_server
-from adapters.redis.registry import RedisRegistry, Seal, SealError
+from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.server_health import read_health
 from adapters.settings import Settings, settings_warnings
 from engine.directory import Sender
@@ -141,7 +142,7 @@ def _memory(node: str, used_bytes: int, most_bytes: int) -> Finding:
 
 async def _examine_house(client: Client, settings: Settings) -> AsyncIterator[Finding]:
     try:
-        registry = RedisRegistry(client, Seal(secret_key(settings)))
+        registry = RedisRegistry(client, Seal(*secret_keys(settings)))
     except OSError as error:
         remedy = "Set PENSTOCK_SECRET_KEY, or PENSTOCK_DATA_DIR to where secret.key is."
         yield Finding("secret", State.FAIL, f"no key for sealed tokens: {error}", remedy)
@@ -226,13 +227,14 @@ async def _examine_sender(
     subject = f"sender {sender.alias or sender.id}"
     renew = f"Run `penstock sender add {sender.id} … --token -` with a new token."
     try:
+        if registry.is_sealed_elsewhere(sender.id):
+            found, remedy = "another key sealed its token", "Set the PENSTOCK_SECRET_KEY it had."
+            return Finding(subject, State.FAIL, found, remedy)
         token = registry.token_of(sender.id)
         if not token:
             return Finding(subject, State.FAIL, "it has no access token", renew)
         async with asyncio.timeout(META_PATIENCE_S):
             number = await management.number(sender.waba_id, sender.id, token)
-    except SealError as error:
-        return Finding(subject, State.FAIL, str(error), "Set the PENSTOCK_SECRET_KEY it had.")
     except ProviderRefusedError as error:
         return Finding(subject, State.FAIL, f"Meta refuses: {error}", renew)
     except (ProviderAwayError, ProviderBusyError, TimeoutError) as error:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import os
 import secrets
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,8 +15,9 @@ import structlog
 from aiohttp import web
 
 from adapters.api.job_ids import JobIds
+from adapters.api.patience import HEADS
 from adapters.clock import Clock
-from adapters.house.first_key import ensure_key
+from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import listening
 from adapters.house.meeting import meet, time_of
 from adapters.house.waking import WakingLedger
@@ -32,7 +31,7 @@ from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.outcome_log import OutcomeLog
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
 from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import Campaign, Journey
@@ -65,6 +64,8 @@ AGAIN_S: Final = 0.5  # after a loop met an error
 REGISTRY: Final = ""  # among hints of portfolios: the registry changed
 HINT_BLOCK_MS: Final = 1_000
 KEEPALIVE_S: Final = 75.0
+HEADERS_MAX: Final = 64
+KEYS_HOLD_MS: Final = 4_000  # a revoked key ends everywhere within 5 s, also when Redis is away
 STOPS: Final = (SourceState.PAUSED, SourceState.STOPPED, SourceState.CANCELLED)
 
 log = structlog.get_logger("penstock")
@@ -96,6 +97,7 @@ class House:
     folding: Folding | None = None
     made_key: str = ""  # the bootstrap key, when this start made one
     is_draining: bool = False
+    refreshed_at_ms: int = 0  # when the registry was last seen to be as others know it
     woken: set[str] = field(default_factory=set[str])
     refused: dict[str, str] = field(default_factory=dict[str, str])  # why each ledger gives nothing
     served: set[str] = field(default_factory=set[str])
@@ -193,6 +195,10 @@ class House:
         """Return whether this process is giving back its work to stop."""
         return self.is_draining
 
+    def keys_are_current(self) -> bool:
+        """Return whether a key that was revoked elsewhere KEYS_HOLD_MS ago is known to be."""
+        return self.clock.now_ms() - self.refreshed_at_ms <= KEYS_HOLD_MS
+
     async def objections(self) -> list[str]:
         """Return why this process is not ready for work; empty when it is."""
         found = ["draining"] if self.is_draining else []
@@ -214,8 +220,7 @@ async def open_house(
     try:
         clock = Clock()
         await meet(client, clock, settings)
-        registry = RedisRegistry(client, Seal(secret_key(settings)))
-        await registry.refresh()
+        registry = await open_registry(client, settings)
         ledger = build_ledger(client, clock, settings)
         await ledger.load()
         inbox = Inbox(client, blocking[0], reader)
@@ -242,9 +247,10 @@ async def open_house(
             webhook=webhook,
             dead_letters=dead_letters,
         )
+        house.refreshed_at_ms = clock.now_ms()
         _tie(house)
         if makes_key:
-            house.made_key = await ensure_key(registry, settings.api_key, clock.now_ms())
+            house.made_key = await first_key(registry, settings, clock.now_ms())
         _keep_up(house, reader)
         try:
             yield house
@@ -296,21 +302,6 @@ def terms_of(settings: Settings) -> Terms:
     )
 
 
-def secret_key(settings: Settings) -> str:
-    """Return the key of the seal: as set, else kept in the data directory from the first start."""
-    if settings.secret_key is not None:
-        return settings.secret_key.reveal()
-    path = settings.data_dir / "secret.key"
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        with tempfile.NamedTemporaryFile(dir=settings.data_dir, mode="w") as file:  # 0600
-            file.write(secrets.token_urlsafe(32))
-            file.flush()
-            with contextlib.suppress(FileExistsError):  # another process was quicker
-                os.link(file.name, path)  # whole, or not at all
-    return path.read_text(encoding="ascii")
-
-
 async def listen(house: House, app: web.Application, address: tuple[str, int]) -> None:
     """Serve an application until the house is closed."""
     runner = web.AppRunner(
@@ -318,10 +309,14 @@ async def listen(house: House, app: web.Application, address: tuple[str, int]) -
         access_log=None,
         keepalive_timeout=KEEPALIVE_S,
         handle_signals=False,
+        max_headers=HEADERS_MAX,
         auto_decompress=False,  # uploads unpack themselves, nothing else may be packed
     )
     await runner.setup()
     house.runners.append(runner)
+    if runner.server is not None:
+        server = runner.server
+        house.keep("heads", lambda: app[HEADS].look(server))
     await web.TCPSite(runner, *address, reuse_address=True).start()
 
 
@@ -339,6 +334,7 @@ def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
         await asyncio.sleep(REFRESH_EVERY_S)
         turn += 1
         await house.registry.refresh()
+        house.refreshed_at_ms = house.clock.now_ms()
         house.serve_all()
         if turn % CLOCK_EVERY == 0:
             await house.clock.follow(lambda: time_of(house.client))

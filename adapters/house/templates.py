@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from random import SystemRandom
 
+from adapters.api.walls import walled_archive, walled_ledger, walled_registry
 from adapters.house.shared import House, log
+from adapters.house.waking import WakingLedger
 from adapters.meta.management import Management
 from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
 from adapters.redis.lane_templates import read_journeys, read_template
+from adapters.redis.registry import RedisRegistry
 from adapters.redis.template_archive import TemplateArchive
 from engine.errors import ProviderRefusedError
 from engine.model import DeliveryStatus, PortfolioId, WabaId
@@ -24,10 +27,22 @@ LOOK_EVERY_S = 1.0
 
 def changes_of(house: House) -> TemplateChanges:
     """Return what puts changed templates in force."""
+    return _changes(house, house.registry, house.ledger)
+
+
+def callers_changes_of(house: House, changes: TemplateChanges) -> TemplateChanges:
+    """Return the same for callers, behind their walls; all take turns."""
+    registry, ledger = walled_registry(house.registry), walled_ledger(house.ledger)
+    callers = _changes(house, registry, ledger)
+    callers.turn = changes.turn
+    return callers
+
+
+def _changes(house: House, registry: RedisRegistry, ledger: WakingLedger) -> TemplateChanges:
     return TemplateChanges(
-        house.registry,
-        house.ledger,
-        house.ledger,
+        registry,
+        ledger,
+        ledger,
         now_ms=house.clock.now_ms,
         moved=house.moved,
         journeys_of=partial(read_journeys, house.client),
@@ -36,10 +51,11 @@ def changes_of(house: House) -> TemplateChanges:
 
 def calls_of(house: House, management: Management) -> TemplateCalls:
     """Return the calls to Meta, each with the token of one of the account's senders."""
+    registry = walled_registry(house.registry)
 
     def token_of(waba: WabaId) -> str:
-        senders = house.registry.directory.senders.values()
-        tokens = (house.registry.token_of(each.id) for each in senders if each.waba_id == waba)
+        senders = registry.directory.senders.values()
+        tokens = (registry.token_of(each.id) for each in senders if each.waba_id == waba)
         token = next((token for token in tokens if token), "")
         if not token:
             raise ProviderRefusedError(f"no sender of WABA {waba} has an access token", code=190)
@@ -52,6 +68,15 @@ def desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls) -> Tem
     """Return the use cases of the account manager."""
     archive = TemplateArchive(house.client)
     return TemplateDesk(house.registry, changes, calls, archive, now_ms=house.clock.now_ms)
+
+
+def callers_desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls) -> TemplateDesk:
+    """Return the same for callers, behind their walls; `changes` are callers' too."""
+    registry, archive = (
+        walled_registry(house.registry),
+        walled_archive(TemplateArchive(house.client)),
+    )
+    return TemplateDesk(registry, changes, calls, archive, now_ms=house.clock.now_ms)
 
 
 def naming(house: House) -> Callable[[Status], Awaitable[str]]:
@@ -73,6 +98,7 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
 
 def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:
     """Return what takes a place for a send that is no job, before it is written."""
+    ledger = walled_ledger(house.ledger)
 
     async def count(portfolio: PortfolioId, identity: str) -> None:
         arrival = Receipt(
@@ -82,7 +108,7 @@ def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:
             status=DeliveryStatus.DELIVERED,
             at_ms=house.clock.now_ms(),
         )
-        await house.ledger.receive(portfolio, [arrival])
+        await ledger.receive(portfolio, [arrival])
 
     return count
 

@@ -12,7 +12,7 @@ from adapters.meta.facts import closing_fact, facts_of_number
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management
 from adapters.meta.webhook import Webhook
-from adapters.redis.registry import RedisRegistry, SealError
+from adapters.redis.registry import RedisRegistry
 from adapters.settings import Settings
 from engine.directory import Sender
 from engine.errors import EngineError, ProviderRefusedError
@@ -92,8 +92,9 @@ def is_ours(outcome: Deferred) -> bool:
 def refused_facts(registry: RedisRegistry, sender: SenderId, code: int, at_ms: int) -> list[Fact]:
     """Return that Meta refuses a sender's token, for each sender that uses it."""
     token = registry.token_of(sender)
-    same = [each for each in registry.directory.senders if _token_of(registry, each) == token]
-    names = [SenderId(name) for name in (same if token else [sender])]
+    numbers = [SenderId(name) for name in registry.directory.senders]
+    same = [each for each in numbers if registry.token_of(each) == token]
+    names = same if token else [sender]
     facts = [closing_fact(verdict(code), WabaId(""), name, at_ms) for name in names]
     return [fact for fact in facts if fact is not None]
 
@@ -198,10 +199,3 @@ def tell_changed(event: FactChanged) -> None:
         source=fact.source.value,
         detail=fact.detail,
     )
-
-
-def _token_of(registry: RedisRegistry, sender: str) -> str | None:
-    try:
-        return registry.token_of(SenderId(sender))
-    except SealError:
-        return None  # nobody can send with it

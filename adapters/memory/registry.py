@@ -39,6 +39,10 @@ class MemoryRegistry:
         for record in records:
             self.directory.shelf_of(record)[record_name(record)] = record
 
+    async def drop(self, record: Record) -> None:
+        """See Registry.drop."""
+        self.directory.shelf_of(record).pop(record_name(record), None)
+
     async def refresh(self) -> None:
         """See Registry.refresh."""
 

@@ -133,11 +133,13 @@ class Webhook:
 
     def _refuse(self, reason: str, status: HTTPStatus, detail: str) -> web.Response:
         self.refused[reason] += 1
-        problem = {
+        problem: dict[str, object] = {
             "type": "about:blank",
             "title": status.phrase,
             "status": status.value,
             "detail": detail,
+            "code": reason,
+            "errors": [],
         }
         return web.Response(
             body=msgspec.json.encode(problem),

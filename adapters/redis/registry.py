@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Final, cast
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from redis import RedisError
+from redis import RedisError, WatchError
 
 from adapters.redis.connect import Client
 from engine.directory import (
@@ -60,26 +61,40 @@ class SealError(EngineError):
 
 
 class Seal:
-    """AES-256-GCM over one text; its owner's name is authenticated, so they cannot be swapped."""
+    """AES-256-GCM over one text; its owner's name is authenticated, so they cannot be swapped.
 
-    def __init__(self, secret: str) -> None:
-        self._cipher = AESGCM(hashlib.sha256(b"penstock seal\0" + secret.encode()).digest())
+    The first secret seals; the others, while secrets are being changed, only open.
+    """
+
+    def __init__(self, secret: str, *others: str) -> None:
+        self._ciphers = [
+            AESGCM(hashlib.sha256(b"penstock seal\0" + each.encode()).digest())
+            for each in (secret, *others)
+        ]
 
     def close(self, owner: str, text: str) -> bytes:
         """Return the text sealed."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return SEAL_VERSION + nonce + self._cipher.encrypt(nonce, text.encode(), owner.encode())
+        content = self._ciphers[0].encrypt(nonce, text.encode(), owner.encode())
+        return SEAL_VERSION + nonce + content
 
     def open(self, owner: str, sealed: bytes) -> str:
         """Return the text; SealError when another secret or another owner's name sealed it."""
+        return self._opened(owner, sealed)[1]
+
+    def is_of_another(self, owner: str, sealed: bytes) -> bool:
+        """Return whether a secret sealed it that only opens now; SealError as in `open`."""
+        return self._opened(owner, sealed)[0] > 0
+
+    def _opened(self, owner: str, sealed: bytes) -> tuple[int, str]:
         nonce, content = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-        try:
-            return self._cipher.decrypt(nonce, content, owner.encode()).decode()
-        except (InvalidTag, ValueError) as error:
-            raise SealError(
-                f"the access token of sender {owner} was sealed with another "
-                "PENSTOCK_SECRET_KEY: set that one, or add the sender again"
-            ) from error
+        for place, cipher in enumerate(self._ciphers):
+            with contextlib.suppress(InvalidTag, ValueError):
+                return place, cipher.decrypt(nonce, content, owner.encode()).decode()
+        raise SealError(
+            f"the access token of sender {owner} was sealed with another "
+            "PENSTOCK_SECRET_KEY: set that one, or add the sender again"
+        )
 
 
 class RedisRegistry:
@@ -121,6 +136,12 @@ class RedisRegistry:
         self._writes += 1
         self.changed()
 
+    async def drop(self, record: Record) -> None:
+        """See Registry.drop."""
+        kind, name = KIND_OF[type(record)], record_name(record)
+        await self._write(kind, name, None)
+        self.directory.shelf_of(record).pop(name, None)
+
     async def refresh(self) -> None:
         """See Registry.refresh."""
         versions: dict[bytes, bytes] = await self._asked(self._client.hgetall(VERSIONS))
@@ -161,14 +182,55 @@ class RedisRegistry:
         self._sealed[sender] = sealed
 
     def token_of(self, sender: SenderId) -> str:
-        """Return a sender's access token; empty when there is none."""
+        """Return a sender's access token; empty when there is none that our secrets open."""
         sealed = self._sealed.get(sender)
         if sealed is None:
             return ""
         known = self._tokens.get(sender)
         if known is None or known[0] != sealed:
-            known = self._tokens[sender] = (sealed, self._seal.open(sender, sealed))
+            try:
+                known = sealed, self._seal.open(sender, sealed)
+            except SealError:
+                known = sealed, ""  # its jobs wait behind `sender`: none fails for our mistake
+            self._tokens[sender] = known
         return known[1]
+
+    def is_sealed_elsewhere(self, sender: SenderId) -> bool:
+        """Return whether a sender's token is here that none of our secrets opens."""
+        return sender in self._sealed and not self.token_of(sender)
+
+    async def reseal(self) -> list[str]:
+        """Seal with the first secret what another one sealed; return senders that none opens."""
+        unopened: list[str] = []
+        for sender, sealed in list(self._sealed.items()):
+            try:
+                is_old = self._seal.is_of_another(sender, sealed)
+            except SealError:
+                unopened.append(sender)
+                continue
+            if is_old:
+                await self._exchange(sender, sealed)
+        return unopened
+
+    async def _exchange(self, sender: str, sealed: bytes) -> None:
+        """Put the same token under another seal, unless somebody puts another token meanwhile."""
+        fresh = self._seal.close(sender, self._seal.open(sender, sealed))
+        pipe = cast("Any", self._client.pipeline(transaction=True))
+        async with pipe:
+            try:
+                await self._asked(pipe.watch(TOKENS))
+                if await self._asked(pipe.hget(TOKENS, sender)) != sealed:
+                    return
+                pipe.multi()
+                pipe.hset(TOKENS, sender, fresh)
+                await pipe.execute()
+            except WatchError:
+                return  # whoever was quicker used the first secret too
+            except (TimeoutError, RedisError, OSError) as error:
+                kind = type(error).__name__
+                raise LedgerAwayError(f"the registry does not answer: {kind}") from error
+        self._sealed[sender] = fresh
+        await self._asked(self._client.hincrby(VERSIONS, "tokens", 1))
 
     async def secret(self, name: str) -> bytes:
         """Return a secret of this ledger; whoever asks first makes it."""
@@ -183,10 +245,13 @@ class RedisRegistry:
         await self._asked(self._client.hsetnx(NUMBERS, portfolio, str(last)))
         return int(await self._asked(self._client.hget(NUMBERS, portfolio)))
 
-    async def _write(self, kind: str, name: str, value: bytes) -> None:
+    async def _write(self, kind: str, name: str, value: bytes | None) -> None:
         """Write first, then tell: who reads between the two only reads once more."""
         self._writes += 1
-        await self._asked(self._client.hset(PREFIX + kind, name, value))
+        if value is None:
+            await self._asked(self._client.hdel(PREFIX + kind, name))
+        else:
+            await self._asked(self._client.hset(PREFIX + kind, name, value))
         await self._asked(self._client.hincrby(VERSIONS, kind, 1))
         self._writes += 1
         self.changed()

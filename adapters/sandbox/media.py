@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from adapters.sandbox.codes import Refusal
 from adapters.sandbox.management import answered, refused
@@ -55,7 +56,10 @@ class MediaDesk:
             return refused(stage, Refusal(190))
         if not request.content_type.startswith("multipart/"):
             return refused(stage, Refusal(100, "The body must be multipart/form-data."))
-        words, content, mime_type = await _parts_of(request)
+        try:
+            words, content, mime_type = await _parts_of(request)
+        except (ValueError, LookupError, RuntimeError, HttpProcessingError):
+            words, content, mime_type = {}, None, ""  # what cannot be read names nothing
         if words.get("messaging_product") != "whatsapp":
             return refused(stage, Refusal(100, "The parameter messaging_product is required."))
         if content is None:

@@ -78,6 +78,7 @@ class Sandbox:
         router.add_delete(f"{VERSION}/{{node}}", self.media.delete)
         router.add_get(f"{VERSION}/{{node}}", self._read)
         router.add_post(f"{VERSION}/{{node}}", desk.edit_node)
+        router.add_route("*", VERSION + "/{rest:.*}", self._nothing)
         app.on_startup.append(self._open)
         app.on_shutdown.append(self._hurry)
         app.on_cleanup.append(self._close)
@@ -161,6 +162,11 @@ class Sandbox:
         """GET a node: a file's address, or what the management calls know."""
         desk = self.media if self.media.knows(request.match_info["node"]) else None
         return await (desk.read(request) if desk else self.management.read_node(request))
+
+    async def _nothing(self, request: web.Request) -> web.Response:
+        """Refuse a call that is none of ours in Meta's shape."""
+        detail = f"Unsupported {request.method.lower()} request"
+        return _response(self.stage.refuse(Refusal(NOT_THERE, detail)))
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         """POST one message."""

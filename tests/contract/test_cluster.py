@@ -11,6 +11,7 @@ from redis.asyncio import RedisCluster
 from adapters.redis.connect import connect, disconnect
 from adapters.redis.keys import tag
 from adapters.redis.ledger import RedisLedger
+from adapters.redis.registry import RedisRegistry, Seal
 from engine.model import (
     Category,
     DeliveryStatus,
@@ -19,6 +20,7 @@ from engine.model import (
     Lane,
     PortfolioId,
     Priority,
+    SenderId,
     SourceState,
     WabaId,
 )
@@ -135,3 +137,14 @@ async def assert_one_slot_each(client: RedisCluster) -> None:
         assert len({name.partition(b"}")[0] for name in names}) == 1, slot
     nodes = {client.get_node_from_key(tag(portfolio)).name for portfolio in PORTFOLIOS}  # type: ignore[union-attr]  # every slot has a node
     assert len(nodes) > 1
+
+
+async def test_seals_change_on_a_cluster_too(client: RedisCluster) -> None:
+    sender = SenderId("106540352242922")
+    await RedisRegistry(client, Seal("old")).put_token(sender, "token")
+    both = RedisRegistry(client, Seal("new", "old"))
+    await both.refresh()
+    assert await both.reseal() == []
+    new = RedisRegistry(client, Seal("new"))
+    await new.refresh()
+    assert new.token_of(sender) == "token"

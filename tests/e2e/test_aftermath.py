@@ -125,7 +125,7 @@ async def test_the_commands_do_the_same(server_url: str, tmp_path: Path) -> None
         ("POST", "/v1/dead/drop", {"sender": SENDER, "ids": ["pst.x"]}, 404, "pst.x is no job"),
         ("POST", "/v1/dead/drop", {"sendr": SENDER}, 422, "did you mean"),
         ("POST", "/v1/doubts/pst.x/resolve", {"as": "failed"}, 404, "pst.x is no job"),
-        ("POST", "/v1/doubts/pst.x/resolve", {"as": "lost"}, 422, "lost"),
+        ("POST", "/v1/doubts/pst.x/resolve", {"as": "lost"}, 422, "accepted, failed"),
     ],
 )
 async def test_what_is_wrong_is_said(

@@ -141,6 +141,10 @@ async def furnish_one(whole: Whole) -> None:
     await whole.call("POST", "/v1/campaigns", campaign | {"message": a_message("{{name}}")})
 
 
+async def nobody(_whole: Whole) -> None:
+    """Leave the house as it is."""
+
+
 @asynccontextmanager
 async def a_whole_house(
     redis_url: str,

@@ -99,6 +99,7 @@ async def test_files_come_in_many_shapes(text: bytes, kind: str) -> None:
         (b"to,name\n1,2\n", 422, "missing_column"),
         (b"to,name,name,code\n1,2,3,4\n", 422, "repeated_column"),
         ("to,name,code\n".encode("utf-16"), 422, "encoding"),
+        (b"\r\x02\xc3\x84to,name,code\n", 422, "malformed"),
     ],
 )
 async def test_a_header_that_cannot_do_is_refused_at_once(

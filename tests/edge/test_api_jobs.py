@@ -82,6 +82,15 @@ async def test_a_misspelled_field_is_answered_with_the_right_one() -> None:
         assert "did you mean `priority`?" in problem["detail"]
 
 
+async def test_a_wrong_value_is_answered_with_the_right_ones_and_not_repeated() -> None:
+    async with a_desk() as desk:
+        _, problem = await desk.call("POST", "/v1/jobs", a_job(priority="4915112345678"))
+        expected = "must be one of authentication, marketing, service, utility"
+        assert problem["errors"] == [
+            {"pointer": "/priority", "code": "invalid", "detail": expected}
+        ]
+
+
 async def test_good_jobs_of_an_array_are_kept_and_bad_ones_are_named_in_their_place() -> None:
     async with a_desk() as desk:
         jobs = [a_job(), a_job(to="x"), {"sender": SENDER}, a_job(to="4915112345679")]

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.cli.app import app
+from adapters.client.errors import PenstockError
+from adapters.client.steps import Pause
+from adapters.client.talks import Patience
 
 TEMPLATE = {
     "category": "UTILITY",
@@ -93,6 +97,9 @@ ANSWERS: dict[str, tuple[int, object]] = {
     "POST /v1/campaigns/c1/retry-failed": (200, {"failed": 3, "retried": 2, "forgotten": 1}),
     "PATCH /v1/campaigns/c1": (200, {"id": "c1", "version": 2}),
     "POST /v1/campaigns/c1/start?dry_run=true": (200, {"id": "c1", "rows": 5, "at_once": 4}),
+    "GET /v1/jobs/pst.x": (200, {"state": "accepted", "waiting_for": []}),
+    "DELETE /v1/keys/00000001": (204, {}),
+    "POST /v1/keys": (201, {"id": "00000001", "key": "psk_00000001_x"}),
     "GET /v1/campaigns/c9": (404, {"detail": "there is no campaign c9", "errors": []}),
 }
 
@@ -113,11 +120,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bytes]]]:
             status, content = ANSWERS[name]
             encoded = json.dumps(content).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(encoded)))
+            if status != HTTPStatus.NO_CONTENT:
+                self.send_header("Content-Length", str(len(encoded)))
             self.end_headers()
-            self.wfile.write(encoded)
+            self.wfile.write(encoded if status != HTTPStatus.NO_CONTENT else b"")
 
-        do_GET = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 (the library calls them so)
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 (the library calls them so)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
@@ -163,13 +171,16 @@ def test_a_file_is_uploaded_as_it_is(asked: list[tuple[str, bytes]], tmp_path: P
 def test_an_upload_that_is_cut_off_is_sent_again(
     asked: list[tuple[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.cli.client.UPLOAD_AGAIN_S", 0)
+    def at_once(_self: Patience, _turn: int, _error: PenstockError) -> Pause:
+        return Pause(0)
+
+    monkeypatch.setattr(Patience, "pause", at_once)
     file = tmp_path / "c.csv"
     file.write_text("to,name\n+4915112345678,Ada\n", encoding="utf-8")
     code, printed = call("campaign", "upload", "cut", str(file))
     assert (code, "duplicates: 1" in printed) == (0, True)
     assert [body for _, body in asked] == [file.read_bytes()] * 3
-    monkeypatch.setattr("adapters.cli.client.UPLOAD_TRIES", 1)
+    monkeypatch.setattr("adapters.cli.client.UPLOAD_REPEATS_MAX", 0)
     asked.clear()
     assert call("campaign", "upload", "cut", str(file))[0] == 1
 
@@ -181,6 +192,13 @@ def test_each_answer_can_be_json(asked: list[tuple[str, bytes]]) -> None:
     assert json.loads(asked[-1][1])["messaging_limit"] == "TIER_2K"
     assert json.loads(call("sender", "list", "--json")[1])["senders"][0]["alias"] == "shop"
     assert "running" in call("campaign", "start", "c1")[1]
+
+
+def test_a_key_is_made_for_one_portfolio_and_revoked(asked: list[tuple[str, bytes]]) -> None:
+    assert "psk_00000001_x" in call("key", "create", "shop", "--portfolio", "p1")[1]
+    body = {"name": "shop", "role": "send", "portfolio": "p1"}
+    assert json.loads(asked[-1][1]) == body
+    assert call("key", "revoke", "00000001") == (0, "id: 00000001\nrevoked: True\n")
 
 
 @pytest.mark.usefixtures("asked")

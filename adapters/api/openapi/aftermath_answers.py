@@ -1,0 +1,55 @@
+"""The shapes of answers about dead letters and doubts: a field more may come, none changes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from adapters.api.openapi.answers import Count, Time
+from engine.model import JobState
+
+
+class DeadLetterAnswer(msgspec.Struct):
+    """A job that failed for good."""
+
+    id: str
+    sender: str
+    at: Time | None
+    attempt: Count
+    code: int | None
+    title: str
+
+
+class DeadAnswer(msgspec.Struct):
+    """Dead letters, each sender's newest first."""
+
+    dead: list[DeadLetterAnswer]
+
+
+class DroppedAnswer(msgspec.Struct):
+    """How many dead letters were dropped, and whether there may be more."""
+
+    dropped: Count
+    more: bool
+
+
+class DoubtAnswer(msgspec.Struct):
+    """A job of which nobody knows whether it was sent."""
+
+    id: str
+    sender: str
+    source: str
+    template: str | None
+    decided_at: Time | None
+
+
+class DoubtsAnswer(msgspec.Struct):
+    """Jobs in doubt, those decided next first."""
+
+    doubts: list[DoubtAnswer]
+
+
+class ResolvedAnswer(msgspec.Struct):
+    """How a doubt ended."""
+
+    id: str
+    state: JobState

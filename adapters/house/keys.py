@@ -1,0 +1,62 @@
+"""The first key, and what seals tokens: what a start makes where an operator set none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+from typing import Final
+
+import structlog
+
+from adapters.api.front import BOOTSTRAP, hash_of, make_key
+from adapters.redis.connect import Client
+from adapters.redis.registry import RedisRegistry, Seal
+from adapters.settings import Settings
+from engine.directory import ApiKey, Role
+
+SEALED_ELSEWHERE: Final = (
+    "add the key that sealed it to PENSTOCK_SECRET_KEY, or add the sender again"
+)
+
+log = structlog.get_logger("penstock")
+
+
+async def open_registry(client: Client, settings: Settings) -> RedisRegistry:
+    """Return the registry as it is now, its tokens under the newest seal."""
+    registry = RedisRegistry(client, Seal(*secret_keys(settings)))
+    await registry.refresh()
+    for sender in await registry.reseal():
+        log.error("token_sealed_elsewhere", sender=sender, remedy=SEALED_ELSEWHERE)
+    return registry
+
+
+def secret_keys(settings: Settings) -> tuple[str, ...]:
+    """Return the keys of the seal: as set, else kept in the data directory from the first start."""
+    if settings.secret_keys:
+        return settings.secret_keys
+    path = settings.data_dir / "secret.key"
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        with tempfile.NamedTemporaryFile(dir=settings.data_dir, mode="w") as file:  # 0600
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.link(file.name, path)  # whole, or not at all
+    return (path.read_text(encoding="ascii"),)
+
+
+async def first_key(registry: RedisRegistry, settings: Settings, now_ms: int) -> str:
+    """Make sure that somebody may call; return the key when it was made here, to be shown once."""
+    known, set_key = registry.directory.api_keys, settings.api_key
+    if set_key is not None:
+        key = ApiKey(BOOTSTRAP, BOOTSTRAP, Role.ADMIN, hash_of(set_key.reveal()))
+        if known.get(BOOTSTRAP) != key:
+            await registry.put(key)
+        return ""
+    if known:
+        return ""
+    token, made = make_key("first start", Role.ADMIN, now_ms)
+    await registry.put(made)
+    return token
