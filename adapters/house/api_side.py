@@ -11,6 +11,7 @@ import msgspec
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
+from adapters.house.console_side import build_console
 from adapters.house.shared import House, listen, terms_of
 from adapters.house.waking import Evidence
 from adapters.house.world import Asking
@@ -71,7 +72,10 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
     house.keep("ask", asking.ask_next)
-    await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)
+    console = build_console(house, front)
+    app = build_app(front, [*house.webhook.routes(), *console.routes()])
+    app.on_shutdown.append(console.close)
+    await listen(house, app, settings.listen_address)
     try:
         yield
     finally:

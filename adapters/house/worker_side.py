@@ -13,6 +13,7 @@ from typing import Final
 
 from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
+from adapters.house.pulsing import pulsing
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
 from adapters.meta.client import MetaClient, build_session
 from engine.delivery import Delivery
@@ -67,6 +68,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     pool.start()
     house.keep("hear", lambda: _hear_hints(house, pool))
     house.keep("attend", lambda: _attend(house, worker))
+    house.keep("pulse", pulsing(house))
     if is_alone:
         probe = build_probe_app(Operations(house.metrics.render, house.objections))
         await listen(house, probe, settings.metrics_address)

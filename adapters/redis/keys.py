@@ -33,3 +33,8 @@ def log_exported(portfolio: PortfolioId) -> str:
 def log_lock(portfolio: PortfolioId) -> str:
     """Name the STRING that says which process exports the log now; it expires by itself."""
     return f"{tag(portfolio)}log_lock"
+
+
+def window(portfolio: PortfolioId, scope: str) -> str:
+    """ZSET of who counts in a window and since when; `scope` is a sender or empty."""
+    return f"{tag(portfolio)}win:{scope}"
