@@ -15,7 +15,8 @@ const place = (id) => document.getElementById(id);
 let picture = null;
 let you = { name: "", role: "read" };
 let word = "";
-const lists = { doubts: null, dead: null };
+const lists = { doubts: null, dead: null }; // null: this server has no such list
+const unlisted = new Set();
 
 // --- Showing -------------------------------------------------------------------------------------
 
@@ -88,11 +89,11 @@ async function keepListening() {
 
 async function readLists() {
   if (!hasKey() || document.hidden || !picture) return;
-  for (const name of Object.keys(lists)) {
+  for (const name of Object.keys(lists).filter((each) => !unlisted.has(each))) {
     try {
       lists[name] = (await call("GET", `v1/${name}?limit=${LISTED_MAX}`))[name];
     } catch (error) {
-      if (error.status === 404) lists[name] = null; // this server has no such list
+      if (error.status === 404) unlisted.add(name);
     }
   }
   showNow();

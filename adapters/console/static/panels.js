@@ -92,12 +92,12 @@ function campaignItem(campaign, view, now) {
       h("span", { class: "quiet" }, campaign.name === campaign.id ? campaign.portfolio : `${campaign.id} · ${campaign.portfolio}`),
       h("span", { class: "right" }, [`${compact(ended)} of ${compact(enqueued)}`, `${share.toFixed(share < 10 ? 1 : 0)} %`, eta].filter(Boolean).join(" · "))),
     bar(parts, enqueued, parts.map(([, jobs, name]) => `${jobs} ${name}`).join(", ")),
-    h("div", { class: "legend" },
+    h("div", { class: "below" }, h("div", { class: "legend" },
       parts.map(([kind, jobs, name]) => h("span", {}, h("i", { class: kind }), `${name} ${compact(jobs)}`)),
       held.length ? h("span", {}, `behind ${held.map(([gate, jobs]) => `${gate} ${compact(jobs)}`).join(", ")}`) : null,
-      told.length ? h("span", {}, `of these ${told.join(", ")}`) : null),
-    campaign.warnings.map((warning) => h("p", { class: "warning" }, warning)),
-    acts(view, campaignActs(campaign.state), campaign.id, campaign.name));
+      told.length ? h("span", {}, `delivery: ${told.join(", ")}`) : null),
+    acts(view, campaignActs(campaign.state), campaign.id, campaign.name)),
+    campaign.warnings.map((warning) => h("p", { class: "warning" }, warning)));
 }
 
 function campaignActs(state) {
@@ -168,12 +168,16 @@ function senderRow(sender, view, now) {
     cell("Rate", "rate", `${rate(sender.rate)} of ${allowed}`, bar([["c-accepted", sender.rate]], sender.rate_limit, `${rate(sender.rate)} of ${sender.rate_limit} messages a second`)),
     cell("Quality", "", chip(sender.quality, QUALITY[sender.quality] ?? "")),
     cell("Status", "", chip(sender.is_paused ? "paused" : sender.status, sender.closed_by.length ? "bad" : sender.status === "CONNECTED" ? "good" : "")),
-    cell("Queued", "num", compact(sender.queued)),
-    cell("Waiting", "num", compact(waiting), held.length ? h("span", { class: "sub" }, held.map(([gate, jobs]) => (held.length > 1 ? `${gate} ${compact(jobs)}` : gate)).join(", ")) : null),
-    cell("In flight", "num", compact(sender.in_flight)),
-    cell("In doubt", "num", compact(sender.in_doubt)),
-    cell("Oldest", "num", sender.oldest_seconds ? span(sender.oldest_seconds) : "–"),
+    cell("Queued", count(sender.queued), compact(sender.queued)),
+    cell("Waiting", count(waiting), compact(waiting), held.length ? h("span", { class: "sub" }, held.map(([gate, jobs]) => (held.length > 1 ? `${gate} ${compact(jobs)}` : gate)).join(", ")) : null),
+    cell("In flight", count(sender.in_flight), compact(sender.in_flight)),
+    cell("In doubt", count(sender.in_doubt), compact(sender.in_doubt)),
+    cell("Oldest", count(sender.oldest_seconds), sender.oldest_seconds ? span(sender.oldest_seconds) : "–"),
     h("td", { class: "acts-cell" }, acts(view, [sender.is_paused || sender.closed_by.length ? "sender-resume" : "sender-pause", "sender-refresh"], sender.id, sender.label)));
+}
+
+function count(value) {
+  return value ? "num" : "num zero";
 }
 
 function showErrors({ errors }) {
