@@ -6,10 +6,10 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,13 +17,16 @@ from typing import Any
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from adapters.clock import Clock
 from adapters.demo.play import demo
 from adapters.demo.stage import DemoError
 from adapters.house.api_side import open_api
+from adapters.house.doctor import Finding, State, examine
 from adapters.house.shared import open_house
+from adapters.house.supervisor import Supervisor
 from adapters.house.worker_side import open_worker, tune_collector
 from adapters.logs import configure_logs
 from adapters.redis.connect import RedisAddressError
@@ -57,16 +60,19 @@ def start(flags: Flags, *, has_api: bool, has_worker: bool) -> None:
 
 
 def start_workers(flags: Flags, processes: int) -> None:
-    """Run workers side by side, each in a process of its own."""
+    """Run workers side by side, each in a process of its own; who dies is started again."""
     with plainly():
         settings = load_settings(flags)
+        configure_logs(settings.log)
         host, port = settings.metrics_address
+        host = f"[{host}]" if ":" in host else host
         program = [sys.executable, "-m", "adapters.main", "worker", "--metrics-listen"]
+        commands = [[*program, f"{host}:{port + place}"] for place in range(processes)]
         with ledger_server(settings) as url:
-            supervise(
-                [[*program, f"{host}:{port + place}"] for place in range(processes)],
-                os.environ | {"PENSTOCK_REDIS_URL": url},  # not an argument: it may hold a password
-            )
+            # The address is not an argument: it may hold a password.
+            supervisor = Supervisor(commands, os.environ | {"PENSTOCK_REDIS_URL": url})
+            if not asyncio.run(supervisor.run()):
+                raise typer.Exit(FAILED)
 
 
 def show_settings(*, as_json: bool) -> None:
@@ -84,6 +90,37 @@ def show_settings(*, as_json: bool) -> None:
     Console().print(table)
     for warning in settings_warnings(settings):
         errors.print(f"[yellow]warning[/yellow]: {warning}")
+
+
+def play_doctor(*, as_json: bool) -> bool:
+    """Look at everything an operator can get wrong; return whether nothing fails."""
+    try:
+        settings = load_settings()
+        with ledger_server(settings) as url, asyncio.Runner() as runner:
+            findings = runner.run(examine(settings, url))
+    except SettingsError as error:
+        findings = [
+            Finding("settings", State.FAIL, problem, "Correct it; `penstock config` shows all.")
+            for problem in error.problems
+        ]
+    except EmbeddedServerError as error:
+        findings = [Finding("redis", State.FAIL, str(error), "Set PENSTOCK_REDIS_URL.")]
+    if as_json:
+        typer.echo(json.dumps({"findings": [asdict(each) for each in findings]}))
+    else:
+        _print_findings(findings)
+    return all(each.state is not State.FAIL for each in findings)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    colours = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
+    console = Console(highlight=False, soft_wrap=True)
+    for each in findings:
+        colour = colours[each.state]
+        mark = f"[{colour}]{each.state.value:4}[/{colour}]"
+        console.print(f"{mark} [bold]{escape(each.subject)}[/bold]: {escape(each.found)}")
+        if each.remedy:
+            console.print(f"     → {escape(each.remedy)}")
 
 
 def start_sandbox(scenario: Path, port: int, seed: int) -> None:
@@ -132,24 +169,6 @@ def run_loop(program: Coroutine[Any, Any, None]) -> None:
         runner.run(program)
 
 
-def supervise(commands: list[list[str]], environment: dict[str, str]) -> None:
-    """Run programs side by side; pass signals on, and end with all of them when one ends."""
-    children: list[subprocess.Popen[bytes]] = []
-
-    def pass_on(number: int, _frame: object = None) -> None:
-        for child in children:
-            child.send_signal(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, pass_on)
-    children += [subprocess.Popen(command, env=environment) for command in commands]  # noqa: S603 (our own)
-    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # the first; Popen still learns how it ended
-    pass_on(signal.SIGTERM)
-    codes = [child.wait() for child in children]
-    if any(codes):
-        raise typer.Exit(FAILED)
-
-
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415 (an extra that need not be there)
@@ -165,7 +184,8 @@ async def _live(settings: Settings, url: str, *, has_api: bool, has_worker: bool
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_house(settings, url))
+        # A worker's words go to a log, where a key has no business.
+        house = await stack.enter_async_context(open_house(settings, url, makes_key=has_api))
         if house.made_key:
             _show_key(house.made_key)
         if has_api:

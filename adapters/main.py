@@ -45,7 +45,7 @@ def worker(
     metrics_listen: Annotated[str | None, typer.Option(help="Of the first; the others +1.")] = None,
     redis_url: RedisUrl = None,
 ) -> None:
-    """Run workers; the API is elsewhere."""
+    """Run workers; the API is elsewhere. With several, one process starts anew whoever dies."""
     from adapters import live
 
     flags = {"metrics_listen": metrics_listen, "redis_url": redis_url}
@@ -61,6 +61,15 @@ def config(as_json: Json = False) -> None:  # noqa: FBT002 (typer's options)
     from adapters import live
 
     live.show_settings(as_json=as_json)
+
+
+@app.command("doctor")
+def doctor(as_json: Json = False) -> None:  # noqa: FBT002
+    """Look at Redis, clock, tokens and webhooks, and say how to mend what is wrong."""
+    from adapters import live
+
+    if not live.play_doctor(as_json=as_json):
+        raise typer.Exit(FAILED)
 
 
 @app.command("sandbox")

@@ -10,7 +10,7 @@ from engine.books import Books, Counts, Quota
 from engine.contents import compile_shared
 from engine.directory import Campaign, Registry, Sender
 from engine.errors import InvalidJobError, UnknownNameError
-from engine.messages import SeveralErrors, check_job_message, fields_of, repeats_max
+from engine.messages import SeveralErrors, check_job_message, fields_of, misfits, repeats_max
 from engine.model import (
     ENDS,
     Category,
@@ -61,6 +61,7 @@ class CampaignWish:
     start_at_ms: int = 0
     expires_at_ms: int = 0
     delivery: str = ""
+    on_template_change: str = "resume"
 
 
 @dataclass(slots=True)
@@ -131,8 +132,14 @@ class Campaigns:
             )
         if state is SourceState.RUNNING and campaign.start_at_ms > now_ms:
             state = SourceState.SCHEDULED
+        if action in ("start", "resume") and (
+            errors := misfits(self._registry.directory, campaign)
+        ):
+            raise SeveralErrors(errors)
         started_ms = campaign.started_at_ms or (now_ms if action == "start" else 0)
-        moved = replace(campaign, state=state, started_at_ms=started_ms)
+        moved = replace(
+            campaign, state=state, started_at_ms=started_ms, stopped_by="", stopped_from=None
+        )
         spec = SourceSpec(state, campaign.weight, campaign.start_at_ms)
         await self._catalog.put_source(campaign.portfolio_id, campaign.source, spec)
         await self._registry.put(moved)
@@ -181,11 +188,38 @@ class Campaigns:
         warnings = [
             f"template {key} is {templates[key].status}: its jobs wait until it is APPROVED"
             for key in dict.fromkeys(campaign.templates)
-            if key in templates and templates[key].status is not TemplateStatus.APPROVED
+            if key in templates
+            and templates[key].status is not TemplateStatus.APPROVED
+            and campaign.state is not SourceState.CANCELLED
         ]
+        warnings += self._template_warnings(campaign)
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
             warnings.append(f"{parked} jobs wait for a place in the messaging limit")
         return warnings
+
+    def _template_warnings(self, campaign: Campaign) -> list[str]:
+        """Return what its templates have become: what no longer fits, and what happens then."""
+        directory = self._registry.directory
+        warnings = [
+            f"template {key} will be {directory.templates[key].coming_category}: Meta announced it"
+            for key in dict.fromkeys(campaign.templates)
+            if key in directory.templates and directory.templates[key].coming_category
+        ]
+        if campaign.state is SourceState.CANCELLED:
+            ended = f"cancelled: its template {campaign.stopped_by} was deleted or disabled"
+            return [ended] if campaign.stopped_by else []
+        misfit = [
+            f"{each.pointer}: {each.detail} (its template changed)"
+            for each in misfits(directory, campaign)
+        ]
+        if campaign.stopped_by:
+            then = "it resumes when the template is approved again"
+            if misfit:
+                then = "it stays stopped until its message fits again"
+            elif campaign.on_template_change == "stay_stopped":
+                then = "resume it yourself when the template is approved again"
+            warnings.append(f"stopped by a change of template {campaign.stopped_by}: {then}")
+        return warnings + misfit
 
     def _draft(self, wish: CampaignWish) -> Campaign:
         """Return the campaign a wish describes; raise everything that is wrong with it at once."""
@@ -223,6 +257,7 @@ class Campaigns:
             start_at_ms=wish.start_at_ms,
             expires_at_ms=wish.expires_at_ms,
             repeats_max=repeats_max(category, wish.delivery),
+            on_template_change=wish.on_template_change,
         )
 
     def _senders(self, wish: CampaignWish, errors: list[InvalidJobError]) -> list[Sender]:
@@ -266,7 +301,15 @@ def _shared(draft: Campaign) -> bytes:
 
 def _same(known: Campaign, draft: Campaign) -> Campaign:
     """Return the known campaign when the draft describes it, else refuse."""
-    as_created = replace(known, content=0, state=draft.state, created_at_ms=0, started_at_ms=0)
+    as_created = replace(
+        known,
+        content=0,
+        state=draft.state,
+        created_at_ms=0,
+        started_at_ms=0,
+        stopped_by="",
+        stopped_from=None,
+    )
     if as_created != draft:
         detail = "is the id of another campaign; choose another id"
         raise InvalidJobError(detail, pointer="/id", code="conflict")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -57,8 +57,20 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateDraft:
+    """What a template shall become once it is submitted."""
+
+    category: Category
+    components: list[dict[str, object]]
+    parameter_format: str = "POSITIONAL"
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
-    """A template in one language, as Meta told it."""
+    """A template in one language, as Meta told it; its draft beside it.
+
+    The moments are those of the news, to the second: older news changes nothing any more.
+    """
 
     waba_id: WabaId
     name: str
@@ -69,6 +81,16 @@ class Template:
     parameter_format: str = "POSITIONAL"
     meta_id: str = ""
     quality: str = "UNKNOWN"
+    coming_category: str = ""  # Meta announced that it will be this one
+    rejected_reason: str = ""
+    draft: TemplateDraft | None = None
+    status_at_ms: int = 0
+    quality_at_ms: int = 0
+    category_at_ms: int = 0
+    edited_at_ms: tuple[int, ...] = ()  # our edits of the last 30 days
+    read_at_ms: int = 0  # when Meta was last asked
+    stale_since_ms: int = 0  # something happened that only Meta can tell: ask; 0 when nothing did
+    is_read: bool = True  # False: news named it, and Meta was not asked yet what it is
 
     @property
     def key(self) -> str:
@@ -79,6 +101,20 @@ class Template:
     def signature(self) -> Signature:
         """Return what it wants filled in."""
         return signature_of(self.category, self.components, self.parameter_format)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRules:
+    """How the templates of a WhatsApp Business Account are judged here, as the operator set it."""
+
+    waba_id: WabaId
+    profile: str = "meta"  # of engine.template_rules.PROFILES
+    tracking: str = ""  # what its dynamic URLs begin with; empty: anything
+
+    @property
+    def id(self) -> str:
+        """Return its name within its kind."""
+        return self.waba_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +138,9 @@ class Campaign:
     repeats_max: int = 0
     created_at_ms: int = 0
     started_at_ms: int = 0
+    on_template_change: str = "resume"  # or `stay_stopped`, when it is approved again and fits
+    stopped_by: str = ""  # the template whose change stopped it
+    stopped_from: SourceState | None = None  # where it stood then
 
     @property
     def source(self) -> str:
@@ -120,7 +159,7 @@ class ApiKey:
     created_at_ms: int = 0
 
 
-Record = Portfolio | Sender | Template | Campaign | ApiKey | Fact
+Record = Portfolio | Sender | Template | AccountRules | Campaign | ApiKey | Fact
 
 
 def template_key(waba: str, name: str, language: str) -> str:
@@ -140,6 +179,7 @@ class Directory:
         self.portfolios: dict[str, Portfolio] = {}
         self.senders: dict[str, Sender] = {}
         self.templates: dict[str, Template] = {}
+        self.account_rules: dict[str, AccountRules] = {}
         self.campaigns: dict[str, Campaign] = {}
         self.api_keys: dict[str, ApiKey] = {}
         self.facts: dict[str, Fact] = {}
@@ -150,6 +190,7 @@ class Directory:
             Portfolio: self.portfolios,
             Sender: self.senders,
             Template: self.templates,
+            AccountRules: self.account_rules,
             Campaign: self.campaigns,
             ApiKey: self.api_keys,
             Fact: self.facts,
@@ -170,6 +211,16 @@ class Directory:
         expected = known.sha256 if known else bytes(len(sha256))
         return known if hmac.compare_digest(expected, sha256) else None
 
+    def templates_of(self, waba: str) -> list[Template]:
+        """Return the templates of an account, by name and language."""
+        found = [each for each in self.templates.values() if each.waba_id == waba]
+        return sorted(found, key=lambda each: (each.name, each.language))
+
+    def portfolio_of_waba(self, waba: str) -> PortfolioId | None:
+        """Return the portfolio whose senders are in this account; None while it has none."""
+        senders = self.senders.values()
+        return next((each.portfolio_id for each in senders if each.waba_id == waba), None)
+
     def signature(self, key: str) -> Signature:
         """Return what a known template wants, without reading its components again."""
         return _signature(_Same(self.templates[key]))
@@ -185,6 +236,10 @@ class Registry(Protocol):
 
     async def put(self, record: Record) -> Record:
         """Store a record, also in this process; return it with what the registry gave it."""
+        ...
+
+    async def put_all(self, records: Sequence[Record]) -> None:
+        """Store records of one kind that need nothing of the registry's own, in one step."""
         ...
 
     async def refresh(self) -> None:

@@ -6,6 +6,10 @@ EngineError
 │   ├── LedgerAwayError     unreachable, read-only, full or loading
 │   ├── ClockError          our clock and the ledger's differ by more than two seconds
 │   └── QueueFullError      too many jobs wait: 429, try later
+├── ProviderError       Meta did not do what an operator asked of it: 502, 503 or 429
+│   ├── ProviderRefusedError   it said no: look at its code, asking again changes nothing
+│   ├── ProviderAwayError      no answer, or no sensible one: whether it was done is not known
+│   └── ProviderBusyError      too many management calls: none before `until_ms`
 └── UnknownNameError    a portfolio, sender, source or template nobody told us of: 404
 """
 
@@ -49,3 +53,29 @@ class QueueFullError(EngineError):
 
 class UnknownNameError(EngineError):
     """Nobody told us of the portfolio, sender, source or template that was named."""
+
+
+class ProviderError(EngineError):
+    """Meta did not do what was asked; worth asking again from `until_ms` on, 0 is any time."""
+
+    until_ms = 0
+
+
+class ProviderRefusedError(ProviderError):
+    """Meta refused a management call: look at its code, for asking again changes nothing."""
+
+    def __init__(self, detail: str, *, code: int) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class ProviderAwayError(ProviderError):
+    """Meta did not answer a management call, or not sensibly; ask again later."""
+
+
+class ProviderBusyError(ProviderError):
+    """Too many management calls: Meta wants none before `until_ms`."""
+
+    def __init__(self, detail: str, *, until_ms: int) -> None:
+        super().__init__(detail)
+        self.until_ms = until_ms

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import cast
 
 from engine.directory import Campaign, Directory
 from engine.errors import InvalidJobError, QueueFullError
@@ -15,6 +16,7 @@ from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.rows import RowError, Sheet, pack
+from engine.template_fit import Room, rooms_of, suffix_fields
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
@@ -128,7 +130,7 @@ class SendJobs:
         when the queue is full: what was accepted until then stays, and sending it all again
         repeats nothing.
         """
-        sheet = Sheet(campaign.fields, campaign.content, campaign.repeats_max)
+        sheet = sheet_of(campaign, self._directory)
         result = RowsResult()
         lanes = [
             Lane(campaign.source, sender, template, campaign.priority)
@@ -251,6 +253,21 @@ def _deal(rows: list[Row], hands: list[list[Row]]) -> None:
     for row in rows:
         recipient = row.recipient
         hands[(recipient[6] << 8 | recipient[7]) % count].append(row)
+
+
+def sheet_of(campaign: Campaign, directory: Directory) -> Sheet:
+    """Return what all rows of a campaign share, as its templates are now."""
+    rooms: list[Room] = []
+    suffixes: set[int] = set()
+    template = campaign.message.get("template")
+    template = cast("Mapping[str, object]", template) if isinstance(template, Mapping) else {}
+    for key in dict.fromkeys(campaign.templates):
+        if key in directory.templates:
+            signature = directory.signature(key)
+            rooms += rooms_of(signature, template, campaign.fields)
+            suffixes |= set(suffix_fields(signature, template, campaign.fields))
+    places = tuple(sorted(suffixes))
+    return Sheet(campaign.fields, campaign.content, campaign.repeats_max, tuple(rooms), places)
 
 
 def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:

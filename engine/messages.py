@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from engine.directory import Directory, template_key
+from engine.directory import Campaign, Directory, template_key
 from engine.errors import InvalidJobError
 from engine.model import Category, TemplateStatus, WabaId
-from engine.templates import check_message
+from engine.template_fit import check_message
 
 FREE_FORM = (
     *("text", "image", "video", "audio", "document", "sticker", "location", "contacts"),
@@ -76,6 +76,16 @@ def check_job_message(
     return checked
 
 
+def misfits(directory: Directory, campaign: Campaign) -> list[InvalidJobError]:
+    """Return why a campaign's message does not fit its templates as they are now; best empty."""
+    known = [directory.senders[name] for name in campaign.senders if name in directory.senders]
+    errors: dict[tuple[str, str], InvalidJobError] = {}
+    for waba in dict.fromkeys(sender.waba_id for sender in known):  # a thousand senders, few WABAs
+        for error in check_job_message(directory, waba, campaign.message).errors:
+            errors.setdefault((error.pointer, error.code), error)
+    return list(errors.values())
+
+
 def fields_of(message: object) -> tuple[str, ...]:
     """Return the recipient fields that a campaign's message names, each once, in order."""
     return tuple(dict.fromkeys(name for text in _texts(message) for name in FIELD.findall(text)))
@@ -96,7 +106,7 @@ def _check_template(
         return
     key = template_key(waba, name, code)
     known = directory.templates.get(key)
-    if known is None:
+    if known is None or not known.is_read:
         detail = _unknown_template(directory, waba, name, code)
         checked.errors.append(_error("/message/template/name", "unknown_template", detail))
         return

@@ -118,6 +118,7 @@ class TemplateStatus(StrEnum):
     ARCHIVED = "ARCHIVED"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     UNKNOWN = "UNKNOWN"  # a status we do not know forbids sending
+    DRAFT = "DRAFT"  # ours: written here and not submitted yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from itertools import repeat
 
 from engine.model import Row
 from engine.recipients import RecipientKeys, canonical, canonical_chunk, on_the_wire, why_not
+from engine.template_fit import NOT_IN_URL, Room
 from engine.templates import PARAMETER_MAX, SPACES_MAX, why_not_text
 
 US = "\x1f"  # between recipient and fields, and between fields
@@ -25,6 +26,14 @@ class Sheet:
     fields: tuple[str, ...]
     content: int
     repeats_max: int
+    rooms: tuple[Room, ...] = ()  # how long its texts may become
+    suffixes: tuple[int, ...] = ()  # places of fields that become part of a URL
+
+    @property
+    def line_max(self) -> int:
+        """Return how long a row may be that surely fits; a longer one is looked at by itself."""
+        sure = [room.left // max(room.weights) for room in self.rooms]
+        return min([PARAMETER_MAX, *sure])
 
 
 @dataclass(slots=True)
@@ -80,7 +89,11 @@ def _pack_sound(
     else:
         lines = ["+" + identity for identity in identities]
     text = RS.join(lines)
-    if not _is_sound(text, len(rows), width) or max(map(len, lines)) > PARAMETER_MAX:
+    if not _is_sound(text, len(rows), width) or max(map(len, lines)) > sheet.line_max:
+        return None
+    if sheet.suffixes and any(
+        NOT_IN_URL.search(row[1][place]) for row in rows for place in sheet.suffixes
+    ):
         return None
     try:
         tails = text.encode().split(b"\x1e")
@@ -156,6 +169,26 @@ def _errors(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
         elif not _is_text(value):
             detail = "is no valid text (a lone surrogate)"
             errors.append(RowError(index, name, "not_text", detail))
+    return errors or _misfits(index, values, sheet)
+
+
+def _misfits(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
+    """Return which texts a row makes too long, and which of its values no URL may hold."""
+    errors: list[RowError] = []
+    for place in sheet.suffixes:
+        if (found := NOT_IN_URL.search(values[place])) is not None:
+            detail = f"holds {found.group()!r}, which no URL may; percent-encode it"
+            errors.append(RowError(index, sheet.fields[place], "not_in_url", detail))
+    for room in sheet.rooms:
+        length = sum(
+            weight * len(value) for weight, value in zip(room.weights, values, strict=True)
+        )
+        if length > room.left:
+            longest = max(
+                range(len(values)), key=lambda place: room.weights[place] * len(values[place])
+            )
+            detail = f"makes the {room.what} {length - room.left} characters too long; shorten it"
+            errors.append(RowError(index, sheet.fields[longest], "too_long", detail))
     return errors
 
 

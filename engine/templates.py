@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 
 from engine.model import Category
 
-PARAMETER_MAX = 1_024  # characters of a body, the longest there is: M/templates/components
+# Characters of the texts a person gets, filled in: 132005 and 132018 where they are longer.
+# https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/components
+PARAMETER_MAX = 1_024  # of a body, the longest there is
+HEADER_MAX = 60
+OFFER_BODY_MAX = 600  # of a limited-time offer
+CARD_BODY_MAX = 160
+URL_MAX = 2_000
+CODE_MAX = 15  # of an authentication parameter: .../templates/template-categorization
 SPACES_MAX = 4  # in a row; Meta rejects a parameter with more, and with newlines or tabs
 
 MEDIA = ("image", "video", "document", "location")
@@ -27,6 +34,15 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Space:
+    """How long a text may become: its own characters, its limit, and where its variables stand."""
+
+    fixed: int = 0
+    most: int = PARAMETER_MAX
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])  # variable -> occurrences
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """What a template wants: variables of header and body, and which buttons want a parameter."""
 
@@ -36,7 +52,12 @@ class Signature:
     header_media: str = ""  # one of MEDIA, or empty
     body: tuple[str, ...] = ()
     buttons: Mapping[int, str] = field(default_factory=dict[int, str])  # index -> parameter type
-    cards: int = 0  # of a carousel
+    kinds: tuple[str, ...] = ()  # of all buttons, in Meta's words
+    cards: tuple[Signature, ...] = ()  # of a carousel
+    header_space: Space = Space(most=HEADER_MAX)
+    body_space: Space = Space()
+    url_spaces: Mapping[int, int] = field(default_factory=dict[int, int])  # index -> fixed length
+    is_offer: bool = False  # it wants to be told when its offer ends
 
 
 def variables(text: str) -> tuple[str, ...]:
@@ -49,49 +70,65 @@ def variables(text: str) -> tuple[str, ...]:
 
 
 def signature_of(
-    category: Category, components: Sequence[Mapping[str, object]], parameter_format: str = ""
+    category: Category,
+    components: Sequence[Mapping[str, object]],
+    parameter_format: str = "",
+    body_max: int = PARAMETER_MAX,
 ) -> Signature:
     """Return what Meta's component JSON of a template wants filled in."""
-    found: dict[str, tuple[str, ...]] = {"HEADER": (), "BODY": ()}
-    media, cards = "", 0
-    buttons: dict[int, str] = {}
+    texts = {"HEADER": "", "BODY": ""}
+    media = ""
+    cards: tuple[Signature, ...] = ()
+    buttons: list[Mapping[str, object]] = []
+    is_offer = False
     for component in components:
-        kind = _upper(component, "type")
-        if kind == "HEADER" and _upper(component, "format") not in ("", "TEXT"):
-            media = _upper(component, "format").lower()
-        elif kind in found:
-            found[kind] = variables(str(component.get("text", "")))
+        kind = upper(component, "type")
+        if kind == "HEADER" and upper(component, "format") not in ("", "TEXT"):
+            media = upper(component, "format").lower()
+        elif kind in texts:
+            texts[kind] = str(component.get("text", ""))
         elif kind == "BUTTONS":
-            buttons = _buttons(_mappings(component.get("buttons")))
+            buttons = mappings(component.get("buttons"))
         elif kind == "CAROUSEL":
-            cards = len(_mappings(component.get("cards")))
-    body = found["BODY"]
-    if category is Category.AUTHENTICATION and not body:
+            cards = tuple(
+                signature_of(
+                    category, mappings(each.get("components")), parameter_format, CARD_BODY_MAX
+                )
+                for each in mappings(component.get("cards"))
+            )
+        elif kind == "LIMITED_TIME_OFFER":
+            body_max, is_offer = OFFER_BODY_MAX, _has_expiration(component)
+    header, body = variables(texts["HEADER"]), variables(texts["BODY"])
+    body_space = space_of(texts["BODY"], body_max)
+    if category is Category.AUTHENTICATION and not body and not cards:
         body = ("1",)  # Meta writes the text itself; the code is its one variable
-    names = found["HEADER"] + body
-    is_named = parameter_format.upper() == "NAMED" or any(not name.isdigit() for name in names)
-    return Signature(category, is_named, found["HEADER"], media, body, buttons, cards)
+        body_space = Space(most=CODE_MAX, counts={"1": 1})
+    names = header + body
+    return Signature(
+        category=category,
+        is_named=parameter_format.upper() == "NAMED" or any(not name.isdigit() for name in names),
+        header=header,
+        header_media=media,
+        body=body,
+        buttons=_buttons(buttons),
+        kinds=tuple(upper(button, "type") for button in buttons),
+        cards=cards,
+        header_space=space_of(texts["HEADER"], HEADER_MAX),
+        body_space=body_space,
+        url_spaces=_url_spaces(buttons),
+        is_offer=is_offer,
+    )
 
 
-def check_message(signature: Signature, template: Mapping[str, object]) -> list[Violation]:
-    """Return what is wrong with a message's `template` object; pointers start at it."""
-    violations: list[Violation] = []
-    given: dict[str, tuple[str, Mapping[str, object]]] = {}
-    for place, component in enumerate(_mappings(template.get("components"))):
-        pointer = f"/template/components/{place}"
-        kind = str(component.get("type", "")).lower()
-        name = f"button {component.get('index', '')}" if kind == "button" else kind
-        if kind not in ("header", "body", "button", "carousel", "limited_time_offer"):
-            detail = "is none of header, body, button, carousel, limited_time_offer"
-            violations.append(Violation(f"{pointer}/type", "unknown_component", detail))
-        elif name in given:
-            detail = f"{name} was given before, at {given[name][0]}; give it once"
-            violations.append(Violation(pointer, "repeated_component", detail))
-        given[name] = (pointer, component)
-    violations += _check_texts("header", signature.header, signature, given)
-    violations += _check_texts("body", signature.body, signature, given)
-    violations += _check_media(signature, given)
-    return violations + _check_buttons(signature, given)
+def space_of(text: str, most: int) -> Space:
+    """Return how much room a text leaves for its variables.
+
+    >>> space_of("Hi {{1}}, {{1}}!", 60)
+    Space(fixed=6, most=60, counts={'1': 2})
+    """
+    names = FIELD.findall(text)
+    counts = {name: names.count(name) for name in variables(text)}
+    return Space(len(FIELD.sub("", text)), most, counts)
 
 
 def why_not_text(text: str) -> tuple[str, str] | None:
@@ -112,95 +149,11 @@ def why_not_text(text: str) -> tuple[str, str] | None:
     return None
 
 
-def _check_texts(
-    kind: str,
-    wanted: tuple[str, ...],
-    signature: Signature,
-    given: Mapping[str, tuple[str, Mapping[str, object]]],
-) -> list[Violation]:
-    pointer, component = given.get(kind, ("/template/components", {}))
-    if kind == "header" and signature.header_media:
-        return []
-    parameters = _mappings(component.get("parameters"))
-    if len(parameters) != len(wanted):
-        names = ", ".join(f"{{{{{name}}}}}" for name in wanted)
-        needs = f"has {len(wanted)} variable{'s' * (len(wanted) != 1)} ({names or 'none'})"
-        detail = f"the template's {kind} {needs}, {len(parameters)} given; give one for each"
-        return [Violation(pointer, "parameter_count", detail)]
-    violations: list[Violation] = []
-    for place, parameter in enumerate(parameters):
-        here = f"{pointer}/parameters/{place}"
-        violations += _check_text(here, parameter)
-        if signature.is_named and parameter.get("parameter_name") not in wanted:
-            detail = f"names no variable of the {kind}; use one of {', '.join(wanted)}"
-            violations.append(Violation(f"{here}/parameter_name", "parameter_name", detail))
-    return violations + _check_repeats(pointer, parameters, signature)
-
-
-def _check_repeats(
-    pointer: str, parameters: Sequence[Mapping[str, object]], signature: Signature
-) -> list[Violation]:
-    names = [str(parameter.get("parameter_name")) for parameter in parameters]
-    if not signature.is_named or len(set(names)) == len(names):
-        return []
-    detail = "names a variable twice; name each once"
-    return [Violation(f"{pointer}/parameters", "parameter_name", detail)]
-
-
-def _check_text(pointer: str, parameter: Mapping[str, object]) -> list[Violation]:
-    kind = str(parameter.get("type", "")).lower()
-    if kind in ("currency", "date_time"):
-        return []
-    if kind != "text":
-        detail = f"must be `text`, not `{kind}`"
-        return [Violation(f"{pointer}/type", "parameter_type", detail)]
-    text = parameter.get("text")
-    if not isinstance(text, str):
-        return [Violation(f"{pointer}/text", "wrong_type", "must be a string")]
-    objection = why_not_text(text)
-    return [Violation(f"{pointer}/text", *objection)] if objection else []
-
-
-def _check_media(
-    signature: Signature, given: Mapping[str, tuple[str, Mapping[str, object]]]
-) -> list[Violation]:
-    wanted = signature.header_media
-    if wanted not in MEDIA:
-        return []
-    pointer, component = given.get("header", ("/template/components", {}))
-    parameters = _mappings(component.get("parameters"))
-    kinds = [str(parameter.get("type", "")).lower() for parameter in parameters]
-    if kinds != [wanted]:
-        detail = f"the template's header wants one `{wanted}` parameter"
-        return [Violation(pointer, "parameter_type", detail)]
-    media = parameters[0].get(wanted)
-    if not isinstance(media, Mapping) or not media:
-        detail = f"must be an object, with `id` or `link` for media: `{wanted}`"
-        return [Violation(f"{pointer}/parameters/0/{wanted}", "wrong_type", detail)]
-    return []
-
-
-def _check_buttons(
-    signature: Signature, given: Mapping[str, tuple[str, Mapping[str, object]]]
-) -> list[Violation]:
-    violations: list[Violation] = []
-    for index, wanted in signature.buttons.items():
-        pointer, component = given.get(f"button {index}", ("/template/components", {}))
-        parameters = _mappings(component.get("parameters"))
-        kinds = [str(parameter.get("type", "")).lower() for parameter in parameters]
-        if kinds != [wanted]:
-            detail = f"button {index} of the template wants one `{wanted}` parameter"
-            violations.append(Violation(pointer, "button_parameter", detail))
-        elif wanted == "text":
-            violations += _check_text(f"{pointer}/parameters/0", parameters[0])
-    return violations
-
-
 def _buttons(buttons: Sequence[Mapping[str, object]]) -> dict[int, str]:
     """Return which buttons must be given a parameter, and of which type."""
     wanted: dict[int, str] = {}
     for index, button in enumerate(buttons):
-        kind = _upper(button, "type")
+        kind = upper(button, "type")
         if (kind == "URL" and variables(str(button.get("url", "")))) or kind == "OTP":
             wanted[index] = BUTTON_PARAMETERS["url"]
         elif kind == "COPY_CODE":
@@ -208,11 +161,26 @@ def _buttons(buttons: Sequence[Mapping[str, object]]) -> dict[int, str]:
     return wanted
 
 
-def _upper(component: Mapping[str, object], name: str) -> str:
+def _url_spaces(buttons: Sequence[Mapping[str, object]]) -> dict[int, int]:
+    """Return how long each dynamic URL is without what fills it in."""
+    return {
+        index: len(FIELD.sub("", str(button.get("url", ""))))
+        for index, button in enumerate(buttons)
+        if upper(button, "type") == "URL" and variables(str(button.get("url", "")))
+    }
+
+
+def _has_expiration(component: Mapping[str, object]) -> bool:
+    offer = component.get("limited_time_offer")
+    return bool(offer.get("has_expiration")) if isinstance(offer, Mapping) else False
+
+
+def upper(component: Mapping[str, object], name: str) -> str:
+    """Return a word of a component, whatever its case was; empty when there is none."""
     return str(component.get(name, "")).upper()
 
 
-def _mappings(value: object) -> list[Mapping[str, object]]:
+def mappings(value: object) -> list[Mapping[str, object]]:
     """Return the JSON objects of a JSON array; anything else is left out."""
     if not isinstance(value, list):
         return []

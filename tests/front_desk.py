@@ -1,6 +1,6 @@
 """An API with nothing behind it: memory ledger, memory registry, a key for each role."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,16 +11,20 @@ from aiohttp.web import Application, Request
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
+from adapters.memory.archive import MemoryArchive
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from engine.campaigns import Campaigns
-from engine.directory import ApiKey, Role, Sender, Template
+from engine.directory import ApiKey, Role, Sender, Template, TemplateDraft
 from engine.events import Event
 from engine.facts import Fact
 from engine.intake import SendJobs
 from engine.keeper import Keeper
-from engine.model import Category, TemplateStatus, WabaId
+from engine.model import Category, PortfolioId, SenderId, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
+from engine.template_changes import TemplateChanges
+from engine.template_desk import TemplateDesk
+from engine.template_ports import Listing, Submitted
 from engine.terms import Terms
 
 SECRET = b"a secret of this test's ledger"
@@ -28,6 +32,64 @@ ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00
 NOW_MS = 1_780_000_000_000
 SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
 BODY = [{"type": "BODY", "text": "Hi {{1}}, your code is {{2}}."}]
+
+
+@dataclass
+class Master:
+    """Meta's management of templates: a list, and what it was asked to do."""
+
+    templates: list[Template] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: int = 0
+    error: Exception | None = None
+
+    def _note(self, what: str, name: str) -> None:
+        self.asked.append((what, name))
+        if self.error is not None:
+            raise self.error
+
+    async def listing(self, waba: WabaId) -> Listing:
+        self._note("listing", waba)
+        return Listing(self.templates, self.unreadable)
+
+    async def one(self, template: Template) -> Template | None:
+        self._note("one", template.name)
+        return next((each for each in self.templates if each.key == template.key), None)
+
+    async def create(self, template: Template, draft: TemplateDraft) -> Submitted:
+        self._note("create", template.name)
+        return Submitted("4711", TemplateStatus.PENDING, draft.category)
+
+    async def edit(self, template: Template, draft: TemplateDraft) -> None:
+        assert draft.components
+        self._note("edit", template.name)
+
+    async def delete(self, template: Template) -> None:
+        self._note("delete", template.name)
+
+
+async def upload_sample(_waba: WabaId, name: str, kind: str, content: bytes) -> str:
+    """Return a handle that tells what was uploaded."""
+    return f"4::{name}:{kind}:{len(content)}"
+
+
+@dataclass
+class Trials:
+    """Remembers what was sent past the queue, and whose place was taken before."""
+
+    tried: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
+    counted: list[str] = field(default_factory=list)
+
+    async def send(
+        self, sender: SenderId, to: str, message: Mapping[str, object]
+    ) -> dict[str, object]:
+        assert len(self.counted) == len(self.tried) + 1
+        self.tried.append((sender, to, message))
+        return {"ok": True, "status": 200, "body": {"messages": [{"id": "wamid.1"}]}}
+
+    async def count(self, portfolio: PortfolioId, identity: str) -> None:
+        assert portfolio == PORTFOLIO
+        self.counted.append(identity)
 
 
 @dataclass
@@ -40,8 +102,10 @@ class Desk:
     front: Front
     events: list[Event] = field(default_factory=list)
     now_ms: int = NOW_MS
-    metas_templates: list[Template] = field(default_factory=list)
     metas_facts: list[Fact] = field(default_factory=list)
+    master: Master = field(default_factory=Master)
+    changes: TemplateChanges | None = None
+    trials: Trials = field(default_factory=Trials)
     objections: list[str] = field(default_factory=list)
 
     async def call(
@@ -102,9 +166,6 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     def now_ms() -> int:
         return desk.now_ms
 
-    async def fetch_templates(_waba: WabaId) -> Sequence[Template]:
-        return desk.metas_templates
-
     async def refresh_sender(_sender: Sender) -> None:
         for fact in desk.metas_facts:
             await desk.front.keeper.tell(fact)
@@ -118,6 +179,8 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     ledger, registry = MemoryLedger(Terms(queue_max=queue_max), now_ms), MemoryRegistry()
     events: list[Event] = []
     recipients = RecipientKeys(SECRET)
+    changes, master = TemplateChanges(registry, ledger, ledger, now_ms=now_ms), Master()
+    trials = Trials()
     front = Front(
         registry=registry,
         ledger=ledger,
@@ -127,8 +190,11 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
         job_ids=JobIds(SECRET),
         now_ms=now_ms,
         window_ms=86_400_000,
-        fetch_templates=fetch_templates,
         refresh_sender=refresh_sender,
+        templates=TemplateDesk(registry, changes, master, MemoryArchive(), now_ms=now_ms),
+        upload_sample=upload_sample,
+        try_now=trials.send,
+        count_arrival=trials.count,
         operations=Operations(render, objections),
     )
     await registry.put(ApiKey("bootstrap", "bootstrap", Role.ADMIN, hash_of(ADMIN)))
@@ -137,7 +203,9 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     server = TestServer(build_app(front))
     await server.start_server(auto_decompress=False)  # as adapters.house serves it
     async with TestClient(server) as client:
-        desk = Desk(client, ledger, registry, front, events)
+        desk = Desk(
+            client, ledger, registry, front, events, master=master, changes=changes, trials=trials
+        )
         if is_furnished:
             await furnish(desk)
         yield desk
@@ -154,7 +222,7 @@ async def furnish(desk: Desk) -> None:
         "access_token": "token-of-the-test",
     }
     assert (await desk.call("PUT", f"/v1/senders/{SENDER}", sender))[0] == 201
-    desk.metas_templates = [
+    desk.master.templates = [
         a_template(),
         a_template("update", category=Category.UTILITY),
         a_template("old", status=TemplateStatus.REJECTED),

@@ -62,6 +62,7 @@ class CampaignRoutes:
             start_at_ms=milliseconds(body.start_at),
             expires_at_ms=milliseconds(body.expires_at),
             delivery=body.delivery or "",
+            on_template_change=body.on_template_change or "resume",
         )
         campaign = await self._front.campaigns.create(wish)
         return as_json(shown_campaign(campaign), HTTPStatus.CREATED)
@@ -98,6 +99,8 @@ def shown_campaign(campaign: Campaign) -> dict[str, object]:
         "fields": campaign.fields,
         "priority": campaign.priority.name.lower(),
         "weight": campaign.weight,
+        "on_template_change": campaign.on_template_change,
+        "stopped_by": campaign.stopped_by or None,
         "start_at": rfc3339(campaign.start_at_ms),
         "expires_at": rfc3339(campaign.expires_at_ms),
         "created_at": rfc3339(campaign.created_at_ms),
@@ -124,7 +127,7 @@ def shown_status(status: CampaignStatus) -> dict[str, object]:
 
 def _refuse_unbuilt(body: CampaignBody) -> None:
     """Refuse what is in the contract and not built yet, rather than not keep it."""
-    unbuilt = {"quiet_hours": body.quiet_hours, "on_template_change": body.on_template_change}
+    unbuilt = {"quiet_hours": body.quiet_hours}
     errors = [
         FieldError(f"/{name}", "not_built", "comes with a later version; leave it out")
         for name, value in unbuilt.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -17,13 +17,14 @@ from adapters.api.job_ids import JobIds
 from adapters.api.problems import Handler, Problem
 from engine.books import Books
 from engine.campaigns import Campaigns
-from engine.directory import ApiKey, Registry, Role, Sender, Template
+from engine.directory import ApiKey, Registry, Role, Sender
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.keeper import Keeper
-from engine.model import NowMs, PortfolioId, WabaId
+from engine.model import NowMs, PortfolioId, SenderId, WabaId
 from engine.ports import Catalog
 from engine.profiles import TODAY, Rules
+from engine.template_desk import TemplateDesk
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -31,7 +32,11 @@ RANKS = {Role.READ: 0, Role.SEND: 1, Role.ADMIN: 2}
 _KEY = re.compile(r"psk_([0-9a-f]{8})_[A-Za-z0-9_\-]{20,}")
 
 RefreshSender = Callable[[Sender], Awaitable[None]]  # has Meta asked; a Problem when it is mute
-FetchTemplates = Callable[[WabaId], Awaitable[Sequence[Template]]]
+# account, file name, kind, content -> Meta's handle
+UploadSample = Callable[[WabaId, str, str, bytes], Awaitable[str]]
+# sender, recipient, message -> Meta's whole response
+TryNow = Callable[[SenderId, str, Mapping[str, object]], Awaitable[dict[str, object]]]
+CountArrival = Callable[[PortfolioId, str], Awaitable[None]]  # of a send that was no job
 
 
 class Ledgers(Books, Catalog, Protocol):
@@ -58,8 +63,11 @@ class Front:
     job_ids: JobIds
     now_ms: NowMs
     window_ms: int
-    fetch_templates: FetchTemplates
     refresh_sender: RefreshSender
+    templates: TemplateDesk
+    upload_sample: UploadSample
+    try_now: TryNow
+    count_arrival: CountArrival
     operations: Operations
     rules: Rules = TODAY
 
@@ -72,8 +80,7 @@ class Front:
 
     def portfolio_of_waba(self, waba: str) -> PortfolioId | None:
         """Return the portfolio whose senders are in this WABA; None while it has none."""
-        senders = self.registry.directory.senders.values()
-        return next((each.portfolio_id for each in senders if each.waba_id == waba), None)
+        return self.registry.directory.portfolio_of_waba(waba)
 
     def may(self, role: Role, handler: Handler) -> Handler:
         """Return the handler, open only to who has `role` or a higher one."""

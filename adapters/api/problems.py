@@ -13,6 +13,8 @@ from engine.errors import (
     EngineError,
     InvalidJobError,
     LedgerError,
+    ProviderBusyError,
+    ProviderError,
     QueueFullError,
     UnknownNameError,
 )
@@ -20,7 +22,13 @@ from engine.messages import SeveralErrors
 
 PROBLEM_JSON = "application/problem+json"
 AWAY_RETRY_AFTER_S = 1
-CONFLICTS = frozenset({"conflict", "state", "source_cancelled"})  # codes of what is in the way
+BUSY_RETRY_AFTER_S = 60  # Meta's quota of management calls; the detail says for how long
+CONFLICTS = frozenset(  # codes of what is in the way
+    {
+        *("conflict", "state", "source_cancelled", "no_draft", "in_review", "not_editable"),
+        *("category_fixed", "edited_too_often", "not_approved", "no_place"),
+    }
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _log = structlog.get_logger("api")
@@ -93,6 +101,14 @@ def problem_of(error: EngineError) -> Problem:
         seconds = max(1, error.retry_after_ms // 1000)
         status = HTTPStatus.TOO_MANY_REQUESTS
         return Problem(status, str(error), code="queue_full", retry_after_s=seconds)
+    if isinstance(error, ProviderError):
+        is_busy = isinstance(error, ProviderBusyError)
+        return Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.BAD_GATEWAY,
+            f"Meta: {error}",
+            code="meta_busy" if is_busy else "meta",
+            retry_after_s=BUSY_RETRY_AFTER_S if is_busy else 0,
+        )
     if isinstance(error, LedgerError):
         detail = "the ledger is away: nothing was lost; send the same request again"
         return Problem(

@@ -1,35 +1,53 @@
-"""`/v1/wabas/{waba}/templates`: what may be sent, as Meta told it or as it is put here."""
+"""`/v1/wabas/{waba}/templates`: written, submitted, edited, refreshed, deleted, imported, tried."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import NAME, Strict, read_json
+from adapters.api.bodies import NAME, Strict, read_body, read_json, rfc3339
 from adapters.api.front import Front, as_json
-from adapters.api.problems import Problem
-from engine.directory import Role, Template, template_key
-from engine.errors import UnknownNameError
+from adapters.api.problems import FieldError, Problem, field_error
+from engine.directory import AccountRules, Role, Template
+from engine.errors import InvalidJobError
+from engine.messages import SeveralErrors
 from engine.model import Category, TemplateStatus, WabaId
-from engine.ports import TemplateSpec
+from engine.preview import render, samples
+from engine.template_changes import Touched
+from engine.template_checks import Draft, check_identity
+from engine.template_fit import check_message
+from engine.template_life import category_of, label_of
+from engine.template_rules import TRACKING
+from engine.templates import mappings, signature_of
 
-TemplateName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,512}$")]
-PATH = f"/v1/wabas/{{waba:{NAME[1:-1]}}}/templates"
-ONE = PATH + r"/{name:[a-z0-9_]{1,512}}/{language:[A-Za-z]{2,3}(?:_[A-Za-z0-9]{2,8})?}"
+SAMPLE_MAX = 16 * 2**20  # bytes
+SAMPLE_KINDS = ("image/jpeg", "image/png", "video/mp4", "application/pdf")
+PATH = f"/v1/wabas/{{waba:{NAME[1:-1]}}}"
+LIST = f"{PATH}/templates"
+ONE = f"{LIST}/{{name}}/{{language}}"
+
+Profile = Literal["meta", "seed"]
+Act = Callable[[str, str, str], Awaitable[tuple[Template, list[Touched]]]]
 
 
 class TemplateBody(Strict):
-    """A template in Meta's component JSON."""
+    """A template in Meta's component JSON; with `status` it is what Meta has, without a draft."""
 
-    category: Literal["MARKETING", "UTILITY", "AUTHENTICATION"]
+    category: str
     components: list[dict[str, object]]
-    status: TemplateStatus = TemplateStatus.PENDING
-    parameter_format: Literal["POSITIONAL", "NAMED"] = "POSITIONAL"
+    parameter_format: str = "POSITIONAL"
+    status: TemplateStatus | None = None
+    profile: Profile | None = None
+
+
+class SubmitBody(Strict):
+    """How to judge what is submitted."""
+
+    profile: Profile | None = None
 
 
 class ImportBody(Strict):
@@ -38,90 +56,258 @@ class ImportBody(Strict):
     mode: Literal["replace", "merge"] = "merge"
 
 
+class PreviewBody(Strict):
+    """What to fill in: a message's components; without them the template's own samples."""
+
+    components: list[dict[str, object]] | None = None
+    draft: bool = False
+
+
+class RulesBody(Strict):
+    """How an account's templates are judged; a region stands for its tracking address."""
+
+    profile: Profile = "meta"
+    region: str | None = None
+    tracking: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
 class TemplateRoutes:
     """The routes of `/v1/wabas/{waba}/templates`."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
+        self._desk = front.templates
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add them."""
         may = self._front.may
-        router.add_get(PATH, may(Role.READ, self._list))
-        router.add_post(PATH + "/import", may(Role.ADMIN, self._import))
+        router.add_get(LIST, may(Role.READ, self._list))
+        router.add_post(LIST + "/import", may(Role.ADMIN, self._import))
+        router.add_post(LIST + "/samples", may(Role.ADMIN, self._sample))
+        router.add_get(PATH + "/template-sets", may(Role.READ, self._sets))
+        router.add_get(PATH + r"/template-sets/{at:\d{1,16}}", may(Role.READ, self._set))
+        router.add_get(PATH + "/template-rules", may(Role.READ, self._rules))
+        router.add_put(PATH + "/template-rules", may(Role.ADMIN, self._put_rules))
         router.add_put(ONE, may(Role.ADMIN, self._put))
         router.add_get(ONE, may(Role.READ, self._get))
+        router.add_delete(ONE, may(Role.ADMIN, self._act(self._desk.delete)))
+        router.add_post(ONE + "/refresh", may(Role.ADMIN, self._act(self._desk.refresh)))
+        router.add_post(ONE + "/submit", may(Role.ADMIN, self._submit))
+        router.add_post(ONE + "/preview", may(Role.READ, self._preview))
 
     async def _list(self, request: web.Request) -> web.Response:
-        waba = request.match_info["waba"]
-        shown = [shown_template(each) for each in self._of(waba)]
-        return as_json({"templates": shown})
+        templates = self._front.registry.directory.templates_of(request.match_info["waba"])
+        return as_json({"templates": [shown_template(each) for each in templates]})
 
     async def _get(self, request: web.Request) -> web.Response:
-        match = request.match_info
-        key = template_key(match["waba"], match["name"], match["language"])
-        template = self._front.registry.directory.templates.get(key)
-        if template is None:
-            raise UnknownNameError(f"there is no template {key}")
-        return as_json(shown_template(template))
+        return as_json(shown_template(self._desk.get(*named(request))))
 
     async def _put(self, request: web.Request) -> web.Response:
-        match = request.match_info
+        """Keep a draft; with a status, believe the operator that Meta has the template so."""
+        waba, name, language = named(request)
         body = await read_json(request, TemplateBody)
-        template = Template(
-            waba_id=WabaId(match["waba"]),
-            name=match["name"],
-            language=match["language"],
-            category=Category(body.category.lower()),
-            status=body.status,
-            components=body.components,
-            parameter_format=body.parameter_format,
-        )
-        await self._store([template])
-        return as_json(shown_template(template))
+        is_known = f"{waba}/{name}/{language}" in self._front.registry.directory.templates
+        status = HTTPStatus.OK if is_known or body.status is not None else HTTPStatus.CREATED
+        draft = Draft(name, language, body.category, body.components, body.parameter_format)
+        if body.status is None:
+            written = await self._desk.write(waba, draft, body.profile or "")
+            return as_json(shown_template(written), status)
+        touched = await self._desk.state(stated(waba, draft, body.status))
+        return as_json(shown_change(self._desk.get(waba, name, language), touched), status)
+
+    async def _submit(self, request: web.Request) -> web.Response:
+        self._require_road(request)
+        body = await read_json(request, SubmitBody)
+        template, touched = await self._desk.submit(*named(request), body.profile or "")
+        return as_json(shown_change(template, touched), HTTPStatus.ACCEPTED)
+
+    def _act(self, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.Response:
+            waba, name, language = named(request)
+            if self._desk.get(waba, name, language).meta_id or request.method == "POST":
+                self._require_road(request)
+            template, touched = await act(waba, name, language)
+            return as_json(shown_change(template, touched))
+
+        return answer
 
     async def _import(self, request: web.Request) -> web.Response:
         waba = WabaId(request.match_info["waba"])
         body = await read_json(request, ImportBody)
+        self._require_road(request)
+        done = await self._desk.import_all(waba, replaces=body.mode == "replace")
+        kept = f"/v1/wabas/{waba}/template-sets/{done.kept_at_ms}" if done.kept_at_ms else None
+        answer: dict[str, object] = {
+            "imported": len(done.templates),
+            "deleted": len(done.deleted),
+            "unreadable": done.unreadable,
+            "changes": {"added": done.added, "changed": done.changed, "deleted": done.deleted},
+            **shown_users(done.touched),
+            "previous": kept,
+            "templates": [shown_template(each) for each in done.templates],
+        }
+        if body.mode == "replace" and done.unreadable:
+            detail = "some rows could not be read, so nothing was deleted; import again later"
+            answer["warnings"] = [detail]
+        return as_json(answer)
+
+    async def _sets(self, request: web.Request) -> web.Response:
+        waba = request.match_info["waba"]
+        moments = await self._desk.kept_sets(WabaId(waba))
+        shown = [
+            {"replaced_at": rfc3339(at_ms), "path": f"/v1/wabas/{waba}/template-sets/{at_ms}"}
+            for at_ms in moments
+        ]
+        return as_json({"sets": shown})
+
+    async def _set(self, request: web.Request) -> web.Response:
+        waba, at_ms = request.match_info["waba"], int(request.match_info["at"])
+        kept = await self._desk.kept_set(WabaId(waba), at_ms)
+        answer = as_json({"templates": [shown_template(each) for each in kept]})
+        name = f"templates-{waba}-{at_ms}.json"
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return answer
+
+    async def _preview(self, request: web.Request) -> web.Response:
+        template = self._desk.get(*named(request))
+        body = await read_json(request, PreviewBody)
+        if body.draft and template.draft is None:
+            raise Problem(HTTPStatus.CONFLICT, "there is no draft to preview", code="no_draft")
+        return as_json(render(*filled(template, body.components, is_draft=body.draft)))
+
+    async def _sample(self, request: web.Request) -> web.Response:
+        self._require_road(request)
+        kind = request.content_type
+        if kind not in SAMPLE_KINDS:
+            detail = f"a sample is one of {', '.join(SAMPLE_KINDS)}: name it as Content-Type"
+            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+        content = await read_body(request, SAMPLE_MAX)
+        if not content:
+            raise Problem(HTTPStatus.BAD_REQUEST, "send the file as the body", code="missing")
+        name = request.query.get("name", "sample." + kind.rpartition("/")[2])
+        waba = WabaId(request.match_info["waba"])
+        handle = await self._front.upload_sample(waba, name, kind, content)
+        return as_json({"handle": handle}, HTTPStatus.CREATED)
+
+    async def _rules(self, request: web.Request) -> web.Response:
+        waba = WabaId(request.match_info["waba"])
+        known = self._front.registry.directory.account_rules.get(waba, AccountRules(waba))
+        return as_json({"profile": known.profile, "tracking": known.tracking})
+
+    async def _put_rules(self, request: web.Request) -> web.Response:
+        waba = WabaId(request.match_info["waba"])
+        body = await read_json(request, RulesBody)
+        tracking = body.tracking
+        if body.region is not None:
+            tracking = TRACKING.get(body.region.upper(), "")
+            if not tracking or body.tracking:
+                detail = f"must be one of {', '.join(TRACKING)}, without `tracking` beside it"
+                raise refusal("/region", "unknown_region", detail)
+        if tracking and not tracking.startswith("https://"):
+            raise refusal("/tracking", "not_full_url", "must begin with https://")
+        await self._front.registry.put(AccountRules(waba, body.profile, tracking))
+        return as_json({"profile": body.profile, "tracking": tracking})
+
+    def _require_road(self, request: web.Request) -> None:
+        """Refuse what needs Meta while no sender of the account is known: its token is needed."""
+        waba = request.match_info["waba"]
         if self._front.portfolio_of_waba(waba) is None:
             detail = f"no sender of WABA {waba} is known, and its token is needed; add one first"
             raise Problem(HTTPStatus.NOT_FOUND, detail, code="not_found")
-        fetched = await self._front.fetch_templates(waba)
-        present = {each.key for each in fetched}
-        gone: list[Template] = []
-        if body.mode == "replace":
-            gone = [
-                replace(each, status=TemplateStatus.DELETED)
-                for each in self._of(waba)
-                if each.key not in present and each.status is not TemplateStatus.DELETED
-            ]
-        await self._store([*fetched, *gone])
-        shown = [shown_template(each) for each in fetched]
-        return as_json({"imported": len(fetched), "deleted": len(gone), "templates": shown})
 
-    async def _store(self, templates: Sequence[Template]) -> None:
-        """Store templates, and tell the gate of the portfolio that uses them first."""
-        for template in templates:
-            portfolio = self._front.portfolio_of_waba(template.waba_id)
-            if portfolio is not None:
-                spec = TemplateSpec(template.status, template.category)
-                await self._front.ledger.put_template(portfolio, template.key, spec)
-            await self._front.registry.put(template)
 
-    def _of(self, waba: str) -> list[Template]:
-        templates = self._front.registry.directory.templates.values()
-        return [each for each in templates if each.waba_id == waba]
+def named(request: web.Request) -> tuple[str, str, str]:
+    """Return which template a path names: account, name, language."""
+    match = request.match_info
+    return match["waba"], match["name"], match["language"]
+
+
+def stated(waba: str, draft: Draft, status: TemplateStatus) -> Template:
+    """Return a template as an operator says that Meta has it."""
+    found = check_identity(draft)
+    category = category_of(draft.category)
+    if found or category is None:
+        raise SeveralErrors(
+            [InvalidJobError(each.detail, pointer=each.pointer, code=each.code) for each in found]
+        )
+    return Template(
+        waba_id=WabaId(waba),
+        name=draft.name,
+        language=draft.language,
+        category=category,
+        status=status,
+        components=[dict(each) for each in draft.components],
+        parameter_format=draft.parameter_format,
+    )
+
+
+def filled(
+    template: Template, given: list[dict[str, object]] | None, *, is_draft: bool = False
+) -> tuple[list[dict[str, object]], list[Mapping[str, object]]]:
+    """Return a template's components and what fills them in, checked; its samples by default."""
+    shape = template.draft if is_draft and template.draft is not None else template
+    components = shape.components
+    signature = signature_of(shape.category, components, shape.parameter_format)
+    if given is None:
+        is_code = shape.category is Category.AUTHENTICATION
+        made = samples(components, is_named=signature.is_named, is_authentication=is_code)
+        return components, list(made)
+    found = check_message(signature, {"components": given})
+    if found:
+        errors = [
+            InvalidJobError(
+                each.detail, pointer=each.pointer.removeprefix("/template"), code=each.code
+            )
+            for each in found
+        ]
+        raise SeveralErrors(errors)
+    return components, mappings(given)
 
 
 def shown_template(template: Template) -> dict[str, object]:
     """Return a template for the outside, in Meta's words."""
+    draft = template.draft
     return {
         "id": template.meta_id or None,
         "name": template.name,
         "language": template.language,
         "category": template.category.value.upper(),
+        "coming_category": template.coming_category or None,
         "status": template.status.value,
         "quality": template.quality,
+        "label": label_of(template),
+        "rejected_reason": template.rejected_reason or None,
         "parameter_format": template.parameter_format,
         "components": template.components,
+        "status_at": rfc3339(template.status_at_ms),
+        "read_at": rfc3339(template.read_at_ms),
+        "edited_at": [rfc3339(each) for each in template.edited_at_ms],
+        "draft": None
+        if draft is None
+        else {
+            "category": draft.category.value.upper(),
+            "parameter_format": draft.parameter_format,
+            "components": draft.components,
+        },
     }
+
+
+def shown_change(template: Template, touched: list[Touched]) -> dict[str, object]:
+    """Return a template after a change, and what became of the campaigns that use it."""
+    return shown_template(template) | shown_users(touched)
+
+
+def shown_users(touched: list[Touched]) -> dict[str, object]:
+    """Return what a template's change did to campaigns and journeys."""
+    shown: dict[str, list[dict[str, object]]] = {"campaign": [], "journey": []}
+    for each in touched:
+        kind, _, name = each.source.partition(":")
+        errors = [field_error(error) for error in each.errors]
+        shown[kind].append({"id": name, "did": each.did, "errors": errors})
+    return {"campaigns": shown["campaign"], "journeys": shown["journey"]}
+
+
+def refusal(pointer: str, code: str, detail: str) -> Problem:
+    """Return the refusal of one field."""
+    errors = [FieldError(pointer, code, detail)]
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code=code, errors=errors)

@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.cli.aftermath import dead, doubt
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.messages import template_message
 from adapters.cli.sender import account, sender
+from adapters.cli.template import template
+from adapters.cli.verify import verify_log
 from adapters.cli.why import why
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -21,7 +24,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 portfolio = typer.Typer(help="Business portfolios and their messaging limit.", no_args_is_help=True)
-template = typer.Typer(help="What may be sent.", no_args_is_help=True)
 key = typer.Typer(help="Who may call the API.", no_args_is_help=True)
 app.add_typer(portfolio, name="portfolio")
 app.add_typer(sender, name="sender")
@@ -29,7 +31,10 @@ app.add_typer(account, name="account")
 app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
+app.add_typer(dead, name="dead")
+app.add_typer(doubt, name="doubt")
 app.command("why")(why)
+app.command("verify-log")(verify_log)
 
 
 @portfolio.command("add")
@@ -62,36 +67,6 @@ def show_portfolio(
         return
     answer = caller.call("GET", "v1", "portfolios")
     caller.show_table(answer, "portfolios", ("id", "messaging_limit", "quota_scope"))
-
-
-@template.command("import")
-def import_templates(
-    waba: str,
-    mode: Annotated[
-        str, typer.Option(help="`merge`, or `replace`: what is gone is gone.")
-    ] = "merge",
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Pull all templates of a WhatsApp Business Account from Meta."""
-    caller = Caller(as_json=as_json)
-    path = ("v1", "wabas", waba, "templates", "import")
-    answer = caller.call("POST", *path, body={"mode": mode})
-    caller.show_table(answer, "templates", ("name", "language", "category", "status"))
-
-
-@template.command("list")
-def list_templates(waba: str, as_json: Json = False) -> None:  # noqa: FBT002
-    """List what is known of an account's templates."""
-    caller = Caller(as_json=as_json)
-    answer = caller.call("GET", "v1", "wabas", waba, "templates")
-    caller.show_table(answer, "templates", ("name", "language", "category", "status", "quality"))
-
-
-@template.command("show")
-def show_template(waba: str, name: str, language: str, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show one template."""
-    caller = Caller(as_json=as_json)
-    caller.show(caller.call("GET", "v1", "wabas", waba, "templates", name, language))
 
 
 @key.command("create")

@@ -41,6 +41,9 @@ def create(
     weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 1,
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    on_template_change: Annotated[
+        str, typer.Option(help="When its template is approved again: resume or stay_stopped.")
+    ] = "",
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Create a campaign as a draft."""
@@ -55,6 +58,7 @@ def create(
             caller, sender[0], template, language, param or [], header or [], button or []
         )
     wishes = {"id": campaign_id, "start_at": start_at, "expires_at": expires_at}
+    wishes["on_template_change"] = on_template_change
     body |= {wish: value for wish, value in wishes.items() if value}
     answer = caller.call("POST", "v1", "campaigns", body=body)
     caller.show(answer, ("id", "name", "state", "fields", "senders"))

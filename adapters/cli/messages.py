@@ -21,6 +21,17 @@ def template_message(
     """Return the message; a template with named variables takes NAME=VALUE."""
     waba = str(caller.call("GET", "v1", "senders", sender_id)["waba_id"])
     template = caller.call("GET", "v1", "wabas", waba, "templates", name, language)
+    components = filling(template, body, header, buttons)
+    shown: dict[str, object] = {"name": name, "language": {"code": language}}
+    if components:
+        shown["components"] = components
+    return {"type": "template", "template": shown}
+
+
+def filling(
+    template: dict[str, Any], body: list[str], header: list[str], buttons: list[str]
+) -> list[dict[str, object]]:
+    """Return the components of a message that fill a template in with these texts."""
     is_named = template.get("parameter_format") == "NAMED"
     components: list[dict[str, object]] = []
     if header:
@@ -36,10 +47,7 @@ def template_message(
         components.append(
             {"type": "button", "sub_type": kind, "index": str(index), "parameters": [parameter]}
         )
-    shown: dict[str, object] = {"name": name, "language": {"code": language}}
-    if components:
-        shown["components"] = components
-    return {"type": "template", "template": shown}
+    return components
 
 
 def _texts(texts: list[str], *, is_named: bool) -> list[dict[str, str]]:

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Final
 
-import msgspec
-
+from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
-from adapters.house.console_side import build_console
-from adapters.house.shared import House, listen, terms_of
+    house.keep("templates", asking_templates(desk))
+    console = build_console(house, front)
+    routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
+    app = build_app(front, routes)
+    app.on_shutdown.append(console.close)
+    await listen(house, app, settings.listen_address)
 from adapters.house.waking import Evidence
 from adapters.house.world import Asking
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
-from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
 from adapters.meta.preferring import Preferring
+from adapters.meta.template_folding import TemplateFolding
+from adapters.meta.trial import Trials
+from adapters.redis.doubts import Doubts
 from adapters.redis.preferences import RedisPreferences
 from engine.campaigns import Campaigns
-from engine.directory import Sender, Template
+from engine.directory import Sender
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
-from engine.model import Category, PortfolioId, WabaId
+from engine.model import PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
+from engine.template_changes import TemplateChanges
+
+PATIENCE_MS: Final = 20_000  # somebody waits for the answer: a longer wait is told instead
 
 
 @asynccontextmanager
@@ -40,6 +49,15 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         graph_url=settings.graph_url,
         graph_version=settings.graph_version,
         now_ms=house.clock.now_ms,
+        patience_ms=PATIENCE_MS,
+    )
+    changes, calls = changes_of(house), calls_of(house, management)
+    desk = desk_of(house, changes, calls)
+    trials = Trials(
+        session,
+        graph_url=settings.graph_url,
+        graph_version=settings.graph_version,
+        token_of=registry.token_of,
     )
     asking = Asking(registry, house.keeper, management)
     front = Front(
@@ -47,39 +65,73 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         ledger=ledger,
         keeper=house.keeper,
         intake=SendJobs(house.recollection, registry.directory, house.recipients, house.emit),
-        campaigns=Campaigns(
-            registry,
-            ledger,
-            ledger,
-            ledger,
-            now_ms=house.clock.now_ms,
-            span_ms=terms_of(settings).span_ms,
-            moved=house.moved,
-        ),
+        campaigns=_campaigns(house),
         job_ids=house.job_ids,
         now_ms=house.clock.now_ms,
         window_ms=settings.window_ms,
-        fetch_templates=lambda waba: _fetch_templates(house, management, waba),
         refresh_sender=lambda sender: _refresh_sender(asking, sender),
+        templates=desk,
+        upload_sample=calls.upload_sample,
+        try_now=trials.send,
+        count_arrival=counting(house),
         operations=Operations(house.metrics.render, house.objections),
         rules=RULES[settings.rules],
     )
-    house.folding = Folding(
-        *(house.inbox, _folder(house), ledger, registry),
-        Preferring(RedisPreferences(house.client), ledger, house.recipients),
-        *(house.keeper, asking.soon),
-    )
+    house.folding = _folding(house, changes, asking)
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
     house.keep("ask", asking.ask_next)
+<<<<<<< HEAD
     console = build_console(house, front)
     app = build_app(front, [*house.webhook.routes(), *console.routes()])
     app.on_shutdown.append(console.close)
     await listen(house, app, settings.listen_address)
+=======
+    house.keep("templates", asking_templates(desk))
+    routes = [*house.webhook.routes(), *_aftermath(house, front).routes()]
+    await listen(house, build_app(front, routes), settings.listen_address)
+>>>>>>> main
     try:
         yield
     finally:
         await session.close()
+
+
+def _campaigns(house: House) -> Campaigns:
+    ledger = house.ledger
+    return Campaigns(
+        house.registry,
+        ledger,
+        ledger,
+        ledger,
+        now_ms=house.clock.now_ms,
+        span_ms=terms_of(house.settings).span_ms,
+        moved=house.moved,
+    )
+
+
+def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
+    registry, ledger = house.registry, house.ledger
+    return Folding(
+        *(house.inbox, _folder(house), ledger, registry),
+        Preferring(RedisPreferences(house.client), ledger, house.recipients),
+        *(house.keeper, asking.soon),
+        TemplateFolding(registry, changes, house.clock.now_ms, naming(house)),
+    )
+
+
+def _aftermath(house: House, front: Front) -> Aftermath:
+    def audit(event: str, who: str, done: dict[str, object]) -> None:
+        log.info(event, key=who, **done)
+
+    return Aftermath(
+        front,
+        house.dead_letters,
+        Doubts(house.client),
+        house.recollection.settle,
+        title_of=lambda code: verdict(code).title,
+        audit=audit,
+    )
 
 
 def _folder(house: House) -> ReceiptFolder:
@@ -106,30 +158,3 @@ async def _refresh_sender(asking: Asking, sender: Sender) -> None:
         raise
     except EngineError as error:
         raise Problem(HTTPStatus.BAD_GATEWAY, f"Meta: {error}", code="meta") from error
-
-
-async def _fetch_templates(
-    house: House, management: Management, waba: WabaId
-) -> Sequence[Template]:
-    """Return all templates of an account, asked with the token of one of its senders."""
-    senders = house.registry.directory.senders.values()
-    sender = next(each for each in senders if each.waba_id == waba)
-    try:
-        found = await management.templates(waba, house.registry.token_of(sender.id))
-    except EngineError as error:
-        raise Problem(HTTPStatus.BAD_GATEWAY, f"Meta: {error}", code="meta") from error
-    return [_template(waba, each) for each in found if each.category.lower() in set(Category)]
-
-
-def _template(waba: WabaId, found: MetaTemplate) -> Template:
-    return Template(
-        waba_id=waba,
-        name=found.name,
-        language=found.language,
-        category=Category(found.category.lower()),
-        status=found.status,
-        components=msgspec.json.decode(found.components, type=list[dict[str, object]]),
-        parameter_format=found.parameter_format or "POSITIONAL",
-        meta_id=found.id,
-        quality=found.quality,
-    )

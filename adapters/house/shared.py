@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,28 +15,28 @@ from typing import Final
 
 import structlog
 from aiohttp import web
-from redis import RedisError
 
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
 from adapters.house.first_key import ensure_key
 from adapters.house.listening import listening
+from adapters.house.meeting import meet, time_of
 from adapters.house.waking import WakingLedger
+from adapters.house.watching import build_metrics, watch_process
 from adapters.house.world import Closings, build_keeper, counted, tell_changed
-from adapters.knobs import shown
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics
 from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, connect, connect_blocking, disconnect
-from adapters.redis.fitness import require_fit_server
+from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import Campaign
-from engine.errors import EngineError, LedgerAwayError
+from engine.errors import EngineError
 from engine.events import (
     Event,
     FactChanged,
@@ -86,6 +88,7 @@ class House:
     metrics: Metrics
     attendance: Attendance
     webhook: Webhook
+    dead_letters: DeadLetters
     keeper: Keeper = field(init=False)
     closings: Closings = field(init=False)
     pool: Pool | None = None
@@ -186,6 +189,10 @@ class House:
                 self.emit(LoopFailed(name, error))
                 await asyncio.sleep(AGAIN_S)
 
+    def drains(self) -> bool:
+        """Return whether this process is giving back its work to stop."""
+        return self.is_draining
+
     async def objections(self) -> list[str]:
         """Return why this process is not ready for work; empty when it is."""
         found = ["draining"] if self.is_draining else []
@@ -197,22 +204,27 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House]:
-    """Build what both sides share; close it at the end."""
+async def open_house(
+    settings: Settings, redis_url: str, *, makes_key: bool = True
+) -> AsyncGenerator[House]:
+    """Build what both sides share; close it at the end. `makes_key`: the first one, if need be."""
     reader = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(3)}"
     client = connect(redis_url)
     blocking = [connect_blocking(redis_url, block_ms=HINT_BLOCK_MS) for _ in range(2)]
     try:
         clock = Clock()
-        await _meet(client, clock, settings)
+        await meet(client, clock, settings)
         registry = RedisRegistry(client, Seal(secret_key(settings)))
         await registry.refresh()
-        ledger = WakingLedger(client, terms_of(settings), clock.now_ms)
+        ledger = build_ledger(client, clock, settings)
         await ledger.load()
         inbox = Inbox(client, blocking[0], reader)
         await inbox.open()
         webhook = _webhook(settings, inbox)
         attendance = Attendance(client, clock.now_ms)
+        dead_letters = DeadLetters(client, clock.now_ms, keep_ms=settings.keep_ms)
+        outside = (client, attendance, dead_letters)
+        metrics = build_metrics(registry.directory, ledger, clock, settings.concurrency, *outside)
         house = House(
             settings=settings,
             clock=clock,
@@ -225,15 +237,14 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
             job_ids=JobIds(await registry.secret("job_ids")),
             hints=Hints(client, blocking[1]),
             inbox=inbox,
-            metrics=_metrics(
-                registry, ledger, clock, lambda: counted(webhook, house.folding), attendance
-            ),
+            metrics=metrics,
             attendance=attendance,
             webhook=webhook,
+            dead_letters=dead_letters,
         )
-        ledger.wake = house.wake
-        registry.changed = house.registry_changed
-        house.made_key = await ensure_key(registry, settings.api_key, clock.now_ms())
+        _tie(house)
+        if makes_key:
+            house.made_key = await ensure_key(registry, settings.api_key, clock.now_ms())
         _keep_up(house, reader)
         try:
             yield house
@@ -242,6 +253,17 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
     finally:
         for each in (client, *blocking):
             await disconnect(each)
+
+
+def _tie(house: House) -> None:
+    """Have the parts tell each other what concerns them."""
+    house.ledger.wake = house.wake
+    house.registry.changed = house.registry_changed
+
+    def webhooks() -> dict[tuple[str, ...], int]:
+        return counted(house.webhook, house.folding)
+
+    watch_process(house.metrics, webhooks, house.recollection, house.drains)
 
 
 def _keep_up(house: House, reader: str) -> None:
@@ -254,6 +276,12 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))
     house.keep("look", lambda: _look(house, reader))
     house.keep("export", _exporting(house, reader))
+
+
+def build_ledger(client: Client, clock: Clock, settings: Settings) -> WakingLedger:
+    """Return the ledger, under the terms that all its processes agree on."""
+    keep_days = math.ceil(settings.keep_days)
+    return WakingLedger(client, terms_of(settings), clock.now_ms, clock.now_us, keep_days=keep_days)
 
 
 def terms_of(settings: Settings) -> Terms:
@@ -273,10 +301,12 @@ def secret_key(settings: Settings) -> str:
         return settings.secret_key.reveal()
     path = settings.data_dir / "secret.key"
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # made at an earlier start
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    if not path.exists():
+        with tempfile.NamedTemporaryFile(dir=settings.data_dir, mode="w") as file:  # 0600
             file.write(secrets.token_urlsafe(32))
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.link(file.name, path)  # whole, or not at all
     return path.read_text(encoding="ascii")
 
 
@@ -299,16 +329,6 @@ def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
     return Webhook(app_secrets=settings.app_secrets, verify_token=token, inbox=inbox.keep)
 
 
-def _metrics(
-    registry: RedisRegistry,
-    ledger: WakingLedger,
-    clock: Clock,
-    webhooks: Callable[[], dict[tuple[str, ...], int]],
-    attendance: Attendance,
-) -> Metrics:
-    return Metrics(registry.directory, ledger, clock.now_ms, webhooks, attendance.count)
-
-
 def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
     """Return the step that keeps this process up to date, once a second."""
     turn = 0
@@ -320,7 +340,7 @@ def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
         await house.registry.refresh()
         house.serve_all()
         if turn % CLOCK_EVERY == 0:
-            await house.clock.follow(lambda: _time_of(house.client))
+            await house.clock.follow(lambda: time_of(house.client))
         if turn % ABANDONED_EVERY == 0 and house.folding is not None:
             await house.folding.fold_abandoned()
 
@@ -341,12 +361,16 @@ def _exporting(house: House, reader: str) -> Callable[[], Awaitable[None]]:
         settings.export_path,
         process=reader,
         span_ms=terms_of(settings).span_ms,
+        heard=house.dead_letters.note,
     )
 
     async def export() -> None:
         await asyncio.sleep(EXPORT_EVERY_S)
-        for portfolio in list(house.registry.directory.portfolios.values()):
-            await outcome_log.export(portfolio.id, house.clock.now_ms())
+        for each in list(house.registry.directory.portfolios.values()):
+            now_ms = house.clock.now_ms()
+            limit, scope = each.messaging_limit, each.quota_scope
+            await outcome_log.note_limit(each.id, limit, scope, settings.window_seconds, now_ms)
+            await outcome_log.export(each.id, now_ms)
 
     return export
 
@@ -362,25 +386,6 @@ async def _tell_hints(house: House) -> None:
         house.woken |= set(woken)  # with the next one
         house.has_woken.set()
         raise
-
-
-async def _meet(client: Client, clock: Clock, settings: Settings) -> None:
-    """Look at the server before anything is trusted to it, and set the clock by it."""
-    try:
-        for finding in await require_fit_server(client):
-            log.warning("redis", finding=str(finding))
-        await clock.follow(lambda: _time_of(client))
-    except (RedisError, OSError) as error:
-        address = shown("redis_url", settings.redis_url)
-        raise LedgerAwayError(
-            f"no answer from Redis at {address} ({type(error).__name__}): start it, or set "
-            "PENSTOCK_REDIS_URL to where it is, or to `embedded`"
-        ) from error
-
-
-async def _time_of(client: Client) -> int:
-    seconds, rest_us = await client.time()
-    return int(seconds) * 1_000_000 + int(rest_us)
 
 
 async def _close(house: House) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from adapters.redis.connect import Client
 from adapters.redis.ledger import RedisLedger
+from adapters.redis.timing import Observe, TimedScripts
 from engine.model import (
     Category,
     DeliveryStatus,
@@ -51,9 +52,22 @@ class WakingLedger(RedisLedger):
 
     wake: Wake = staticmethod(_nobody)
 
-    def __init__(self, client: Client, terms: Terms, now_ms: NowMs) -> None:
-        super().__init__(client, terms, now_ms)
+    def __init__(
+        self,
+        client: Client,
+        terms: Terms,
+        now_ms: NowMs,
+        now_us: Callable[[], int],
+        *,
+        keep_days: int,
+    ) -> None:
+        super().__init__(client, terms, now_ms, keep_days=keep_days)
+        self._scripts: TimedScripts = TimedScripts(client, now_us)
         self._is_impatient = Gate.RETRY in terms.gates_off
+
+    def tell_times(self, observe: Observe) -> None:
+        """Tell `observe` from now on how long each script takes."""
+        self._scripts.observe = observe
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle; with its gate off, nobody waits after a definite failure."""

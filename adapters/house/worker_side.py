@@ -15,6 +15,7 @@ from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
 from adapters.house.pulsing import pulsing
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
+from adapters.house.template_doubts import TemplateDoubts
 from adapters.meta.client import MetaClient, build_session
 from engine.delivery import Delivery
 from engine.errors import LedgerAwayError
@@ -59,7 +60,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         delivery=delivery,
         worker=worker,
         concurrency=settings.concurrency,
-        emit=house.emit,
+        emit=TemplateDoubts(house).emit,
         now_us=clock.now_us,
         rng=rng,
     )

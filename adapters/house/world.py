@@ -10,12 +10,12 @@ import structlog
 from adapters.meta.codes import TOKEN_CODES, verdict
 from adapters.meta.facts import closing_fact, facts_of_number
 from adapters.meta.folding import Folding
-from adapters.meta.management import Management, MetaRefusedError
+from adapters.meta.management import Management
 from adapters.meta.webhook import Webhook
 from adapters.redis.registry import RedisRegistry, SealError
 from adapters.settings import Settings
 from engine.directory import Sender
-from engine.errors import EngineError
+from engine.errors import EngineError, ProviderRefusedError
 from engine.events import Emit, FactChanged, GateClosed, Journey
 from engine.facts import Fact, Source, of_account
 from engine.keeper import Keeper
@@ -138,7 +138,7 @@ class Asking:
         token = self._registry.token_of(sender.id)
         try:
             number = await self._management.number(sender.waba_id, sender.id, token)
-        except MetaRefusedError as error:
+        except ProviderRefusedError as error:
             if error.code in TOKEN_CODES:
                 now_ms = self._keeper.now_ms()
                 for fact in refused_facts(self._registry, sender.id, error.code, now_ms):
@@ -154,7 +154,7 @@ class Asking:
         """Ask about the account's review; a token that may read only numbers is no fault."""
         try:
             review = await self._management.review(sender.waba_id, token)
-        except MetaRefusedError as error:
+        except ProviderRefusedError as error:
             log.info("account_not_asked", waba=sender.waba_id, error=str(error))
             return
         if review:

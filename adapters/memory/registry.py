@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.directory import Directory, Portfolio, Record, record_name
@@ -32,6 +33,11 @@ class MemoryRegistry:
         if holds.replaces(self.directory.facts.get(fact.id)):
             self.directory.facts[fact.id] = holds
         return holds
+
+    async def put_all(self, records: Sequence[Record]) -> None:
+        """See Registry.put_all."""
+        for record in records:
+            self.directory.shelf_of(record)[record_name(record)] = record
 
     async def refresh(self) -> None:
         """See Registry.refresh."""

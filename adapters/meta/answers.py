@@ -68,6 +68,7 @@ class GraphError(msgspec.Struct):
     message: str = ""
     error_subcode: int | None = None
     error_data: msgspec.Raw = msgspec.Raw()
+    error_user_msg: str | None = None  # of template calls: what is wrong, in the account's language
     is_transient: bool | None = None
     fbtrace_id: str | None = None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Final, Protocol
 
 from adapters.meta.codes import verdict
@@ -14,20 +13,30 @@ from adapters.meta.news import (
     Notice,
     Parsed,
     Status,
+    TemplateCategoryChanged,
+    TemplateEdited,
+    TemplateQualityChanged,
     TemplateStatusChanged,
 )
 from adapters.meta.parsing import parse
 from adapters.meta.preferring import STOPPED_CODE, Pair, Preferring
-from engine.directory import Registry, template_key
+from adapters.meta.template_folding import TemplateFolding
+from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
 from engine.keeper import Keeper
 from engine.model import PortfolioId, SenderId
-from engine.ports import Catalog, Contents, Receipts, TemplateSpec
+from engine.ports import Catalog, Contents, Receipts
 from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
+TEMPLATE_NEWS: Final = (
+    TemplateStatusChanged,
+    TemplateQualityChanged,
+    TemplateCategoryChanged,
+    TemplateEdited,
+)
 BODIES_MAX: Final = 100  # folded at once
 BLOCK_MS: Final = 1_000
 
@@ -67,6 +76,7 @@ class Folding:
         preferring: Preferring,
         keeper: Keeper,
         ask: Ask,
+        templates: TemplateFolding,
     ) -> None:
         self._inbox = inbox
         self._folder = folder
@@ -75,6 +85,7 @@ class Folding:
         self._preferring = preferring
         self._keeper = keeper
         self._ask = ask
+        self._templates = templates
         self.results: Counter[tuple[str, str]] = Counter()
         """Items by field and by what became of them, for metrics."""
 
@@ -118,6 +129,7 @@ class Folding:
         parsed = [parse(body) for _, body in entries]
         statuses = [status for each in parsed for status in each.statuses]
         await self._folder.receive([_seen(status) for status in statuses])
+        await self._templates.note_failures(statuses)
         for (entry, _), each in zip(entries, parsed, strict=True):
             await self._fold_rest(each, arrived_ms(entry))
         await self._unite(parsed)
@@ -170,9 +182,8 @@ class Folding:
             await self._preferring.unite(portfolio, some)
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
-        if isinstance(notice, TemplateStatusChanged):
-            if notice.status is not None:
-                await self._change_template(notice)
+        if isinstance(notice, TEMPLATE_NEWS):
+            await self._templates.note(notice)
             return
         await self._registry.refresh()  # what closed a number is known before it is opened
         directory = self._registry.directory
@@ -196,17 +207,6 @@ class Folding:
                 known = facts.get(fact.id)
                 facts[fact.id] = max(known or fact, fact, key=lambda each: each.at_ms)
         return facts.values()
-
-    async def _change_template(self, notice: TemplateStatusChanged) -> None:
-        named = notice.template
-        key = template_key(named.waba, named.name, named.language)
-        known = self._registry.directory.templates.get(key)
-        portfolio = self._portfolio_of_waba(named.waba)
-        if known is None or portfolio is None or notice.status is None:
-            return
-        spec = TemplateSpec(notice.status, known.category)
-        await self._ledger.put_template(portfolio, key, spec)
-        await self._registry.put(replace(known, status=notice.status))
 
     def _portfolio_of(self, sender: str) -> PortfolioId | None:
         known = self._registry.directory.senders.get(sender)

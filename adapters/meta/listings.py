@@ -14,7 +14,8 @@ from engine.model import SenderId, TemplateStatus
 from engine.quota import parse_limit
 
 TEMPLATE_FIELDS: Final = (
-    "id,name,language,status,category,quality_score,components,parameter_format,rejected_reason"
+    "id,name,language,status,category,quality_score,components,parameter_format,rejected_reason,"
+    "correct_category"
 )
 NUMBER_FIELDS: Final = (
     "id,display_phone_number,verified_name,quality_rating,status,name_status,"
@@ -40,6 +41,7 @@ class MetaTemplate(Struct, frozen=True, kw_only=True):
     parameter_format: str
     components: bytes
     rejected_reason: str
+    coming_category: str = ""  # Meta will change it to this one
 
 
 class MetaNumber(Struct, frozen=True, kw_only=True):
@@ -74,6 +76,7 @@ class TemplateRow(Struct):
     components: Raw = Raw()
     parameter_format: Text = None
     rejected_reason: Text = None
+    correct_category: Text = None
 
 
 class Score(Struct):
@@ -162,7 +165,8 @@ def read_template(row: Raw | bytes) -> MetaTemplate | None:
         quality=(quality or "UNKNOWN").upper(),
         parameter_format=(found.parameter_format or "POSITIONAL").upper(),
         components=bytes(found.components) or b"[]",
-        rejected_reason=found.rejected_reason or "",
+        rejected_reason="" if found.rejected_reason == "NONE" else found.rejected_reason or "",
+        coming_category=_coming(found),
     )
 
 
@@ -190,6 +194,12 @@ def read_number(row: Raw | bytes) -> MetaNumber | None:
         throughput_mps=THROUGHPUTS.get(level.upper()),
         messaging_limit=parse_limit(found.whatsapp_business_manager_messaging_limit),
     )
+
+
+def _coming(row: TemplateRow) -> str:
+    """Return `correct_category` where it differs: empty means that nothing is coming."""
+    coming = (row.correct_category or "").upper()
+    return "" if coming == (row.category or "").upper() else coming
 
 
 def _status(word: str) -> TemplateStatus:

@@ -1,4 +1,4 @@
-"""Ask Meta about templates and numbers: rarely, patiently, and never on the sending session.
+"""Ask Meta about templates and numbers: rarely, patiently, never on the sending session.
 
 Calls are counted per app and account, 200 an hour, 5,000 for an account with a number:
 https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode
 
+import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from asyncio_throttle.throttler import Throttler
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
@@ -32,7 +33,12 @@ from adapters.meta.listings import (
     read_template,
 )
 from adapters.meta.usage import regain_ms, usages
-from engine.errors import EngineError
+from engine.errors import (
+    EngineError,
+    ProviderAwayError,
+    ProviderBusyError,
+    ProviderRefusedError,
+)
 from engine.model import NowMs, SenderId, WabaId
 
 CALLS_PER_HOUR: Final = 200  # of an account without numbers; 5,000 with one
@@ -56,24 +62,15 @@ CURSOR_CODE: Final = 131059  # v24 and later: the cursor is not good any more; b
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class MetaRefusedError(EngineError):
-    """Meta refused a management call: look at its code, for asking again changes nothing."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One management call; only a GET may be repeated when nobody knows whether it was done."""
 
-    def __init__(self, detail: str, *, code: int) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-class MetaAwayError(EngineError):
-    """Meta did not answer a management call, or not sensibly; ask again later."""
-
-
-class MetaBusyError(EngineError):
-    """Too many management calls: Meta wants none before `until_ms`."""
-
-    def __init__(self, detail: str, *, until_ms: int) -> None:
-        super().__init__(detail)
-        self.until_ms = until_ms
+    url: URL
+    token: str
+    method: str = "GET"
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -101,7 +98,7 @@ def build_management_session(ssl_context: ssl.SSLContext | None = None) -> Clien
 class Management:
     """Reads templates and numbers. Calls of one account take turns and wait for its quota.
 
-    Each call raises MetaRefusedError, MetaAwayError or MetaBusyError when it cannot answer.
+    Each call raises a ProviderError when it cannot answer.
     """
 
     def __init__(
@@ -112,12 +109,14 @@ class Management:
         graph_version: str,
         now_ms: NowMs,
         calls_per_hour: int = CALLS_PER_HOUR,
+        patience_ms: int = PATIENCE_MS,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._session = session
         self._root = f"{graph_url.rstrip('/')}/{graph_version}"
         self._now_ms = now_ms
         self._calls_per_hour = calls_per_hour
+        self._patience_ms = patience_ms
         self._sleep = sleep
         self._quotas: dict[WabaId, CallQuota] = {}
         self.unreadable = 0
@@ -127,7 +126,7 @@ class Management:
         """Return all templates of an account, each language apart."""
         try:
             return await self._pages(waba, token)
-        except MetaRefusedError as error:
+        except ProviderRefusedError as error:
             if error.code != CURSOR_CODE:
                 raise
             return await self._pages(waba, token)  # from the beginning, once
@@ -137,7 +136,7 @@ class Management:
         body = await self._get(waba, f"{quote(sender, safe='')}", {"fields": NUMBER_FIELDS}, token)
         number = read_number(body)
         if number is None:
-            raise MetaAwayError("Meta's answer about a number cannot be read")
+            raise ProviderAwayError("Meta's answer about a number cannot be read")
         return number
 
     async def review(self, waba: WabaId, token: str) -> str:
@@ -146,14 +145,16 @@ class Management:
         return read_review(body)
 
     async def _pages(self, waba: WabaId, token: str) -> list[MetaTemplate]:
+        return await self._listed(waba, {"fields": TEMPLATE_FIELDS, "limit": str(PAGE)}, token)
+
+    async def _listed(self, waba: WabaId, query: dict[str, str], token: str) -> list[MetaTemplate]:
         found: list[MetaTemplate] = []
         seen = {""}
-        query = {"fields": TEMPLATE_FIELDS, "limit": str(PAGE)}
         path = f"{quote(waba, safe='')}/message_templates"
         for _ in range(PAGES_MAX):
             page = read_page(await self._get(waba, path, query, token))
             if page is None:
-                raise MetaAwayError("Meta's page of templates cannot be read")
+                raise ProviderAwayError("Meta's page of templates cannot be read")
             rows, after = page
             templates = [read_template(row) for row in rows]
             found += [template for template in templates if template is not None]
@@ -162,54 +163,114 @@ class Management:
                 return found
             seen.add(after)
             query["after"] = after
-        raise MetaAwayError(f"Meta lists more than {PAGES_MAX} pages of templates")
+        raise ProviderAwayError(f"Meta lists more than {PAGES_MAX} pages of templates")
+
+    async def template_rows(self, waba: WabaId, name: str, token: str) -> list[MetaTemplate]:
+        """Return all languages of one name; empty when Meta has none."""
+        query = {"fields": TEMPLATE_FIELDS, "limit": str(PAGE), "name": name}
+        found = await self._listed(waba, query, token)
+        return [each for each in found if each.name == name]
+
+    async def call(
+        self,
+        waba: WabaId,
+        method: str,
+        path: str,
+        token: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        content: object = None,
+    ) -> bytes:
+        """Return the answer's body to a call on the quota of `waba`; `content` goes as JSON."""
+        body = None if content is None else msgspec.json.encode(content)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        question = Question(self._url(path, query or {}), token, method, body, headers)
+        return await self._ask(waba, question)
+
+    async def upload(self, waba: WabaId, session_id: str, token: str, content: bytes) -> bytes:
+        """Return the answer to a file's bytes, which go to an upload session from its start.
+
+        https://developers.facebook.com/docs/graph-api/guides/upload
+        """
+        headers = {
+            "Authorization": f"OAuth {token}",
+            "file_offset": "0",
+            "Content-Type": "application/octet-stream",
+        }
+        url = self._url(quote(session_id, safe=":?=&_-."), {})
+        return await self._ask(waba, Question(url, token, "POST", content, headers))
+
+    def _url(self, path: str, query: Mapping[str, str]) -> URL:
+        asked = f"?{urlencode(query)}" if query else ""
+        return URL(f"{self._root}/{path}{asked}", encoded=True)
 
     async def _get(self, waba: WabaId, path: str, query: Mapping[str, str], token: str) -> bytes:
+        return await self._ask(waba, Question(self._url(path, query), token))
+
+    async def _ask(self, waba: WabaId, question: Question) -> bytes:
         """Return the answer's body; what may pass is tried again, in its turn."""
-        url = URL(f"{self._root}/{path}?{urlencode(query)}", encoded=True)
+        may_pass = self._may_pass if question.method == "GET" else self._was_not_done
         retrying = AsyncRetrying(
-            retry=retry_if_exception(self._may_pass),
+            retry=retry_if_exception(may_pass),
             stop=stop_after_attempt(TRIES),
             wait=wait_exponential(multiplier=TRY_AGAIN_S),
             sleep=self._sleep,
             reraise=True,
         )
-        body: bytes = await retrying(self._get_once, waba, url, token)
+        body: bytes = await retrying(self._ask_once, waba, question)
         return body
 
-    def _may_pass(self, error: BaseException) -> bool:
-        if isinstance(error, MetaBusyError):
-            return error.until_ms - self._now_ms() <= PATIENCE_MS
-        return isinstance(error, MetaAwayError)
+    def _was_not_done(self, error: BaseException) -> bool:
+        return isinstance(error, ProviderBusyError) and self._may_pass(error)
 
-    async def _get_once(self, waba: WabaId, url: URL, token: str) -> bytes:
+    def _may_pass(self, error: BaseException) -> bool:
+        if isinstance(error, ProviderBusyError):
+            return error.until_ms - self._now_ms() <= self._patience_ms
+        return isinstance(error, ProviderAwayError)
+
+    async def _ask_once(self, waba: WabaId, question: Question) -> bytes:
         quota = self._quotas.get(waba)
         if quota is None:
             throttle = Throttler(self._calls_per_hour, HOUR_S, LOOK_AGAIN_S)
             quota = self._quotas[waba] = CallQuota(throttle)
         async with quota.turn:
             await self._wait_for(quota)
-            headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
+            headers = {
+                "Authorization": f"Bearer {question.token}",
+                "Accept-Encoding": "identity",
+                **question.headers,
+            }
             try:
-                response = await self._session.get(url, headers=headers, allow_redirects=False)
+                response = await self._session.request(
+                    question.method,
+                    question.url,
+                    headers=headers,
+                    data=question.content,
+                    allow_redirects=False,
+                )
                 body = await read_whole(response, ANSWER_MAX)
             except (ClientError, OSError, EOFError, ValueError) as error:
                 # Its text could repeat headers; its name cannot.
-                raise MetaAwayError(f"No answer from Meta: {type(error).__name__}") from None
+                raise ProviderAwayError(f"No answer from Meta: {type(error).__name__}") from None
             self._obey(quota, response.headers)
             if body is None:
-                raise MetaAwayError(f"Meta's answer is larger than {ANSWER_MAX} bytes")
+                raise ProviderAwayError(f"Meta's answer is larger than {ANSWER_MAX} bytes")
             if response.status != HTTPStatus.OK:
                 raise self._error(quota, response.status, body, response.headers)
         return body
 
     async def _wait_for(self, quota: CallQuota) -> None:
         wait_ms = quota.closed_until_ms - self._now_ms()
-        if wait_ms > PATIENCE_MS:
-            raise MetaBusyError("Too many management calls", until_ms=quota.closed_until_ms)
+        if wait_ms > self._patience_ms:
+            raise self._busy(quota)
         if wait_ms > 0:
             await self._sleep(wait_ms / 1_000)
         await quota.throttle.acquire()  # type: ignore[no-untyped-call]  # it has no types
+
+    def _busy(self, quota: CallQuota) -> ProviderBusyError:
+        minutes = -(-(quota.closed_until_ms - self._now_ms()) // 60_000)
+        detail = f"too many management calls for this account: none for {minutes} min"
+        return ProviderBusyError(detail, until_ms=quota.closed_until_ms)
 
     def _obey(self, quota: CallQuota, headers: Mapping[str, str]) -> None:
         """Close the quota when Meta says so, or is about to."""
@@ -226,12 +287,13 @@ class Management:
         if code in THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
             until_ms = self._now_ms() + (regain_ms(headers) or REST_MS)
             quota.closed_until_ms = max(quota.closed_until_ms, until_ms)
-            return MetaBusyError("Too many management calls", until_ms=quota.closed_until_ms)
+            return self._busy(quota)
         if error is None:
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                return MetaAwayError(f"HTTP {status} from a gateway")
-            return MetaRefusedError(f"HTTP {status} from a gateway", code=status)
+                return ProviderAwayError(f"HTTP {status} from a gateway")
+            return ProviderRefusedError(f"HTTP {status} from a gateway", code=status)
         row = verdict(code, error.details, error.error_subcode or 0)
         if row.action is Action.RETRY:
-            return MetaAwayError(f"{code} {row.title}")
-        return MetaRefusedError(f"{code} {row.title}: {clean(error.details)}", code=code)
+            return ProviderAwayError(f"{code} {row.title}")
+        words = clean(error.error_user_msg or error.details)
+        return ProviderRefusedError(f"{code} {row.title}: {words}", code=code)

@@ -6,7 +6,9 @@ deployment, the same in every process: a query takes their `max`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 from prometheus_client.core import Metric
 
@@ -17,12 +19,14 @@ from adapters.prometheus.pieces import (
     gauge_pieces,
     histogram_pieces,
 )
-from adapters.prometheus.standings import CountWorkers, Standings
-from adapters.prometheus.tallies import UNKNOWN, Labels, Spread, Tally, Values
+from adapters.prometheus.standings import Outside, Standings
+from adapters.prometheus.tallies import OTHER, UNKNOWN, Labels, Spread, Tally, Values
+from adapters.prometheus.wanted import Latency
 from engine.books import Books
 from engine.directory import Directory
 from engine.events import (
     Event,
+    GateClosed,
     JobsClaimed,
     JobsEnqueued,
     JobsRescued,
@@ -30,9 +34,9 @@ from engine.events import (
     QuickRetried,
     StatusesReceived,
 )
-from engine.model import NowMs, PortfolioId, SenderId
+from engine.model import Gate, NowMs, PortfolioId, SenderId
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
-from engine.ports import Claimed
+from engine.ports import FOREVER_MS, Claimed
 
 SEND_BUCKETS_US = tuple(
     round(s * 1e6) for s in (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
@@ -55,7 +59,19 @@ OUTCOMES: dict[type[Outcome], str] = {
     InDoubt: "in_doubt",
     Dropped: "failed",
 }
+KINDS: Final = frozenset({"campaign", "journey", "direct"})  # of sources
+CODES_MAX: Final = 500  # codes of Meta with a label of their own; it documents about 150
+
 Shelf = tuple[str, str, Spread, Spread]  # sender, category, seconds of sends and in the queue
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What this process knows of itself, counted elsewhere."""
+
+    webhooks: Callable[[], Mapping[Values, int]] = dict  # by field and by what became of them
+    lost: Callable[[], int] = int  # jobs that a recovery of the ledger could not find
+    is_draining: Callable[[], bool] = bool
 
 
 class Metrics:
@@ -66,20 +82,25 @@ class Metrics:
         directory: Directory,
         books: Books,
         now_ms: NowMs,
-        webhooks: Callable[[], dict[Values, int]] = dict,
-        count_workers: CountWorkers | None = None,
+        process: Process | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self._directory = directory
         self._now_ms = now_ms
-        self._webhooks = webhooks
+        self.process = process or Process()
         self._labels = Labels(directory)
-        self._standings = Standings(directory, books, self._labels, now_ms, count_workers)
+        self._latency = Latency()
+        outside = replace(outside or Outside(), latency_s=self._latency_s)
+        self._standings = Standings(directory, books, self._labels, now_ms, outside)
         self._senders: dict[tuple[PortfolioId, int], SenderId] = {}  # of lanes that were served
         self.enqueued = Tally()
         self.messages = Tally()
         self.refusals = Tally()
         self.errors = Tally()
         self.retries = Tally()
+        self.closed = Tally()
+        self.unanswered = Tally()
+        self._codes: set[int] = set()
         self.sends: dict[Values, Spread] = {}
         self.queues: dict[Values, Spread] = {}
         self.scripts: dict[Values, Spread] = {}
@@ -93,23 +114,23 @@ class Metrics:
             case JobsSettled():
                 self._settled(event)
             case JobsClaimed():
-                self._script("claim").observe(event.took_us)
-                for each in event.refusals:
-                    self.refusals.add((self._labels(each.sender), each.gate.value), each.count)
+                self._refused(event)
             case JobsEnqueued():
                 self._enqueued(event)
             case StatusesReceived():
-                now_ms = self._now_ms()
-                for receipt in event.receipts:
-                    self.lag.observe(max(0, now_ms - receipt.at_ms))
+                self._received(event)
             case QuickRetried():
                 self.retries.add((self._labels(event.job.lane.sender), "quick"), event.times)
+            case GateClosed():
+                self.closed.add((event.gate.value,))
             case JobsRescued():
-                for key in event.repeated:
-                    sender = self._senders.get((event.portfolio, key.lane), UNKNOWN)
-                    self.retries.add((self._labels(sender), "repeat"))
+                self._rescued(event)
             case _:
                 pass
+
+    def observe_script(self, script: str, took_us: int) -> None:
+        """Count one round trip of a script."""
+        self._script(script).observe(max(0, took_us))
 
     def accepted(self) -> int:
         """Return how many messages of this process Meta took."""
@@ -127,7 +148,7 @@ class Metrics:
         yield from histogram_pieces("penstock_send_seconds", sends, SENDER, self.sends, 1_000_000)
         queues = "From when a job could leave to its first byte."
         yield from histogram_pieces("penstock_queue_seconds", queues, PRIORITY, self.queues, 1_000)
-        steps = "One atomic step."
+        steps = "One round trip of an atomic step, for all portfolios it was asked for."
         yield from histogram_pieces(
             "penstock_redis_seconds", steps, SCRIPT, self.scripts, 1_000_000
         )
@@ -137,13 +158,12 @@ class Metrics:
             text = "Since the last webhook that any process kept."
             silence: dict[Values, float] = {(): self.silence_s}
             yield from gauge_pieces(Table("penstock_webhook_silence_seconds", text, (), silence))
-        for table in gauges:
+        for table in (*gauges, self._draining()):
             yield from gauge_pieces(table)
 
     # -- counting ------------------------------------------------------------------------------
 
     def _settled(self, event: JobsSettled) -> None:
-        self._script("settle").observe(event.took_us)
         shelves: dict[int, Shelf] = {}  # by the lane's identity: of few lanes, looked up once each
         for job, outcome, sent_us, took_us in event.journeys:
             lane, kind = job.lane, type(outcome)
@@ -159,7 +179,7 @@ class Metrics:
             if kind is Accepted:
                 continue
             if isinstance(outcome, (Retry, Deferred, Dropped)):
-                self.errors.add((sender, str(outcome.code)))
+                self._error(sender, outcome)
             if isinstance(outcome, Retry):
                 self.retries.add((sender, "backoff"))
 
@@ -176,6 +196,7 @@ class Metrics:
     def _enqueued(self, event: JobsEnqueued) -> None:
         sender = self._labels(event.lane.sender)
         kind = event.lane.source.partition(":")[0]
+        kind = kind if kind in KINDS else OTHER
         for result, count in (
             ("accepted", event.accepted),
             ("duplicate", event.duplicates),
@@ -185,9 +206,47 @@ class Metrics:
             if count:
                 self.enqueued.add((sender, kind, result), count)
 
+    def _refused(self, event: JobsClaimed) -> None:
+        for each in event.refusals:
+            self.refusals.add((self._labels(each.sender), each.gate.value), each.count)
+
+    def _received(self, event: StatusesReceived) -> None:
+        now_ms = self._now_ms()
+        for receipt in event.receipts:
+            self.lag.observe(max(0, now_ms - receipt.at_ms))
+
+    def _rescued(self, event: JobsRescued) -> None:
+        for key in event.repeated:
+            sender = self._senders.get((event.portfolio, key.lane), UNKNOWN)
+            self.retries.add((self._labels(sender), "repeat"))
+
     def _category(self, template: str) -> str:
         known = self._directory.templates.get(template)
         return known.category.value if known else "service"
+
+    def _error(self, sender: str, outcome: Retry | Deferred | Dropped) -> None:
+        """Count Meta's number; 0 is its own only when it closes the sender for good (a token).
+
+        https://developers.facebook.com/docs/graph-api/guides/error-handling
+        """
+        if outcome.code or (isinstance(outcome, Deferred) and outcome.until_ms >= FOREVER_MS):
+            self.errors.add((sender, self._code(outcome.code)))
+        elif isinstance(outcome, Deferred) and outcome.gate is Gate.SENDER:
+            self.unanswered.add((sender,))
+
+    def _code(self, code: int) -> str:
+        """Return the label of an error code; those beyond CODES_MAX share one."""
+        if code not in self._codes:
+            if len(self._codes) >= CODES_MAX:
+                return OTHER
+            self._codes.add(code)
+        return str(code)
+
+    def _latency_s(self) -> float:
+        """Return how long a Graph call took lately."""
+        sends = sum(sum(each.counts) for each in self.sends.values())
+        self._latency.follow(sends, sum(each.total for each in self.sends.values()) / 1_000_000)
+        return self._latency.seconds
 
     def _script(self, name: str) -> Spread:
         return self.scripts.get((name,)) or self.scripts.setdefault(
@@ -196,6 +255,12 @@ class Metrics:
 
     def _queue(self, name: str) -> Spread:
         return self.queues.get((name,)) or self.queues.setdefault((name,), Spread(QUEUE_BUCKETS_MS))
+
+    def _draining(self) -> Table:
+        text = (
+            "1 while this very process gives back its work to stop; unlike other gauges, its own."
+        )
+        return Table("penstock_draining", text, (), {(): self.process.is_draining()})
 
     # -- showing -------------------------------------------------------------------------------
 
@@ -211,4 +276,10 @@ class Metrics:
         yield Table("penstock_provider_errors", text, ("sender", "code"), self.errors)
         yield Table("penstock_retries", "Writes repeated.", ("sender", "reason"), self.retries)
         text = "Webhook calls (field `all`) and what they brought by field, by what became of it."
-        yield Table("penstock_webhooks", text, ("field", "result"), self._webhooks())
+        yield Table("penstock_webhooks", text, ("field", "result"), self.process.webhooks())
+        text = "Sends put off because nothing that their sender wrote was answered."
+        yield Table("penstock_breaker_deferrals", text, SENDER, self.unanswered)
+        text = "Gates that an answer of Meta closed."
+        yield Table("penstock_gates_closed", text, ("gate",), self.closed)
+        text = "Claimed jobs that no recovery of the ledger could find again."
+        yield Table("penstock_lost_jobs", text, (), {(): self.process.lost()})

@@ -6,21 +6,24 @@ A query takes `max`, not `sum`, of these over processes: `max by (sender) (penst
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from adapters.prometheus.pieces import Table
-from adapters.prometheus.tallies import OTHER, Labels, Values
+from adapters.prometheus.tallies import OTHER, SEVERAL, Labels, Values
+from adapters.prometheus.wanted import permitted_mps, wanted_workers
 from engine.books import Books, Depth, Quota
 from engine.directory import Directory
 from engine.errors import LedgerError
 from engine.facts import of_sender
-from engine.model import Gate, JobState, NowMs, PortfolioId, TemplateStatus
+from engine.model import Gate, JobState, NowMs, PortfolioId, SenderId, TemplateStatus
 from engine.senders import QUALITY, STATUS, value_of
 
 CACHE_MS: Final = 1_500  # no two scrapes within it ask the ledger
 TAKE_S: Final = 3.0  # of a scrape's usual ten: what the ledger has not told by then is not shown
 PORTFOLIOS_MAX: Final = 1_000  # portfolios with gauges of their own
+SERVERS_MAX: Final = 1_000  # primaries of a cluster
 TEMPLATES_MAX: Final = 2_000  # templates with a gauge of their own
 AT_ONCE: Final = 100  # senders or templates looked at before whoever waits goes on
 
@@ -33,7 +36,43 @@ STATUSES: Final = frozenset(  # of which each has a label of its own
 )
 
 CountWorkers = Callable[[], Awaitable[int]]
+CountDead = Callable[[PortfolioId, Sequence[SenderId]], Awaitable[Mapping[SenderId, int]]]
 Gauge = dict[Values, float]
+
+
+class Server(Protocol):
+    """What one server of the ledger tells about itself."""
+
+    @property
+    def node(self) -> str:
+        """Return its address."""
+        ...
+
+    @property
+    def used_bytes(self) -> int:
+        """Return how much memory it uses."""
+        ...
+
+    @property
+    def most_bytes(self) -> int:
+        """Return how much it may use; 0 if unknown."""
+        ...
+
+    @property
+    def is_durable(self) -> bool:
+        """Return whether what it is told reaches its file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What else stands outside this process, and how to ask for it; None shows nothing."""
+
+    count_workers: CountWorkers | None = None
+    count_dead: CountDead | None = None
+    read_servers: Callable[[], Awaitable[Sequence[Server]]] | None = None
+    latency_s: Callable[[], float] = float  # of a Graph call, as this process measured it
+    concurrency: int = 512  # of one worker
 
 
 class Standings:
@@ -45,13 +84,13 @@ class Standings:
         books: Books,
         labels: Labels,
         now_ms: NowMs,
-        count_workers: CountWorkers | None = None,
+        outside: Outside,
     ) -> None:
         self.books = books
         self._directory = directory
         self._labels = labels
         self._now_ms = now_ms
-        self._count_workers = count_workers
+        self._outside = outside
         self._tables: list[Table] = []
         self._taken_at_ms = 0
         self._taking = asyncio.Lock()
@@ -69,26 +108,58 @@ class Standings:
         """Return what the ledger tells in time; a part of it would look like all, so none then."""
         quotas: dict[str, Quota] = {}
         depths = _Depths(self._labels, now_ms)
-        workers: Gauge = {}
         try:
             async with asyncio.timeout(TAKE_S):
-                if self._count_workers is not None:
-                    workers[()] = await self._count_workers()
+                apart = await self._of_outside()
                 for name in sorted(self._directory.portfolios)[:PORTFOLIOS_MAX]:
                     quotas[name] = await self.books.quota(PortfolioId(name))
                     await depths.add(await self.books.depths(PortfolioId(name)))
         except (LedgerError, TimeoutError):
             return []
-        shown = Table("penstock_workers", "Workers alive in the last seconds.", (), workers)
-        return [*_of_quotas(quotas, now_ms), *depths.tables(), *([shown] if workers else [])]
+        outside = self._outside
+        wanted = wanted_workers(depths.permitted_mps, outside.latency_s(), outside.concurrency)
+        text = "Workers that what may leave now keeps busy: for an autoscaler; take the max."
+        shown = Table("penstock_wanted_workers", text, (), {(): wanted})
+        return [*_of_quotas(quotas, now_ms), *depths.tables(), *apart, shown]
+
+    async def _of_outside(self) -> list[Table]:
+        outside, tables = self._outside, list[Table]()
+        if outside.count_workers is not None:
+            workers: Gauge = {(): await outside.count_workers()}
+            tables.append(
+                Table("penstock_workers", "Workers alive in the last seconds.", (), workers)
+            )
+        if outside.count_dead is not None:
+            text = "Jobs that failed for good and are kept to be looked at."
+            dead = await self._dead(outside.count_dead)
+            tables.append(Table("penstock_dead_letters", text, ("sender",), dead))
+        if outside.read_servers is not None:
+            tables += _of_servers(await outside.read_servers())
+        return tables
+
+    async def _dead(self, count: CountDead) -> Gauge:
+        senders: dict[PortfolioId, list[SenderId]] = {}
+        for each in self._directory.senders.values():
+            senders.setdefault(each.portfolio_id, []).append(each.id)
+        dead: Gauge = {}
+        for portfolio in sorted(senders)[:PORTFOLIOS_MAX]:
+            for sender, jobs in (await count(portfolio, senders[portfolio])).items():
+                _add(dead, (self._labels(sender),), jobs)
+        return dead
 
     async def _of_directory(self) -> list[Table]:
         granted: Gauge = {}
+        homes: dict[str, str] = {}  # label -> portfolio, to join senders with portfolios
         qualities: Gauge = {}
         statuses: Gauge = {}
         for place, sender in enumerate(list(self._directory.senders.values())):
-            label, facts = self._labels(sender.id), self._directory.facts
+            label = self._labels(sender.id)
             _add(granted, (label,), sender.throughput)
+            if label != OTHER and homes.setdefault(label, sender.portfolio_id) != (
+                sender.portfolio_id
+            ):
+                homes[label] = SEVERAL
+            facts = self._directory.facts
             quality = QUALITIES.get(value_of(facts, of_sender(sender.id, QUALITY)), 0)
             qualities[(label,)] = _worse(qualities.get((label,), 0), quality)
             status = value_of(facts, of_sender(sender.id, STATUS)) or "UNKNOWN"
@@ -106,6 +177,7 @@ class Standings:
         three = ("waba", "template", "language")
         return [
             Table("penstock_throughput", "Messages a second Meta grants.", ("sender",), granted),
+            _portfolios_of(homes),
             Table(
                 "penstock_sender_quality",
                 "3 green, 2 yellow, 1 red, 0 unknown; of several under one label the worst.",
@@ -132,9 +204,11 @@ class _Depths:
         self._oldest: Gauge = {}
         self._doubts: Gauge = {}
         self._rates: Gauge = {}
+        self.permitted_mps = 0  # messages a second that may leave now, of all
 
     async def add(self, depths: list[Depth]) -> None:
         """Add a portfolio's."""
+        self.permitted_mps += permitted_mps(depths)
         for place, each in enumerate(depths):
             self._add(each)
             await _breathe(place)
@@ -165,6 +239,24 @@ class _Depths:
         yield Table("penstock_in_doubt", text, three[:1], self._doubts)
         text = "Messages a second that may leave now: as granted, or less where Meta taught us so."
         yield Table("penstock_rate_limit", text, three[:1], self._rates)
+
+
+def _portfolios_of(homes: Mapping[str, str]) -> Table:
+    text = "1: the portfolio of a sender, to join the two."
+    values: Gauge = dict.fromkeys(homes.items(), 1)
+    return Table("penstock_sender_portfolio", text, ("sender", "portfolio"), values)
+
+
+def _of_servers(servers: Sequence[Server]) -> Iterable[Table]:
+    def table(name: str, text: str, read: Callable[[Server], float]) -> Table:
+        values: Gauge = {(each.node,): read(each) for each in servers[:SERVERS_MAX]}
+        return Table(f"penstock_redis_{name}", text, ("node",), values)
+
+    yield table("memory_bytes", "Memory a primary uses.", lambda its: its.used_bytes)
+    text = "Memory it may use: maxmemory, else the machine's; 0 if unknown."
+    yield table("memory_max_bytes", text, lambda its: its.most_bytes)
+    text = "1 while its append-only file is on and written without errors."
+    yield table("durable", text, lambda its: its.is_durable)
 
 
 def _of_quotas(quotas: dict[str, Quota], now_ms: int) -> Iterable[Table]:

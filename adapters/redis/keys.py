@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.model import PortfolioId
+from engine.model import JobKey, PortfolioId
+
+DONE_BUCKET = 4_096  # sequences of a lane whose ends are kept in one hash: part_books.lua
 
 
 def tag(portfolio: PortfolioId) -> str:
@@ -38,3 +40,18 @@ def log_lock(portfolio: PortfolioId) -> str:
 def window(portfolio: PortfolioId, scope: str) -> str:
     """ZSET of who counts in a window and since when; `scope` is a sender or empty."""
     return f"{tag(portfolio)}win:{scope}"
+
+
+def done(portfolio: PortfolioId, job: JobKey) -> str:
+    """HASH of a job's lane and bucket: sequence -> packed end."""
+    return f"{tag(portfolio)}done:{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
+def doubts(portfolio: PortfolioId) -> str:
+    """ZSET job -> when its doubt time is over, epoch ms."""
+    return f"{tag(portfolio)}doubts"
+
+
+def dead(portfolio: PortfolioId, sender: str) -> str:
+    """ZSET of a sender's jobs that failed for good -> when that was noted, epoch ms."""
+    return f"{tag(portfolio)}dead:{sender}"

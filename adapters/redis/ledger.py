@@ -44,6 +44,7 @@ from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
 DAY_MS = 86_400_000
+LANE_FIELDS = ["source", "sender", "template", "priority"]
 
 
 class RedisLedger:
@@ -89,8 +90,9 @@ class RedisLedger:
         answers: list[Answer] = []
         for ask, reply in zip(asks, replies, strict=True):
             lanes = self._lanes.setdefault(ask.portfolio, {})
-            for number in calls.lanes_in(reply) - lanes.keys():
-                lanes[number] = await self._lane(ask.portfolio, number)
+            missing = [number for number in calls.lanes_in(reply) if number not in lanes]
+            if missing:
+                lanes |= await self._read_lanes(ask.portfolio, missing)
             answers.append(calls.answer(reply, lanes, now_ms))
             if answers[-1].refused == "recovering":
                 self._lanes.pop(ask.portfolio, None)  # numbers may have gone to others meanwhile
@@ -123,17 +125,16 @@ class RedisLedger:
         call = self._calls.restore_claimed(portfolio, jobs, self._now_ms())
         return int((await self._scripts.run([call]))[0])
 
-    async def _lane(self, portfolio: PortfolioId, number: int) -> Lane:
-        names = ["source", "sender", "template", "priority"]
-        asked = cast(
-            "Awaitable[list[bytes | None]]",
-            self._client.hmget(keys.lane(portfolio, number), names),
-        )
+    async def _read_lanes(self, portfolio: PortfolioId, numbers: Sequence[int]) -> dict[int, Lane]:
+        """Return lanes by number; a fleet of thousands of senders is met in one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for number in numbers:
+            pipeline.hmget(keys.lane(portfolio, number), LANE_FIELDS)
         try:
-            source, sender, template, priority = [(value or b"").decode() for value in await asked]
+            found = await pipeline.execute()
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
-        return Lane(source, SenderId(sender), template, Priority(int(priority)))
+        return {number: _lane(values) for number, values in zip(numbers, found, strict=True)}
 
     # -- Receipts -----------------------------------------------------------------------------
 
@@ -260,3 +261,8 @@ class RedisLedger:
 
 def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:
     return recipient + b":" + (category.value.encode() if category else b"")
+
+
+def _lane(values: Sequence[bytes | None]) -> Lane:
+    source, sender, template, priority = [(value or b"").decode() for value in values]
+    return Lane(source, SenderId(sender), template, Priority(int(priority)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -47,6 +47,16 @@ class Record(msgspec.Struct, omit_defaults=True):
     recipient: str = ""
     counted: bool | None = None
     jobs: int | None = None  # of an enqueued chunk, from `job` on
+    limit: int | None = None  # of a `limit` line: what held from here on; -1 is unlimited
+    scope: str = ""  # and whose: the portfolio's, or each phone_number's
+    window_seconds: float | None = None
+
+
+Hear = Callable[[PortfolioId, Sequence[Record]], Awaitable[None]]
+
+
+async def _nobody(_portfolio: PortfolioId, _records: Sequence[Record]) -> None:
+    """Tell nobody."""
 
 
 class OutcomeLog:
@@ -56,11 +66,15 @@ class OutcomeLog:
     written to the file goes. Raises LedgerAwayError when Redis cannot answer.
     """
 
-    def __init__(self, client: Client, directory: Path, *, process: str, span_ms: int) -> None:
+    def __init__(
+        self, client: Client, directory: Path, *, process: str, span_ms: int, heard: Hear = _nobody
+    ) -> None:
         self._client = client
         self._directory = directory
         self._process = process
         self._span_ms = span_ms
+        self._heard = heard  # told of every batch before it counts as exported, maybe twice
+        self._limits: dict[PortfolioId, tuple[str, int, str]] = {}  # the day's file, as told there
         self._lanes: dict[tuple[PortfolioId, str], tuple[str, str, str]] = {}
 
     async def export(self, portfolio: PortfolioId, now_ms: int) -> int:
@@ -83,10 +97,52 @@ class OutcomeLog:
             raise LedgerAwayError(str(error)) from error
         return lines
 
+    async def note_limit(
+        self, portfolio: PortfolioId, limit: int, scope: str, window_s: float, now_ms: int
+    ) -> None:
+        """Write the limit in force into the day's file, once a day and when it changes.
+
+        With it the files alone prove that the limit was kept. Does nothing while another process
+        exports.
+        """
+        path = self._path(portfolio, now_ms)
+        told = (path.name, limit, scope)
+        if self._limits.get(portfolio) == told:
+            return
+        try:
+            if not await self._is_ours(portfolio):
+                return
+        except (exceptions.RedisError, OSError, TimeoutError) as error:
+            raise LedgerAwayError(str(error)) from error
+        record = Record(
+            at=_rfc3339(now_ms),
+            portfolio=portfolio,
+            transition="limit",
+            limit=limit,
+            scope=scope,
+            window_seconds=window_s,
+        )
+        self._append(path, [record])
+        self._limits[portfolio] = told
+
+    def _path(self, portfolio: PortfolioId, at_ms: int) -> Path:
+        day = datetime.fromtimestamp(at_ms / 1_000, UTC).date()
+        return self._directory / f"outcomes-{portfolio}-{day}.ndjson"
+
+    def _append(self, path: Path, records: Sequence[Record]) -> None:
+        encoder = msgspec.json.Encoder()
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(b"".join(encoder.encode(record) + b"\n" for record in records))
+
     async def _is_ours(self, portfolio: PortfolioId) -> bool:
+        """Return whether the export is this process's; it stays so while the process lives."""
         lock = keys.log_lock(portfolio)
-        taken = await self._client.set(lock, self._process, nx=True, px=LOCK_MS)
-        return bool(taken) or await self._client.get(lock) == self._process.encode()
+        if await self._client.set(lock, self._process, nx=True, px=LOCK_MS):
+            return True
+        if await self._client.get(lock) != self._process.encode():
+            return False
+        return bool(await self._client.pexpire(lock, LOCK_MS))
 
     async def _read(self, portfolio: PortfolioId) -> list[tuple[bytes, dict[bytes, bytes]]]:
         reached = await self._client.get(keys.log_exported(portfolio)) or b"0"
@@ -105,17 +161,14 @@ class OutcomeLog:
     async def _write(
         self, portfolio: PortfolioId, batch: list[tuple[bytes, dict[bytes, bytes]]]
     ) -> int:
-        encoder, lines = msgspec.json.Encoder(), 0
-        self._directory.mkdir(parents=True, exist_ok=True)
+        told: list[Record] = []
         for entry_id, fields in batch:
             at_ms = int(entry_id.partition(b"-")[0])
-            day = datetime.fromtimestamp(at_ms / 1_000, UTC).date()
-            path = self._directory / f"outcomes-{portfolio}-{day}.ndjson"
             records = [record async for record in self._records(portfolio, at_ms, fields)]
-            lines += len(records)
-            with path.open("ab") as file:
-                file.write(b"".join(encoder.encode(record) + b"\n" for record in records))
-        return lines
+            self._append(self._path(portfolio, at_ms), records)
+            told += records
+        await self._heard(portfolio, told)
+        return len(told)
 
     async def _records(
         self, portfolio: PortfolioId, at_ms: int, fields: dict[bytes, bytes]

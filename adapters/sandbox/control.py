@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from adapters.sandbox.parameters import shape_of
 from adapters.sandbox.rules.wishes import Wish
 from adapters.sandbox.scenario import Fault, TemplateSpec
 from adapters.sandbox.stage import Stage
@@ -22,7 +23,7 @@ class UnknownNameError(LookupError):
 
 
 class TemplateChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What becomes of a template; `components` creates it where it does not exist."""
+    """What becomes of a template; `components` creates it, or edits it as Meta's manager would."""
 
     status: str | None = None
     quality: str | None = None
@@ -107,11 +108,9 @@ class ControlDesk:
         stage = self._stage()
         template = stage.world.templates.get((waba, name, language))
         if template is None:
-            if change.components is None:
-                raise UnknownNameError(f"template {waba}/{name}/{language}")
-            spec = TemplateSpec(waba, name, language, change.category or "MARKETING")
-            spec = msgspec.structs.replace(spec, components=change.components)
-            template = stage.world.add_template(spec)
+            template = self._create(waba, name, language, change)
+        elif change.components is not None:
+            self._reword(template, change)
         if change.quality is not None:
             self._requalify(template, change)
         if change.category is not None and change.category != template.category:
@@ -130,6 +129,22 @@ class ControlDesk:
                 if told is not None:
                     stage.world.missing[template.key] = told
         return template
+
+    def _create(self, waba: str, name: str, language: str, change: TemplateChange) -> Template:
+        """Create a template of the components that a change names."""
+        if change.components is None:
+            raise UnknownNameError(f"template {waba}/{name}/{language}")
+        spec = TemplateSpec(waba, name, language, change.category or "MARKETING")
+        spec = msgspec.structs.replace(spec, components=change.components)
+        return self._stage().world.add_template(spec)
+
+    def _reword(self, template: Template, change: TemplateChange) -> None:
+        """Give a template other words (RULES 5.5); the event carries only some of them."""
+        template.components = change.components or []
+        template.shape = shape_of(template.components)
+        texts = {str(each.get("type")).upper(): each.get("text") for each in template.components}
+        value = {**_identity(template), "message_template_element": texts.get("BODY")}
+        self._post(change.webhook, template.waba_id, "message_template_components_update", value)
 
     def _requalify(self, template: Template, change: TemplateChange) -> None:
         """Give a template another quality score (RULES 5.5)."""

@@ -20,6 +20,7 @@ from adapters.sandbox.nodes import account_fields, number_fields, template_field
 from adapters.sandbox.parameters import ShapeError, shape_of
 from adapters.sandbox.scenario import DAY_MS, TemplateSpec
 from adapters.sandbox.stage import JSON, Stage
+from adapters.sandbox.uploads import unknown_handle
 from adapters.sandbox.world import Account, Notice, Template, usage_headers
 
 EDITABLE = frozenset({"APPROVED", "REJECTED", "PAUSED"})  # M/templates/template-management
@@ -194,16 +195,19 @@ class ManagementDesk:
         try:
             wish = msgspec.json.decode(raw, type=Creation)
             shape_of(wish.components)
+            if (unknown := unknown_handle(wish.components, stage.handles)) is not None:
+                return Refusal(100, f"Unknown media handle {unknown}")
         except (msgspec.MsgspecError, ShapeError) as error:
             return Refusal(100, str(error))
         if (account.id, wish.name, wish.language) in stage.world.templates:
             return Refusal(100, "A template of this name and language exists already")
+        category = stage.plan.management.judged.get(wish.name) or wish.category
         template = stage.world.add_template(
             TemplateSpec(
                 account.id,
                 wish.name,
                 wish.language,
-                wish.category,
+                category,
                 "PENDING",
                 wish.components,
                 "",
@@ -220,11 +224,18 @@ class ManagementDesk:
         at_ms, plan = stage.now_ms(), stage.plan.management
         if template.status not in EDITABLE:
             return Refusal(100, f"A template in status {template.status} cannot be edited")
-        recent = [each for each in template.edited_at_ms if each > at_ms - DAY_MS]
-        if template.status == "APPROVED" and len(recent) >= plan.edits_per_day_max:
-            return Refusal(100, "An approved template can be edited once per 24 hours")
+        recent = [each for each in template.edited_at_ms if each > at_ms - 30 * DAY_MS]
+        today = [each for each in recent if each > at_ms - DAY_MS]
+        if template.status == "APPROVED":
+            if len(today) >= plan.edits_per_day_max:
+                return Refusal(100, "An approved template can be edited once per 24 hours")
+            if len(recent) >= plan.edits_per_month_max:
+                return Refusal(100, "An approved template can be edited 10 times per 30 days")
+        was_approved = template.status == "APPROVED"
         try:
             wish = msgspec.json.decode(raw, type=Edit)
+            if was_approved and wish.category not in {None, template.category}:
+                return Refusal(100, "The category of an approved template cannot be edited")
             shape = shape_of(wish.components or template.components)
         except (msgspec.MsgspecError, ShapeError) as error:
             return Refusal(100, str(error))
@@ -256,11 +267,15 @@ class ManagementDesk:
         return {"success": True}
 
     def _review(self, template: Template) -> None:
-        """Approve a template after the review, unless something else became of it."""
+        """Judge a template after the review, unless something else became of it."""
         stage = self._stage()
 
         def approve() -> None:
-            if template.status == "PENDING":
+            if template.status != "PENDING":
+                return
+            if template.name in stage.plan.management.rejected:
+                stage.change_template(template, "REJECTED", reason="INVALID_FORMAT")
+            else:
                 stage.change_template(template, "APPROVED")
 
         stage.later(stage.plan.management.review_ms, approve)

@@ -178,6 +178,10 @@ class Management(Struct, forbid_unknown_fields=True, frozen=True):
     page_max: Positive = 100
     review_ms: NotNegative = 200
     edits_per_day_max: int = 1  # of an approved template: M/templates/template-management
+    edits_per_month_max: int = 10  # in 30 days, same page
+    rejected: list[str] = []  # names that a review rejects, as INVALID_FORMAT
+    judged: dict[str, Literal["MARKETING", "UTILITY"]] = {}  # name -> what a creation is judged as
+    app_id: str = "700100"  # which the tokens are of: uploads of samples want it
 
 
 class World(Struct, forbid_unknown_fields=True, frozen=True):

@@ -16,6 +16,7 @@ from adapters.sandbox.report import Report
 from adapters.sandbox.rules.judge import Identity, same_words
 from adapters.sandbox.scenario import Fault, Webhook, World
 from adapters.sandbox.stage import Answer, Stage
+from adapters.sandbox.uploads import UploadDesk
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 NOT_THERE = 33  # the phone number id is wrong or deleted: M/support/error-codes
@@ -47,6 +48,7 @@ class Sandbox:
         self.stage = Stage(world, now_ms, rng, identity)
         self.controls = ControlDesk(self._current)
         self.management = ManagementDesk(self._current)
+        self.uploads = UploadDesk(self._current)
 
     def _current(self) -> Stage:
         """Return the run that is played now."""
@@ -54,7 +56,7 @@ class Sandbox:
 
     def app(self) -> web.Application:
         """Return a new application of this sandbox; webhooks are posted while it runs."""
-        app = web.Application(client_max_size=4 * 2**20)
+        app = web.Application(client_max_size=17 * 2**20)  # a sample of 16 MiB
         ControlRoutes(self.controls, self._current, self.reset).add_to(app.router)
         desk, router = self.management, app.router
         router.add_post(f"{VERSION}/{{node}}/messages", self._messages)
@@ -66,6 +68,9 @@ class Sandbox:
         router.add_post(f"{VERSION}/{{node}}/unpause", desk.unpause)
         for act in ("register", "deregister", "subscribed_apps"):
             router.add_post(f"{VERSION}/{{node}}/{act}", desk.succeed)
+        router.add_get(f"{VERSION}/app", self.uploads.read_app)
+        router.add_post(f"{VERSION}/{{node}}/uploads", self.uploads.open_session)
+        router.add_post(f"{VERSION}/{{session:upload:.+}}", self.uploads.take)
         router.add_get(f"{VERSION}/{{node}}", desk.read_node)
         router.add_post(f"{VERSION}/{{node}}", desk.edit_node)
         app.on_startup.append(self._open)

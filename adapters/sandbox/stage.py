@@ -71,6 +71,7 @@ class Stage:
         self.postman = Postman(plan.webhook, now_ms)
         self.tally = Tally(plan.keep_messages_max)
         self.inbound_count = 0
+        self.handles: set[str] = set()  # of samples that were uploaded
         self._ended = asyncio.Event()
         self._wamid_prefix = f"wamid.HBgL{rng.getrandbits(48):012X}"
         self._wamid_count = 0

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import sys
 from pathlib import Path
 
 import aiohttp
@@ -44,17 +43,6 @@ async def test_it_shows_its_first_key_once_and_ends_in_order(tmp_path: Path) -> 
     assert shown[1] is None
     secret = (tmp_path / "secret.key").stat()
     assert secret.st_mode & 0o077 == 0
-
-
-async def test_workers_side_by_side_end_when_one_of_them_fails() -> None:
-    """Whoever started them sees it, and starts them all again."""
-    waits = [sys.executable, "-c", "import signal; signal.pause()"]
-    fails = [sys.executable, "-c", "raise SystemExit(3)"]
-    program = (
-        f"import os; from adapters.live import supervise; supervise({[waits, fails]}, os.environ)"
-    )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
-    assert await asyncio.wait_for(process.wait(), 20) != 0
 
 
 @pytest.mark.parametrize(

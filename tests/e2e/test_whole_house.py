@@ -1,10 +1,12 @@
 """The whole house, from HTTP in to webhook back, with the simulator of Meta as its judge."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from adapters.cli.log_proof import LogProof
 from adapters.sandbox.control import TemplateChange
 from tests.e2e.whole_house import SENDER, a_message, a_whole_house, a_world, rows
 
@@ -25,6 +27,33 @@ async def test_a_campaign_leaves_through_a_limit_and_the_judge_is_content(
         assert (status["counts"]["accepted"], report.accepted) == (100, 100)
         assert window.fullest == 40
         assert await whole.house.ledger.audit(next(iter(report.windows))) == []  # type: ignore[arg-type]
+
+
+def proof_of(directory: Path, limit: int | None = None) -> LogProof:
+    """Return what the files that were exported prove."""
+    proof, files = LogProof(limit, 2.0), sorted(directory.glob("outcomes-*.ndjson"))
+    for path in files if limit is None else []:
+        proof.learn(path.read_bytes().splitlines(), path.name)
+    for path in files:
+        proof.read(path.read_bytes().splitlines(), path.name)
+    return proof
+
+
+async def test_its_log_alone_proves_that_the_limit_was_held(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await whole.upload("c1", rows(100))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        await whole.completed("c1")
+        async with asyncio.timeout(20):
+            while sum(each.admitted for each in proof_of(tmp_path).verdicts()) < 100:
+                await asyncio.sleep(0.1)  # the log is exported every few seconds
+        [verdict] = proof_of(tmp_path).verdicts()
+        assert (verdict.limit, verdict.violations) == (40, 0)
+        assert 20 < verdict.peak <= 40
+        [stricter] = proof_of(tmp_path, verdict.peak - 1).verdicts()
+        assert stricter.violations > 0
 
 
 async def test_deliveries_come_in_by_webhook(server_url: str, tmp_path: Path) -> None:

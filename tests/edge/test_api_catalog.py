@@ -58,7 +58,7 @@ async def test_a_sender_stays_in_its_portfolio() -> None:
 
 async def test_an_import_that_replaces_closes_what_is_gone() -> None:
     async with a_desk() as desk:
-        desk.metas_templates = [a_template()]
+        desk.master.templates = [a_template()]
         path = f"/v1/wabas/{WABA}/templates"
         _, shown = await desk.call("POST", path + "/import", {"mode": "replace"})
         assert (shown["imported"], shown["deleted"]) == (1, 2)

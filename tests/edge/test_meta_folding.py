@@ -105,11 +105,26 @@ class Registry:
     directory = cast("Directory", type("D", (), {"senders": {SENDER: Senders()}})())
 
 
+class Templates:
+    async def note_failures(self, statuses: Sequence[object]) -> None:
+        assert not statuses
+
+
+class NoTemplates:
+    """Template news have tests of their own."""
+
+    async def note_failures(self, statuses: Sequence[object]) -> None:
+        """Hear of failed statuses."""
+
+
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
     preferring = Preferring(
         MemoryPreferences(), cast("Contents", ledger), cast("RecipientKeys", Keys())
     )
-    parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), preferring, None, None)
+    parts: tuple[Any, ...] = (
+        *(inbox, Folder(), ledger, Registry(), preferring, None, None),
+        Templates(),
+    )
     return Folding(*parts)
 
 
@@ -210,6 +225,7 @@ class World:
             *(inbox, Ignoring(), self.ledger, self.registry),
             Preferring(self.choices, self.ledger, cast("RecipientKeys", Keys())),
             *(self.keeper, self.asked.append),
+            NoTemplates(),
         )
         folding = Folding(*parts)
         await folding.fold_next()

@@ -10,11 +10,9 @@ from aiohttp import ClientSession
 
 from adapters.meta.management import (
     Management,
-    MetaAwayError,
-    MetaBusyError,
-    MetaRefusedError,
     build_management_session,
 )
+from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
 from engine.model import TemplateStatus, WabaId
 from tests.edge.meta_graph import (
     CLOSE,
@@ -103,7 +101,7 @@ async def test_a_cursor_gone_bad_starts_again_once(desk: Desk) -> None:
     desk.graph.tell(FIRST, bad, FIRST, LAST)
     assert len(await desk.management.templates(WABA, TOKEN)) == 2
     desk.graph.tell(bad, bad)
-    with pytest.raises(MetaRefusedError, match="131059"):
+    with pytest.raises(ProviderRefusedError, match="131059"):
         await desk.management.templates(WABA, TOKEN)
 
 
@@ -158,7 +156,7 @@ async def test_a_lost_answer_is_asked_for_again(desk: Desk, reply: Reply) -> Non
 
 async def test_three_tries_are_enough(desk: Desk) -> None:
     desk.graph.tell(*[Reply(http(502, b"<html>"))] * 3)
-    with pytest.raises(MetaAwayError):
+    with pytest.raises(ProviderAwayError):
         await desk.management.number(WABA, SENDER, TOKEN)
     assert len(desk.graph.heads) == 3
 
@@ -174,7 +172,7 @@ async def test_three_tries_are_enough(desk: Desk) -> None:
 )
 async def test_what_never_will_pass_is_told_at_once(desk: Desk, reply: Reply, code: int) -> None:
     desk.graph.tell(reply)
-    with pytest.raises(MetaRefusedError) as caught:
+    with pytest.raises(ProviderRefusedError) as caught:
         await desk.management.number(WABA, SENDER, TOKEN)
     assert caught.value.code == code
     assert "canary" not in str(caught.value)
@@ -191,7 +189,7 @@ async def test_too_many_calls_wait_as_long_as_meta_says(desk: Desk) -> None:
 async def test_a_wait_beyond_patience_is_told_and_costs_no_call(desk: Desk) -> None:
     desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)))
     for _ in range(2):
-        with pytest.raises(MetaBusyError) as caught:
+        with pytest.raises(ProviderBusyError) as caught:
             await desk.management.number(WABA, SENDER, TOKEN)
         assert caught.value.until_ms == NOW_MS + 3_600_000
     assert len(desk.graph.heads) == 1
@@ -210,13 +208,13 @@ async def test_calls_of_one_account_take_turns(desk: Desk) -> None:
     desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)))
     calls = [desk.management.number(WABA, SENDER, TOKEN) for _ in range(5)]
     errors = await asyncio.gather(*calls, return_exceptions=True)
-    assert all(isinstance(error, MetaBusyError) for error in errors)
+    assert all(isinstance(error, ProviderBusyError) for error in errors)
     assert len(desk.graph.heads) == 1  # the others heard of it before they called
 
 
 async def test_one_account_s_quota_is_not_another_s(desk: Desk) -> None:
     desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)), NUMBER)
-    with pytest.raises(MetaBusyError):
+    with pytest.raises(ProviderBusyError):
         await desk.management.number(WABA, SENDER, TOKEN)
     assert (await desk.management.number(WabaId("2"), SENDER, TOKEN)).id == SENDER
 
@@ -224,5 +222,5 @@ async def test_one_account_s_quota_is_not_another_s(desk: Desk) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"data":7}', b"[" * 100_000])
 async def test_an_odd_page_is_no_list(desk: Desk, body: bytes) -> None:
     desk.graph.tell(*[Reply(http(200, body))] * 3)
-    with pytest.raises(MetaAwayError):
+    with pytest.raises(ProviderAwayError):
         await desk.management.templates(WABA, TOKEN)

@@ -5,7 +5,7 @@ import re
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.memory.ledger import MemoryLedger
-from adapters.prometheus.metrics import Metrics
+from adapters.prometheus.metrics import Metrics, Process
 from adapters.prometheus.tallies import Spread
 from engine.directory import Directory, Portfolio, Sender
 from engine.events import JobsClaimed, JobsEnqueued, JobsSettled, Journey, StatusesReceived
@@ -41,7 +41,7 @@ def metrics() -> Metrics:
     directory.portfolios["p1"] = Portfolio(PORTFOLIO, 250, number=1)
     directory.templates[a_template().key] = a_template()
     ledger = MemoryLedger(Terms(), lambda: NOW_MS)
-    return Metrics(directory, ledger, lambda: NOW_MS, calls)
+    return Metrics(directory, ledger, lambda: NOW_MS, Process(calls))
 
 
 def a_job(number: int = 1) -> Claimed:
@@ -82,7 +82,6 @@ async def test_outcomes_are_counted_by_sender_category_and_kind() -> None:
     assert found["penstock_send_seconds_bucket|0.05|shop"] == 4
     assert found["penstock_send_seconds_bucket|0.025|shop"] == 0
     assert found["penstock_queue_seconds_bucket|0.1|marketing"] == 4
-    assert found["penstock_redis_seconds_count|settle"] == 1
 
 
 async def test_the_door_the_gates_and_the_webhooks_are_counted() -> None:

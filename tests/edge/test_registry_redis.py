@@ -1,14 +1,25 @@
 """The registry on a real server: what lasts, what is sealed, what others see."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
 
 from adapters.memory.registry import MemoryRegistry
 from adapters.redis.registry import RedisRegistry, Seal, SealError
-from engine.directory import ApiKey, Campaign, Portfolio, Record, Role, Sender, record_name
-from engine.model import Category, PortfolioId, Priority, SenderId, WabaId
+from engine.directory import (
+    AccountRules,
+    ApiKey,
+    Campaign,
+    Portfolio,
+    Record,
+    Role,
+    Sender,
+    TemplateDraft,
+    record_name,
+)
+from engine.model import Category, PortfolioId, Priority, SenderId, SourceState, WabaId
 from tests.front_desk import a_template
 
 SENDER = Sender(SenderId("106540352242922"), PortfolioId("p1"), WabaId("w1"), "+1 555 0100")
@@ -28,7 +39,15 @@ RECORDS: list[Record] = [
     Portfolio(PortfolioId("p1"), 250, reserve={"utility": 0.1}, number=7),
     SENDER,
     a_template(),
+    a_template(
+        "drafted",
+        draft=TemplateDraft(Category.UTILITY, [{"type": "BODY", "text": "Hi"}]),
+        edited_at_ms=(1, 2),
+        stale_since_ms=3,
+    ),
+    AccountRules(WabaId("w1"), "seed", "https://ct1.io/"),
     CAMPAIGN,
+    replace(CAMPAIGN, stopped_by="w1/offer/en_US", stopped_from=SourceState.PAUSED),
     ApiKey("00000001", "journeys", Role.SEND, b"\x00" * 32, 1),
 ]
 
@@ -118,3 +137,17 @@ async def test_the_memory_twin_answers_the_same() -> None:
     assert first.number == again.number == 1
     await registry.put_token(SENDER.id, "token")
     assert registry.token_of(SENDER.id) == "token"
+
+
+async def test_many_records_are_one_change(redis_client: Redis) -> None:
+    here, there = a_registry(redis_client), a_registry(redis_client)
+    changes: list[int] = []
+    here.changed = lambda: changes.append(1)
+    await there.refresh()
+    records = [a_template(f"offer_{n}") for n in range(450)]
+    await here.put_all(records)
+    await here.put_all([])
+    await there.refresh()
+    assert len(changes) == 1
+    for registry in (here, there):
+        assert set(registry.directory.templates) == {each.key for each in records}

@@ -38,7 +38,7 @@ class Desk:
         world = msgspec.structs.replace(
             world,
             templates=[*world.templates, *more],
-            management=Management(**{"review_ms": 5, **management}),
+            management=msgspec.convert({"review_ms": 5, **management}, Management),
         )
         self.sandbox = Sandbox(world, now_ms=lambda: self.now_ms, rng=random.Random(1))
         self.url = f"{await self.sandbox.start()}/v25.0"
@@ -134,6 +134,62 @@ async def test_an_edit_goes_through_review_and_only_once_a_day(desk: Desk) -> No
     await desk.approved("offer")
     assert desk.sandbox.send(NUMBER, offer()).code == 132000
     assert (await desk.call("POST", template_id, edit))["error"]["code"] == 100
+
+
+async def test_a_review_may_reject_and_may_judge_another_category(desk: Desk) -> None:
+    await desk.start(rejected=["bad"], judged={"sly": "MARKETING"})
+    for name in ("bad", "sly"):
+        wish = {"name": name, "language": "en_US", "category": "UTILITY", "components": BODY}
+        answer = await desk.call("POST", f"{WABA}/message_templates", wish)
+        assert answer["category"] == ("MARKETING" if name == "sly" else "UTILITY")
+    await desk.approved("sly")
+    bad = desk.sandbox.stage.world.templates[(WABA, "bad", "en_US")]
+    async with asyncio.timeout(5):
+        while bad.status != "REJECTED":
+            await asyncio.sleep(0.002)
+    assert desk.sandbox.send(NUMBER, offer("bad")).code == 132001
+
+
+async def test_an_approved_template_is_edited_ten_times_in_thirty_days(desk: Desk) -> None:
+    await desk.start(edits_per_day_max=100)
+    page = await desk.call("GET", f"{WABA}/message_templates?name=offer")
+    template_id, edit = page["data"][0]["id"], {"components": BODY}
+    for _ in range(10):
+        assert (await desk.call("POST", template_id, edit))["success"] is True
+        await desk.approved("offer")
+    assert (
+        "30 days" in (await desk.call("POST", template_id, edit))["error"]["error_data"]["details"]
+    )
+    desk.now_ms += 30 * 86_400_000
+    assert (await desk.call("POST", template_id, edit))["success"] is True
+
+
+async def test_a_category_of_an_approved_template_stays(desk: Desk) -> None:
+    await desk.start()
+    page = await desk.call("GET", f"{WABA}/message_templates?name=offer")
+    edit = {"category": "UTILITY", "components": BODY}
+    assert (await desk.call("POST", page["data"][0]["id"], edit))["error"]["code"] == 100
+
+
+async def test_a_sample_is_uploaded_in_two_steps_and_only_its_handle_is_taken(desk: Desk) -> None:
+    await desk.start()
+    app = (await desk.call("GET", "app"))["id"]
+    query = "file_name=a.png&file_length=3&file_type=image/png"
+    session = (await desk.call("POST", f"{app}/uploads?{query}"))["id"]
+    assert session.startswith("upload:")
+    headers = {"Authorization": "OAuth token-a", "file_offset": "0"}
+    url = f"{desk.url}/{session}"
+    async with desk.session.post(url, data=b"png!", headers=headers) as answer:
+        assert (await answer.json())["error"]["code"] == 100
+    async with desk.session.post(url, data=b"png", headers=headers) as answer:
+        handle = (await answer.json())["h"]
+    for given, is_taken in ((handle, True), ("4::other", False)):
+        header = {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": [given]}}
+        wish: dict[str, Any] = {"name": "pic", "language": "en_US", "category": "UTILITY"}
+        wish["components"] = [header, *BODY]
+        answer = await desk.call("POST", f"{WABA}/message_templates", wish)
+        assert ("id" in answer) is is_taken
+    assert (await desk.call("POST", f"{NUMBER}/uploads?{query}"))["error"]["code"] == 100
 
 
 async def test_a_deleted_template_is_gone_in_all_languages(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from engine.model import Category, PortfolioId, Priority, SenderId, SourceState,
 from engine.ports import SourceSpec
 from engine.recipients import RecipientKeys
 from engine.rows import Sheet, pack
+from engine.template_fit import Room
 from engine.templates import why_not_text
 from engine.terms import Terms
 
@@ -178,3 +179,24 @@ def test_no_row_that_meta_would_refuse_gets_in(name: str, code: str) -> None:
 def test_a_message_without_fields_needs_no_separator() -> None:
     packed = pack([("4915112345678", [])], Sheet((), 1, 0), KEYS)
     assert packed.rows[0].tail == b"+4915112345678"
+
+
+def test_a_row_that_makes_a_text_too_long_is_named_with_its_longest_field() -> None:
+    sheet = Sheet(("name", "code"), 1, 0, rooms=(Room("body", 20, (2, 1)),))
+    fits = ("4915112345678", ["x" * 8, "y" * 4])
+    long = ("4915112345679", ["x" * 8, "y" * 5])
+    packed = pack([fits, long], sheet, KEYS)
+    assert len(packed.rows) == 1
+    (error,) = packed.errors
+    assert (error.index, error.field, error.code) == (1, "name", "too_long")
+    assert len(pack([("4915112345678", ["x", "y"])], sheet, KEYS).rows) == 1
+
+
+def test_a_value_that_no_url_may_hold_is_refused_only_where_it_becomes_one() -> None:
+    row = ("4915112345678", ["Ada Lovelace", "a b"])
+    name = Sheet(("name", "code"), 1, 0)
+    suffix = Sheet(("name", "code"), 1, 0, suffixes=(1,))
+    assert len(pack([row], name, KEYS).rows) == 1
+    (error,) = pack([row], suffix, KEYS).errors
+    assert (error.field, error.code) == ("code", "not_in_url")
+    assert len(pack([("4915112345678", ["Ada L", "ab"])], suffix, KEYS).rows) == 1

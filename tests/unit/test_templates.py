@@ -3,7 +3,8 @@
 import pytest
 
 from engine.model import Category
-from engine.templates import Signature, check_message, signature_of, variables, why_not_text
+from engine.template_fit import check_message
+from engine.templates import Signature, Space, signature_of, variables, why_not_text
 
 POSITIONAL: list[dict[str, object]] = [
     {"type": "HEADER", "format": "TEXT", "text": "For {{1}}"},
@@ -55,6 +56,10 @@ def test_a_signature_says_what_is_wanted() -> None:
         header=("1",),
         body=("1", "2"),
         buttons={1: "text", 2: "coupon_code"},
+        kinds=("QUICK_REPLY", "URL", "COPY_CODE"),
+        header_space=Space(4, 60, {"1": 1}),
+        body_space=Space(16, 1_024, {"1": 2, "2": 1}),
+        url_spaces={1: 18},
     )
     assert signature_of(Category.MARKETING, NAMED).is_named
 

@@ -1,0 +1,74 @@
+"""`POST …/templates/{name}/{language}/test`: one message now, answered with Meta's response."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from adapters.api.bodies import Strict, read_json
+from adapters.api.front import Front, as_json
+from adapters.api.templates import ONE, filled, named, refusal
+from engine.directory import Role, Sender
+from engine.errors import InvalidJobError
+from engine.model import TemplateStatus
+from engine.recipients import canonical, on_the_wire, why_not
+
+
+class TrialBody(Strict):
+    """To whom, from which sender (any of the account's), with which parameters (the samples)."""
+
+    to: str
+    sender: str | None = None
+    components: list[dict[str, object]] | None = None
+
+
+class TrialRoutes:
+    """The route of test sends."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add it."""
+        router.add_post(ONE + "/test", self._front.may(Role.ADMIN, self._test))
+
+    async def _test(self, request: web.Request) -> web.Response:
+        """Send past the queue: only what is approved and has a place, and its place is taken first.
+
+        The answer is 200 whether Meta said yes or no: `ok` tells which.
+        """
+        template = self._front.templates.get(*named(request))
+        body = await read_json(request, TrialBody)
+        identity = canonical(body.to)
+        if identity is None:
+            code, detail = why_not(body.to)
+            raise refusal("/to", code, detail)
+        sender = self._sender(template.waba_id, body.sender)
+        if template.status is not TemplateStatus.APPROVED:
+            detail = f"is {template.status}; only APPROVED templates can be sent"
+            raise InvalidJobError(detail, pointer="", code="not_approved")
+        _, filling = filled(template, body.components)
+        quota = await self._front.ledger.quota(sender.portfolio_id, sender.id)
+        if quota.limit >= 0 and quota.available <= 0:
+            detail = "the messaging limit is used up; wait until a place falls free"
+            raise InvalidJobError(detail, pointer="", code="no_place")
+        await self._front.count_arrival(sender.portfolio_id, identity)
+        shown: dict[str, object] = {
+            "name": template.name,
+            "language": {"code": template.language},
+        }
+        if filling:
+            shown["components"] = list(filling)
+        message = {"type": "template", "template": shown}
+        return as_json(await self._front.try_now(sender.id, on_the_wire(identity), message))
+
+    def _sender(self, waba: str, name: str | None) -> Sender:
+        """Return the sender that was named, or any of the account's; refuse one of another's."""
+        senders = self._front.registry.directory.senders
+        if name is None:
+            found = next((each for each in senders.values() if each.waba_id == waba), None)
+        else:
+            found = senders.get(name)
+        if found is None or found.waba_id != waba:
+            detail = f"is no sender of WABA {waba}; penstock sender list shows them"
+            raise refusal("/sender", "unknown_sender", detail)
+        return found

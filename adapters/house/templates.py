@@ -1,0 +1,101 @@
+"""The templates' part of a house: desk, changes, calls to Meta, and asking about what is stale."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from random import SystemRandom
+
+from adapters.house.shared import House, log
+from adapters.meta.management import Management
+from adapters.meta.news import Status
+from adapters.meta.template_calls import TemplateCalls
+from adapters.redis.lane_templates import read_journeys, read_template
+from adapters.redis.template_archive import TemplateArchive
+from engine.errors import ProviderRefusedError
+from engine.model import DeliveryStatus, PortfolioId, WabaId
+from engine.ports import Receipt
+from engine.template_changes import TemplateChanges
+from engine.template_desk import TemplateDesk
+
+LOOK_EVERY_S = 1.0
+
+
+def changes_of(house: House) -> TemplateChanges:
+    """Return what puts changed templates in force."""
+    return TemplateChanges(
+        house.registry,
+        house.ledger,
+        house.ledger,
+        now_ms=house.clock.now_ms,
+        moved=house.moved,
+        journeys_of=partial(read_journeys, house.client),
+    )
+
+
+def calls_of(house: House, management: Management) -> TemplateCalls:
+    """Return the calls to Meta, each with the token of one of the account's senders."""
+
+    def token_of(waba: WabaId) -> str:
+        senders = house.registry.directory.senders.values()
+        tokens = (house.registry.token_of(each.id) for each in senders if each.waba_id == waba)
+        token = next((token for token in tokens if token), "")
+        if not token:
+            raise ProviderRefusedError(f"no sender of WABA {waba} has an access token", code=190)
+        return token
+
+    return TemplateCalls(management, token_of, house.clock.now_ms)
+
+
+def desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls) -> TemplateDesk:
+    """Return the use cases of the account manager."""
+    archive = TemplateArchive(house.client)
+    return TemplateDesk(house.registry, changes, calls, archive, now_ms=house.clock.now_ms)
+
+
+def naming(house: House) -> Callable[[Status], Awaitable[str]]:
+    """Return what tells the template of a status's message, by the lane of its job."""
+    known: dict[tuple[str, int], str] = {}  # a lane keeps its template for ever
+
+    async def template_of(status: Status) -> str:
+        sender = house.registry.directory.senders.get(status.sender)
+        ours = house.opaque.decode(status.opaque) if status.opaque else None
+        if sender is None or ours is None:
+            return ""
+        place = sender.portfolio_id, ours.key.lane
+        if place not in known:
+            known[place] = await read_template(house.client, *place)
+        return known[place]
+
+    return template_of
+
+
+def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:
+    """Return what takes a place for a send that is no job, before it is written."""
+
+    async def count(portfolio: PortfolioId, identity: str) -> None:
+        arrival = Receipt(
+            key=None,
+            attempt=0,
+            recipient=house.recipients.key(identity),
+            status=DeliveryStatus.DELIVERED,
+            at_ms=house.clock.now_ms(),
+        )
+        await house.ledger.receive(portfolio, [arrival])
+
+    return count
+
+
+def asking(desk: TemplateDesk) -> Callable[[], Awaitable[None]]:
+    """Return the step that asks Meta about templates that only it can tell about."""
+    rng = SystemRandom()
+
+    async def ask() -> None:
+        # API processes look at different moments: mostly one asks, and the others hear of it.
+        await asyncio.sleep(LOOK_EVERY_S * (0.5 + rng.random()))
+        template = await desk.ask_next()
+        if template is not None:
+            log.info("template_read", template=template.key, status=template.status.value)
+
+    return ask

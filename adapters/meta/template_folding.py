@@ -1,0 +1,120 @@
+"""News of templates, put in force in whatever order it comes; what it leaves open is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from adapters.meta.news import (
+    Status,
+    TemplateCategoryChanged,
+    TemplateEdited,
+    TemplateQualityChanged,
+    TemplateStatusChanged,
+)
+from adapters.meta.news import Template as Named
+from engine.directory import Registry, Template, template_key
+from engine.model import Category, NowMs, TemplateStatus
+from engine.template_changes import TemplateChanges
+from engine.template_life import heard_category, heard_edit, heard_quality, heard_status
+
+TemplateNews = (
+    TemplateStatusChanged | TemplateQualityChanged | TemplateCategoryChanged | TemplateEdited
+)
+STOPPING: Final[Mapping[int, TemplateStatus]] = {
+    132015: TemplateStatus.PAUSED,  # also of messages that were held and are dropped in a wave
+    132016: TemplateStatus.UNKNOWN,  # disabled, says the code: only Meta's own word ends its jobs
+}
+"""https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-pacing"""
+
+# the template of a status's message, by its opaque data; empty when the message is not ours
+TemplateOf = Callable[[Status], Awaitable[str]]
+
+
+async def nobody_knows(_status: Status) -> str:
+    """Know no template."""
+    return ""
+
+
+class TemplateFolding:
+    """Folds one notice after the other; the same one again changes nothing."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        changes: TemplateChanges,
+        now_ms: NowMs,
+        template_of: TemplateOf = nobody_knows,
+    ) -> None:
+        self._registry = registry
+        self._changes = changes
+        self._now_ms = now_ms
+        self._template_of = template_of
+
+    async def note_failures(self, statuses: Sequence[Status]) -> None:
+        """Stop the templates of messages that failed for them, and have Meta asked about those."""
+        stopped: dict[tuple[str, int], int] = {}
+        for status in statuses:
+            if status.code in STOPPING and (name := await self._template_of(status)):
+                at_ms = stopped.get((name, status.code), 0)
+                stopped[name, status.code] = max(at_ms, status.at_ms)
+        if not stopped:
+            return
+        async with self._changes.turn:
+            await self._registry.refresh()
+            for (name, code), at_ms in stopped.items():
+                known = self._registry.directory.templates.get(name)
+                if known is not None:
+                    await self._changes.put(self._stopped(known, STOPPING[code], at_ms))
+
+    def _stopped(self, known: Template, status: TemplateStatus, at_ms: int) -> Template:
+        now_ms = self._now_ms()
+        heard = heard_status(known, status, at_ms, now_ms)
+        return heard if heard.status is known.status else heard_edit(heard, now_ms)
+
+    async def note(self, notice: TemplateNews) -> None:
+        """Put a notice in force; LedgerError when that is not sure: then it comes again."""
+        async with self._changes.turn:
+            await self._registry.refresh()  # another process may have folded newer news
+            known = self._template(notice.template)
+            if known is None:
+                return
+            template = self._after(known, notice)
+            if not template.meta_id:
+                template = replace(template, meta_id=notice.template.id)
+            await self._changes.put(template)
+
+    def _after(self, known: Template, notice: TemplateNews) -> Template:
+        now_ms, at_ms = self._now_ms(), notice.at_ms
+        match notice:
+            case TemplateStatusChanged():
+                reason = "" if notice.reason == "NONE" else notice.reason
+                return heard_status(known, notice.status, at_ms, now_ms, reason)
+            case TemplateQualityChanged():
+                return heard_quality(known, notice.quality, at_ms)
+            case TemplateCategoryChanged():
+                return heard_category(known, notice.current, notice.coming, at_ms, now_ms)
+            case TemplateEdited():
+                return heard_edit(known, now_ms)
+
+    def _template(self, named: Named) -> Template | None:
+        """Return the template a notice is about; None for one of an account that is not ours.
+
+        One that nobody read yet is written down unread and unsendable: then Meta is asked for it.
+        """
+        directory = self._registry.directory
+        known = directory.templates.get(template_key(named.waba, named.name, named.language))
+        if known is not None or directory.portfolio_of_waba(named.waba) is None:
+            return known
+        return Template(
+            waba_id=named.waba,
+            name=named.name,
+            language=named.language,
+            category=Category.MARKETING,
+            status=TemplateStatus.UNKNOWN,
+            components=[],
+            meta_id=named.id,
+            stale_since_ms=self._now_ms(),
+            is_read=False,
+        )

@@ -1,0 +1,187 @@
+"""What a template's change does: its gate closes or opens, its campaigns stop or come back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from engine.books import Books
+from engine.campaigns import remaining
+from engine.directory import Campaign, Registry, Template
+from engine.errors import InvalidJobError
+from engine.messages import misfits, repeats_max
+from engine.model import Category, NowMs, PortfolioId, Priority, SourceState, TemplateStatus
+from engine.ports import Catalog, SourceSpec, TemplateSpec
+from engine.template_life import ENDED
+
+LIVE = frozenset({SourceState.RUNNING, SourceState.SCHEDULED, SourceState.PAUSED})
+JourneysOf = Callable[[PortfolioId, str], Awaitable[list[str]]]  # by the template they send
+Moved = Callable[[Campaign], Awaitable[None]]  # told after a move, so that all hear it at once
+
+
+@dataclass(slots=True)
+class Touched:
+    """A source that uses a changed template: what was done with it, and what no longer fits.
+
+    A journey's other messages go on: those with this template wait behind its gate, and what its
+    nodes send that does not fit is refused at the door.
+    """
+
+    source: str  # `campaign:ID` or `journey:ID`
+    did: str  # `stopped`, `resumed`, `cancelled`, `stays_stopped`, `fits`; a journey `waits`
+    errors: list[InvalidJobError] = field(default_factory=list[InvalidJobError])
+
+
+class TemplateChanges:
+    """Puts a changed template in force: gate, registry and campaigns, in the safe order."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        catalog: Catalog,
+        books: Books,
+        *,
+        now_ms: NowMs,
+        moved: Moved | None = None,
+        journeys_of: JourneysOf | None = None,
+    ) -> None:
+        self._journeys_of = journeys_of
+        self._registry = registry
+        self._catalog = catalog
+        self._books = books
+        self._now_ms = now_ms
+        self._moved = moved
+        self.turn = asyncio.Lock()
+        """Held while a template is read, changed and put: one change of this process at a time."""
+
+    async def put(self, template: Template, *, is_edit: bool = False) -> list[Touched]:
+        """Put a template in force, in your `turn`; the same one again changes nothing.
+
+        Closing comes before it is written down and opening after its campaigns were looked at:
+        no job leaves with words that nobody approved or that no longer fit. LedgerError when it
+        is not sure: then do it again.
+        """
+        before = self._registry.directory.templates.get(template.key)
+        is_open = template.status is TemplateStatus.APPROVED
+        if not is_open:
+            await self._tell_gate(template)
+        if before != template:
+            await self._registry.put(template)
+        is_other = before is not None and before.is_read and _words(before) != _words(template)
+        touched: list[Touched] = []
+        for campaign in self.users_of(template.key):
+            current = await self._recategorise(campaign, template.category)
+            did = await self._touch(current, template, is_changed=is_edit or is_other)
+            touched += [did] if did is not None else []
+        if is_open:
+            await self._tell_gate(template)
+        elif is_edit or (template.status in ENDED and before != template):
+            touched += await self._waiting_journeys(template)
+        return touched
+
+    async def _waiting_journeys(self, template: Template) -> list[Touched]:
+        portfolio = self._registry.directory.portfolio_of_waba(template.waba_id)
+        if portfolio is None or self._journeys_of is None:
+            return []
+        journeys = await self._journeys_of(portfolio, template.key)
+        return [Touched(journey, "waits") for journey in journeys]
+
+    def users_of(self, key: str) -> list[Campaign]:
+        """Return the campaigns that use a template and were not cancelled."""
+        campaigns = self._registry.directory.campaigns.values()
+        return [
+            each
+            for each in campaigns
+            if key in each.templates and each.state is not SourceState.CANCELLED
+        ]
+
+    async def _touch(
+        self, campaign: Campaign, template: Template, *, is_changed: bool
+    ) -> Touched | None:
+        """Do with one campaign what the template's change wants; None when it is untouched."""
+        is_live = campaign.state in LIVE
+        if template.status is TemplateStatus.APPROVED:
+            if campaign.stopped_by:
+                return await self._come_back(campaign)
+            return await self._look_again(campaign, template, is_changed=is_changed)
+        if template.status in ENDED:
+            if (is_live or campaign.stopped_by) and not await self._is_over(campaign):
+                ended = replace(campaign, stopped_by=template.key)
+                await self._move(ended, SourceState.CANCELLED)
+                return Touched(campaign.source, "cancelled")
+        elif is_live and is_changed and not await self._is_over(campaign):
+            await self._stop(campaign, template.key)
+            return Touched(campaign.source, "stopped")
+        return None
+
+    async def _look_again(
+        self, campaign: Campaign, template: Template, *, is_changed: bool
+    ) -> Touched | None:
+        """Stop a campaign whose message no longer fits, or that wants to stop at any change."""
+        errors = misfits(self._registry.directory, campaign)
+        wants_stop = is_changed and campaign.on_template_change == "stay_stopped"
+        if campaign.state in LIVE and (errors or wants_stop) and not await self._is_over(campaign):
+            await self._stop(campaign, template.key)
+            return Touched(campaign.source, "stopped", errors)
+        return Touched(campaign.source, "fits", errors) if is_changed else None
+
+    async def _come_back(self, campaign: Campaign) -> Touched:
+        """Resume a campaign that a template's change stopped, where it wants that and fits."""
+        directory = self._registry.directory
+        errors = misfits(directory, campaign)
+        waits = any(
+            directory.templates[key].status is not TemplateStatus.APPROVED
+            for key in campaign.templates
+            if key in directory.templates
+        )
+        if errors or waits or campaign.on_template_change == "stay_stopped":
+            return Touched(campaign.source, "stays_stopped", errors)
+        state = campaign.stopped_from or SourceState.RUNNING
+        if state is SourceState.SCHEDULED and campaign.start_at_ms <= self._now_ms():
+            state = SourceState.RUNNING
+        await self._move(replace(campaign, stopped_by="", stopped_from=None), state)
+        return Touched(campaign.source, "resumed")
+
+    async def _stop(self, campaign: Campaign, key: str) -> None:
+        noted = replace(campaign, stopped_by=key, stopped_from=campaign.state)
+        await self._move(noted, SourceState.STOPPED)
+
+    async def _move(self, campaign: Campaign, state: SourceState) -> None:
+        moved = replace(campaign, state=state)
+        spec = SourceSpec(state, campaign.weight, campaign.start_at_ms)
+        await self._catalog.put_source(campaign.portfolio_id, campaign.source, spec)
+        await self._registry.put(moved)
+        if self._moved is not None:
+            await self._moved(moved)
+
+    async def _recategorise(self, campaign: Campaign, category: Category) -> Campaign:
+        """Return a campaign whose coming rows have the priority of its template's category.
+
+        A priority the caller chose stays. Copies after a doubt only become fewer: nobody asked
+        for more of them.
+        """
+        if category is campaign.category:
+            return campaign
+        priority = campaign.priority
+        if priority is Priority[campaign.category.name]:
+            priority = Priority[category.name]
+        repeats = min(campaign.repeats_max, repeats_max(category, ""))
+        changed = replace(campaign, category=category, priority=priority, repeats_max=repeats)
+        await self._registry.put(changed)
+        return changed
+
+    async def _is_over(self, campaign: Campaign) -> bool:
+        """Return whether a campaign has jobs and all of them ended: nothing is left to stop."""
+        counts = await self._books.counts(campaign.portfolio_id, campaign.source)
+        return bool(counts.enqueued) and not remaining(counts)
+
+    async def _tell_gate(self, template: Template) -> None:
+        portfolio = self._registry.directory.portfolio_of_waba(template.waba_id)
+        if portfolio is not None:
+            spec = TemplateSpec(template.status, template.category)
+            await self._catalog.put_template(portfolio, template.key, spec)
+
+
+def _words(template: Template) -> tuple[object, str]:
+    return template.components, template.parameter_format

@@ -1,0 +1,67 @@
+"""The sockets of templates: Meta's management of them, and the archive of replaced sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.directory import Template, TemplateDraft
+from engine.model import Category, TemplateStatus, WabaId
+
+
+@dataclass(slots=True)
+class Listing:
+    """An account's templates as Meta lists them; `unreadable` rows stand for templates too."""
+
+    templates: list[Template]
+    unreadable: int = 0
+
+
+@dataclass(slots=True)
+class Submitted:
+    """Meta's answer to a new template."""
+
+    meta_id: str
+    status: TemplateStatus
+    category: Category
+
+
+class Master(Protocol):
+    """Meta's management of templates. All raise ProviderError when it does not say yes."""
+
+    async def listing(self, waba: WabaId) -> Listing:
+        """Return all templates of an account, of every page."""
+        ...
+
+    async def one(self, template: Template) -> Template | None:
+        """Return a template as Meta knows it now; None when Meta has none of this name."""
+        ...
+
+    async def create(self, template: Template, draft: TemplateDraft) -> Submitted:
+        """Submit a new template for review."""
+        ...
+
+    async def edit(self, template: Template, draft: TemplateDraft) -> None:
+        """Replace a template's components; it is in review then."""
+        ...
+
+    async def delete(self, template: Template) -> None:
+        """Delete one language of a template."""
+        ...
+
+
+class Archive(Protocol):
+    """Where the sets of templates are kept that an import replaced."""
+
+    async def keep(self, waba: WabaId, at_ms: int, templates: Sequence[Template]) -> None:
+        """Keep a set; the oldest beyond a few is dropped."""
+        ...
+
+    async def moments(self, waba: WabaId) -> list[int]:
+        """Return when sets were replaced, the newest first."""
+        ...
+
+    async def read(self, waba: WabaId, at_ms: int) -> list[Template] | None:
+        """Return one set; None when it is not there (any more)."""
+        ...

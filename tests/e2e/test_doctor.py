@@ -1,0 +1,114 @@
+"""The doctor finds each thing that an operator can get wrong, and says how to mend it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from adapters.house.doctor import Finding, State, examine
+from adapters.house.shared import House
+from adapters.settings import load_settings
+from engine.model import SenderId
+from tests.e2e.fleet import a_process, an_environment
+from tests.e2e.whole_house import SENDER, a_whole_house
+from tests.redis_servers import free_port
+
+VERIFY = "verify-token-of-the-test"
+
+
+async def examined(house: House, url: str, **changes: object) -> dict[str, list[Finding]]:
+    """Examine the deployment a house belongs to, with other settings; return it by subject."""
+    its = house.settings
+    flags: dict[str, object] = {
+        "data_dir": str(its.data_dir),
+        "listen": its.listen,
+        "graph_url": its.graph_url,
+        "meta_app_secret": "app-secret-of-the-test",
+        "meta_verify_token": VERIFY,
+        "window_seconds": its.window_seconds,
+    }
+    settings = load_settings(flags | changes, environment={}, directory=its.data_dir)
+    found: dict[str, list[Finding]] = {}
+    for each in await examine(settings, url):
+        assert each.found
+        assert (each.state is State.OK) == (not each.remedy)
+        found.setdefault(each.subject, []).append(each)
+    return found
+
+
+def states(found: dict[str, list[Finding]], subject: str) -> list[State]:
+    return [each.state for each in found[subject]]
+
+
+async def test_what_is_well_is_said_to_be_well(
+    server_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    assert await redis_client.ping()
+    async with a_whole_house(server_url, tmp_path, meta_verify_token=VERIFY) as whole:
+        found = await examined(whole.house, server_url)
+        for subject in ("redis", "clock", "memory", "scripts", "workers", "webhooks"):
+            assert states(found, subject) == [State.OK], found[subject]
+        assert states(found, f"sender {SENDER}") == [State.OK]
+        assert {each.state for all_ in found.values() for each in all_} == {State.OK, State.WARN}
+        assert states(found, "settings") == [State.WARN, State.WARN]  # the window, the sandbox
+
+
+async def test_what_is_wrong_with_redis_is_found(
+    server_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await redis_client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            found = await examined(whole.house, server_url)
+        finally:
+            await redis_client.config_set("maxmemory-policy", "noeviction")
+        assert states(found, "redis") == [State.FAIL]
+        assert "CONFIG SET maxmemory-policy noeviction" in found["redis"][0].remedy
+        nobody = f"redis://:hidden-word@127.0.0.1:{free_port()}"
+        found = await examined(whole.house, nobody, redis_url=nobody)
+        assert states(found, "redis") == [State.FAIL]
+        assert "hidden-word" not in str(found)
+        found = await examined(whole.house, "http://nowhere")
+        assert states(found, "redis") == [State.FAIL]
+
+
+async def test_what_is_wrong_with_tokens_and_webhooks_is_found(
+    server_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    assert await redis_client.ping()
+    subject = f"sender {SENDER}"
+    async with a_whole_house(server_url, tmp_path, meta_verify_token=VERIFY) as whole:
+        found = await examined(whole.house, server_url, secret_key="x" * 32)
+        assert states(found, subject) == [State.FAIL]
+        assert "PENSTOCK_SECRET_KEY" in found[subject][0].remedy
+        found = await examined(whole.house, server_url, meta_verify_token="another one")
+        assert states(found, "webhooks") == [State.FAIL]
+        silent = f"127.0.0.1:{free_port()}"
+        found = await examined(whole.house, server_url, listen=silent, meta_app_secret=None)
+        assert states(found, "webhooks") == [State.FAIL, State.WARN]
+        await whole.house.registry.put_token(SenderId(SENDER), "expired-token")
+        found = await examined(whole.house, server_url)
+        assert states(found, subject) == [State.FAIL]
+        assert "--token -" in found[subject][0].remedy
+        found = await examined(whole.house, server_url, graph_url=f"http://{silent}")
+        assert states(found, subject) == [State.WARN]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("is_well", [True, False])
+async def test_its_exit_status_says_whether_something_fails(
+    tmp_path: Path, *, is_well: bool
+) -> None:
+    secret = {"PENSTOCK_META_APP_SECRET": "app-secret-of-the-test"} if is_well else {}
+    environment = an_environment(tmp_path, PENSTOCK_LISTEN=f"127.0.0.1:{free_port()}", **secret)
+    process = await a_process(environment, "doctor", "--json")
+    printed, logged = await process.communicate()
+    assert process.returncode == (0 if is_well else 1), logged
+    findings: list[dict[str, Any]] = json.loads(printed)["findings"]
+    assert {"settings", "redis", "clock", "webhooks"} <= {each["subject"] for each in findings}
+    process = await a_process(environment | {"PENSTOCK_LISTN": "x"}, "doctor")
+    printed, _ = await process.communicate()
+    assert process.returncode == 1
+    assert b"did you mean" in printed

@@ -1,0 +1,170 @@
+"""News of a template in any order, and when it may be edited."""
+
+from dataclasses import replace
+
+import pytest
+
+from engine.directory import Template, TemplateDraft
+from engine.model import Category, TemplateStatus, WabaId
+from engine.quota import DAY_MS
+from engine.template_life import (
+    MONTH_MS,
+    edited,
+    heard_category,
+    heard_quality,
+    heard_status,
+    label_of,
+    read_again,
+    why_no_edit,
+)
+
+NOW_MS = 1_780_000_000_000
+APPROVED, PENDING, PAUSED = (
+    TemplateStatus.APPROVED,
+    TemplateStatus.PENDING,
+    TemplateStatus.PAUSED,
+)
+
+
+def a_template(**changes: object) -> Template:
+    template = Template(
+        waba_id=WabaId("w"),
+        name="offer",
+        language="en",
+        category=Category.UTILITY,
+        status=APPROVED,
+        components=[{"type": "BODY", "text": "Hi"}],
+        status_at_ms=NOW_MS,
+    )
+    return replace(template, **changes)  # type: ignore[arg-type]
+
+
+def test_newer_news_counts_and_older_does_not() -> None:
+    paused = heard_status(a_template(), PAUSED, NOW_MS + 1_000, NOW_MS + 1_500)
+    assert (paused.status, paused.stale_since_ms) == (PAUSED, 0)
+    late = heard_status(paused, APPROVED, NOW_MS - DAY_MS, NOW_MS + 2_000)
+    assert late == paused
+
+
+@pytest.mark.parametrize(
+    "order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+)
+def test_any_order_ends_the_same_or_asks(order: tuple[int, ...]) -> None:
+    news = [(PENDING, 120_000), (APPROVED, 240_000), (PAUSED, 360_000)]
+    template = a_template()
+    for place in order:
+        status, after_ms = news[place]
+        template = heard_status(template, status, NOW_MS + after_ms, NOW_MS + 400_000)
+    assert (template.status, template.stale_since_ms) == (PAUSED, 0)
+
+
+def test_news_of_one_second_that_differ_are_asked_about_and_nothing_opens() -> None:
+    pending = a_template(status=PENDING)
+    tie = heard_status(pending, APPROVED, NOW_MS, NOW_MS + 300)
+    assert (tie.status, tie.stale_since_ms) == (PENDING, NOW_MS + 300)
+    closing = heard_status(a_template(), PAUSED, NOW_MS, NOW_MS + 300)
+    assert (closing.status, closing.stale_since_ms) == (PAUSED, NOW_MS + 300)
+
+
+def test_news_a_little_older_than_ours_may_be_newer_for_clocks_differ() -> None:
+    pending = a_template(status=PENDING)
+    close = heard_status(pending, APPROVED, NOW_MS - 5_000, NOW_MS)
+    assert (close.status, close.stale_since_ms) == (PENDING, NOW_MS)
+
+
+def test_news_without_a_date_or_a_status_is_asked_about() -> None:
+    undated = heard_status(a_template(), PAUSED, 0, NOW_MS)
+    assert (undated.status, undated.stale_since_ms) == (TemplateStatus.UNKNOWN, NOW_MS)
+    assert heard_status(a_template(), APPROVED, 0, NOW_MS) == a_template()
+    opening = heard_status(a_template(status=PAUSED), APPROVED, 0, NOW_MS)
+    assert (opening.status, opening.stale_since_ms) == (PAUSED, NOW_MS)
+    flagged = heard_status(a_template(), None, NOW_MS, NOW_MS)
+    assert (flagged.status, flagged.stale_since_ms) == (APPROVED, NOW_MS)
+
+
+def test_an_unknown_status_forbids_and_asks() -> None:
+    odd = heard_status(a_template(), TemplateStatus.UNKNOWN, NOW_MS + 1_000, NOW_MS)
+    assert (odd.status, odd.stale_since_ms) == (TemplateStatus.UNKNOWN, NOW_MS)
+
+
+def test_a_coming_category_is_remembered_until_it_came() -> None:
+    coming = heard_category(a_template(), "UTILITY", "MARKETING", NOW_MS, NOW_MS)
+    assert (coming.category, coming.coming_category) == (Category.UTILITY, "MARKETING")
+    done = heard_category(coming, "MARKETING", "", NOW_MS + 1_000, NOW_MS)
+    assert (done.category, done.coming_category) == (Category.MARKETING, "")
+    assert heard_category(done, "UTILITY", "MARKETING", NOW_MS, NOW_MS) == done
+    odd = heard_category(done, "SERVICE", "", NOW_MS + 2_000, NOW_MS)
+    assert (odd.category, odd.stale_since_ms) == (Category.MARKETING, NOW_MS)
+
+
+def test_a_quality_is_the_latest() -> None:
+    red = heard_quality(a_template(), "RED", NOW_MS)
+    assert heard_quality(red, "GREEN", NOW_MS - 1_000).quality == "RED"
+
+
+def test_what_meta_tells_is_older_than_what_came_while_it_was_asked() -> None:
+    known = heard_status(a_template(), PAUSED, NOW_MS + 5_000, NOW_MS + 5_000)
+    read = a_template(status=APPROVED, quality="GREEN")
+    again = read_again(known, read, NOW_MS + 2_000, NOW_MS + 6_000)
+    assert (again.status, again.quality) == (PAUSED, "GREEN")
+    assert again.stale_since_ms == NOW_MS + 6_000
+    settled = read_again(again, replace(read, status=PAUSED), NOW_MS + 7_000, NOW_MS + 8_000)
+    assert (settled.status, settled.stale_since_ms) == (PAUSED, 0)
+
+
+def test_reading_keeps_what_only_we_know() -> None:
+    draft = TemplateDraft(Category.UTILITY, [{"type": "BODY", "text": "Ho"}])
+    known = a_template(draft=draft, edited_at_ms=(NOW_MS,))
+    again = read_again(known, a_template(), NOW_MS, NOW_MS)
+    assert (again.draft, again.edited_at_ms) == (draft, (NOW_MS,))
+
+
+def test_an_edit_is_in_review_with_its_new_words() -> None:
+    draft = TemplateDraft(Category.UTILITY, [{"type": "BODY", "text": "Ho"}])
+    old = NOW_MS - MONTH_MS - 1
+    after = edited(a_template(draft=draft, edited_at_ms=(old, NOW_MS - DAY_MS)), NOW_MS + 1)
+    assert (after.status, after.components, after.draft) == (PENDING, draft.components, None)
+    assert after.edited_at_ms == (NOW_MS - DAY_MS, NOW_MS + 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, None),
+        ({"edited_at_ms": (NOW_MS - DAY_MS,)}, None),
+        ({"edited_at_ms": (NOW_MS - DAY_MS + 1,)}, "edited_too_often"),
+        (
+            {"edited_at_ms": tuple(NOW_MS - MONTH_MS + DAY_MS * (2 * n + 1) for n in range(10))},
+            "edited_too_often",
+        ),
+        ({"status": PENDING}, "in_review"),
+        ({"status": TemplateStatus.DISABLED}, "not_editable"),
+        ({"status": PAUSED, "edited_at_ms": (NOW_MS,)}, None),
+        ({"category": Category.MARKETING}, "category_fixed"),
+        ({"category": Category.MARKETING, "status": TemplateStatus.REJECTED}, None),
+    ],
+)
+def test_when_an_edit_may_be_tried(changes: dict[str, object], code: str | None) -> None:
+    objection = why_no_edit(a_template(**changes), Category.UTILITY, NOW_MS)
+    assert (objection and objection.code) == code
+
+
+def test_the_objection_says_from_when() -> None:
+    daily = why_no_edit(a_template(edited_at_ms=(NOW_MS,)), Category.UTILITY, NOW_MS)
+    assert daily is not None
+    assert daily.until_ms == NOW_MS + DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("status", "quality", "label"),
+    [
+        (APPROVED, "UNKNOWN", "Active - Quality pending"),
+        (APPROVED, "GREEN", "Active - High quality"),
+        (APPROVED, "YELLOW", "Active - Medium quality"),
+        (APPROVED, "RED", "Active - Low quality"),
+        (PENDING, "UNKNOWN", "In review"),
+        (TemplateStatus.PENDING_DELETION, "UNKNOWN", "Pending deletion"),
+    ],
+)
+def test_the_manager_s_words(status: TemplateStatus, quality: str, label: str) -> None:
+    assert label_of(a_template(status=status, quality=quality)) == label
