@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+
+from aiohttp import ClientSession
+from engine.changes import CampaignChanges
+from engine.journeys import JourneyDoor, Journeys
+from engine.results import RetryFailed
+from engine.storms import Storm, StormWatch
 
 from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
-    house.keep("templates", asking_templates(desk))
-    console = build_console(house, front)
-    routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
-    app = build_app(front, routes)
-    app.on_shutdown.append(console.close)
-    await listen(house, app, settings.listen_address)
+from adapters.house.console_side import build_console
+from adapters.house.shared import House, listen, log, terms_of
+from adapters.house.templates import asking as asking_templates
+from adapters.house.templates import calls_of, changes_of, counting, desk_of, naming
 from adapters.house.waking import Evidence
 from adapters.house.world import Asking
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management, build_management_session
+from adapters.meta.passage import Passage, build_passage_session
 from adapters.meta.preferring import Preferring
+from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
+from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.doubts import Doubts
 from adapters.redis.preferences import RedisPreferences
+from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
 from engine.directory import Sender
 from engine.errors import EngineError, LedgerError
@@ -35,15 +45,17 @@ from engine.model import PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 from engine.template_changes import TemplateChanges
+from engine.template_desk import TemplateDesk
 
 PATIENCE_MS: Final = 20_000  # somebody waits for the answer: a longer wait is told instead
+STORMS_EVERY_S: Final = 5.0
 
 
 @asynccontextmanager
 async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
     settings, registry, ledger = house.settings, house.registry, house.ledger
-    session = build_management_session()
+    session, passing = build_management_session(), build_passage_session()
     management = Management(
         session,
         graph_url=settings.graph_url,
@@ -59,55 +71,106 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         graph_version=settings.graph_version,
         token_of=registry.token_of,
     )
+    results = RedisResults(house.client, ledger)
+    campaigns = _campaigns(house)
     asking = Asking(registry, house.keeper, management)
-    front = Front(
-        registry=registry,
-        ledger=ledger,
-        keeper=house.keeper,
-        intake=SendJobs(house.recollection, registry.directory, house.recipients, house.emit),
-        campaigns=_campaigns(house),
-        job_ids=house.job_ids,
-        now_ms=house.clock.now_ms,
-        window_ms=settings.window_ms,
-        refresh_sender=lambda sender: _refresh_sender(asking, sender),
-        templates=desk,
-        upload_sample=calls.upload_sample,
-        try_now=trials.send,
-        count_arrival=counting(house),
-        operations=Operations(house.metrics.render, house.objections),
-        rules=RULES[settings.rules],
-    )
+    doors = Doors(desk, calls, trials, asking, passing, results, campaigns)
+    front = _front(house, doors)
     house.folding = _folding(house, changes, asking)
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
+    house.keep("storms", _watching(house, campaigns))
     house.keep("ask", asking.ask_next)
-<<<<<<< HEAD
+    house.keep("templates", asking_templates(desk))
     console = build_console(house, front)
-    app = build_app(front, [*house.webhook.routes(), *console.routes()])
+    routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
+    app = build_app(front, routes)
     app.on_shutdown.append(console.close)
     await listen(house, app, settings.listen_address)
-=======
-    house.keep("templates", asking_templates(desk))
-    routes = [*house.webhook.routes(), *_aftermath(house, front).routes()]
-    await listen(house, build_app(front, routes), settings.listen_address)
->>>>>>> main
     try:
         yield
     finally:
         await session.close()
+        await passing.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What stands between the API's handlers and Meta, and what keeps their answers."""
+
+    desk: TemplateDesk
+    calls: TemplateCalls
+    trials: Trials
+    asking: Asking
+    passing: ClientSession
+    results: RedisResults
+    campaigns: Campaigns
+
+
+def _front(house: House, doors: Doors) -> Front:
+    """Return what the API's handlers know."""
+    settings, registry, ledger = house.settings, house.registry, house.ledger
+    now_ms, results, campaigns = house.clock.now_ms, doors.results, doors.campaigns
+    return Front(
+        registry=registry,
+        ledger=ledger,
+        keeper=house.keeper,
+        intake=_intake(house, results),
+        results=results,
+        retry_failed=RetryFailed(house.recollection, results, house.recipients),
+        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
+        campaigns=campaigns,
+        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
+        job_ids=house.job_ids,
+        now_ms=now_ms,
+        window_ms=settings.window_ms,
+        passage=Passage(doors.passing, graph_url=settings.graph_url),
+        token_of=registry.token_of,
+        refresh_sender=lambda sender: _refresh_sender(doors.asking, sender),
+        templates=doors.desk,
+        upload_sample=doors.calls.upload_sample,
+        try_now=doors.trials.send,
+        count_arrival=counting(house),
+        operations=Operations(house.metrics.render, house.objections),
+        rules=RULES[settings.rules],
+    )
 
 
 def _campaigns(house: House) -> Campaigns:
-    ledger = house.ledger
     return Campaigns(
         house.registry,
-        ledger,
-        ledger,
-        ledger,
+        house.ledger,
+        house.ledger,
+        house.ledger,
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
         moved=house.moved,
     )
+
+
+def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None]]:
+    """Return the step that pauses campaigns in an error storm."""
+
+    def tell(storm: Storm) -> None:
+        campaign = storm.campaign.id
+        log.warning("campaign_paused", campaign=campaign, failed=storm.failed, ended=storm.ended)
+
+    watch = StormWatch(
+        campaigns, house.registry.directory, house.ledger, now_ms=house.clock.now_ms, told=tell
+    )
+
+    async def look() -> None:
+        await asyncio.sleep(STORMS_EVERY_S)
+        await watch.look()
+
+    return look
+
+
+def _intake(house: House, results: RedisResults) -> SendJobs:
+    """Return the front door of all jobs."""
+    directory, now_ms = house.registry.directory, house.clock.now_ms
+    door = JourneyDoor(directory, RedisCooldowns(house.client, now_ms), now_ms)
+    return SendJobs(house.recollection, directory, house.recipients, house.emit, door, results)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
