@@ -64,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     window_seconds: float = DAY_SECONDS
     guard_seconds: float | None = None  # None: the window's share
     concurrency: int = 512
+    queue_max: int = 20_000_000  # jobs that wait in one portfolio; 0 is no bound
     send_timeout_seconds: float = 20
     lease_seconds: float = 30
     keep_days: float = 7

@@ -40,6 +40,7 @@ PREFIX: Final = "PENSTOCK_"
 FILE_NAME: Final = "penstock.toml"
 LEASE_OVER_TIMEOUT_SECONDS: Final = 10  # a claim must outlive its send, or it is settled too late
 CONCURRENCY_MAX: Final = 65_536
+QUEUE_LONGEST: Final = 10**9  # at some 110 bytes a job, more than Redis would hold
 SECRET_LENGTH: Final = 16  # characters; a shorter key can be guessed
 
 APP_SECRETS_MAX: Final = 2  # the old one and the new one while rotating
@@ -65,6 +66,7 @@ REMEDIES: Final = {
     "window_seconds": "use a number above 0; Meta's own is 86400",
     "guard_seconds": "use 0 or more, or leave it out for its share of the window",
     "concurrency": f"use a whole number from 1 to {CONCURRENCY_MAX}",
+    "queue_max": "use a whole number above 0, or 0 for no bound but the memory of Redis",
     "send_timeout_seconds": "use a number above 0, at most 600",
     "lease_seconds": f"use send_timeout_seconds + {LEASE_OVER_TIMEOUT_SECONDS} or more, "
     "or lower send_timeout_seconds",
@@ -163,6 +165,7 @@ def _rules(its: Settings) -> Iterator[tuple[str, bool]]:
     yield "window_seconds", is_window
     yield "guard_seconds", _is_between(its.guard_seconds or 0, 0, LONGEST_SECONDS)
     yield "concurrency", 1 <= its.concurrency <= CONCURRENCY_MAX
+    yield "queue_max", 0 <= its.queue_max <= QUEUE_LONGEST
     yield "send_timeout_seconds", _is_between(its.send_timeout_seconds, 0.001, 600)
     least_seconds = its.send_timeout_seconds + LEASE_OVER_TIMEOUT_SECONDS
     yield "lease_seconds", _is_between(its.lease_seconds, least_seconds, LONGEST_SECONDS)

@@ -62,6 +62,18 @@ class CampaignWish:
     expires_at_ms: int = 0
     delivery: str = ""
     on_template_change: str = "resume"
+    recipients_max: int = 0
+
+
+@dataclass(slots=True)
+class Foretold:
+    """What a start would do now."""
+
+    campaign: Campaign
+    rows: int
+    at_once: int  # how many have a place in the messaging limit at this moment
+    eta_ms: int | None
+    warnings: list[str]
 
 
 @dataclass(slots=True)
@@ -110,7 +122,7 @@ class Campaigns:
         The same wish again returns the campaign it made; another one under its id is refused.
         """
         draft = self._draft(wish)
-        body = _shared(draft)
+        body = shared_body(draft)
         known = self._registry.directory.campaigns.get(wish.id)
         if known is not None:
             return _same(known, draft)
@@ -121,15 +133,15 @@ class Campaigns:
         await self._registry.put(campaign)
         return campaign
 
-    async def move(self, campaign_id: str, action: str) -> Campaign:
-        """Start, pause, resume or cancel a campaign: O(1), also for jobs that come later."""
+    async def move(self, campaign_id: str, action: str, *, because: str = "") -> Campaign:
+        """Start, pause, resume or cancel a campaign: O(1), also for jobs that come later.
+
+        `because` is told with its state, where it is not a person who moves it.
+        """
         campaign = self.get(campaign_id)
         now_ms = self._now_ms()
-        allowed, state = MOVES[action]
-        if campaign.state not in allowed:
-            raise InvalidJobError(
-                f"a campaign that is {campaign.state} cannot {action}", pointer="", code="state"
-            )
+        _check_move(campaign, action)
+        _, state = MOVES[action]
         if state is SourceState.RUNNING and campaign.start_at_ms > now_ms:
             state = SourceState.SCHEDULED
         if action in ("start", "resume") and (
@@ -138,7 +150,12 @@ class Campaigns:
             raise SeveralErrors(errors)
         started_ms = campaign.started_at_ms or (now_ms if action == "start" else 0)
         moved = replace(
-            campaign, state=state, started_at_ms=started_ms, stopped_by="", stopped_from=None
+            campaign,
+            state=state,
+            started_at_ms=started_ms,
+            stopped_by="",
+            stopped_from=None,
+            paused_because=because,
         )
         spec = SourceSpec(state, campaign.weight, campaign.start_at_ms)
         await self._catalog.put_source(campaign.portfolio_id, campaign.source, spec)
@@ -185,7 +202,8 @@ class Campaigns:
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
         templates = self._registry.directory.templates
-        warnings = [
+        warnings = [f"it was paused: {campaign.paused_because}"] * bool(campaign.paused_because)
+        warnings += [
             f"template {key} is {templates[key].status}: its jobs wait until it is APPROVED"
             for key in dict.fromkeys(campaign.templates)
             if key in templates
@@ -220,6 +238,28 @@ class Campaigns:
                 then = "resume it yourself when the template is approved again"
             warnings.append(f"stopped by a change of template {campaign.stopped_by}: {then}")
         return warnings + misfit
+
+    async def foretell(self, campaign_id: str) -> Foretold:
+        """Return what a start would do now, without starting; InvalidJobError when it may not."""
+        campaign = self.get(campaign_id)
+        _check_move(campaign, "start")
+        counts = await self._books.counts(campaign.portfolio_id, campaign.source)
+        quota = await self._books.quota(campaign.portfolio_id)
+        rows = remaining(counts)
+        at_once = rows if quota.limit < 0 else min(rows, quota.available)
+        warnings = self._warnings(campaign, counts)
+        if not rows:
+            warnings.append("it has no rows: upload recipients first")
+        elif at_once < rows:
+            warnings.append(f"{rows - at_once} rows will wait for a place in the messaging limit")
+        eta_ms = self._eta_ms(campaign, counts, quota)
+        return Foretold(campaign, rows, at_once, eta_ms, warnings)
+
+    def draft_of(self, wish: CampaignWish) -> Campaign:
+        """Return the campaign a wish describes; raise everything that is wrong with it at once."""
+        draft = self._draft(wish)
+        shared_body(draft)
+        return draft
 
     def _draft(self, wish: CampaignWish) -> Campaign:
         """Return the campaign a wish describes; raise everything that is wrong with it at once."""
@@ -258,6 +298,7 @@ class Campaigns:
             expires_at_ms=wish.expires_at_ms,
             repeats_max=repeats_max(category, wish.delivery),
             on_template_change=wish.on_template_change,
+            recipients_max=wish.recipients_max,
         )
 
     def _senders(self, wish: CampaignWish, errors: list[InvalidJobError]) -> list[Sender]:
@@ -279,6 +320,13 @@ class Campaigns:
         return senders
 
 
+def _check_move(campaign: Campaign, action: str) -> None:
+    """Refuse a move that does not follow the state a campaign has."""
+    if campaign.state not in MOVES[action][0]:
+        detail = f"a campaign that is {campaign.state} cannot {action}"
+        raise InvalidJobError(detail, pointer="", code="state")
+
+
 def remaining(counts: Counts) -> int:
     """Return how many jobs have not ended."""
     return counts.enqueued - sum(counts.states.get(state, 0) for state in ENDS)
@@ -291,7 +339,7 @@ def shown_counts(counts: Counts) -> dict[str, object]:
     return shown
 
 
-def _shared(draft: Campaign) -> bytes:
+def shared_body(draft: Campaign) -> bytes:
     """Return what all its jobs share, as the ledger keeps it; refuse what cannot be filled in."""
     shared = {"message": draft.message, "fields": draft.fields}
     body = json.dumps(shared, ensure_ascii=False).encode()
@@ -309,6 +357,7 @@ def _same(known: Campaign, draft: Campaign) -> Campaign:
         started_at_ms=0,
         stopped_by="",
         stopped_from=None,
+        paused_because="",
     )
     if as_created != draft:
         detail = "is the id of another campaign; choose another id"

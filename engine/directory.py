@@ -1,4 +1,4 @@
-"""What the house knows by name: portfolios, senders, templates, campaigns and keys, as told."""
+"""What the house knows by name: portfolios, senders, templates, sources and keys, as told."""
 
 from __future__ import annotations
 
@@ -141,11 +141,33 @@ class Campaign:
     on_template_change: str = "resume"  # or `stay_stopped`, when it is approved again and fits
     stopped_by: str = ""  # the template whose change stopped it
     stopped_from: SourceState | None = None  # where it stood then
+    recipients_max: int = 0  # rows it takes; 0 is as many as come
+    paused_because: str = ""  # when it was not a person who paused it
 
     @property
     def source(self) -> str:
         """Return its name in the ledger."""
         return f"campaign:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A standing source: its nodes send one message now, again and again."""
+
+    id: str
+    name: str
+    portfolio_id: PortfolioId
+    state: SourceState = SourceState.RUNNING
+    weight: int = 1
+    priority: Priority | None = None  # None: by the category of what is sent
+    ttl_ms: int = 0  # how long a trigger is worth sending; 0 is for ever
+    cooldown_ms: int = 0  # how long it leaves a person alone after it wrote to them
+    created_at_ms: int = 0
+
+    @property
+    def source(self) -> str:
+        """Return its name in the ledger."""
+        return f"journey:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +181,7 @@ class ApiKey:
     created_at_ms: int = 0
 
 
-Record = Portfolio | Sender | Template | AccountRules | Campaign | ApiKey | Fact
+Record = Portfolio | Sender | Template | AccountRules | Campaign | Journey | ApiKey | Fact
 
 
 def template_key(waba: str, name: str, language: str) -> str:
@@ -181,6 +203,7 @@ class Directory:
         self.templates: dict[str, Template] = {}
         self.account_rules: dict[str, AccountRules] = {}
         self.campaigns: dict[str, Campaign] = {}
+        self.journeys: dict[str, Journey] = {}
         self.api_keys: dict[str, ApiKey] = {}
         self.facts: dict[str, Fact] = {}
 
@@ -192,6 +215,7 @@ class Directory:
             Template: self.templates,
             AccountRules: self.account_rules,
             Campaign: self.campaigns,
+            Journey: self.journeys,
             ApiKey: self.api_keys,
             Fact: self.facts,
         }

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import cast
 
-from engine.directory import Campaign, Directory
+from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
+from engine.journeys import JourneyDoor, objection
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
 from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
-from engine.rows import RowError, Sheet, pack
+from engine.results import KeptRows, Results
+from engine.rows import RowError, Sheet, deal, pack
 from engine.template_fit import Room, rooms_of, suffix_fields
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
@@ -72,6 +74,18 @@ class RowsResult:
 
 
 @dataclass(slots=True)
+class _Sound:
+    """A job that can be sent: its place in the request, and what is queued of it."""
+
+    place: int
+    portfolio: PortfolioId
+    lane: Lane
+    row: Row
+    journey: Journey | None
+    holds: bool = False  # it began its recipient's cooldown
+
+
+@dataclass(slots=True)
 class _Group:
     """The rows of one batch and where they stood in the request."""
 
@@ -84,9 +98,17 @@ class SendJobs:
     """The use case of everybody who sends."""
 
     def __init__(
-        self, ledger: Ledger, directory: Directory, recipients: RecipientKeys, emit: Emit
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        recipients: RecipientKeys,
+        emit: Emit,
+        journeys: JourneyDoor | None = None,
+        results: Results | None = None,
     ) -> None:
         self._ledger = ledger
+        self._results = results
+        self._journeys = journeys
         self._directory = directory
         self._recipients = recipients
         self._emit = guarded(emit)
@@ -98,25 +120,55 @@ class SendJobs:
         LedgerError when nobody knows: the same call may then be made again where jobs have keys.
         """
         results: list[JobResult] = []
-        groups: dict[tuple[PortfolioId, Lane], _Group] = {}
-        full: list[_Group] = []
+        sound: list[_Sound] = []
         for index, job in enumerate(jobs):
             result = JobResult(index, JobStatus.REJECTED)
             results.append(result)
             try:
-                portfolio, lane, row = self._row(job)
+                sound.append(self._sound(index, job))
             except InvalidJobError as error:
                 result.errors = error.all if isinstance(error, SeveralErrors) else [error]
-                continue
-            group = groups.get((portfolio, lane))
-            if group is None or len(group.rows) == BATCH_MAX:
-                rows: list[Row] = []
-                group = groups[portfolio, lane] = _Group(Batch(portfolio, lane, rows), rows, [])
-                full.append(group)
-            group.rows.append(row)
-            group.places.append(index)
-        await self._enqueue_groups(full, results)
+        cooling = [each for each in sound if each.journey and each.journey.cooldown_ms]
+        if cooling:
+            await self._cool(cooling, results)
+        ready = [each for each in sound if not results[each.place].errors]
+        try:
+            await self._enqueue_groups(_grouped(ready), results)
+        except QueueFullError:
+            await self._warm(cooling, results)
+            raise
+        await self._warm(cooling, results)
         return results
+
+    async def _cool(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
+        """Begin the cooldowns of a journey's recipients; refuse whose cooldown still runs."""
+        assert self._journeys is not None
+        for journey, its in _by_journey(cooling):
+            answers = await self._journeys.cooldowns.take(
+                journey.portfolio_id,
+                journey.source,
+                [(each.row.recipient, each.row.dedupe) for each in its],
+                journey.cooldown_ms,
+            )
+            for each, answer in zip(its, answers, strict=True):
+                each.holds = not (answer.until_ms or answer.is_known)
+                if answer.until_ms:
+                    refusal = self._journeys.cooldown_refusal(journey, answer.until_ms)
+                    results[each.place].errors = [refusal]
+
+    async def _warm(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
+        """Give back the cooldowns of jobs that were not queued after all."""
+        idle = [
+            each
+            for each in cooling
+            if each.holds and results[each.place].status is not JobStatus.ACCEPTED
+        ]
+        for journey, its in _by_journey(idle):
+            assert self._journeys is not None
+            recipients = [each.row.recipient for each in its]
+            await self._journeys.cooldowns.give_back(
+                journey.portfolio_id, journey.source, recipients
+            )
 
     async def accept_rows(
         self,
@@ -145,7 +197,7 @@ class SendJobs:
                     chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
                     packed = pack(chunk, sheet, self._recipients, campaign.expires_at_ms, at, named)
                     result.errors += packed.errors
-                    _deal(packed.rows, hands)
+                    deal(packed.rows, hands)
                     await asyncio.sleep(0)  # others get their turn, and the trip before its socket
                 if under_way is not None:
                     await under_way
@@ -172,6 +224,7 @@ class SendJobs:
         ]
         if not batches:
             return
+        kept: list[KeptRows] = []
         for batch, enqueued in zip(batches, await self._enqueue(batches), strict=True):
             if enqueued.refused == "full":
                 raise _full(campaign.portfolio_id)
@@ -185,6 +238,10 @@ class SendJobs:
             result.accepted += enqueued.accepted
             result.conflicts += conflicts
             result.duplicates += len(batch.rows) - enqueued.accepted - conflicts
+            if enqueued.accepted:
+                kept.append(_kept(batch, enqueued))
+        if kept and self._results is not None:
+            await self._results.keep(campaign.portfolio_id, campaign.source, kept)
 
     async def _enqueue_groups(self, groups: list[_Group], results: list[JobResult]) -> None:
         refused: list[PortfolioId] = []
@@ -214,7 +271,7 @@ class SendJobs:
             )
         return answers
 
-    def _row(self, job: JobRequest) -> tuple[PortfolioId, Lane, Row]:
+    def _sound(self, place: int, job: JobRequest) -> _Sound:
         """Return where a job goes and its row; raise everything that is wrong with it at once."""
         errors: list[InvalidJobError] = []
         identity = canonical(job.to)
@@ -229,30 +286,63 @@ class SendJobs:
         if sender is not None:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
+        journey = self._journeys.of(job.source) if self._journeys else None
+        if journey is not None and sender is not None:
+            refusal = objection(journey, sender.portfolio_id)
+            errors += [refusal] if refusal else []
         if errors or identity is None or sender is None:
             raise SeveralErrors(errors)
         category = checked.category
-        priority = Priority[category.name] if job.priority is None else job.priority
+        priority = job.priority
+        if priority is None and journey is not None:
+            priority = journey.priority
+        if priority is None:
+            priority = Priority[category.name]
         to = on_the_wire(identity).encode()
         row = Row(self._recipients.key(identity), to + SEPARATOR + job.body)
         row.repeats_max = repeats_max(category, job.delivery)
         row.not_before_ms, row.expires_at_ms = job.not_before_ms, job.expires_at_ms
+        if self._journeys is not None and journey is not None:
+            row.expires_at_ms = self._journeys.expires_at_ms(
+                journey, job.expires_at_ms, job.not_before_ms
+            )
         if job.key:
             row.dedupe = self._recipients.dedupe(job.key)
             row.fingerprint = self._recipients.fingerprint(to, job.body, sender.id.encode())
         lane = Lane(job.source, sender.id, checked.template, priority)
-        return sender.portfolio_id, lane, row
+        return _Sound(place, sender.portfolio_id, lane, row, journey)
 
 
-def _deal(rows: list[Row], hands: list[list[Row]]) -> None:
-    """Give each row to a sender by its recipient, so that a person always hears from the same."""
-    if len(hands) == 1:
-        hands[0] += rows
-        return
-    count = len(hands)
-    for row in rows:
-        recipient = row.recipient
-        hands[(recipient[6] << 8 | recipient[7]) % count].append(row)
+def _grouped(sound: Sequence[_Sound]) -> list[_Group]:
+    """Return jobs as batches of one lane each."""
+    groups: dict[tuple[PortfolioId, Lane], _Group] = {}
+    batches: list[_Group] = []
+    for each in sound:
+        lane = (each.portfolio, each.lane)
+        group = groups.get(lane)
+        if group is None or len(group.rows) == BATCH_MAX:
+            rows: list[Row] = []
+            group = groups[lane] = _Group(Batch(*lane, rows), rows, [])
+            batches.append(group)
+        group.rows.append(each.row)
+        group.places.append(each.place)
+    return batches
+
+
+def _by_journey(sound: Sequence[_Sound]) -> list[tuple[Journey, list[_Sound]]]:
+    """Return jobs under their journeys."""
+    found: dict[str, tuple[Journey, list[_Sound]]] = {}
+    for each in sound:
+        if each.journey is not None:
+            found.setdefault(each.journey.id, (each.journey, []))[1].append(each)
+    return list(found.values())
+
+
+def _kept(batch: Batch, enqueued: Enqueued) -> KeptRows:
+    """Return what the rows that were queued say."""
+    known = {each.index for each in enqueued.not_new}
+    tails = [row.tail for at, row in enumerate(batch.rows) if at not in known]
+    return KeptRows(enqueued.lane, enqueued.first, tails)
 
 
 def sheet_of(campaign: Campaign, directory: Directory) -> Sheet:

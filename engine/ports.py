@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from engine.model import (
@@ -311,6 +312,26 @@ class Catalog(Protocol):
         self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
     ) -> None:
         """Close a WhatsApp Business Account until then; 0 opens it."""
+        ...
+
+
+class Cancelled(StrEnum):
+    """What became of a job that was to be cancelled; only what waits can be."""
+
+    DONE = "cancelled"  # now, or before
+    NO_JOB = ""
+    IN_FLIGHT = "in_flight"
+    IN_DOUBT = "in_doubt"
+    REPEATING = "repeating"  # it was in doubt and waits to be written once more
+    ENDED = "ended"
+    UNFOUND = "unfound"  # it waits among too many to look through in one step
+
+
+class Cancellation(Protocol):
+    """Taking back single jobs; whole sources are taken back with Catalog.put_source."""
+
+    async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
+        """End a job that waits as cancelled; its key stays known to its source."""
         ...
 
 

@@ -198,3 +198,14 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def deal(rows: list[Row], hands: list[list[Row]]) -> None:
+    """Give each row to a sender by its recipient, so that a person always hears from the same."""
+    if len(hands) == 1:
+        hands[0] += rows
+        return
+    count = len(hands)
+    for row in rows:
+        recipient = row.recipient
+        hands[(recipient[6] << 8 | recipient[7]) % count].append(row)

@@ -15,12 +15,16 @@ from adapters.api.campaigns import CampaignRoutes
 from adapters.api.front import Front, Operations, as_json, make_key
 from adapters.api.graph import Graph
 from adapters.api.jobs import Jobs
+from adapters.api.journeys import JourneyRoutes
 from adapters.api.portfolios import PortfolioRoutes
 from adapters.api.problems import problems
+from adapters.api.proxy import ProxyRoutes
+from adapters.api.results import ResultRoutes
 from adapters.api.senders import SenderRoutes
 from adapters.api.template_trials import TrialRoutes
 from adapters.api.templates import TemplateRoutes
 from adapters.api.uploads import Uploads
+from adapters.api.why import WhyRoutes
 from engine.directory import Role
 
 BODY_MAX = 8 * 2**20
@@ -40,12 +44,16 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         Jobs(front),
         Uploads(front),
         CampaignRoutes(front),
+        ResultRoutes(front),
+        JourneyRoutes(front),
         PortfolioRoutes(front),
         SenderRoutes(front),
         AccountRoutes(front),
         TemplateRoutes(front),
         TrialRoutes(front),
+        WhyRoutes(front),
         Graph(front),
+        ProxyRoutes(front),
         KeyRoutes(front),
     ):
         routes.add_to(app.router)

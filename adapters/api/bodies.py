@@ -12,11 +12,13 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.problems import FieldError, Problem
+from adapters.api.repeats import refuse_repeats
 
 JSON_MAX = 2**20  # bytes of one JSON body
 BULK_MAX = 8 * 2**20  # bytes of an array of jobs
 DEPTH_MAX = 32
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
+NAME_PATTERN = re.compile(NAME)
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -48,10 +50,17 @@ async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
     return b"".join(parts)
 
 
-async def read_json(request: web.Request, kind: type[T], most: int = JSON_MAX) -> T:
-    """Return the body as `kind`; 400 when it is no JSON, 422 when it is another kind of JSON."""
+async def read_json(
+    request: web.Request, kind: type[T], most: int = JSON_MAX, *, is_verbatim: bool = False
+) -> T:
+    """Return the body as `kind`; 400 when it is no JSON, 422 when it is another kind of JSON.
+
+    A name that is there twice is refused, too, unless the body is passed on as it is.
+    """
     body = await read_body(request, most) or b"{}"
     check_depth(body)
+    if not is_verbatim:
+        refuse_repeats(body)
     return decode(body, kind)
 
 

@@ -13,7 +13,9 @@ from aiohttp import web
 from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.problems import FieldError, Problem
-from engine.campaigns import MOVES, CampaignStatus, CampaignWish, shown_counts
+from engine.books import Counts
+from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold, shown_counts
+from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
 
@@ -32,6 +34,21 @@ class CampaignBody(Strict):
     delivery: Literal["at_most_once", "at_least_once"] | None = None
     quiet_hours: dict[str, object] | None = None
     on_template_change: Literal["resume", "stay_stopped"] | None = None
+    recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class CampaignPatch(Strict):
+    """What is to change of a campaign; what is left out stays."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    senders: list[str] | None = None
+    message: dict[str, object] | None = None
+    priority: Literal["authentication", "service", "utility", "marketing"] | None = None
+    weight: Annotated[int, msgspec.Meta(ge=1, le=1_000)] | None = None
+    start_at: Moment | None = None
+    expires_at: Moment | None = None
+    delivery: Literal["at_most_once", "at_least_once"] | None = None
+    recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class CampaignRoutes:
@@ -46,6 +63,7 @@ class CampaignRoutes:
         router.add_post("/v1/campaigns", may(Role.SEND, self._post))
         router.add_get("/v1/campaigns", may(Role.READ, self._list))
         router.add_get("/v1/campaigns/{id}", may(Role.READ, self._get))
+        router.add_patch("/v1/campaigns/{id}", may(Role.SEND, self._patch))
         for action in MOVES:
             router.add_post(f"/v1/campaigns/{{id}}/{action}", may(Role.SEND, self._move))
 
@@ -63,6 +81,7 @@ class CampaignRoutes:
             expires_at_ms=milliseconds(body.expires_at),
             delivery=body.delivery or "",
             on_template_change=body.on_template_change or "resume",
+            recipients_max=body.recipients_max or 0,
         )
         campaign = await self._front.campaigns.create(wish)
         return as_json(shown_campaign(campaign), HTTPStatus.CREATED)
@@ -75,8 +94,27 @@ class CampaignRoutes:
         status = await self._front.campaigns.status(request.match_info["id"])
         return as_json(shown_status(status))
 
+    async def _patch(self, request: web.Request) -> web.Response:
+        body = await read_json(request, CampaignPatch)
+        change = CampaignChange(
+            name=body.name,
+            senders=body.senders,
+            message=body.message,
+            priority=Priority[body.priority.upper()] if body.priority else None,
+            weight=body.weight,
+            start_at_ms=milliseconds(body.start_at) if body.start_at else None,
+            expires_at_ms=milliseconds(body.expires_at) if body.expires_at else None,
+            delivery=body.delivery,
+            recipients_max=body.recipients_max,
+        )
+        changed = await self._front.changes.change(request.match_info["id"], change)
+        return as_json(shown_campaign(changed))
+
     async def _move(self, request: web.Request) -> web.Response:
         action = request.path.rpartition("/")[2]
+        if action == "start" and request.query.get("dry_run") == "true":
+            foretold = await self._front.campaigns.foretell(request.match_info["id"])
+            return as_json(shown_foretold(foretold))
         campaign = await self._front.campaigns.move(request.match_info["id"], action)
         return as_json(shown_campaign(campaign))
 
@@ -101,27 +139,46 @@ def shown_campaign(campaign: Campaign) -> dict[str, object]:
         "weight": campaign.weight,
         "on_template_change": campaign.on_template_change,
         "stopped_by": campaign.stopped_by or None,
+        "version": campaign.content,
+        "recipients_max": campaign.recipients_max or None,
         "start_at": rfc3339(campaign.start_at_ms),
         "expires_at": rfc3339(campaign.expires_at_ms),
         "created_at": rfc3339(campaign.created_at_ms),
     }
 
 
+def shown_foretold(foretold: Foretold) -> dict[str, object]:
+    """Return what a start would do, for the outside."""
+    return {
+        "id": foretold.campaign.id,
+        "dry_run": True,
+        "state": foretold.campaign.state.value,
+        "rows": foretold.rows,
+        "at_once": foretold.at_once,
+        "eta": rfc3339(foretold.eta_ms),
+        "warnings": foretold.warnings,
+    }
+
+
 def shown_status(status: CampaignStatus) -> dict[str, object]:
     """Return how far a campaign is, as INTERFACE 4.3 has it."""
-    delivery = {
-        each.value: status.counts.delivery.get(each, 0)
-        for each in DeliveryStatus
-        if each is not DeliveryStatus.NONE
-    }
     return {
         **shown_campaign(status.campaign),
         "state": status.state,
         "enqueued": status.counts.enqueued,
         "counts": shown_counts(status.counts),
-        "delivery": delivery,
+        "delivery": shown_delivery(status.counts),
         "eta": rfc3339(status.eta_ms),
         "warnings": status.warnings,
+    }
+
+
+def shown_delivery(counts: Counts) -> dict[str, int]:
+    """Return what became of accepted messages, each in exactly one place."""
+    return {
+        each.value: counts.delivery.get(each, 0)
+        for each in DeliveryStatus
+        if each is not DeliveryStatus.NONE
     }
 
 

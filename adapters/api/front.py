@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -17,13 +18,16 @@ from adapters.api.job_ids import JobIds
 from adapters.api.problems import Handler, Problem
 from engine.books import Books
 from engine.campaigns import Campaigns
+from engine.changes import CampaignChanges
 from engine.directory import ApiKey, Registry, Role, Sender
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
+from engine.journeys import Journeys
 from engine.keeper import Keeper
 from engine.model import NowMs, PortfolioId, SenderId, WabaId
-from engine.ports import Catalog
+from engine.ports import Cancellation, Catalog
 from engine.profiles import TODAY, Rules
+from engine.results import Results, RetryFailed
 from engine.template_desk import TemplateDesk
 
 KEY_PREFIX = "psk_"
@@ -39,8 +43,41 @@ TryNow = Callable[[SenderId, str, Mapping[str, object]], Awaitable[dict[str, obj
 CountArrival = Callable[[PortfolioId, str], Awaitable[None]]  # of a send that was no job
 
 
-class Ledgers(Books, Catalog, Protocol):
+class Ledgers(Books, Catalog, Cancellation, Protocol):
     """What the API reads and sets of the ledger."""
+
+
+class Passed(Protocol):
+    """An answer of Meta while it is read."""
+
+    status: int
+    content_type: str
+    length: int | None
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body; EngineError when it breaks off."""
+        ...
+
+
+class Passage(Protocol):
+    """The road to Meta for calls that are passed on; EngineError when there is no answer."""
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: AsyncIterator[bytes] | bytes | None = None,
+    ) -> AbstractAsyncContextManager[Passed]:
+        """Make a call of the Graph API."""
+        ...
+
+    def file(self, address: str, *, token: str) -> AbstractAsyncContextManager[Passed]:
+        """Fetch a file from the address that Meta gave."""
+        ...
 
 
 @dataclass(slots=True)
@@ -60,9 +97,15 @@ class Front:
     keeper: Keeper
     intake: SendJobs
     campaigns: Campaigns
+    changes: CampaignChanges
+    journeys: Journeys
+    results: Results
+    retry_failed: RetryFailed
     job_ids: JobIds
     now_ms: NowMs
     window_ms: int
+    passage: Passage
+    token_of: Callable[[SenderId], str]  # a sender's access token; empty when it has none
     refresh_sender: RefreshSender
     templates: TemplateDesk
     upload_sample: UploadSample

@@ -16,8 +16,15 @@ from adapters.api.bodies import milliseconds, read_json
 from adapters.api.front import Front
 from adapters.api.jobs import check_key
 from adapters.api.problems import Problem, problem_of
+from adapters.api.references import PATIENCE_MS, with_wamids
 from engine.directory import Role
-from engine.errors import EngineError, InvalidJobError
+from engine.errors import (
+    EngineError,
+    InvalidJobError,
+    LedgerError,
+    QueueFullError,
+    UnknownNameError,
+)
 from engine.intake import JobRequest, JobStatus
 from engine.messages import DELIVERIES, SeveralErrors
 from engine.model import Priority
@@ -33,6 +40,7 @@ CODES = {
     HTTPStatus.TOO_MANY_REQUESTS: 130429,
     HTTPStatus.SERVICE_UNAVAILABLE: 131016,
     HTTPStatus.INTERNAL_SERVER_ERROR: 131000,
+    HTTPStatus.BAD_GATEWAY: 2,  # API service: temporary downtime
 }
 CODE_OF = {
     "unknown_template": 132001,
@@ -55,7 +63,7 @@ PLAIN = 100  # invalid parameter
 
 
 class Graph:
-    """The route of Meta's own shape."""
+    """The route that sends in Meta's own shape."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
@@ -69,20 +77,23 @@ class Graph:
             self._front.check(request, Role.SEND)
             return await self._send(request)
         except Problem as problem:
-            return _error(problem, problem.errors[0].code if problem.errors else "")
-        except EngineError as error:
-            return _error(problem_of(error), "")
+            return graph_error(problem, problem.errors[0].code if problem.errors else "")
+        except (InvalidJobError, UnknownNameError, QueueFullError, LedgerError) as error:
+            refused = problem_of(error)
+            return graph_error(refused, refused.code)
+        except EngineError as error:  # of the road to Meta
+            return graph_error(Problem(HTTPStatus.BAD_GATEWAY, str(error)), "")
 
     async def _send(self, request: web.Request) -> web.Response:
-        body = await read_json(request, dict[str, object], MESSAGE_MAX)
-        if body.get("status") is not None:
-            detail = "mark-as-read and typing come with a later version"
-            raise Problem(HTTPStatus.NOT_IMPLEMENTED, detail)
+        body = await read_json(request, dict[str, object], MESSAGE_MAX, is_verbatim=True)
         if body.get("messaging_product") != "whatsapp":
             raise _refusal("/messaging_product", "missing", 'must be "whatsapp"')
+        if body.get("status") is not None:
+            return await self._pass_on(request, body)
         to = body.get("to", body.get("recipient", ""))
         to = to if isinstance(to, str) else str(to)
         message = {name: value for name, value in body.items() if name not in OURS}
+        message = await with_wamids(self._front, message, patience_ms=PATIENCE_MS)
         job = self._with_wishes(request, to, message)
         (result,) = await self._front.intake.accept([job])
         if result.status in (JobStatus.CONFLICT, JobStatus.REJECTED):
@@ -94,10 +105,27 @@ class Graph:
         if message.get("type") == "template":
             accepted["message_status"] = "accepted"
         contact = {"input": to, "wa_id": canonical(to)}
-        return _answer(
+        return graph_answer(
             HTTPStatus.OK,
             {"messaging_product": "whatsapp", "contacts": [contact], "messages": [accepted]},
         )
+
+    async def _pass_on(self, request: web.Request, body: dict[str, object]) -> web.Response:
+        """Pass on what is no message: that one was read, that somebody types."""
+        sender = self._front.sender(request.match_info["phone_number_id"])
+        token = self._front.token_of(sender.id)
+        call = self._front.passage.call(
+            "POST",
+            request.path,
+            token=token,
+            headers={"Content-Type": "application/json"},
+            body=msgspec.json.encode(body),
+        )
+        async with call as passed:
+            answer = b"".join([piece async for piece in passed.pieces()])
+            return web.Response(
+                status=passed.status, body=answer, headers={"Content-Type": passed.content_type}
+            )
 
     def _with_wishes(self, request: web.Request, to: str, message: dict[str, object]) -> JobRequest:
         """Return the job with what the headers wish."""
@@ -152,7 +180,7 @@ def _refusal(pointer: str, code: str, detail: str) -> Problem:
     return problem_of(InvalidJobError(detail, pointer=pointer, code=code))
 
 
-def _error(problem: Problem, code: str) -> web.Response:
+def graph_error(problem: Problem, code: str) -> web.Response:
     """Return Meta's error shape; an SDK finds in it what it looks for."""
     number = CODES.get(problem.status, CODE_OF.get(code, PLAIN))
     details = "; ".join(
@@ -169,12 +197,13 @@ def _error(problem: Problem, code: str) -> web.Response:
     status = problem.status
     if status in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT):
         status = HTTPStatus.BAD_REQUEST
-    response = _answer(status, {"error": error})
+    response = graph_answer(status, {"error": error})
     if problem.retry_after_s:
         response.headers["Retry-After"] = str(problem.retry_after_s)
     return response
 
 
-def _answer(status: HTTPStatus, content: object) -> web.Response:
+def graph_answer(status: HTTPStatus, content: object) -> web.Response:
+    """Return a JSON answer, also of an error: an SDK reads no other media type."""
     body = msgspec.json.encode(content)
     return web.Response(status=status, body=body, content_type="application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Literal
 
@@ -21,14 +22,16 @@ from adapters.api.bodies import (
     rfc3339,
 )
 from adapters.api.front import Front, as_json
-from adapters.api.problems import FieldError, Problem, field_error, problem_of
+from adapters.api.problems import CONFLICTS, FieldError, Problem, field_error, problem_of
+from adapters.api.references import MARK, PATIENCE_MS, with_wamids
+from adapters.api.repeats import refuse_repeats
 from adapters.api.streams import lines_of
 from engine.books import JobView
-from engine.directory import Role
-from engine.errors import EngineError
+from engine.directory import Portfolio, Role
+from engine.errors import EngineError, InvalidJobError, LedgerError
 from engine.intake import JobRequest, JobResult, JobStatus
-from engine.model import Gate, Priority
-from engine.ports import FOREVER_MS
+from engine.model import Gate, JobKey, Priority
+from engine.ports import FOREVER_MS, Cancelled
 from engine.senders import account_closures, sender_closures
 
 JOBS_MAX = 1_000  # of one array
@@ -40,6 +43,15 @@ NDJSON = "application/x-ndjson"
 STATUSES = {
     JobStatus.CONFLICT: HTTPStatus.CONFLICT,
     JobStatus.REJECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+TOO_LATE = {
+    Cancelled.IN_FLIGHT: "the job is in flight: its message may leave at this moment",
+    Cancelled.IN_DOUBT: "the job is in doubt: its message may have been sent",
+    Cancelled.REPEATING: "the job was in doubt and waits for a repeat: it may have been sent",
+    Cancelled.ENDED: "the job has ended; GET shows how",
+    Cancelled.UNFOUND: "too many jobs wait to find this one among them; cancel or pause its source",
 }
 
 
@@ -98,6 +110,7 @@ class Jobs:
         """Add them."""
         router.add_post("/v1/jobs", self._front.may(Role.SEND, self._post))
         router.add_get("/v1/jobs/{id}", self._front.may(Role.READ, self._get))
+        router.add_delete("/v1/jobs/{id}", self._front.may(Role.SEND, self._delete))
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         if request.content_type == NDJSON:
@@ -120,11 +133,13 @@ class Jobs:
     async def _one(self, body: bytes, header_key: str) -> web.Response:
         """Answer for one job: its refusal is the call's refusal."""
         check_depth(body)
-        job = to_request(decode(body, JobBody), header_key)
+        parsed = decode(body, JobBody)
+        check_repeats(body, parsed)
+        job = await self._referring(body, to_request(parsed, header_key), PATIENCE_MS)
         (result,) = await self._front.intake.accept([job])
         if result.status in STATUSES:
             errors = [field_error(error) for error in result.errors]
-            if any(error.code == "source_cancelled" for error in errors):
+            if any(error.code in CONFLICTS for error in errors):
                 result.status = JobStatus.CONFLICT
             raise Problem(
                 STATUSES[result.status], errors[0].detail, code=errors[0].code, errors=errors
@@ -132,8 +147,25 @@ class Jobs:
         item = self._shown(result)
         summary = Summary()
         summary.count(item)
-        shown = msgspec.structs.asdict(summary) | {"results": [item]}
-        return as_json(shown, HTTPStatus.ACCEPTED)
+        shown = msgspec.structs.asdict(item)
+        if job.source.startswith("journey:"):
+            shown |= await self._standing(result)
+        answer = msgspec.structs.asdict(summary) | {"results": [shown]}
+        return as_json(answer, HTTPStatus.ACCEPTED)
+
+    async def _standing(self, result: JobResult) -> dict[str, object]:
+        """Return what a journey's node wants to know at once: whether it goes now or waits.
+
+        It costs one look at the ledger, and the job may have left before that. A ledger that
+        does not answer takes nothing back: the job is queued.
+        """
+        if result.portfolio is None or result.key is None:
+            return {}
+        try:
+            view = await self._front.ledger.job(result.portfolio, result.key)
+        except LedgerError:
+            return {}
+        return {} if view is None else {"state": view.state.value, "waiting_for": waiting_for(view)}
 
     async def accept(
         self, bodies: list[bytes], header_key: str = "", first: int = 0
@@ -149,17 +181,27 @@ class Jobs:
             try:
                 check_depth(body)
                 parsed = msgspec.json.decode(body, type=JobBody)
+                check_repeats(body, parsed)
                 name = f"{header_key}#{first + place}" if header_key else ""
-                jobs.append(to_request(parsed, name))
+                jobs.append(await self._referring(body, to_request(parsed, name)))
                 places.append(place)
             except Problem as problem:
                 results[place] = _rejected(first + place, problem.errors, problem.detail)
+            except InvalidJobError as error:
+                results[place] = _rejected(first + place, [field_error(error)])
             except (msgspec.MsgspecError, RecursionError) as error:
                 results[place] = _rejected(first + place, [field_error_of(error, JobBody)])
         for place, result in zip(places, await self._front.intake.accept(jobs), strict=True):
             result.index = first + place
             results[place] = self._shown(result)
         return [results[place] for place in range(len(bodies))]
+
+    async def _referring(self, body: bytes, job: JobRequest, patience_ms: int = 0) -> JobRequest:
+        """Return a job whose message refers to Meta's ids, where it named ours."""
+        if MARK not in body:
+            return job
+        message = await with_wamids(self._front, job.message, patience_ms=patience_ms)
+        return replace(job, message=message, body=msgspec.json.encode(message))
 
     async def _stream(self, request: web.Request) -> web.Response:
         """Take jobs line by line with constant memory; answer the rejected ones and a summary."""
@@ -184,24 +226,40 @@ class Jobs:
 
     async def _get(self, request: web.Request) -> web.Response:
         text = request.match_info["id"]
-        place = self._front.job_ids.decode(text)
-        portfolio = self._front.registry.directory.portfolio_of_number(place[0]) if place else None
-        view = None
-        if place is not None and portfolio is not None:
-            view = await self._front.ledger.job(portfolio.id, place[1])
+        portfolio, key = self._place(text)
+        view = await self._front.ledger.job(portfolio.id, key)
         if view is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
+            raise _no_job()
         shown = shown_job(view)
-        if view.gate is Gate.QUOTA and portfolio and portfolio.quota_scope == "portfolio":
+        if view.gate is Gate.QUOTA and portfolio.quota_scope == "portfolio":
             quota = await self._front.ledger.quota(portfolio.id)
             shown["waiting_for"] = [
                 each | {"number": quota.used, "limit": quota.limit} for each in waiting_for(view)
             ]
-        if portfolio and (view.gate is Gate.SENDER or view.gate is Gate.ACCOUNT):
+        if view.gate is Gate.SENDER or view.gate is Gate.ACCOUNT:
             shown["waiting_for"] = [
                 each | _causes(self._front, portfolio.id, view.gate) for each in waiting_for(view)
             ]
         return as_json({"id": text, **shown})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        """Cancel a job that waits; the same call again is no harm."""
+        text = request.match_info["id"]
+        portfolio, key = self._place(text)
+        became = await self._front.ledger.cancel_job(portfolio.id, key)
+        if became is Cancelled.NO_JOB:
+            raise _no_job()
+        if became is not Cancelled.DONE:
+            raise Problem(HTTPStatus.CONFLICT, TOO_LATE[became], code=became.value)
+        return as_json({"id": text, "state": became.value})
+
+    def _place(self, text: str) -> tuple[Portfolio, JobKey]:
+        """Return where a job id leads; the problem when it leads nowhere."""
+        place = self._front.job_ids.decode(text)
+        portfolio = self._front.registry.directory.portfolio_of_number(place[0]) if place else None
+        if place is None or portfolio is None:
+            raise _no_job()
+        return portfolio, place[1]
 
     def _shown(self, result: JobResult) -> ItemResult:
         number = 0
@@ -210,6 +268,10 @@ class Jobs:
         job_id = self._front.job_ids.encode(number, result.key) if result.key else None
         errors = [field_error(error) for error in result.errors]
         return ItemResult(result.index, job_id, result.status.value, errors)
+
+
+def _no_job() -> Problem:
+    return Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
 
 
 def _causes(front: Front, portfolio: str, gate: Gate) -> dict[str, object]:
@@ -231,6 +293,27 @@ def check_key(key: str, place: str) -> str:
         shown = FieldError(place, "too_long", f"a key has at most {KEY_MAX} characters")
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, shown.detail, errors=[shown])
     return key
+
+
+def check_repeats(body: bytes, job: JobBody) -> None:
+    """Refuse a job that names a member twice, outside of its message.
+
+    A job has as many names as it has members; counting them costs a tenth of reading it again,
+    and only where the count is another (a space before a colon, a value that looks like a name)
+    is it read again.
+    """
+    source = job.source
+    members = (
+        3  # sender, to, message
+        + bool(job.key)
+        + (job.priority is not None)
+        + (job.not_before is not None)
+        + (job.expires_at is not None)
+        + (job.delivery is not None)
+        + (0 if source is None else 3 + bool(source.node))
+    )
+    if body.count(b'":') - bytes(job.message).count(b'":') != members:
+        refuse_repeats(body)
 
 
 def to_request(body: JobBody, header_key: str = "") -> JobRequest:

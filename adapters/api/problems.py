@@ -23,10 +23,11 @@ from engine.messages import SeveralErrors
 PROBLEM_JSON = "application/problem+json"
 AWAY_RETRY_AFTER_S = 1
 BUSY_RETRY_AFTER_S = 60  # Meta's quota of management calls; the detail says for how long
-CONFLICTS = frozenset(  # codes of what is in the way
+CONFLICTS = frozenset(  # codes of what is in the way: nothing is wrong with the request itself
     {
-        *("conflict", "state", "source_cancelled", "no_draft", "in_review", "not_editable"),
-        *("category_fixed", "edited_too_often", "not_approved", "no_place"),
+        *("conflict", "state", "source_cancelled", "source_stopped", "cooldown", "has_rows"),
+        *("no_draft", "in_review", "not_editable", "category_fixed", "edited_too_often"),
+        *("not_approved", "no_place"),
     }
 )
 

@@ -13,6 +13,7 @@ import msgspec
 
 from adapters.api.bodies import Strict, field_error_of
 from adapters.api.problems import FieldError, Problem
+from adapters.api.repeats import repeated_in
 from adapters.api.streams import LINE_MAX
 
 ROW_LINES_MAX = 50  # lines a quoted field may go on for; more is a quote that never closes
@@ -170,6 +171,11 @@ class NdjsonTable:
                 rows = [(each.to, [each.fields[name] for name in fields]) for each in recipients]
         except (msgspec.MsgspecError, KeyError, ValueError, RecursionError):
             return self._feed_each(piece)
+        names = sum([len(each.fields) for each in recipients])
+        names += len(rows) + piece.count(b'"fields"')
+        names += sum([1 for each in recipients if each.key]) if b'"key"' in piece else 0
+        if piece.count(b'":') != names:
+            return self._feed_each(piece)  # maybe a name that is there twice
         if b"\n\n" in piece or b"\r" in piece or piece.startswith(b"\n"):
             return self._feed_each(piece)  # blank lines shift the numbers
         first = self._row + 1
@@ -184,12 +190,13 @@ class NdjsonTable:
             self._row += 1
             if not line.strip():
                 continue
+            if (repeated := repeated_in(line)) is not None:
+                found.rejects.append(_rejected(self._row, repeated))
+                continue
             try:
                 each = msgspec.json.decode(line, type=LooseRecipient)
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                wrong = field_error_of(error, LooseRecipient)
-                name = wrong.pointer.removeprefix("/fields").removeprefix("/")
-                found.rejects.append(Reject(self._row, name, wrong.code, wrong.detail))
+                found.rejects.append(_rejected(self._row, field_error_of(error, LooseRecipient)))
                 continue
             missing = [name for name in self._fields if name not in each.fields]
             for name in missing:
@@ -202,6 +209,12 @@ class NdjsonTable:
                 if has_keys:
                     found.keys.append(each.key)
         return found
+
+
+def _rejected(row: int, wrong: FieldError) -> Reject:
+    """Return what is wrong with an NDJSON line as what is wrong with a row."""
+    name = wrong.pointer.removeprefix("/fields").removeprefix("/")
+    return Reject(row, name, wrong.code, wrong.detail)
 
 
 def _whole_rows(text: str) -> tuple[str, str]:

@@ -53,7 +53,7 @@ class Uploads:
         uploaded = Uploaded()
         try:
             async for rows in _rows_of(request, campaign):
-                await self._accept(campaign, rows, uploaded)
+                await self._accept(campaign, await self._capped(campaign, rows), uploaded)
         except Problem as problem:
             if not uploaded.read or problem.status is not HTTPStatus.BAD_REQUEST:
                 raise
@@ -65,6 +65,20 @@ class Uploads:
         status = HTTPStatus.BAD_REQUEST if uploaded.stopped else HTTPStatus.ACCEPTED
         return as_json(uploaded, status)
 
+    async def _capped(self, campaign: Campaign, rows: Rows) -> Rows:
+        """Refuse the rows for which a campaign's cap has no room.
+
+        Repeated rows take room for as long as they are in one piece with those that are not. Two
+        uploads at the same moment may together go over it by a piece.
+        """
+        if not campaign.recipients_max:
+            return rows
+        counts = await self._front.ledger.counts(campaign.portfolio_id, campaign.source)
+        room = max(0, campaign.recipients_max - counts.enqueued)
+        detail = f"the campaign takes {campaign.recipients_max} recipients; raise recipients_max"
+        over = [Reject(number, "to", "over_cap", detail) for number in rows.numbers[room:]]
+        return Rows(rows.rows[:room], rows.numbers[:room], rows.keys[:room], [*rows.rejects, *over])
+
     async def _accept(self, campaign: Campaign, rows: Rows, uploaded: Uploaded) -> None:
         result = await self._front.intake.accept_rows(campaign, rows.rows, rows.keys or None)
         uploaded.read += len(rows.rows) + len({each.row for each in rows.rejects})
@@ -72,7 +86,11 @@ class Uploads:
         uploaded.duplicates += result.duplicates
         uploaded.rejected += result.conflicts
         rejects = [*rows.rejects, *(_reject(rows, error) for error in result.errors)]
-        uploaded.reject(sorted(rejects, key=lambda each: each.row))
+        rejects.sort(key=lambda each: each.row)
+        uploaded.reject(rejects)
+        if rejects:
+            lines = [msgspec.json.encode(each) for each in rejects]
+            await self._front.results.reject(campaign.portfolio_id, campaign.source, lines)
 
 
 def _reject(rows: Rows, error: RowError) -> Reject:

@@ -9,6 +9,7 @@ import typer
 from adapters.cli.aftermath import dead, doubt
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
+from adapters.cli.journey import journey
 from adapters.cli.messages import template_message
 from adapters.cli.sender import account, sender
 from adapters.cli.template import template
@@ -31,6 +32,7 @@ app.add_typer(account, name="account")
 app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
+app.add_typer(journey, name="journey")
 app.add_typer(dead, name="dead")
 app.add_typer(doubt, name="doubt")
 app.command("why")(why)

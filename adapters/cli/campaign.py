@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +45,7 @@ def create(
     on_template_change: Annotated[
         str, typer.Option(help="When its template is approved again: resume or stay_stopped.")
     ] = "",
+    recipients_max: Annotated[int, typer.Option(help="Rows it takes; 0 is all.")] = 0,
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Create a campaign as a draft."""
@@ -60,6 +62,8 @@ def create(
     wishes = {"id": campaign_id, "start_at": start_at, "expires_at": expires_at}
     wishes["on_template_change"] = on_template_change
     body |= {wish: value for wish, value in wishes.items() if value}
+    if recipients_max:
+        body["recipients_max"] = recipients_max
     answer = caller.call("POST", "v1", "campaigns", body=body)
     caller.show(answer, ("id", "name", "state", "fields", "senders"))
 
@@ -103,7 +107,80 @@ def _moving(action: str) -> None:
         caller.show(answer, ("id", "state"))
 
 
-for _action in ("start", "pause", "resume", "cancel"):
+@campaign.command("results")
+def results(
+    campaign_id: str,
+    rejected: Annotated[  # noqa: FBT002
+        bool, typer.Option("--rejected", help="The rows that were refused.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option(help="A file; else standard output.")] = None,
+) -> None:
+    """Write what became of each row as CSV."""
+    name = "rejected.csv" if rejected else "results.csv"
+    caller = Caller(as_json=False)
+    path = ("v1", "campaigns", campaign_id, name)
+    if output is None:
+        caller.download(*path, to=sys.stdout.buffer)
+        return
+    with output.open("wb") as file:
+        caller.download(*path, to=file)
+
+
+@campaign.command("retry-failed")
+def retry_failed(campaign_id: str, as_json: Json = False) -> None:  # noqa: FBT002
+    """Queue the failed rows once more; each failure once, however often it is asked."""
+    caller = Caller(as_json=as_json)
+    answer = caller.call("POST", "v1", "campaigns", campaign_id, "retry-failed")
+    caller.show(answer, ("failed", "retried", "forgotten"))
+
+
+@campaign.command("start")
+def start(
+    campaign_id: str,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Only tell what would go now, and until when.")
+    ] = False,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Start a campaign; in force within a second."""
+    caller = Caller(as_json=as_json)
+    path = ("v1", "campaigns", campaign_id, "start")
+    if dry_run:
+        answer = caller.call("POST", *path, query="?dry_run=true")
+        caller.show(answer, ("id", "rows", "at_once", "eta", "warnings"))
+    else:
+        caller.show(caller.call("POST", *path), ("id", "state"))
+
+
+@campaign.command("change")
+def change(
+    campaign_id: str,
+    name: Annotated[str, typer.Option()] = "",
+    sender: Annotated[list[str] | None, typer.Option(help="All of them, old ones too.")] = None,
+    message: Annotated[Path | None, typer.Option(help="A Cloud API message as JSON.")] = None,
+    weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 0,
+    start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    recipients_max: Annotated[int, typer.Option(help="Rows it takes.")] = 0,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Change a campaign; what its rows were accepted with stays."""
+    caller = Caller(as_json=as_json)
+    wishes = {
+        "name": name,
+        "senders": sender,
+        "message": _read_message(message) if message else None,
+        "weight": weight,
+        "start_at": start_at,
+        "expires_at": expires_at,
+        "recipients_max": recipients_max,
+    }
+    body = {wish: value for wish, value in wishes.items() if value}
+    answer = caller.call("PATCH", "v1", "campaigns", campaign_id, body=body)
+    caller.show(answer, ("id", "name", "state", "version", "senders", "weight"))
+
+
+for _action in ("pause", "resume", "cancel"):
     _moving(_action)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import time
 from collections.abc import Iterable
 from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from typing import IO, Any, NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
@@ -22,6 +25,9 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 FAILED = 1
 TIMEOUT_S = 60
 UPLOAD_TIMEOUT_S = 3_600
+UPLOAD_TRIES = 5
+UPLOAD_AGAIN_S = 1.0
+AGAIN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 console = Console()
 errors = Console(stderr=True)
@@ -59,9 +65,39 @@ class Caller:
             self._fail(_decoded(error.read()), error.code)
 
     def upload(self, *path: str, file: IO[bytes], length: int, kind: str) -> dict[str, Any]:
-        """Return the JSON of an upload's answer; the file is never in memory as a whole."""
+        """Return the JSON of an upload's answer; the file is never in memory as a whole.
+
+        One that is cut off, or finds the queue full or the ledger away, is sent again from its
+        begin: what was taken already is a duplicate then, and nothing is there twice.
+        """
         headers = {"Content-Type": kind, "Content-Length": str(length)}
-        return self._send("POST", _joined(path), file, headers, UPLOAD_TIMEOUT_S)
+        for tries_left in range(UPLOAD_TRIES - 1, -1, -1):
+            wait_s = UPLOAD_AGAIN_S
+            try:
+                with self._begun("POST", _joined(path), file, headers, UPLOAD_TIMEOUT_S) as got:
+                    return _decoded(got.read())
+            except HTTPError as error:
+                if error.code not in AGAIN or not tries_left:
+                    self._fail(_decoded(error.read()), error.code)
+                wait_s = float(error.headers.get("Retry-After", wait_s))
+                error.close()
+            except (HTTPException, OSError) as error:
+                if not tries_left:
+                    self._fail({"detail": f"the upload broke off: {type(error).__name__}"})
+            file.seek(0)
+            time.sleep(wait_s)
+        raise AssertionError("the last try ends the program")
+
+    def download(self, *path: str, to: IO[bytes]) -> None:
+        """Write an answer to a file as it comes; one that breaks off ends the program."""
+        try:
+            with self._opened("GET", _joined(path), None, {}, UPLOAD_TIMEOUT_S) as response:
+                shutil.copyfileobj(response, to)
+        except HTTPError as error:
+            self._fail(_decoded(error.read()), error.code)
+        except (HTTPException, OSError) as error:
+            self._fail({"detail": f"the answer broke off: {type(error).__name__}; ask again"})
+        to.flush()
 
     def show(self, answer: dict[str, Any], names: Iterable[str] = ()) -> None:
         """Print an answer: as it is, or its named members for people."""
@@ -104,6 +140,41 @@ class Caller:
         timeout_s: float,
     ) -> bytes:
         """Return an answer of the API; HTTPError is its refusal, all else ends the program."""
+        try:
+            with self._opened(method, path, body, headers, timeout_s) as response:
+                content: bytes = response.read()
+        except HTTPError:
+            raise
+        except (HTTPException, OSError) as error:
+            self._fail({"detail": f"the answer broke off: {type(error).__name__}; ask again"})
+        return content
+
+    def _opened(
+        self,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes] | None,
+        headers: dict[str, str],
+        timeout_s: float,
+    ) -> HTTPResponse:
+        """Return an answer that has begun; HTTPError is a refusal, all else ends the program."""
+        try:
+            return self._begun(method, path, body, headers, timeout_s)
+        except HTTPError:
+            raise
+        except (URLError, OSError) as error:
+            reason = getattr(error, "reason", error)
+            self._fail({"detail": f"no answer from {self._url}: {reason}; is `penstock run` up?"})
+
+    def _begun(
+        self,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes] | None,
+        headers: dict[str, str],
+        timeout_s: float,
+    ) -> HTTPResponse:
+        """Return an answer that has begun; OSError when there is none."""
         if not self._key:
             self._fail({"detail": f"set {KEY_VARIABLE} to a key; `penstock run` shows the first"})
         request = Request(  # noqa: S310 (the operator's own address)
@@ -112,15 +183,8 @@ class Caller:
             method=method,
             headers={"Authorization": f"Bearer {self._key}", **headers},
         )
-        try:
-            with urlopen(request, timeout=timeout_s) as response:  # noqa: S310
-                content: bytes = response.read()
-        except HTTPError:
-            raise
-        except (URLError, OSError) as error:
-            reason = getattr(error, "reason", error)
-            self._fail({"detail": f"no answer from {self._url}: {reason}; is `penstock run` up?"})
-        return content
+        opened: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
+        return opened
 
     def _fail(self, problem: dict[str, Any], status: int = 0) -> NoReturn:
         if self.as_json:

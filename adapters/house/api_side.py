@@ -10,10 +10,6 @@ from http import HTTPStatus
 from typing import Final
 
 from aiohttp import ClientSession
-from engine.changes import CampaignChanges
-from engine.journeys import JourneyDoor, Journeys
-from engine.results import RetryFailed
-from engine.storms import Storm, StormWatch
 
 from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
@@ -38,12 +34,16 @@ from adapters.redis.doubts import Doubts
 from adapters.redis.preferences import RedisPreferences
 from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
+from engine.changes import CampaignChanges
 from engine.directory import Sender
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
+from engine.journeys import JourneyDoor, Journeys
 from engine.model import PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
+from engine.results import RetryFailed
+from engine.storms import Storm, StormWatch
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
 

@@ -35,7 +35,7 @@ from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.delivery import Delivery
-from engine.directory import Campaign
+from engine.directory import Campaign, Journey
 from engine.errors import EngineError
 from engine.events import (
     Event,
@@ -168,14 +168,14 @@ class House:
             self.served = set(known)
             self.pool.serve(each.id for each in known.values())
 
-    async def moved(self, campaign: Campaign) -> None:
-        """Tell all processes of a campaign's new state: in force now rather than in a second."""
-        if campaign.state in STOPS:
+    async def moved(self, source: Campaign | Journey) -> None:
+        """Tell all processes of a source's new state: in force now rather than in a second."""
+        if source.state in STOPS:
             if self.pool is not None:
-                self.pool.stop_heard(campaign.portfolio_id, campaign.source)
-            await self.hints.stop(campaign.portfolio_id, campaign.source)
+                self.pool.stop_heard(source.portfolio_id, source.source)
+            await self.hints.stop(source.portfolio_id, source.source)
         else:
-            self.wake(campaign.portfolio_id)
+            self.wake(source.portfolio_id)
 
     def keep(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
         """Repeat `step` until the house is closed, whatever it meets."""
@@ -291,6 +291,7 @@ def terms_of(settings: Settings) -> Terms:
         guard_ms=settings.guard_ms,
         lease_ms=settings.lease_ms,
         doubt_ms={category: settings.doubt_ms(category) for category in Category},
+        queue_max=settings.queue_max,
         gates_off=settings.gates_switched_off,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from adapters.memory import books, enqueue, rescue, restore, settle
+from adapters.memory.cancel import cancel
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
 from adapters.memory.records import SenderState, SourceStateOf
@@ -31,6 +32,7 @@ from engine.ports import (
     Answer,
     Ask,
     Batch,
+    Cancelled,
     Claimed,
     Enqueued,
     PortfolioSpec,
@@ -190,6 +192,11 @@ class MemoryLedger:
         slot, now_ms = self.slot(portfolio)
         slot.accounts[waba] = until_ms
         self._look_again(slot, now_ms)
+
+    async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
+        """See Cancellation.cancel_job."""
+        slot, _ = self.slot(portfolio)
+        return cancel(slot, key)
 
     @staticmethod
     def _look_again(slot: Slot, now_ms: int) -> None:

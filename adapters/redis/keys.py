@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.model import JobKey, PortfolioId
+from engine.model import JobKey, PortfolioId, RecipientKey
 
 DONE_BUCKET = 4_096  # sequences of a lane whose ends are kept in one hash: part_books.lua
 
@@ -15,6 +15,11 @@ def tag(portfolio: PortfolioId) -> str:
 def lane(portfolio: PortfolioId, number: int) -> str:
     """HASH of a lane: source, sender, template, priority and its standing."""
     return f"{tag(portfolio)}lane:{number}"
+
+
+def window(portfolio: PortfolioId, scope: str) -> str:
+    """ZSET of who counts in a window and since when; `scope` is a sender or empty."""
+    return f"{tag(portfolio)}win:{scope}"
 
 
 def contents(portfolio: PortfolioId, source: str) -> str:
@@ -37,9 +42,39 @@ def log_lock(portfolio: PortfolioId) -> str:
     return f"{tag(portfolio)}log_lock"
 
 
-def window(portfolio: PortfolioId, scope: str) -> str:
-    """ZSET of who counts in a window and since when; `scope` is a sender or empty."""
-    return f"{tag(portfolio)}win:{scope}"
+def cooldown(portfolio: PortfolioId, source: str, recipient: RecipientKey) -> bytes:
+    """Name the STRING of a person's cooldown in a journey: until when, and whose job."""
+    return f"{tag(portfolio)}cool:{source}:".encode() + recipient
+
+
+def rows(portfolio: PortfolioId, source: str) -> str:
+    """HASH of what a campaign's rows said: lane and first sequence -> tails of a batch."""
+    return f"{tag(portfolio)}rows:{source}"
+
+
+def rejects(portfolio: PortfolioId, source: str) -> str:
+    """LIST of what was wrong with the rows of a campaign's uploads."""
+    return f"{tag(portfolio)}rejects:{source}"
+
+
+def source(portfolio: PortfolioId, name: str) -> str:
+    """HASH of a source: its state, weight and books."""
+    return f"{tag(portfolio)}src:{name}"
+
+
+def lanes_of(portfolio: PortfolioId, source_name: str) -> str:
+    """LIST of the numbers of a source's lanes."""
+    return f"{tag(portfolio)}lanes_of:{source_name}"
+
+
+def open_jobs(portfolio: PortfolioId) -> str:
+    """HASH of the jobs that are in flight or in doubt."""
+    return f"{tag(portfolio)}open"
+
+
+def aside(portfolio: PortfolioId) -> str:
+    """HASH of the jobs that wait alone."""
+    return f"{tag(portfolio)}aside"
 
 
 def done(portfolio: PortfolioId, job: JobKey) -> str:

@@ -28,6 +28,7 @@ from engine.ports import (
     Answer,
     Ask,
     Batch,
+    Cancelled,
     Claimed,
     Enqueued,
     PortfolioSpec,
@@ -189,6 +190,11 @@ class RedisLedger:
     ) -> None:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms])
+
+    async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
+        """See Cancellation.cancel_job."""
+        reply = await self._one("job_cancel", portfolio, [key.lane, key.sequence])
+        return Cancelled(reply.decode())
 
     # -- Contents -----------------------------------------------------------------------------
 

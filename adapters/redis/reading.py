@@ -13,6 +13,7 @@ STATES = {
     "E": JobState.EXPIRED,
     "S": JobState.SUPPRESSED,
     "U": JobState.UNKNOWN,
+    "C": JobState.CANCELLED,
 }
 GATES = {"S": Gate.SCHEDULE, "P": Gate.PAIR, "R": Gate.RATE, "T": Gate.RETRY}
 LIVE = (JobState.QUEUED, JobState.IN_FLIGHT, JobState.IN_DOUBT)

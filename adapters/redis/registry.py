@@ -1,4 +1,4 @@
-"""The records that last: portfolios, senders, templates, campaigns, keys; tokens only sealed."""
+"""The records that last: portfolios, senders, templates, sources, keys; tokens only sealed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from engine.directory import (
     ApiKey,
     Campaign,
     Directory,
+    Journey,
     Portfolio,
     Record,
     Sender,
@@ -40,6 +41,7 @@ KINDS: Final[Mapping[str, type[Record]]] = {
     "templates": Template,
     "account_rules": AccountRules,
     "campaigns": Campaign,
+    "journeys": Journey,
     "api_keys": ApiKey,
     "facts": Fact,
 }

@@ -121,6 +121,7 @@ def read_send(body: SendBody, number: Number, world: LiveWorld, now_ms: int) -> 
         values=(),
         opaque=body.biz_opaque_callback_data,
         is_open=number.is_open_to(recipient, now_ms, world.plan.service_window_ms),
+        reply_to=str((body.context or {}).get("message_id", "")),
     )
     refusal = (
         _read_template(body, send, world)

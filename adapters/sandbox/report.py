@@ -88,6 +88,8 @@ class AcceptedMessage(Struct, frozen=True):
     template: str
     opaque: str
     values: tuple[str, ...]
+    kind: str
+    reply_to: str
 
 
 class Tally:
@@ -123,6 +125,8 @@ class Tally:
                     send.template_name,
                     send.opaque,
                     send.values,
+                    send.kind,
+                    send.reply_to,
                 )
             )
 

@@ -12,6 +12,7 @@ from adapters.sandbox.codes import Refusal
 from adapters.sandbox.control import ControlDesk
 from adapters.sandbox.control_routes import ControlRoutes
 from adapters.sandbox.management import ManagementDesk
+from adapters.sandbox.media import BYTES_MAX, PLACE, MediaDesk
 from adapters.sandbox.report import Report
 from adapters.sandbox.rules.judge import Identity, same_words
 from adapters.sandbox.scenario import Fault, Webhook, World
@@ -49,6 +50,7 @@ class Sandbox:
         self.controls = ControlDesk(self._current)
         self.management = ManagementDesk(self._current)
         self.uploads = UploadDesk(self._current)
+        self.media = MediaDesk(self._current)
 
     def _current(self) -> Stage:
         """Return the run that is played now."""
@@ -56,7 +58,7 @@ class Sandbox:
 
     def app(self) -> web.Application:
         """Return a new application of this sandbox; webhooks are posted while it runs."""
-        app = web.Application(client_max_size=17 * 2**20)  # a sample of 16 MiB
+        app = web.Application(client_max_size=BYTES_MAX)
         ControlRoutes(self.controls, self._current, self.reset).add_to(app.router)
         desk, router = self.management, app.router
         router.add_post(f"{VERSION}/{{node}}/messages", self._messages)
@@ -71,7 +73,10 @@ class Sandbox:
         router.add_get(f"{VERSION}/app", self.uploads.read_app)
         router.add_post(f"{VERSION}/{{node}}/uploads", self.uploads.open_session)
         router.add_post(f"{VERSION}/{{session:upload:.+}}", self.uploads.take)
-        router.add_get(f"{VERSION}/{{node}}", desk.read_node)
+        router.add_post(f"{VERSION}/{{node}}/media", self.media.upload)
+        router.add_get(PLACE + "/{node}", self.media.download)
+        router.add_delete(f"{VERSION}/{{node}}", self.media.delete)
+        router.add_get(f"{VERSION}/{{node}}", self._read)
         router.add_post(f"{VERSION}/{{node}}", desk.edit_node)
         app.on_startup.append(self._open)
         app.on_shutdown.append(self._hurry)
@@ -113,6 +118,7 @@ class Sandbox:
         await former.stop()
         self._plan = plan
         self.management.forget()
+        self.media.forget()
         self.stage = Stage(plan, self._now_ms, self._rng, self._identity)
         if self._is_open:
             await self.stage.postman.start()
@@ -150,6 +156,11 @@ class Sandbox:
         """End all that would still happen."""
         self._is_open = False
         await self.stage.stop()
+
+    async def _read(self, request: web.Request) -> web.Response:
+        """GET a node: a file's address, or what the management calls know."""
+        desk = self.media if self.media.knows(request.match_info["node"]) else None
+        return await (desk.read(request) if desk else self.management.read_node(request))
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         """POST one message."""

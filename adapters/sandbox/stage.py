@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.sandbox.codes import ACCOUNT_CODES, Refusal, failure
 from adapters.sandbox.faults import Faults, Lottery
-from adapters.sandbox.messages import read_body, read_send
+from adapters.sandbox.messages import SendBody, read_body, read_send
 from adapters.sandbox.report import Report, Tally, report_of
 from adapters.sandbox.rules.judge import Identity, Judge
 from adapters.sandbox.scenario import Fault, Webhook, World
@@ -76,6 +76,7 @@ class Stage:
         self._wamid_prefix = f"wamid.HBgL{rng.getrandbits(48):012X}"
         self._wamid_count = 0
         self._timers: set[asyncio.TimerHandle] = set()
+        self.reads: list[tuple[str, str, bool]] = []  # number, message that was read, typing
         self.receipts = self._receipts()
 
     def _receipts(self) -> Receipts:
@@ -135,7 +136,7 @@ class Stage:
         if isinstance(body, Refusal):
             return self.refuse(body, is_invalid=True)
         if body.status:
-            return Answer(200, b'{"success":true}')
+            return self._note_read(number, body)
         if (refusal := self.judge.arrive(number, at_ms)) is not None:
             return self.refuse(refusal)
         send = read_send(body, number, self.world, at_ms)
@@ -144,6 +145,13 @@ class Stage:
         if is_marketing_only and send.category != "marketing":
             return self.refuse(Refusal(131055), is_invalid=True)
         return self._judge(send, at_ms)
+
+    def _note_read(self, number: Number, body: SendBody) -> Answer:
+        """Note that a message of a person was read, and whether an answer is being typed."""
+        if body.status != "read" or not body.message_id.startswith("wamid."):
+            return self.refuse(Refusal(100, "Invalid status or message_id."), is_invalid=True)
+        self.reads.append((number.id, body.message_id, body.typing_indicator is not None))
+        return Answer(200, b'{"success":true}')
 
     def _judge(self, send: Send, at_ms: int) -> Answer:
         """Hold a well-formed send against the rules, then let go wrong what shall."""

@@ -143,6 +143,7 @@ class Send(msgspec.Struct, gc=False):
     values: tuple[str, ...]
     opaque: str
     is_open: bool
+    reply_to: str = ""  # the message it answers
 
     @property
     def category(self) -> str:

@@ -86,6 +86,7 @@ class History:
     planned: list[Step] = field(default_factory=list)  # what has to follow at once
     touched: list[JobKey] = field(default_factory=list)  # whose state the last step may move
     outcomes: dict[JobKey, str] = field(default_factory=dict)  # what the last settle told of each
+    repeated: list[JobKey] = field(default_factory=list)  # what rescues wrote down for a repeat
     seen: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -128,8 +129,11 @@ class History:
         if self.planned:
             self.touched = [job.key for job in self.past[-1:]]
             return self.planned.pop(0)
-        kinds = [self._enqueue, self._claim, self._settle, self._receive, self._put, self._wait]
-        weights = [14, 30, 26, 10, 8, 12]
+        kinds = [
+            *(self._enqueue, self._claim, self._settle, self._receive, self._put, self._wait),
+            self._cancel_job,
+        ]
+        weights = [14, 30, 26, 10, 8, 12, 3]
         return self.rng.choices(kinds, weights)[0]()
 
     def _cancel_under_way(self, job: Claimed) -> Step:
@@ -268,6 +272,18 @@ class History:
             counted=rng.random() < 0.9,
             undelivered=rng.random() < 0.8,
         )
+
+    def _cancel_job(self) -> Step:
+        """Cancel a job that was claimed once, or any other: most of them still wait."""
+        rng = self.rng
+        pool = [job.key for job in self.claimed + self.past]
+        key = JobKey(rng.randrange(1, 20), rng.randrange(1, 40))
+        if self.repeated and rng.random() < 0.3:
+            key = self.repeated[-1]
+        elif pool and rng.random() < 0.4:
+            key = rng.choice(pool)
+        self.touched = [key]
+        return ("cancel_job", lambda led: led.cancel_job(PORTFOLIO, key))
 
     def _put(self) -> Step:
         rng = self.rng

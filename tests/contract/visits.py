@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
+from engine.ports import Cancelled
 from tests.contract.histories import GATES_THAT_CLOSE, History
 
 TRANSITIONS = (
@@ -48,6 +49,8 @@ MUST_VISIT = (
     "claim refused recovering",
     *("doubted", "repeated", "unknown", "settled by evidence", "cancelled repeat"),
     *("late outcome ignored", "again granted", "again refused", "debt"),
+    *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
+    "waiting retry > cancelled",
 )
 
 
@@ -78,6 +81,8 @@ class Visits:
                 self.seen["cancelled repeat"] += len(answer.cancelled_repeats)
             case "again":
                 self.seen["again refused" if answer.gate else "again granted"] += 1
+            case "cancel_job":
+                self.seen[f"cancel {answer.name}"] += 1
             case "enqueue":
                 self._note_enqueue(answer[0])
             case _:
@@ -115,6 +120,7 @@ class Visits:
         self.seen["doubted"] += len(answer.doubted)
         self.seen["repeated"] += len(answer.repeated)
         self.seen["unknown"] += len(answer.unknown)
+        self._history.repeated += answer.repeated
         self._history.touched = [*answer.doubted, *answer.repeated, *answer.unknown]
 
     def _note_settle(self, answer: Any) -> None:  # noqa: ANN401

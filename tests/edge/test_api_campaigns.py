@@ -5,8 +5,13 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio import Redis
 
-from tests.front_desk import READ, SENDER, a_campaign, a_desk, a_message
+from engine.model import PortfolioId
+from engine.outcomes import Dropped
+from engine.ports import Ask, Settlement
+from engine.storms import Storm, StormWatch
+from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, a_campaign, a_desk, a_message
 
 CSV = "to,name,code,note\n+4915112345678,Ada,A1,x\n4915112345679,Bob,B2,\n+4915112345678,Ada,A1,x\n"
 
@@ -181,3 +186,55 @@ async def test_a_full_queue_stops_an_upload_and_the_rest_can_follow() -> None:
         lines = [f"+49151{n:08},Ada,C{n}" for n in range(20)]
         status, shown = await desk.upload("c1", "\n".join(["to,name,code", *lines]))
         assert (status, shown["code"]) == (429, "queue_full")
+
+
+async def test_a_row_that_names_a_field_twice_is_refused_and_the_others_are_kept() -> None:
+    async with a_desk() as desk:
+        campaign = await a_campaign(desk)
+        rows = [
+            '{"to":"+4915112345678","fields":{"name":"Ada","name":"Bob","code":"x"}}',
+            '{"to":"+4915112345679","fields":{"name":"Ada\\":","code":"x"}}',
+            '{"to":"+4915112345670","to":"+4915112345671","fields":{"name":"Ada","code":"x"}}',
+        ]
+        _, shown = await desk.upload(campaign, "\n".join(rows), "application/x-ndjson")
+        assert (shown["accepted"], shown["rejected"]) == (1, 2)
+        found = [(each["row"], each["field"], each["code"]) for each in shown["errors"]]
+        assert found == [(1, "name", "repeated_key"), (3, "to", "repeated_key")]
+
+
+async def test_a_campaign_that_names_a_member_twice_is_refused() -> None:
+    async with a_desk() as desk:
+        body = '{"name":"a","name":"b","senders":[],"message":{}}'
+        headers = {"Authorization": f"Bearer {SEND}"}
+        response = await desk.client.post("/v1/campaigns", data=body, headers=headers)
+        problem = await response.json(content_type=None)
+        assert (response.status, problem["errors"][0]["pointer"]) == (400, "/name")
+
+
+async def test_a_campaign_in_an_error_storm_is_paused_and_says_so(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        rows = [f"+49151{n:08},Ada,A{n}" for n in range(60)]
+        await desk.upload("c1", "\n".join(["to,name,code", *rows]))
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        told: list[Storm] = []
+        watch = StormWatch(
+            desk.front.campaigns,
+            desk.registry.directory,
+            desk.ledger,
+            now_ms=desk.front.now_ms,
+            told=told.append,
+        )
+        await watch.look()
+        owner, refused = PortfolioId(PORTFOLIO), Dropped(131026, "no")
+        for wish in range(1, 70):
+            (answer,) = await desk.ledger.claim([Ask(owner, "w", wish, 9, 9)])
+            settled = [Settlement(job.key, job.attempt, refused) for job in answer.jobs]
+            await desk.ledger.settle(owner, settled)
+            desk.now_ms += 20
+        await watch.look()
+        shown = (await desk.call("GET", "/v1/campaigns/c1"))[1]
+        assert (shown["state"], len(told)) == ("paused", 1)
+        assert "60 of 60 messages failed" in shown["warnings"][0]
+        assert (await desk.call("POST", "/v1/campaigns/c1/resume", key=SEND))[0] == 200
+        assert (await desk.call("GET", "/v1/campaigns/c1"))[1]["warnings"] == []

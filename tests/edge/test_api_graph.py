@@ -1,8 +1,12 @@
 """The drop-in Cloud API: Meta's shapes in and out."""
 
-import pytest
+import json
+from typing import Any
 
-from tests.front_desk import READ, SEND, SENDER, a_desk, a_message
+import pytest
+from redis.asyncio import Redis
+
+from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, a_desk, a_message
 
 PATH = f"/v25.0/{SENDER}/messages"
 
@@ -54,7 +58,8 @@ async def test_a_key_that_is_too_long_is_refused_and_not_cut() -> None:
         (a_message("one"), 400, 132000),
         (a_message(name="nope"), 400, 132001),
         (a_message("a\nb", "c"), 400, 132012),
-        ({"status": "read"}, 501, 100),
+        ({"status": "read"}, 502, 2),
+        ({"context": {"message_id": "pst.nobody"}}, 400, 100),
     ],
 )
 async def test_errors_have_metas_shape(changes: dict[str, object], status: int, code: int) -> None:
@@ -68,3 +73,39 @@ async def test_a_key_that_may_not_send_is_metas_190_or_200() -> None:
     async with a_desk() as desk:
         assert (await desk.call("POST", PATH, a_body(), "x"))[1]["error"]["code"] == 190
         assert (await desk.call("POST", PATH, a_body(), READ))[1]["error"]["code"] == 200
+
+
+CONTACT = {"name": {"formatted_name": "Ada"}, "phones": [{"phone": "+1", "wa_id": "1"}]}
+BUTTONS = [{"type": "reply", "reply": {"id": "a", "title": "A"}}]
+LIST = {"button": "Pick", "sections": [{"rows": [{"id": "1", "title": "x"}]}]}
+LINK = {"name": "cta_url", "parameters": {"display_text": "Go", "url": "https://x"}}
+VERBATIM: list[dict[str, object]] = [
+    {"type": "text", "text": {"preview_url": True, "body": "Hi"}},
+    {"type": "image", "image": {"id": "1", "caption": "c"}},
+    {"type": "video", "video": {"link": "https://x/v.mp4"}},
+    {"type": "audio", "audio": {"id": "1", "voice": True}},
+    {"type": "document", "document": {"id": "1", "filename": "a.pdf"}},
+    {"type": "sticker", "sticker": {"id": "1"}},
+    {"type": "location", "location": {"latitude": 48.1374, "longitude": "11.5"}},
+    {"type": "contacts", "contacts": [CONTACT]},
+    {"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": ""}},
+    {"type": "interactive", "interactive": {"type": "button", "action": {"buttons": BUTTONS}}},
+    {"type": "interactive", "interactive": {"type": "list", "action": LIST}},
+    {"type": "interactive", "interactive": {"type": "cta_url", "action": LINK}},
+    {"type": "interactive", "interactive": {"type": "location_request_message"}},
+    a_message("Ada", "ü \U0001f600"),
+]
+
+
+@pytest.mark.parametrize("message", VERBATIM, ids=lambda each: str(each["type"]))
+async def test_every_kind_of_message_is_queued_as_it_came(
+    redis_client: Redis, message: dict[str, object]
+) -> None:
+    more = {"recipient_type": "individual", "context": {"message_id": "wamid.y"}, "news": [1, 2.50]}
+    async with a_desk(redis=redis_client) as desk:
+        body = {"messaging_product": "whatsapp", "to": "4915112345678"} | message | more
+        status, shown = await desk.call("POST", PATH, body, SEND)
+        assert status == 200, shown
+        rows: Any = await redis_client.lrange(f"ps:{{{PORTFOLIO}}}:q:1", 0, -1)
+        to, _, queued = rows[0][32:].partition(b"\x1f")
+        assert (to, json.loads(queued)) == (b"+4915112345678", message | more)

@@ -4,10 +4,12 @@ import io
 import json
 
 import pytest
+from redis.asyncio import Redis
 
 from engine.events import JobsEnqueued
 from engine.model import JobState, PortfolioId, SenderId, WabaId
-from engine.ports import FOREVER_MS, Ask, SenderSpec
+from engine.outcomes import Accepted
+from engine.ports import FOREVER_MS, Ask, SenderSpec, Settlement
 from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, a_desk, a_job, a_message
 
 
@@ -137,11 +139,78 @@ async def test_a_body_that_is_none_is_refused(body: bytes, status: int, code: st
         assert (response.status, (await response.json(content_type=None))["code"]) == (status, code)
 
 
+MESSAGE = json.dumps(a_message())
+REPEATED = [
+    pytest.param('"sender": "1",', "/sender", id="a member"),
+    pytest.param('"key" :"a", "key" :"b",', "/key", id="with a space before the colon"),
+    pytest.param('"key":"a", "\\u006bey":"b",', "/key", id="written otherwise"),
+    pytest.param('"source":{"kind":"direct","id":"a","id":"b"},', "/source/id", id="deeper"),
+]
+
+
+@pytest.mark.parametrize(("members", "pointer"), REPEATED)
+async def test_a_name_that_is_there_twice_is_refused(members: str, pointer: str) -> None:
+    job = f'{{{members}"sender":"{SENDER}","to":"+4915112345678","message":{MESSAGE}}}'
+    headers = {"Authorization": f"Bearer {SEND}"}
+    async with a_desk() as desk:
+        response = await desk.client.post("/v1/jobs", data=job, headers=headers)
+        problem = await response.json(content_type=None)
+        assert (response.status, problem["errors"][0]["pointer"]) == (400, pointer)
+        assert problem["code"] == "repeated_key"
+        lines = job + "\n" + json.dumps(a_job(key='looks like a "name":'))
+        response = await desk.client.post(
+            "/v1/jobs", data=lines, headers=headers | {"Content-Type": "application/x-ndjson"}
+        )
+        answer = [json.loads(line) for line in (await response.text()).splitlines()]
+        assert answer[0]["errors"][0]["code"] == "repeated_key"
+        assert (answer[-1]["accepted"], answer[-1]["rejected"]) == (1, 1)
+
+
+async def test_metas_own_message_is_not_judged_for_it() -> None:
+    message = MESSAGE[:-1] + ', "biz": 1, "biz": 2}'
+    job = f'{{"sender":"{SENDER}","to":"+4915112345678","message":{message}}}'
+    async with a_desk() as desk:
+        headers = {"Authorization": f"Bearer {SEND}"}
+        response = await desk.client.post("/v1/jobs", data=job, headers=headers)
+        assert response.status == 202, await response.text()
+
+
 async def test_keys_open_only_what_their_role_may() -> None:
     async with a_desk() as desk:
         assert (await desk.call("POST", "/v1/jobs", a_job(), "nobody"))[0] == 401
         assert (await desk.call("POST", "/v1/jobs", a_job(), READ))[0] == 403
         assert (await desk.call("PUT", "/v1/portfolios/p", {"messaging_limit": 1}, SEND))[0] == 403
+
+
+async def test_a_waiting_job_is_cancelled_and_stays_known_by_its_key(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(key="order-1"), SEND)
+        path = f"/v1/jobs/{shown['results'][0]['id']}"
+        assert (await desk.call("DELETE", path, key=READ))[0] == 403
+        for _ in range(2):
+            status, answer = await desk.call("DELETE", path, key=SEND)
+            assert (status, answer["state"]) == (200, "cancelled")
+        assert (await desk.call("GET", path))[1]["state"] == "cancelled"
+        _, again = await desk.call("POST", "/v1/jobs", a_job(key="order-1"), SEND)
+        assert again["results"][0] == shown["results"][0] | {"status": "duplicate"}
+        ask = Ask(PortfolioId(PORTFOLIO), "w", 1, 10, 10)
+        assert (await desk.ledger.claim([ask]))[0].jobs == []
+        assert await desk.ledger.audit(PortfolioId(PORTFOLIO)) == []
+
+
+async def test_a_job_in_flight_is_not_cancelled_and_the_answer_says_why(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(), SEND)
+        path = f"/v1/jobs/{shown['results'][0]['id']}"
+        (answer,) = await desk.ledger.claim([Ask(PortfolioId(PORTFOLIO), "w", 1, 10, 10)])
+        status, problem = await desk.call("DELETE", path, key=SEND)
+        assert (status, problem["code"]) == (409, "in_flight")
+        settled = [Settlement(answer.jobs[0].key, 1, Accepted("wamid.1"))]
+        await desk.ledger.settle(PortfolioId(PORTFOLIO), settled)
+        assert (await desk.call("DELETE", path, key=SEND))[1]["code"] == "ended"
+        assert (await desk.call("DELETE", f"{path}A", key=SEND))[0] == 404
 
 
 async def test_nobody_can_guess_the_id_of_a_job() -> None:

@@ -20,7 +20,7 @@ async def told(
 
 def closed_until_ms(desk: Desk) -> int:
     slot = desk.ledger.slot(PortfolioId(PORTFOLIO))[0]
-    return slot.senders[SenderId(SENDER)].closed_until_ms
+    return int(slot.senders[SenderId(SENDER)].closed_until_ms)
 
 
 async def test_a_pause_closes_with_its_reason_and_a_resume_opens() -> None:

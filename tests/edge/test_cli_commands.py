@@ -16,6 +16,7 @@ TEMPLATE = {
     "parameter_format": "NAMED",
     "components": [{"type": "BODY", "text": "Hi {{name}}"}],
 }
+CUT = ("POST /v1/campaigns/cut/recipients",)  # the first two times nobody answers
 CLOSED = {"gate": "sender", "until": None, "detail": "pause paused (ill), told by operator"}
 PAUSED = {
     "id": "1",
@@ -48,6 +49,10 @@ ANSWERS: dict[str, tuple[int, object]] = {
         202,
         {"read": 1, "accepted": 1, "duplicates": 0, "rejected": 0, "errors": []},
     ),
+    "POST /v1/campaigns/cut/recipients": (
+        202,
+        {"read": 1, "accepted": 0, "duplicates": 1, "rejected": 0, "errors": []},
+    ),
     "POST /v1/campaigns/c1/start": (200, {"id": "c1", "state": "running"}),
     "GET /v1/campaigns/c1": (
         200,
@@ -64,45 +69,30 @@ ANSWERS: dict[str, tuple[int, object]] = {
             "warnings": ["5 jobs wait"],
         },
     ),
-    "GET /v1/portfolios/p1/quota": (
-        200,
-        {"used": 250, "limit": 250, "next_free_at": "2026-01-01T10:00:00Z"},
-    ),
-    "GET /v1/campaigns/c2": (
+    "GET /v1/why/c1": (
         200,
         {
+            "kind": "campaign",
+            "id": "c1",
             "state": "running",
-            "portfolio_id": "p1",
-            "senders": ["1", "2"],
-            "counts": {"waiting": {"sender": 7}},
+            "gates": [{"gate": "quota", "jobs": 5, "number": 250, "limit": 250, "until": None}],
         },
     ),
-    "GET /v1/campaigns/2": (404, {"detail": "there is no campaign 2"}),
-    "GET /v1/senders/2": (
+    "GET /v1/why/pst.x": (200, {"kind": "job", "id": "pst.x", "state": "accepted", "gates": []}),
+    "GET /v1/why/w1/update/en_US": (
         200,
-        {
-            "id": "2",
-            "throughput": 80,
-            "rate_limit": 56,
-            "quality_share": 1.0,
-            "closed_by": [],
-            "quota": {"used": 3, "limit": 250, "next_free_at": None},
-            "queue": {
-                "marketing": {"queued": 1, "waiting": {"template": 4}},
-                "utility": {"waiting": {"template": 1, "rate": 2}},
-            },
-        },
+        {"kind": "template", "id": "w1/update/en_US", "state": "APPROVED", "gates": []},
     ),
-    "GET /v1/jobs/pst.y": (
-        200,
-        {
-            "state": "waiting",
-            "waiting_for": [
-                {"gate": "pair", "detail": "a moment", "until": "2026-01-01T10:00:06Z"}
-            ],
-        },
-    ),
-    "GET /v1/jobs/pst.x": (200, {"state": "accepted", "waiting_for": []}),
+    "PUT /v1/journeys/w": (201, {"id": "w", "state": "running"}),
+    "POST /v1/journeys/w/pause": (200, {"id": "w", "state": "paused"}),
+    "GET /v1/journeys/w": (200, {"id": "w", "state": "paused", "enqueued": 3}),
+    "GET /v1/journeys": (200, {"journeys": [{"id": "w", "state": "paused"}]}),
+    "GET /v1/campaigns/c1/results.csv": (200, {"to": 1}),
+    "GET /v1/campaigns/c1/rejected.csv": (200, {"row": 2}),
+    "GET /v1/campaigns/c9/results.csv": (404, {"detail": "there is no campaign c9"}),
+    "POST /v1/campaigns/c1/retry-failed": (200, {"failed": 3, "retried": 2, "forgotten": 1}),
+    "PATCH /v1/campaigns/c1": (200, {"id": "c1", "version": 2}),
+    "POST /v1/campaigns/c1/start?dry_run=true": (200, {"id": "c1", "rows": 5, "at_once": 4}),
     "GET /v1/campaigns/c9": (404, {"detail": "there is no campaign c9", "errors": []}),
 }
 
@@ -117,6 +107,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bytes]]]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             name = f"{self.command} {self.path}"
             seen.append((name, body))
+            if name in CUT and sum(each == name for each, _ in seen) < 3:
+                self.close_connection = True
+                return
             status, content = ANSWERS[name]
             encoded = json.dumps(content).encode()
             self.send_response(status)
@@ -124,7 +117,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bytes]]]:
             self.end_headers()
             self.wfile.write(encoded)
 
-        do_GET = do_POST = do_PUT = _answer  # noqa: N815 (the library calls them so)
+        do_GET = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 (the library calls them so)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
@@ -167,6 +160,20 @@ def test_a_file_is_uploaded_as_it_is(asked: list[tuple[str, bytes]], tmp_path: P
     assert "accepted: 1" in printed
 
 
+def test_an_upload_that_is_cut_off_is_sent_again(
+    asked: list[tuple[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.cli.client.UPLOAD_AGAIN_S", 0)
+    file = tmp_path / "c.csv"
+    file.write_text("to,name\n+4915112345678,Ada\n", encoding="utf-8")
+    code, printed = call("campaign", "upload", "cut", str(file))
+    assert (code, "duplicates: 1" in printed) == (0, True)
+    assert [body for _, body in asked] == [file.read_bytes()] * 3
+    monkeypatch.setattr("adapters.cli.client.UPLOAD_TRIES", 1)
+    asked.clear()
+    assert call("campaign", "upload", "cut", str(file))[0] == 1
+
+
 def test_each_answer_can_be_json(asked: list[tuple[str, bytes]]) -> None:
     assert (
         json.loads(call("portfolio", "add", "p1", "--limit", "TIER_2K", "--json")[1])["id"] == "p1"
@@ -187,69 +194,39 @@ def test_what_failed_is_one_and_what_is_misused_is_two(tmp_path: Path) -> None:
     assert call("campaign", "upload", "c1", str(wrong))[0] == 2
 
 
-def why(name: str) -> dict[str, dict[str, object]]:
-    code, printed = call("why", name, "--json")
-    assert code == 0
-    return {gate.pop("gate"): gate for gate in json.loads(printed)["gates"]}
-
-
-@pytest.mark.usefixtures("asked")
-def test_why_names_every_gate_with_its_number_limit_and_time() -> None:
-    until = "2026-01-01T10:00:00Z"
-    campaign = why("c1")
-    assert campaign.keys() == {"quota", "retry"}
-    quota = campaign["quota"]
-    assert [quota[name] for name in ("jobs", "number", "limit", "until")] == [5, 250, 250, until]
-    sender = why("2")
-    assert (sender["template"]["jobs"], sender["template"]["limit"]) == (5, None)
-    assert [sender["rate"][name] for name in ("jobs", "number", "limit")] == [2, 56, 80]
-    assert why("pst.y")["pair"]["until"] == "2026-01-01T10:00:06Z"
-    assert why("pst.x") == {}
-
-
-@pytest.mark.usefixtures("asked")
-def test_why_names_the_cause_that_closed_a_sender_of_the_campaign() -> None:
-    sender = why("1")
-    assert sender["sender"]["detail"] == "1: pause paused (ill), told by operator"
-    assert sender["rate"]["detail"] == "its quality is GREEN: 40 of 80 messages a second"
-    gate = why("c2")["sender"]
-    assert (gate["jobs"], gate["until"]) == (7, None)
-    assert gate["detail"] == "1: pause paused (ill), told by operator"
-
-
-def test_a_sender_is_changed_by_what_is_given_only(asked: list[tuple[str, bytes]]) -> None:
-    assert call("sender", "add", "1", "--alias", "", "--throughput", "20")[0] == 0
-    assert json.loads(asked[-1][1]) == {"alias": "", "throughput": 20}
-    assert call("portfolio", "add", "p1", "--headroom", "0.1")[0] == 0
-    assert json.loads(asked[-1][1]) == {"headroom": 0.1}
-
-
-def test_senders_are_paused_resumed_and_asked_about(asked: list[tuple[str, bytes]]) -> None:
-    code, printed = call("sender", "pause", "1", "--reason", "ill")
-    assert (code, json.loads(asked[-1][1])) == (0, {"reason": "ill"})
-    assert "told by operator" in printed
-    for act in ("resume", "refresh"):
-        assert call("sender", act, "1", "--json")[0] == 0
-        assert asked[-1][0] == f"POST /v1/senders/1/{act}"
-    assert call("account", "open", "w1")[0] == call("account", "show", "w1")[0] == 0
-    assert asked[-2][0] == "POST /v1/wabas/w1/open"
-
-
-def test_what_is_exported_can_be_imported(asked: list[tuple[str, bytes]], tmp_path: Path) -> None:
-    file = tmp_path / "senders.json"
-    assert call("sender", "export", str(file))[0] == 0
-    assert json.loads(file.read_text("utf-8"))[0].keys().isdisjoint({"quality", "closed_by"})
-    assert call("sender", "import", str(file), "--json")[0] == 0
-    assert asked[-1][0] == "PUT /v1/senders/1"
-    assert json.loads(asked[-1][1])["throughput"] == 20  # what was set, not what Meta grants
-    file.write_text("{}", encoding="utf-8")
-    assert call("sender", "import", str(file))[0] == 2
-
-
-@pytest.mark.usefixtures("asked")
-def test_why_is_a_table_for_people_and_says_when_there_is_nothing() -> None:
-    assert "quota" in call("why", "c1")[1]
+def test_why_asks_the_api_and_shows_a_table_to_people(asked: list[tuple[str, bytes]]) -> None:
+    answer = json.loads(call("why", "c1", "--json")[1])
+    assert answer["gates"][0]["limit"] == 250
+    printed = call("why", "c1")[1]
+    assert "campaign c1 running" in printed
+    assert "quota" in printed
     assert "no gate" in call("why", "pst.x")[1]
+    assert "no gate" in call("why", "w1/update/en_US")[1]
+    assert asked[-1][0] == "GET /v1/why/w1/update/en_US"
+
+
+def test_a_journey_is_put_and_moved(asked: list[tuple[str, bytes]]) -> None:
+    assert "running" in call("journey", "put", "w", "--ttl", "60", "--priority", "utility")[1]
+    assert json.loads(asked[-1][1]) == {"weight": 1, "ttl_seconds": 60, "priority": "utility"}
+    assert "paused" in call("journey", "pause", "w")[1]
+    assert json.loads(call("journey", "show", "w", "--json")[1])["enqueued"] == 3
+    assert "w" in call("journey", "list")[1]
+
+
+def test_results_go_to_a_file_or_on(asked: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    code, printed = call("campaign", "results", "c1", "--output", str(output))
+    assert (code, printed, json.loads(output.read_text())) == (0, "", {"to": 1})
+    assert json.loads(call("campaign", "results", "c1", "--rejected")[1]) == {"row": 2}
+    assert call("campaign", "results", "c9")[0] == 1
+    assert "retried: 2" in call("campaign", "retry-failed", "c1")[1]
+    assert asked[-1][0] == "POST /v1/campaigns/c1/retry-failed"
+
+
+def test_a_campaign_is_changed_and_asked_before_its_start(asked: list[tuple[str, bytes]]) -> None:
+    assert "version: 2" in call("campaign", "change", "c1", "--weight", "3", "--sender", "1")[1]
+    assert json.loads(asked[-1][1]) == {"senders": ["1"], "weight": 3}
+    assert "at_once: 4" in call("campaign", "start", "c1", "--dry-run")[1]
 
 
 @pytest.mark.usefixtures("asked")

@@ -13,7 +13,8 @@
 -- ARGV[7]   gates_off     see part_terms
 --
 -- Returns  lines that say what is wrong; best none. It reads every job: not for a busy ledger.
-local NAMES = { A = 'accepted', F = 'failed', E = 'expired', S = 'suppressed', U = 'unknown' }
+local NAMES = { A = 'accepted', F = 'failed', E = 'expired', S = 'suppressed', U = 'unknown',
+  C = 'cancelled' }
 local STATUS = { 'held', 'sent', 'undelivered', 'delivered', 'read' }
 local seen, queued, wrong, sources = {}, {}, {}, {}
 

@@ -1,0 +1,255 @@
+"""`/v1/why/{name}`: every gate that holds something back, its number, its limit, until when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from aiohttp import web
+
+from adapters.api.bodies import rfc3339
+from adapters.api.front import Front, as_json
+from adapters.api.job_ids import PREFIX
+from engine.books import Depth, JobView, Quota
+from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
+from engine.errors import UnknownNameError
+from engine.model import Gate, PortfolioId, SenderId, SourceState, TemplateStatus
+from engine.ports import FOREVER_MS
+from engine.senders import account_closures, sender_closures
+
+MEANINGS = {
+    Gate.QUOTA: "new recipients wait for a place in the messaging limit",
+    Gate.RATE: "the sender's throughput is used up",
+    Gate.PAIR: "the same person got messages moments ago",
+    Gate.ACCOUNT: "Meta throttles or blocks the WhatsApp Business Account",
+    Gate.SENDER: "the sender is paused, not connected or has no token",
+    Gate.TEMPLATE: "the template is not APPROVED",
+    Gate.WINDOW: "free-form messages need an open customer service window",
+    Gate.SUPPRESSION: "this person does not want it",
+    Gate.SCHEDULE: "its time has not come",
+    Gate.SOURCE: "the campaign or journey does not run",
+    Gate.RETRY: "an earlier try failed; it is tried again",
+}
+
+
+class ClosedGate(msgspec.Struct):
+    """One gate that holds something back."""
+
+    gate: str
+    jobs: int  # how many wait there
+    number: int | None = None  # what the gate counts
+    limit: int | None = None  # and how much it lets through
+    holder: str = ""  # whose gate it is: a portfolio, sender, template, campaign
+    until: str | None = None  # the earliest time, where it is known
+    detail: str = ""
+
+
+class Why(msgspec.Struct):
+    """Why something has not been sent yet."""
+
+    kind: str
+    id: str
+    state: str
+    gates: list[ClosedGate]
+
+
+class WhyRoutes:
+    """The route that explains; a name is looked for among jobs, sources, senders and the rest."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add it."""
+        router.add_get("/v1/why/{name:.+}", self._front.may(Role.READ, self._get))
+
+    async def _get(self, request: web.Request) -> web.Response:
+        name, directory = request.match_info["name"], self._front.registry.directory
+        if name.startswith(PREFIX):
+            return as_json(await self._of_job(name))
+        for source in (directory.campaigns.get(name), directory.journeys.get(name)):
+            if source is not None:
+                return as_json(await self._of_source(source))
+        if (sender := directory.senders.get(name)) is not None:
+            return as_json(await self._of_sender(sender))
+        if (template := directory.templates.get(name)) is not None:
+            return as_json(await self._of_template(template))
+        if (portfolio := directory.portfolios.get(name)) is not None:
+            return as_json(await self._of_portfolio(portfolio))
+        raise UnknownNameError(
+            f"there is no job, campaign, journey, sender, portfolio or template (as "
+            f"WABA/name/language) called {name}"
+        )
+
+    async def _of_job(self, name: str) -> Why:
+        place = self._front.job_ids.decode(name)
+        portfolio = self._front.registry.directory.portfolio_of_number(place[0]) if place else None
+        view = None
+        if place is not None and portfolio is not None:
+            view = await self._front.ledger.job(portfolio.id, place[1])
+        if view is None or portfolio is None:
+            raise UnknownNameError("there is no such job")
+        gates: list[ClosedGate] = []
+        if view.gate is not None:
+            quota = await self._front.ledger.quota(portfolio.id)
+            gate = _gate(view.gate, 1, quota, portfolio.id)
+            gate.until = _until(view) or gate.until
+            gates.append(gate)
+        return Why("job", name, view.state.value, gates)
+
+    async def _of_source(self, source: Campaign | Journey) -> Why:
+        counts = await self._front.ledger.counts(source.portfolio_id, source.source)
+        quota = await self._front.ledger.quota(source.portfolio_id)
+        gates = [
+            _gate(gate, jobs, quota, source.portfolio_id)
+            for gate, jobs in sorted(counts.waiting.items())
+        ]
+        for gate in gates:
+            if gate.gate == Gate.SOURCE:
+                gate.holder, gate.detail = source.source, f"it is {source.state}"
+                if isinstance(source, Campaign) and source.state is SourceState.SCHEDULED:
+                    gate.until = rfc3339(source.start_at_ms)
+            if gate.gate == Gate.TEMPLATE and isinstance(source, Campaign):
+                gate.holder, gate.detail = self._templates(source)
+        if isinstance(source, Campaign) and counts.waiting.keys() <= {Gate.QUOTA}:
+            depths = await self._front.ledger.depths(source.portfolio_id)
+            gates += self._of_senders(source.senders, depths)
+        kind = "campaign" if isinstance(source, Campaign) else "journey"
+        return Why(kind, source.id, source.state.value, gates)
+
+    def _templates(self, campaign: Campaign) -> tuple[str, str]:
+        """Return which templates hold a campaign, and how each stands."""
+        known = self._front.registry.directory.templates
+        held = [
+            known[key]
+            for key in dict.fromkeys(campaign.templates)
+            if key in known and known[key].status is not TemplateStatus.APPROVED
+        ]
+        names = ", ".join(each.key for each in held) or ", ".join(dict.fromkeys(campaign.templates))
+        states = ", ".join(f"it is {each.status}" for each in held)
+        return names, states or "unknown codes of Meta parked it; it opens when it is APPROVED anew"
+
+    def _of_senders(self, names: Iterable[SenderId], depths: Iterable[Depth]) -> list[ClosedGate]:
+        """Return the gates of senders, which hold the jobs of all their sources."""
+        gates: list[ClosedGate] = []
+        wanted = set(names)
+        for depth in depths:
+            sender = self._front.registry.directory.senders.get(depth.sender)
+            if depth.sender in wanted and sender is not None:
+                waiting = _waiting(depth)
+                closed = self._closed(sender, waiting)
+                told = {each.gate for each in closed}
+                gates += closed
+                gates += [
+                    ClosedGate(gate, waiting[gate], holder=depth.sender, detail=MEANINGS[gate])
+                    for gate in (Gate.SENDER, Gate.ACCOUNT)
+                    if waiting[gate] and gate not in told
+                ]
+                gates += self._learned(depth)
+        return gates
+
+    def _closed(self, sender: Sender, waiting: Mapping[Gate, int]) -> list[ClosedGate]:
+        """Return what closes a sender or its account, whether or not jobs wait for it yet."""
+        facts, now_ms = self._front.keeper.facts, self._front.now_ms()
+        closures = [*sender_closures(facts, sender.id), *account_closures(facts, sender.waba_id)]
+        return [
+            ClosedGate(
+                each.gate.value,
+                waiting.get(each.gate, 0),
+                holder=sender.id if each.gate is Gate.SENDER else sender.waba_id,
+                until=rfc3339(each.fact.until_ms) if each.fact.until_ms < FOREVER_MS else None,
+                detail=f"{sender.id}: {each.sentence}",
+            )
+            for each in closures
+            if each.fact.until_ms > now_ms
+        ]
+
+    def _learned(self, depth: Depth) -> list[ClosedGate]:
+        """Return the gate of a sender that Meta has taught to go slower."""
+        sender = self._front.registry.directory.senders.get(depth.sender)
+        if sender is None or not 0 < depth.rate_mps < sender.throughput:
+            return []
+        detail = (
+            f"Meta said too fast: {depth.rate_mps} of {sender.throughput} messages a second until "
+            "it recovers"
+        )
+        jobs, rate, granted = _waiting(depth)[Gate.RATE], depth.rate_mps, sender.throughput
+        share = self._front.keeper.share_of(sender.id)
+        if rate == max(1, int(granted * share)):
+            detail = f"its quality lets it send {rate} of {granted} messages a second"
+        return [ClosedGate(Gate.RATE, jobs, rate, granted, sender.id, None, detail)]
+
+    async def _of_sender(self, sender: Sender) -> Why:
+        quota = await self._front.ledger.quota(sender.portfolio_id, sender.id)
+        depths = await self._front.ledger.depths(sender.portfolio_id)
+        depth = next((each for each in depths if each.sender == sender.id), None)
+        waiting: Mapping[Gate, int] = _waiting(depth) if depth else {}
+        learned = self._learned(depth) if depth else []
+        closed = self._closed(sender, waiting)
+        told = {each.gate for each in closed}
+        gates = [
+            _gate(gate, jobs, quota, sender.portfolio_id if gate is Gate.QUOTA else sender.id)
+            for gate, jobs in sorted(waiting.items())
+            if not (learned and gate is Gate.RATE) and gate not in told
+        ]
+        return Why("sender", sender.id, "", gates + closed + learned)
+
+    async def _of_template(self, template: Template) -> Why:
+        """Return what waits for a template, campaign by campaign."""
+        gates: list[ClosedGate] = []
+        for campaign in self._front.registry.directory.campaigns.values():
+            if template.key in campaign.templates:
+                counts = await self._front.ledger.counts(campaign.portfolio_id, campaign.source)
+                jobs = counts.waiting.get(Gate.TEMPLATE, 0)
+                if jobs:
+                    detail = f"it is {template.status}"
+                    gates.append(
+                        ClosedGate(Gate.TEMPLATE, jobs, holder=campaign.source, detail=detail)
+                    )
+        if not gates and template.status is not TemplateStatus.APPROVED:
+            detail = f"it is {template.status}"
+            gates.append(ClosedGate(Gate.TEMPLATE, 0, holder=template.key, detail=detail))
+        return Why("template", template.key, template.status.value, gates)
+
+    async def _of_portfolio(self, portfolio: Portfolio) -> Why:
+        quota = await self._front.ledger.quota(portfolio.id)
+        depths = await self._front.ledger.depths(PortfolioId(portfolio.id))
+        waiting, learned = Counter[Gate](), list[ClosedGate]()
+        for depth in depths:
+            own = self._learned(depth)
+            waiting += Counter(
+                {gate: n for gate, n in _waiting(depth).items() if not (own and gate is Gate.RATE)}
+            )
+            learned += own
+        gates = [_gate(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
+        if quota.debt and Gate.QUOTA not in waiting:
+            gates.append(_gate(Gate.QUOTA, 0, quota, portfolio.id))
+        gates += learned
+        return Why("portfolio", portfolio.id, "", gates)
+
+
+def _waiting(depth: Depth) -> Counter[Gate]:
+    """Return how many jobs of a sender wait behind each gate."""
+    waiting = Counter[Gate]()
+    for (_, word), jobs in depth.jobs.items():
+        if isinstance(word, Gate):
+            waiting[word] += jobs
+    return waiting
+
+
+def _gate(gate: Gate, jobs: int, quota: Quota, holder: str) -> ClosedGate:
+    closed = ClosedGate(gate.value, jobs, detail=MEANINGS[gate])
+    if gate is Gate.QUOTA:
+        closed.number, closed.limit, closed.holder = quota.used, quota.limit, holder
+        closed.until = rfc3339(quota.next_free_at_ms)
+        if quota.debt:
+            closed.detail += f"; {quota.debt} more count than there are places"
+    elif gate in (Gate.SENDER, Gate.ACCOUNT, Gate.RATE):
+        closed.holder = holder  # of a portfolio: one or more of its senders
+    return closed
+
+
+def _until(view: JobView) -> str | None:
+    is_known = view.until_ms is not None and view.until_ms < FOREVER_MS
+    return rfc3339(view.until_ms) if is_known else None

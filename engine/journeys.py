@@ -1,0 +1,202 @@
+"""Journeys: standing sources whose nodes send one message now, and what they ask of each one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from engine.books import Books, Counts
+from engine.directory import Directory, Journey, Registry
+from engine.errors import InvalidJobError, UnknownNameError
+from engine.model import NowMs, PortfolioId, Priority, RecipientKey, SourceState
+from engine.ports import Catalog, SourceSpec
+
+MOVES: Mapping[str, SourceState] = {
+    "pause": SourceState.PAUSED,  # what it sends waits, what comes waits with it
+    "resume": SourceState.RUNNING,
+    "stop": SourceState.STOPPED,  # what it sends waits, what comes is refused
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cooling:
+    """Whether a journey may write to a person; `until_ms` is when it may again, 0 is now.
+
+    `is_known` says that this very job (by its key) holds the person's cooldown already.
+    """
+
+    until_ms: int = 0
+    is_known: bool = False
+
+
+class Cooldowns(Protocol):
+    """Who heard from a journey a short while ago. Raises LedgerError when nobody can tell."""
+
+    async def take(
+        self,
+        portfolio: PortfolioId,
+        source: str,
+        wishes: Sequence[tuple[RecipientKey, bytes]],
+        cooldown_ms: int,
+    ) -> list[Cooling]:
+        """Begin each person's cooldown where none runs; a wish is a person and the job's key."""
+        ...
+
+    async def give_back(
+        self, portfolio: PortfolioId, source: str, recipients: Sequence[RecipientKey]
+    ) -> None:
+        """End cooldowns whose message was not queued after all."""
+        ...
+
+
+class JourneyDoor:
+    """What a known journey asks of its jobs; one that nobody described asks nothing."""
+
+    def __init__(self, directory: Directory, cooldowns: Cooldowns, now_ms: NowMs) -> None:
+        self._directory = directory
+        self.cooldowns = cooldowns
+        self._now_ms = now_ms
+
+    def of(self, source: str) -> Journey | None:
+        """Return the journey that a source names."""
+        kind, _, name = source.partition(":")
+        return self._directory.journeys.get(name) if kind == "journey" else None
+
+    def expires_at_ms(self, journey: Journey, expires_at_ms: int, not_before_ms: int) -> int:
+        """Return when a trigger is stale: as its job says, else by the journey's TTL."""
+        if expires_at_ms or not journey.ttl_ms:
+            return expires_at_ms
+        return max(self._now_ms(), not_before_ms) + journey.ttl_ms
+
+    def cooldown_refusal(self, journey: Journey, until_ms: int) -> InvalidJobError:
+        """Return why a person hears nothing from a journey now, and when again."""
+        wait_s = max(1, -(-(until_ms - self._now_ms()) // 1000))
+        detail = f"journey {journey.id} wrote to this person less than its cooldown ago"
+        remedy = f"it may again in {wait_s} s"
+        return InvalidJobError(detail, pointer="/to", code="cooldown", remedy=remedy)
+
+
+def objection(journey: Journey, portfolio: PortfolioId) -> InvalidJobError | None:
+    """Return why a journey takes no job from a sender of this portfolio now."""
+    if journey.portfolio_id != portfolio:
+        detail = f"journey {journey.id} belongs to portfolio {journey.portfolio_id}"
+        remedy = "use one of its senders"
+        return InvalidJobError(detail, pointer="/sender", code="other_portfolio", remedy=remedy)
+    if journey.state is SourceState.STOPPED:
+        detail = f"journey {journey.id} is stopped: it takes nothing until it is resumed"
+        return InvalidJobError(detail, pointer="/source/id", code="source_stopped")
+    return None
+
+
+@dataclass(slots=True)
+class JourneyWish:
+    """A journey as the caller asked for it."""
+
+    id: str
+    name: str = ""
+    portfolio: str = ""  # may be left out where there is only one
+    weight: int = 1
+    priority: Priority | None = None
+    ttl_ms: int = 0
+    cooldown_ms: int = 0
+
+
+@dataclass(slots=True)
+class JourneyStatus:
+    """How a journey goes."""
+
+    journey: Journey
+    counts: Counts
+    warnings: list[str] = field(default_factory=list[str])
+
+
+class Journeys:
+    """The use cases of whoever runs journeys; their nodes use the door of all jobs."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        catalog: Catalog,
+        books: Books,
+        *,
+        now_ms: NowMs,
+        moved: Callable[[Journey], Awaitable[None]] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._catalog = catalog
+        self._books = books
+        self._now_ms = now_ms
+        self._moved = moved
+
+    def get(self, journey_id: str) -> Journey:
+        """Return a journey; UnknownNameError when there is none."""
+        journey = self._registry.directory.journeys.get(journey_id)
+        if journey is None:
+            raise UnknownNameError(f"there is no journey {journey_id}")
+        return journey
+
+    async def put(self, wish: JourneyWish) -> tuple[Journey, bool]:
+        """Create or change a journey; return it and whether it is new.
+
+        It runs from its creation on. Its state stays as it is when it is changed, and jobs that
+        wait keep the TTL they came with.
+        """
+        known = self._registry.directory.journeys.get(wish.id)
+        portfolio = self._portfolio(wish, known)
+        journey = Journey(
+            id=wish.id,
+            name=wish.name or wish.id,
+            portfolio_id=portfolio,
+            state=known.state if known else SourceState.RUNNING,
+            weight=wish.weight,
+            priority=wish.priority,
+            ttl_ms=wish.ttl_ms,
+            cooldown_ms=wish.cooldown_ms,
+            created_at_ms=known.created_at_ms if known else self._now_ms(),
+        )
+        await self._write(journey)
+        return journey, known is None
+
+    async def move(self, journey_id: str, action: str) -> Journey:
+        """Pause, resume or stop a journey: O(lanes), in force within a second, also for what comes.
+
+        Asking for the state it has already is fine and changes nothing.
+        """
+        journey = replace(self.get(journey_id), state=MOVES[action])
+        await self._write(journey)
+        if self._moved is not None:
+            await self._moved(journey)
+        return journey
+
+    async def status(self, journey_id: str) -> JourneyStatus:
+        """Return how a journey goes."""
+        journey = self.get(journey_id)
+        counts = await self._books.counts(journey.portfolio_id, journey.source)
+        warnings: list[str] = []
+        if journey.state is SourceState.PAUSED and not journey.ttl_ms:
+            warnings.append("it is paused and has no TTL: what waits goes when it is resumed")
+        return JourneyStatus(journey, counts, warnings)
+
+    async def _write(self, journey: Journey) -> None:
+        spec = SourceSpec(journey.state, journey.weight)
+        await self._catalog.put_source(journey.portfolio_id, journey.source, spec)
+        await self._registry.put(journey)
+
+    def _portfolio(self, wish: JourneyWish, known: Journey | None) -> PortfolioId:
+        """Return whose a journey is: as said, as before, or the only one there is."""
+        portfolios = self._registry.directory.portfolios
+        said = wish.portfolio or (known.portfolio_id if known else "")
+        if not said and len(portfolios) == 1:
+            said = next(iter(portfolios))
+        pointer = "/portfolio_id"
+        if not said:
+            raise InvalidJobError("name its portfolio", pointer=pointer, code="missing")
+        if said not in portfolios:
+            detail = f"there is no portfolio {said}; add it with penstock portfolio add"
+            raise InvalidJobError(detail, pointer=pointer, code="unknown_portfolio")
+        if known is not None and known.portfolio_id != said:
+            detail = f"it belongs to portfolio {known.portfolio_id}, and that cannot change"
+            remedy = "create another journey"
+            raise InvalidJobError(detail, pointer=pointer, code="conflict", remedy=remedy)
+        return PortfolioId(said)

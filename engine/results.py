@@ -1,0 +1,133 @@
+"""What became of each row of a campaign: told one by one, and written again where it failed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Protocol
+
+from engine.books import JobView
+from engine.directory import Campaign
+from engine.errors import InvalidJobError, QueueFullError
+from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SourceState
+from engine.ports import Batch, Ledger
+from engine.recipients import RecipientKeys, canonical
+
+SEPARATOR = b"\x1f"
+BATCH_MAX = 500
+FULL_RETRY_AFTER_MS = 5_000
+
+
+@dataclass(slots=True)
+class KeptRows:
+    """Rows that were queued one after the other: their lane, the first's place, their tails."""
+
+    lane: int
+    first: int
+    tails: list[bytes]
+
+
+@dataclass(slots=True)
+class Result:
+    """Where one row stands. `tail` is empty where nobody kept it, or no longer."""
+
+    lane: Lane
+    view: JobView
+    tail: bytes = b""
+
+    @property
+    def to(self) -> str:
+        """Return its recipient as Meta wants it; empty when nobody knows any more."""
+        return self.tail.partition(SEPARATOR)[0].decode()
+
+
+class Results(Protocol):
+    """The rows of campaigns beside the ledger's own: what they said, and where they stand.
+
+    All raise LedgerError when the store cannot answer.
+    """
+
+    async def keep(self, portfolio: PortfolioId, source: str, kept: Sequence[KeptRows]) -> None:
+        """Keep what rows said, for as long as results may be asked for."""
+        ...
+
+    def read(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[Result]]:
+        """Yield all rows of a source, some at a time, lane by lane, in the order of the lanes."""
+        ...
+
+    async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:
+        """Keep what was wrong with rows of an upload; only the newest are kept where many are."""
+        ...
+
+    def rejected(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[bytes]]:
+        """Yield what was wrong with the rows of all uploads, as it was given."""
+        ...
+
+
+@dataclass(slots=True)
+class Retried:
+    """What retrying did: failed rows seen, and how many are queued once more."""
+
+    failed: int = 0
+    retried: int = 0
+    forgotten: int = 0  # failed so long ago that nobody knows what they said
+
+
+class RetryFailed:
+    """Queue the failed rows of a campaign once more; each failure once, however often asked."""
+
+    def __init__(self, ledger: Ledger, results: Results, recipients: RecipientKeys) -> None:
+        self._ledger = ledger
+        self._results = results
+        self._recipients = recipients
+
+    async def run(self, campaign: Campaign) -> Retried:
+        """Read through the campaign's rows and queue again those that failed.
+
+        A row that is queued again is a job of its own with the campaign's present message; the
+        failure stays in the books. Raises InvalidJobError for a cancelled campaign.
+        """
+        if campaign.state is SourceState.CANCELLED:
+            raise InvalidJobError("the campaign is cancelled", pointer="", code="state")
+        done = Retried()
+        async for results in self._results.read(campaign.portfolio_id, campaign.source):
+            failed = [each for each in results if each.view.state is JobState.FAILED]
+            done.failed += len(failed)
+            done.forgotten += sum(not each.tail for each in failed)
+            by_lane: dict[Lane, list[Row]] = {}
+            for each in failed:
+                if each.tail:
+                    by_lane.setdefault(each.lane, []).append(self._again(campaign, each))
+            for lane, rows in by_lane.items():
+                for at in range(0, len(rows), BATCH_MAX):
+                    done.retried += await self._queue(campaign, lane, rows[at : at + BATCH_MAX])
+        return done
+
+    def _again(self, campaign: Campaign, result: Result) -> Row:
+        """Return the row for a second try, known by the failure it follows."""
+        identity = canonical(result.to)
+        assert identity is not None  # it was one when it was queued first
+        row = Row(self._recipients.key(identity), result.tail, campaign.content)
+        row.repeats_max, row.expires_at_ms = campaign.repeats_max, campaign.expires_at_ms
+        row.dedupe = retry_key(result.view.key)
+        return row
+
+    async def _queue(self, campaign: Campaign, lane: Lane, rows: list[Row]) -> int:
+        (answer,) = await self._ledger.enqueue([Batch(campaign.portfolio_id, lane, rows)])
+        if answer.refused == "full":
+            detail = f"too many jobs wait in portfolio {campaign.portfolio_id}"
+            raise QueueFullError(detail, retry_after_ms=FULL_RETRY_AFTER_MS)
+        if answer.refused:
+            raise InvalidJobError("the campaign is cancelled", pointer="", code="state")
+        known = {each.index for each in answer.not_new}
+        tails = [row.tail for index, row in enumerate(rows) if index not in known]
+        if tails:
+            kept = KeptRows(answer.lane, answer.first, tails)
+            await self._results.keep(campaign.portfolio_id, campaign.source, [kept])
+        return answer.accepted
+
+
+def retry_key(key: JobKey) -> bytes:
+    """Return how a second try is known to its campaign: by the job that failed."""
+    return blake2b(str(key).encode(), digest_size=8, person=b"retry-failed").digest()

@@ -1,0 +1,87 @@
+"""Error storms: a campaign whose messages fail in numbers is paused before it spends its rows."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.books import Books
+from engine.campaigns import Campaigns
+from engine.directory import Campaign, Directory
+from engine.model import ENDS, JobState, NowMs, SourceState
+
+SPAN_MS = 60_000  # how far back it looks
+FAILED_MIN = 50  # fewer may be chance, or one bad corner of a list
+SHARE = 0.5  # of what ended meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """Why a campaign was paused."""
+
+    campaign: Campaign
+    failed: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    at_ms: int
+    failed: int
+    ended: int
+
+
+class StormWatch:
+    """Looks at the books of running campaigns and pauses those in a storm.
+
+    Whoever resumes one begins a new minute: nothing is held against it twice.
+    """
+
+    def __init__(
+        self,
+        campaigns: Campaigns,
+        directory: Directory,
+        books: Books,
+        *,
+        now_ms: NowMs,
+        told: Callable[[Storm], None],
+    ) -> None:
+        self._campaigns = campaigns
+        self._directory = directory
+        self._books = books
+        self._now_ms = now_ms
+        self._told = told
+        self._samples: dict[str, deque[_Sample]] = {}
+
+    async def look(self) -> None:
+        """Look once at every running campaign; do it every few seconds."""
+        running = [each for each in self._directory.campaigns.values() if self._runs(each)]
+        for name in self._samples.keys() - {each.id for each in running}:
+            del self._samples[name]
+        for campaign in running:
+            storm = await self._storm(campaign)
+            if storm is not None:
+                because = f"{storm.failed} of {storm.ended} messages failed within a minute"
+                await self._campaigns.move(campaign.id, "pause", because=because)
+                del self._samples[campaign.id]
+                self._told(storm)
+
+    def _runs(self, campaign: Campaign) -> bool:
+        if campaign.state is SourceState.SCHEDULED:
+            return campaign.start_at_ms <= self._now_ms()
+        return campaign.state is SourceState.RUNNING
+
+    async def _storm(self, campaign: Campaign) -> Storm | None:
+        """Return the storm a campaign is in, if any."""
+        counts = await self._books.counts(campaign.portfolio_id, campaign.source)
+        failed = counts.states.get(JobState.FAILED, 0)
+        ended = sum(counts.states.get(state, 0) for state in ENDS)
+        now_ms = self._now_ms()
+        samples = self._samples.setdefault(campaign.id, deque())
+        samples.append(_Sample(now_ms, failed, ended))
+        while len(samples) > 1 and samples[1].at_ms <= now_ms - SPAN_MS:
+            samples.popleft()
+        storm = Storm(campaign, failed - samples[0].failed, ended - samples[0].ended)
+        is_one = storm.failed >= FAILED_MIN and storm.failed >= SHARE * storm.ended
+        return storm if is_one else None

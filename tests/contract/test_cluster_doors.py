@@ -1,0 +1,70 @@
+"""What the front doors keep beside the ledger, on a Redis Cluster of three nodes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import RedisCluster
+
+from adapters.redis.connect import connect, disconnect
+from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.ledger import RedisLedger
+from adapters.redis.results import RedisResults
+from engine.journeys import Cooling
+from engine.model import JobKey, JobState, Lane, PortfolioId, Priority
+from engine.ports import Batch, Cancelled
+from engine.results import KeptRows
+from tests.builders import (
+    SENDER,
+    TEMPLATE,
+    a_portfolio,
+    a_recipient,
+    a_row,
+    a_sender,
+    a_source,
+    a_template,
+)
+from tests.contract.histories import START_MS, short_terms
+from tests.redis_cluster import cluster_url, redis_cluster
+
+PORTFOLIOS = [PortfolioId(f"portfolio-{number}") for number in range(4)]
+LANE = Lane("campaign:spring", SENDER, TEMPLATE, Priority.MARKETING)
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.redis]
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[RedisCluster]:
+    with redis_cluster(tmp_path) as servers:
+        connected = connect(cluster_url(servers))
+        assert isinstance(connected, RedisCluster)
+        yield connected
+        await disconnect(connected)
+
+
+async def test_results_cooldowns_and_single_cancels_live_in_any_slot(client: RedisCluster) -> None:
+    ledger = RedisLedger(client, short_terms(), lambda: START_MS, tolerance_ms=0)
+    await ledger.load()
+    results, cooldowns = RedisResults(client, ledger), RedisCooldowns(client, lambda: START_MS)
+    for portfolio in PORTFOLIOS:
+        await ledger.put_portfolio(portfolio, a_portfolio(2))
+        await ledger.put_sender(portfolio, SENDER, a_sender())
+        await ledger.put_template(portfolio, TEMPLATE, a_template())
+        await ledger.put_source(portfolio, LANE.source, a_source())
+        rows = [a_row(number) for number in (1, 2)]
+        await ledger.enqueue([Batch(portfolio, LANE, rows)])
+        kept = KeptRows(1, 1, [row.tail for row in rows])
+        await results.keep(portfolio, LANE.source, [kept])
+        assert await ledger.cancel_job(portfolio, JobKey(1, 2)) is Cancelled.DONE
+        (told,) = [each async for each in results.read(portfolio, LANE.source)]
+        assert [each.view.state for each in told] == [JobState.QUEUED, JobState.CANCELLED]
+        assert [each.tail for each in told] == kept.tails
+        await results.reject(portfolio, LANE.source, [b"{}"])
+        assert [each async for each in results.rejected(portfolio, LANE.source)] == [[b"{}"]]
+        wishes = [(a_recipient(1), b"k"), (a_recipient(2), b""), (a_recipient(1), b"other")]
+        taken = await cooldowns.take(portfolio, "journey:w", wishes, 5_000)
+        assert taken == [Cooling(), Cooling(), Cooling(START_MS + 5_000)]
+        await cooldowns.give_back(portfolio, "journey:w", [a_recipient(1), a_recipient(2)])
+        assert await cooldowns.take(portfolio, "journey:w", wishes[2:], 5_000) == [Cooling()]

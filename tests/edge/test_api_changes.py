@@ -1,0 +1,143 @@
+"""Changing a campaign, its cap, and what a start would do."""
+
+import pytest
+from redis.asyncio import Redis
+
+from engine.contents import compile_shared
+from engine.model import PortfolioId
+from tests.front_desk import (
+    PORTFOLIO,
+    READ,
+    SEND,
+    SENDER,
+    WABA,
+    Desk,
+    a_campaign,
+    a_desk,
+    a_message,
+)
+
+PATH = "/v1/campaigns/c1"
+CSV = "to,name,code\n+4915112345678,Ada,A1\n+4915112345679,Bob,B2\n"
+
+
+async def a_second_sender(desk: Desk, name: str = "2", portfolio: str = PORTFOLIO) -> None:
+    body = {"portfolio_id": portfolio, "waba_id": WABA, "display_phone_number": "+1 555 0101"}
+    await desk.call("PUT", f"/v1/portfolios/{portfolio}", {"messaging_limit": 250})
+    assert (await desk.call("PUT", f"/v1/senders/{name}", body | {"access_token": "t"}))[0] == 201
+
+
+async def test_before_the_first_row_everything_can_change(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_second_sender(desk)
+        await a_campaign(desk)
+        change = {
+            "name": "Winter",
+            "message": a_message("{{first}}", "50 %", name="update"),
+            "senders": ["2"],
+            "weight": 4,
+            "start_at": "2030-01-01T00:00:00Z",
+            "recipients_max": 10,
+        }
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["version"], shown["fields"]) == (200, 2, ["first"])
+        assert (shown["name"], shown["senders"], shown["weight"]) == ("Winter", ["2"], 4)
+        assert (shown["priority"], shown["state"]) == ("utility", "draft")
+        body = await desk.ledger.content(PortfolioId(PORTFOLIO), "campaign:c1", 2)
+        assert b"{{first}}" in body
+        assert compile_shared(body) is not None
+        assert (await desk.call("GET", PATH, key=READ))[1]["name"] == "Winter"
+        assert (await desk.call("PATCH", PATH, {"name": "x"}, READ))[0] == 403
+
+
+async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_second_sender(desk)
+        await a_second_sender(desk, "3", "another")
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        change = {
+            "message": a_message("{{name}}", "{{code}}", name="update"),
+            "senders": ["2"],
+            "expires_at": "2031-01-01T00:00:00Z",
+            "delivery": "at_least_once",
+        }
+        status, problem = await desk.call("PATCH", PATH, change, SEND)
+        pointers = {each["pointer"] for each in problem["errors"]}
+        assert (status, problem["errors"][0]["code"]) == (409, "has_rows")
+        assert pointers == {"/message", "/priority", "/expires_at", "/delivery", "/senders"}
+        shown = (await desk.call("GET", PATH))[1]
+        assert (shown["version"], shown["senders"]) == (1, [SENDER])
+        both = {"senders": [SENDER, "2"], "weight": 9}
+        status, shown = await desk.call("PATCH", PATH, both, SEND)
+        assert (status, shown["senders"], shown["weight"]) == (200, [SENDER, "2"], 9)
+        weight = await redis_client.hget(f"ps:{{{PORTFOLIO}}}:src:campaign:c1", "weight")
+        assert weight == b"9"
+        await desk.call("POST", f"{PATH}/start", key=SEND)
+        begun = await desk.call("PATCH", PATH, {"start_at": "2030-01-01T00:00:00Z"}, SEND)
+        assert (begun[0], begun[1]["errors"][0]["pointer"]) == (409, "/start_at")
+        other = await desk.call("PATCH", PATH, {"senders": ["3"]}, SEND)
+        assert other[1]["errors"][0]["code"] == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "code"),
+    [
+        ({"message": a_message("one")}, "/message/template/components/0", "parameter_count"),
+        ({"senders": []}, "/senders", "count"),
+        ({"weigth": 1}, "/weigth", "unknown_field"),
+        ({"recipients_max": 0}, "/recipients_max", "invalid"),
+    ],
+)
+async def test_a_change_is_checked_as_a_campaign_is(
+    change: dict[str, object], pointer: str, code: str
+) -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        status, problem = await desk.call("PATCH", PATH, change, SEND)
+        found = [(each["pointer"], each["code"]) for each in problem["errors"]]
+        assert (status, found) == (422, [(pointer, code)])
+
+
+async def test_a_cancelled_campaign_changes_no_more() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        await desk.call("POST", f"{PATH}/cancel", key=SEND)
+        assert (await desk.call("PATCH", PATH, {"weight": 2}, SEND))[0] == 409
+        assert (await desk.call("PATCH", "/v1/campaigns/none", {}, SEND))[0] == 404
+
+
+async def test_a_cap_takes_so_many_and_names_the_others(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk, recipients_max=3)
+        rows = [f"+49151123456{n:02},Ada,A{n}" for n in range(5)]
+        _, shown = await desk.upload("c1", "\n".join(["to,name,code", *rows]))
+        assert (shown["accepted"], shown["rejected"]) == (3, 2)
+        assert [(each["row"], each["code"]) for each in shown["errors"]] == [
+            (5, "over_cap"),
+            (6, "over_cap"),
+        ]
+        await desk.call("PATCH", PATH, {"recipients_max": 4}, SEND)
+        _, shown = await desk.upload("c1", f"to,name,code\n{rows[4]}\n")
+        assert shown["accepted"] == 1
+        assert (await desk.call("GET", PATH))[1]["recipients_max"] == 4
+
+
+async def test_a_dry_run_tells_and_starts_nothing(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        path = f"{PATH}/start?dry_run=true"
+        shown = (await desk.call("POST", path, key=SEND))[1]
+        assert (shown["rows"], shown["warnings"]) == (
+            0,
+            ["it has no rows: upload recipients first"],
+        )
+        await desk.upload("c1", CSV)
+        await desk.call("PUT", f"/v1/portfolios/{PORTFOLIO}", {"messaging_limit": 1})
+        shown = (await desk.call("POST", path, key=SEND))[1]
+        assert (shown["rows"], shown["at_once"], shown["state"]) == (2, 1, "draft")
+        assert shown["eta"] > "2026-05"
+        assert "1 rows will wait" in shown["warnings"][-1]
+        assert (await desk.call("GET", PATH))[1]["state"] == "draft"
+        await desk.call("POST", f"{PATH}/cancel", key=SEND)
+        assert (await desk.call("POST", path, key=SEND))[0] == 409

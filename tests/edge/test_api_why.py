@@ -1,0 +1,114 @@
+"""Why something has not been sent yet, over HTTP, on a real server."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from engine.model import Category, Gate, PortfolioId, SenderId, TemplateStatus, WabaId
+from engine.outcomes import Deferred, Outcome, Retry
+from engine.ports import FOREVER_MS, Ask, SenderSpec, Settlement, TemplateSpec
+from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, Desk, a_campaign, a_desk, a_job
+
+OWNER = PortfolioId(PORTFOLIO)
+TEMPLATE = f"{WABA}/offer/en_US"
+CSV = "to,name,code\n+4915112345678,Ada,A1\n+4915112345679,Bob,B2\n"
+
+
+async def why(desk: Desk, name: str) -> dict[str, Any]:
+    """Return the gates by their names."""
+    status, shown = await desk.call("GET", f"/v1/why/{name}", key=READ)
+    assert status == 200, shown
+    gates = {gate["gate"]: gate for gate in shown["gates"]}
+    assert len(gates) == len(shown["gates"])
+    return gates
+
+
+async def claim(desk: Desk, *outcomes: Outcome) -> None:
+    """Claim a few times; settle the first jobs so."""
+    waiting = list(outcomes)
+    for wish in range(1, 6):
+        (answer,) = await desk.ledger.claim([Ask(OWNER, "w", wish, 10, 10)])
+        for job in answer.jobs[: len(waiting)]:
+            await desk.ledger.settle(OWNER, [Settlement(job.key, job.attempt, waiting.pop(0))])
+        desk.now_ms += 100
+
+
+async def test_a_full_window_is_named_for_all_whom_it_holds(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await desk.call("PUT", f"/v1/portfolios/{PORTFOLIO}", {"messaging_limit": 1})
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        assert (await why(desk, "c1"))["source"]["detail"] == "it is draft"
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        await claim(desk)
+        for name in ("c1", SENDER, PORTFOLIO):
+            quota = (await why(desk, name))["quota"]
+            assert (quota["jobs"], quota["number"], quota["limit"]) == (1, 1, 1)
+            assert (quota["holder"], quota["until"] > "2026") == (PORTFOLIO, True)
+        await desk.call("PUT", f"/v1/portfolios/{PORTFOLIO}", {"messaging_limit": 0})
+        assert "1 more count" in (await why(desk, PORTFOLIO))["quota"]["detail"]
+
+
+async def test_a_template_that_is_paused_is_named_with_its_campaigns(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        assert await why(desk, "c1") == await why(desk, TEMPLATE) == {}
+        paused = TemplateSpec(TemplateStatus.PAUSED, Category.MARKETING)
+        await desk.ledger.put_template(OWNER, TEMPLATE, paused)
+        template = desk.registry.directory.templates[TEMPLATE]
+        object.__setattr__(template, "status", TemplateStatus.PAUSED)
+        gate = (await why(desk, "c1"))["template"]
+        assert (gate["jobs"], gate["holder"], gate["detail"]) == (2, TEMPLATE, "it is PAUSED")
+        gate = (await why(desk, TEMPLATE))["template"]
+        assert (gate["jobs"], gate["holder"]) == (2, "campaign:c1")
+
+
+async def test_a_sender_says_what_meta_taught_it(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        await claim(desk, Deferred(Gate.RATE, 130429, desk.now_ms + 60_000, "slow"))
+        for name in (SENDER, PORTFOLIO):
+            rate = (await why(desk, name))["rate"]
+            assert (rate["number"], rate["limit"], rate["holder"]) == (56, 80, SENDER)
+        closed = SenderSpec(WabaId(WABA), closed_until_ms=FOREVER_MS)
+        await desk.ledger.put_sender(OWNER, SenderId(SENDER), closed)
+        await desk.upload("c1", "to,name,code\n+4915112345670,Ada,A1\n")
+        assert (await why(desk, SENDER))["sender"]["holder"] == SENDER
+
+
+async def test_a_job_says_until_when_and_a_journey_that_it_is_paused(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await desk.call("PUT", "/v1/journeys/welcome", {}, SEND)
+        body = a_job(source={"kind": "journey", "id": "welcome"})
+        _, shown = await desk.call("POST", "/v1/jobs", body, SEND)
+        job = shown["results"][0]["id"]
+        assert await why(desk, job) == {}
+        await claim(desk, Retry(131000, desk.now_ms + 60_000, "again"))
+        assert (await why(desk, job))["retry"]["until"] > "2026"
+        assert (await why(desk, "welcome"))["retry"]["jobs"] == 1
+        await desk.call("POST", "/v1/jobs", body, SEND)
+        await desk.call("POST", "/v1/journeys/welcome/pause", key=SEND)
+        source = (await why(desk, "welcome"))["source"]
+        assert (source["holder"], source["detail"]) == ("journey:welcome", "it is paused")
+
+
+async def test_an_unknown_name_is_said_to_be_none() -> None:
+    async with a_desk() as desk:
+        for name in ("nobody", "pst.forged", "w/x/en"):
+            assert (await desk.call("GET", f"/v1/why/{name}"))[0] == 404
+
+
+async def test_what_somebody_paused_is_told_with_its_cause(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        path = f"/v1/senders/{SENDER}/pause"
+        assert (await desk.call("POST", path, {"reason": "ill"}))[0] == 200
+        for name in (SENDER, "c1"):
+            gate = (await why(desk, name))["sender"]
+            assert (gate["holder"], "ill" in gate["detail"]) == (SENDER, True)

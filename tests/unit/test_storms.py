@@ -1,0 +1,124 @@
+"""Error storms: when a campaign is paused by itself, and when it is left alone."""
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from adapters.memory.registry import MemoryRegistry
+from engine.books import Books, Counts
+from engine.campaigns import Campaigns
+from engine.directory import Campaign
+from engine.model import Category, JobState, PortfolioId, Priority, SourceState
+from engine.ports import Catalog, Contents, SourceSpec
+from engine.storms import Storm, StormWatch
+
+CAMPAIGN = Campaign(
+    id="c1",
+    name="Autumn",
+    portfolio_id=PortfolioId("p1"),
+    senders=(),
+    message={},
+    fields=(),
+    templates=(),
+    category=Category.MARKETING,
+    priority=Priority.MARKETING,
+    content=1,
+    state=SourceState.RUNNING,
+)
+
+
+class Played:
+    """A campaign's books, played: what failed and what was accepted so far."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_780_000_000_000
+        self.failed = self.accepted = 0
+        self.put: list[SourceState] = []
+        self.storms: list[Storm] = []
+        self.registry = MemoryRegistry()
+        self.registry.directory.campaigns["c1"] = CAMPAIGN
+        campaigns = Campaigns(
+            self.registry,
+            cast("Catalog", self),
+            cast("Contents", self),
+            cast("Books", self),
+            now_ms=lambda: self.now_ms,
+            span_ms=86_700_000,
+        )
+        self.watch = StormWatch(
+            campaigns,
+            self.registry.directory,
+            cast("Books", self),
+            now_ms=lambda: self.now_ms,
+            told=self.storms.append,
+        )
+
+    async def counts(self, _portfolio: PortfolioId, _source: str) -> Counts:
+        states = {JobState.FAILED: self.failed, JobState.ACCEPTED: self.accepted}
+        return Counts(10_000, states, {}, {})
+
+    async def put_source(self, _portfolio: PortfolioId, _source: str, spec: SourceSpec) -> None:
+        self.put.append(spec.state)
+
+    async def look(self, failed: int, accepted: int, after_ms: int = 5_000) -> SourceState:
+        """Let so many end, look, and return the campaign's state."""
+        self.failed, self.accepted = self.failed + failed, self.accepted + accepted
+        self.now_ms += after_ms
+        await self.watch.look()
+        return self.registry.directory.campaigns["c1"].state
+
+
+async def test_a_storm_pauses_and_says_why() -> None:
+    played = Played()
+    assert await played.look(0, 1_000) is SourceState.RUNNING
+    assert await played.look(49, 0) is SourceState.RUNNING
+    assert await played.look(1, 50) is SourceState.PAUSED
+    (storm,) = played.storms
+    assert (storm.failed, storm.ended) == (50, 100)
+    campaign = played.registry.directory.campaigns["c1"]
+    assert campaign.paused_because == "50 of 100 messages failed within a minute"
+    assert played.put == [SourceState.PAUSED]
+
+
+@pytest.mark.parametrize(
+    ("failed", "accepted", "after_ms"),
+    [
+        pytest.param(40, 60, 5_000, id="less than half"),
+        pytest.param(20, 0, 61_000, id="half, but slowly"),
+        pytest.param(0, 0, 5_000, id="nothing"),
+    ],
+)
+async def test_what_is_no_storm_goes_on(failed: int, accepted: int, after_ms: int) -> None:
+    played = Played()
+    for _ in range(20):
+        assert await played.look(failed, accepted, after_ms) is SourceState.RUNNING
+
+
+async def test_what_was_before_the_first_look_is_not_held_against_it() -> None:
+    played = Played()
+    assert await played.look(500, 0) is SourceState.RUNNING
+    assert await played.look(0, 0) is SourceState.RUNNING
+
+
+async def test_who_resumes_begins_a_new_minute() -> None:
+    played = Played()
+    await played.look(0, 0)
+    assert await played.look(60, 0) is SourceState.PAUSED
+    resumed = replace(played.registry.directory.campaigns["c1"], state=SourceState.RUNNING)
+    played.registry.directory.campaigns["c1"] = resumed
+    assert await played.look(0, 0) is SourceState.RUNNING
+    assert await played.look(49, 0) is SourceState.RUNNING
+    assert await played.look(1, 0) is SourceState.PAUSED
+
+
+async def test_only_what_runs_is_looked_at() -> None:
+    played = Played()
+    await played.look(0, 0)
+    paused = replace(CAMPAIGN, state=SourceState.PAUSED)
+    played.registry.directory.campaigns["c1"] = paused
+    assert await played.look(100, 0) is SourceState.PAUSED
+    later = replace(CAMPAIGN, state=SourceState.SCHEDULED, start_at_ms=played.now_ms + 60_000)
+    played.registry.directory.campaigns["c1"] = later
+    assert await played.look(100, 0) is SourceState.SCHEDULED
+    assert played.storms == []
