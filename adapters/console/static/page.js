@@ -110,3 +110,10 @@ export function until(moment, now) {
 export function clock(moment) {
   return new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 }
+
+/** A moment of today by its time, another day's by its day too. */
+export function time(moment) {
+  const then = new Date(moment);
+  const isToday = then.toDateString() === new Date().toDateString();
+  return then.toLocaleString([], isToday ? { timeStyle: "medium" } : { dateStyle: "short", timeStyle: "short" });
+}

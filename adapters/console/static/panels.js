@@ -1,6 +1,6 @@
 // The panels: each takes the picture and shows its part; what a key may not do has no button.
 
-import { bar, chip, clock, compact, empty, h, number, rate, show, span, until } from "./page.js";
+import { bar, chip, clock, compact, empty, h, number, rate, show, span, time, until } from "./page.js";
 import { drawCurve, drawPace, forgetOthers } from "./charts.js";
 
 const CURVES_MAX = 6; // windows with a chart of their own: the fullest
@@ -202,11 +202,12 @@ export function showDoubts(doubts, picture, view) {
     return;
   }
   const now = Date.parse(picture.at);
-  show(place("doubts"), h("div", { class: "items" }, doubts.map((each) =>
+  show(place("doubts"), h("div", { class: "items listed", tabindex: 0 }, doubts.map((each) =>
     h("div", { class: "item", "data-key": each.id },
       h("div", { class: "head" }, h("code", {}, brief(each.id)), h("span", { class: "right" }, each.decided_at ? `decided ${until(each.decided_at, now)}` : "")),
-      h("p", { class: "quiet" }, [each.source, each.template, labelOf(picture, each.sender)].filter(Boolean).join(" · ")),
-      acts(view, ["doubt-accepted", "doubt-failed"], each.id, brief(each.id))))));
+      h("div", { class: "below" },
+        h("p", { class: "quiet" }, [labelOf(picture, each.sender), each.source, each.template].filter(Boolean).join(" · ")),
+        acts(view, ["doubt-accepted", "doubt-failed"], each.id, brief(each.id)))))));
 }
 
 /** Jobs that failed for good. */
@@ -216,11 +217,12 @@ export function showDead(dead, picture, view) {
     show(place("dead"), empty(dead ? "No dead letters." : "This server does not list dead letters."));
     return;
   }
-  show(place("dead"), h("div", { class: "items" }, dead.map((each) =>
+  show(place("dead"), h("div", { class: "items listed", tabindex: 0 }, dead.map((each) =>
     h("div", { class: "item", "data-key": each.id },
-      h("div", { class: "head" }, h("h3", {}, each.title), each.code ? h("code", {}, String(each.code)) : null, h("span", { class: "right" }, each.at ? clock(each.at) : "")),
-      h("p", { class: "quiet" }, `${brief(each.id)} · ${labelOf(picture, each.sender)} · attempt ${each.attempt}`),
-      acts(view, ["dead-drop"], each.id, brief(each.id), each.sender)))));
+      h("div", { class: "head" }, h("h3", {}, each.title), each.code ? h("code", {}, String(each.code)) : null, h("span", { class: "right" }, each.at ? time(each.at) : "")),
+      h("div", { class: "below" },
+        h("p", { class: "quiet" }, `${brief(each.id)} · ${labelOf(picture, each.sender)} · attempt ${each.attempt}`),
+        acts(view, ["dead-drop"], each.id, brief(each.id), each.sender))))));
 }
 
 function labelOf(picture, id) {
@@ -228,7 +230,7 @@ function labelOf(picture, id) {
 }
 
 function brief(id) {
-  return id.length > 20 ? `${id.slice(0, 16)}…` : id;
+  return id.length > 20 ? `${id.slice(0, 4)}…${id.slice(-10)}` : id; // what differs is at its end
 }
 
 function acts(view, names, id, name, of = "") {
