@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.accounts import AccountRoutes
+from adapters.api.audit import telling
 from adapters.api.bodies import Strict, read_json
 from adapters.api.campaigns import CampaignRoutes
 from adapters.api.front import Front, Operations, as_json, make_key
@@ -39,7 +40,8 @@ class KeyBody(Strict):
 
 def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.Application:
     """Return the API: `/v1`, the drop-in Graph, webhooks, health and metrics."""
-    app = web.Application(middlewares=[problems], client_max_size=BODY_MAX)
+    told = telling(front.registry)
+    app = web.Application(middlewares=[problems, told], client_max_size=BODY_MAX)
     for routes in (
         Jobs(front),
         Uploads(front),

@@ -11,7 +11,7 @@ from rich.text import Text
 
 BAR: Final = 16  # columns of a whole bar
 WHOLE: Final = 1_000  # rows of a list where the height does not bound it
-FIXED: Final = 14  # lines of heads, totals and the space between
+FIXED: Final = 15  # lines of heads, totals and the space between
 LEAST: Final = 3  # rows of each list, however low the terminal is
 QUALITIES: Final = {"GREEN": "green", "YELLOW": "yellow", "RED": "red"}
 STATES: Final = {
@@ -50,7 +50,7 @@ def screen_of(picture: Row, height: int | None = None) -> RenderableType:
 def _shares(picture: Row, height: int | None) -> dict[str, int]:
     """Return how many rows each list gets: three at least, and what is left in turn.
 
-    >>> _shares({"windows": [1], "senders": [1] * 9}, 20)
+    >>> _shares({"windows": [1], "senders": [1] * 9}, 21)
     {'campaigns': 0, 'windows': 1, 'waiting': 0, 'senders': 5, 'errors': 0}
     """
     names = ("campaigns", "windows", "waiting", "senders", "errors")
@@ -74,22 +74,20 @@ def _head(picture: Row) -> Text:
     )
 
 
-def _totals(totals: Row, workers: int) -> Table:
-    grid = Table.grid(expand=True)
-    cells: list[Text] = []
-    for name, value, style in (
-        ("msg/s", f"{_rate(totals['rate'])}/{_short(totals['rate_limit'])}", "bold"),
-        ("queued", _short(totals["queued"]), "bold"),
-        ("waiting", _short(totals["waiting"]), "bold yellow" if totals["waiting"] else "bold"),
-        ("in flight", _short(totals["in_flight"]), "bold"),
-        ("in doubt", _short(totals["in_doubt"]), "bold red" if totals["in_doubt"] else "bold"),
-        ("errors", _short(totals["errors"]), "bold yellow" if totals["errors"] else "bold"),
-        ("workers", str(workers), "bold" if workers else "bold red"),
-    ):
-        grid.add_column(no_wrap=True)
-        cells.append(Text.assemble((f"{name} ", "dim"), (value, style)))
-    grid.add_row(*cells)
-    return grid
+def _totals(totals: Row, workers: int) -> Text:
+    cells = [
+        Text.assemble((name + "\N{NO-BREAK SPACE}", "dim"), (value, style))
+        for name, value, style in (
+            ("msg/s", f"{_rate(totals['rate'])}/{_short(totals['rate_limit'])}", "bold"),
+            ("queued", _short(totals["queued"]), "bold"),
+            ("waiting", _short(totals["waiting"]), "bold yellow" if totals["waiting"] else "bold"),
+            ("flight", _short(totals["in_flight"]), "bold"),
+            ("doubt", _short(totals["in_doubt"]), "bold red" if totals["in_doubt"] else "bold"),
+            ("errors", _short(totals["errors"]), "bold yellow" if totals["errors"] else "bold"),
+            ("workers", str(workers), "bold" if workers else "bold red"),
+        )
+    ]
+    return Text("  ").join(cells)
 
 
 def _table(*columns: tuple[str, bool]) -> Table:

@@ -13,7 +13,7 @@ NUMBERS = {  # alias -> its number, its portfolio and its throughput
     "fjord-care": ("20600000000004", "fjord", 80),
     "fjord-codes": ("20600000000005", "fjord", 80),
 }
-LIMITS: dict[str, int] = {"acme": 600, "nordwind": 250, "fjord": -1}
+LIMITS: dict[str, int] = {"acme": 300, "nordwind": 250, "fjord": -1}
 PEOPLE_FROM = "+49151"  # how every recipient's number begins: it must be shown nowhere
 
 
@@ -93,16 +93,16 @@ async def play(whole: Whole, size: int = 1_000) -> None:
     await ship(whole, 20)
 
 
-async def ship(whole: Whole, count: int) -> None:
+async def ship(whole: Whole, count: int, alias: str = "fjord-codes", first: int = 0) -> None:
     """Be a journey: tell people of their orders."""
     jobs: list[dict[str, Any]] = [
         {
-            "sender": id_of("fjord-codes"),
+            "sender": id_of(alias),
             "to": f"{PEOPLE_FROM}7{n:07}",
             "message": a_message("Ada", name="update"),
             "source": {"kind": "journey", "id": "orders"},
         }
-        for n in range(count)
+        for n in range(first, first + count)
     ]
     await whole.call("POST", "/v1/jobs", jobs)
 

@@ -80,8 +80,11 @@ class Stage:
         """Be the pulses."""
         return self.pulses
 
-    async def freed_by(self, _portfolio: str, _scope: str, _moments_ms: Sequence[int]) -> list[int]:
+    async def freed_by(
+        self, portfolio: PortfolioId, scope: str, moments_ms: Sequence[int]
+    ) -> list[int]:
         """Be the window's scores."""
+        del portfolio, scope, moments_ms
         return self.freed
 
     async def count(self) -> int:
@@ -158,7 +161,7 @@ async def test_debt_keeps_places_from_being_free(stage: Stage) -> None:
 
 
 async def test_rates_are_of_all_workers_and_by_label(stage: Stage) -> None:
-    told_ms = NOW_MS - 3_000
+    told_ms = NOW_MS - 6_000
     stage.pulses = [Pulse(told_ms, 2_000, {"shop": {"accepted": 20}}) for _ in range(2)]
     stage.pulses.append(Pulse(told_ms, 2_000, {"2": {"accepted": 10}}, {"2": {"131026": 4}}))
     picture = await stage.overviews.take()

@@ -180,7 +180,7 @@ async def test_many_viewers_cost_one_look_a_second(
     async with session.get(desk.url + "/v1/overview") as response:
         await response.read()
     assert len(seen) == 30
-    assert all(numbers == sorted(set(map(int, map(str, numbers)))) for numbers in seen)
+    assert all(len(set(map(str, numbers))) == 3 for numbers in seen)
     assert desk.taken <= (loop.time() - began_s) / EVERY_S + 2
 
 
@@ -194,10 +194,11 @@ async def test_with_nobody_there_nothing_is_read(
     async with asyncio.timeout(10):
         while desk.pages._streams:
             await asyncio.sleep(0.05)
-    taken = desk.taken
-    await asyncio.sleep(0.9 * EVERY_S)
-    await asyncio.sleep(0.9 * EVERY_S)
-    assert desk.taken == taken
+    taken, loop = desk.taken, asyncio.get_running_loop()
+    until_s = loop.time() + 2 * EVERY_S
+    while loop.time() < until_s:
+        assert desk.taken == taken
+        await asyncio.sleep(0.05)
 
 
 async def test_a_revoked_key_ends_its_stream(desk: Desk, session: aiohttp.ClientSession) -> None:

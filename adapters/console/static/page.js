@@ -40,11 +40,12 @@ function morph(known, next) {
   }
   if (known.dataset.keep !== undefined) return; // a chart renews itself
   for (const { name } of [...known.attributes]) {
-    if (!next.hasAttribute(name)) known.removeAttribute(name);
+    if (name !== "style" && !next.hasAttribute(name)) known.removeAttribute(name);
   }
   for (const { name, value } of next.attributes) {
-    if (known.getAttribute(name) !== value) known.setAttribute(name, value);
+    if (name !== "style" && known.getAttribute(name) !== value) known.setAttribute(name, value);
   }
+  // Styles are set as properties: the page's policy forbids them as attributes.
   width(known, known.dataset.width);
   morphChildren(known, [...next.childNodes]);
 }
