@@ -129,7 +129,7 @@ def _windows(windows: list[Row], now: datetime) -> Table:
     table = _table(("LIMIT", False), ("used", True), ("", False), ("debt", True), ("next", True))
     for each in windows:
         is_unlimited = each["limit"] < 0
-        is_full = each["available"] == 0
+        is_full = not is_unlimited and each["available"] <= each["kept"]
         name = " · ".join(part for part in (each["portfolio"], each["sender"]) if part)
         table.add_row(
             Text(name),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from adapters.console.shapes import (
@@ -20,8 +20,9 @@ from engine.books import Books, Depth, Quota
 from engine.campaigns import CampaignStatus, shown_counts
 from engine.directory import Campaign, Directory
 from engine.errors import EngineError, LedgerError
-from engine.model import DeliveryStatus, NowMs, PortfolioId, SenderId
+from engine.model import DeliveryStatus, NowMs, PortfolioId, Priority, SenderId
 from engine.pulses import Pulse, Pulses
+from engine.quota import Limit, default_reserve
 
 TAKE_S: Final = 5.0  # of one picture; what the ledger has not told by then is an old picture
 WINDOWS_MAX: Final = 100
@@ -150,6 +151,7 @@ class Overviews:
         curve = None
         if quota.limit >= 0:
             curve = await self._curve(portfolio, scope, quota, now_ms)
+        kept = self._kept(portfolio, quota.limit)
         return WindowShown(
             portfolio=portfolio,
             sender=label,
@@ -158,9 +160,16 @@ class Overviews:
             debt=quota.debt,
             reserved=quota.reserved,
             available=quota.available,
-            next_free_at=moment(quota.next_free_at_ms),
+            kept=kept,
+            next_free_at=moment(quota.next_free_at_ms) or _next_free(curve, kept),
             curve=curve,
         )
+
+    def _kept(self, portfolio: PortfolioId, limit: int) -> int:
+        """Return how many places marketing has to leave to others."""
+        known = self._from.directory.portfolios[portfolio]
+        reserve = default_reserve(limit, known.reserve)
+        return limit - Limit(limit, known.headroom, reserve).ceiling(Priority.MARKETING)
 
     async def _curve(self, portfolio: PortfolioId, scope: str, quota: Quota, now_ms: int) -> Curve:
         span_ms = self._from.span_ms
@@ -204,6 +213,16 @@ class Overviews:
         else:
             self._over.pop(campaign.id, None)
         return shown
+
+
+def _next_free(curve: Curve | None, kept: int) -> datetime | None:
+    """Return by when a place falls free that marketing may take, where it may take none now."""
+    if curve is None or curve.free[0] > kept:
+        return None
+    for step, free in enumerate(curve.free):
+        if free > kept:
+            return curve.begin + timedelta(seconds=step * curve.step_seconds)
+    return None
 
 
 def _rank(state: str) -> int:

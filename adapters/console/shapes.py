@@ -62,6 +62,7 @@ class WindowShown:
     debt: int
     reserved: int
     available: int  # -1 is unlimited
+    kept: int  # places of these that marketing may not take: reserves and headroom
     next_free_at: Moment
     curve: Curve | None  # None where there is no limit
 

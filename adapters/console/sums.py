@@ -91,11 +91,7 @@ class Sums:
     ) -> datetime | None:
         """Return the earliest moment at which a gate lets somebody through, where it is known."""
         if gate is Gate.QUOTA:
-            moments = [
-                each.next_free_at
-                for each in windows
-                if each.next_free_at is not None and each.available == 0
-            ]
+            moments = [each.next_free_at for each in windows if each.next_free_at is not None]
             return min(moments, default=None)
         ends = [
             closed.until

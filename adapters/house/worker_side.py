@@ -67,9 +67,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     house.pool, house.delivery = pool, delivery
     house.serve_all()
     pool.start()
-    house.keep("hear", lambda: _hear_hints(house, pool))
-    house.keep("attend", lambda: _attend(house, worker))
-    house.keep("pulse", pulsing(house))
+    _keep_in_touch(house, pool, worker)
     if is_alone:
         probe = build_probe_app(Operations(house.metrics.render, house.objections))
         await listen(house, probe, settings.metrics_address)
@@ -79,6 +77,13 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         await pool.drain(clock.now_ms() + DRAIN_MS)
         await _leave(house, worker)
         await session.close()
+
+
+def _keep_in_touch(house: House, pool: Pool, worker: str) -> None:
+    """Hear what the other processes tell, and tell them that this one works, and what it did."""
+    house.keep("hear", lambda: _hear_hints(house, pool))
+    house.keep("attend", lambda: _attend(house, worker))
+    house.keep("pulse", pulsing(house))
 
 
 async def _attend(house: House, worker: str) -> None:

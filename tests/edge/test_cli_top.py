@@ -43,7 +43,7 @@ def a_picture(senders: int = 3) -> dict[str, Any]:
         "workers": 4,
         "totals": totals | {"in_flight": 512, "in_doubt": 7, "errors": 41},
         "campaigns": [campaign | {"eta": "2026-01-02T03:00:00Z"}],
-        "windows": [window | {"available": 0, "next_free_at": "2026-01-01T00:00:12Z"}],
+        "windows": [window | {"available": 0, "kept": 30, "next_free_at": "2026-01-01T00:00:12Z"}],
         "waiting": [waiting | {"meaning": "New recipients wait for a place in the limit."}],
         "senders": [
             a_sender("shop-with-a-rather-long-alias", rate=79.4, waiting={"quota": 760_000}),

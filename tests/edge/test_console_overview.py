@@ -151,6 +151,19 @@ async def test_a_full_window_and_who_waits_for_it(stage: Stage) -> None:
     assert (shop.in_flight, shop.waiting) == (3, {"quota": 2})
 
 
+async def test_places_kept_from_marketing_are_told_and_waited_for(stage: Stage) -> None:
+    """Meta's limit is not used up, and yet marketing waits: the rest is for those before it."""
+    held = replace(stage.directory.portfolios["acme"], reserve={"utility": 0.7}, headroom=0.1)
+    stage.directory.portfolios["acme"] = held
+    await stage.ledger.put_portfolio(PORTFOLIO, a_portfolio(10))
+    stage.freed = [0] * 10 + [3] * (CURVE_STEPS - 9)
+    (window,) = (await stage.overviews.take()).windows
+    assert (window.limit, window.available, window.kept) == (10, 7, 8)
+    assert window.next_free_at is not None
+    waits_ms = window.next_free_at.timestamp() * 1_000 - NOW_MS
+    assert waits_ms == pytest.approx(10 * SPAN_MS / CURVE_STEPS)
+
+
 async def test_debt_keeps_places_from_being_free(stage: Stage) -> None:
     stage.freed = [0, 1, 2] + [3] * (CURVE_STEPS - 2)
     await stage.ledger.put_portfolio(PORTFOLIO, a_portfolio(1))

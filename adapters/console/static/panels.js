@@ -84,13 +84,13 @@ function campaignItem(campaign, view, now) {
     ["c-flight", counts.in_flight, "in flight"], ["c-doubt", counts.in_doubt, "in doubt"], ["c-waiting", waiting, "waiting"], ["c-queued", counts.queued, "queued"],
   ].filter(([, jobs]) => jobs > 0);
   const told = ["delivered", "read", "undelivered", "held"].filter((name) => delivery[name]).map((name) => `${name} ${compact(delivery[name])}`);
-  const share = enqueued ? (100 * ended) / enqueued : 0;
-  const eta = campaign.eta ? `ends ${until(campaign.eta, now)}` : "";
+  const isDoubtAll = counts.in_doubt > 0 && ended + counts.in_doubt === enqueued;
+  const eta = isDoubtAll ? "only doubts are left" : campaign.eta ? `ends ${until(campaign.eta, now)}` : "";
   return h("div", { class: "item", "data-key": campaign.id },
     h("div", { class: "head" },
       h("h3", {}, campaign.name), chip(campaign.state, STATE[campaign.state] ?? ""),
       h("span", { class: "quiet" }, campaign.name === campaign.id ? campaign.portfolio : `${campaign.id} · ${campaign.portfolio}`),
-      h("span", { class: "right" }, [`${compact(ended)} of ${compact(enqueued)}`, `${share.toFixed(share < 10 ? 1 : 0)} %`, eta].filter(Boolean).join(" · "))),
+      h("span", { class: "right" }, [`${compact(ended)} of ${compact(enqueued)}`, percent(ended, enqueued), eta].filter(Boolean).join(" · "))),
     bar(parts, enqueued, parts.map(([, jobs, name]) => `${jobs} ${name}`).join(", ")),
     h("div", { class: "below" }, h("div", { class: "legend" },
       parts.map(([kind, jobs, name]) => h("span", {}, h("i", { class: kind }), `${name} ${compact(jobs)}`)),
@@ -98,6 +98,12 @@ function campaignItem(campaign, view, now) {
       told.length ? h("span", {}, `delivery: ${told.join(", ")}`) : null),
     acts(view, campaignActs(campaign.state), campaign.id, campaign.name)),
     campaign.warnings.map((warning) => h("p", { class: "warning" }, warning)));
+}
+
+/** A share that says 100 only of all, and 0 only of nothing. */
+function percent(part, whole) {
+  const share = whole ? (100 * part) / whole : 0;
+  return `${share > 10 && share < 99 ? Math.round(share) : Math.floor(share * 10) / 10} %`;
 }
 
 function campaignActs(state) {
@@ -128,17 +134,19 @@ function named(window) {
 function windowItem(window, curves, now) {
   const isUnlimited = window.limit < 0;
   const limit = isUnlimited ? "unlimited" : compact(window.limit);
-  const free = window.next_free_at && window.available === 0 ? `next place ${until(window.next_free_at, now)}` : "";
+  const isFull = !isUnlimited && window.available <= window.kept;
+  const kept = window.kept > 0 ? `${compact(window.kept)} kept from marketing` : "";
+  const free = window.next_free_at && isFull ? `next place ${until(window.next_free_at, now)}` : "";
   const settled = Math.max(0, window.used - window.reserved);
   return h("div", { class: "item", "data-key": named(window) },
     h("div", { class: "head" },
       h("h3", {}, window.sender ? `${window.portfolio} · ${window.sender}` : window.portfolio),
-      window.debt ? chip(`debt ${compact(window.debt)}`, "bad") : window.available === 0 ? chip("full", "warn") : null,
+      window.debt ? chip(`debt ${compact(window.debt)}`, "bad") : isFull ? chip("full", "warn") : null,
       h("span", { class: "right" }, `${compact(window.used)} of ${limit}`)),
     isUnlimited ? null : bar(
-      [[window.available ? "c-accepted" : "c-waiting", Math.min(settled, window.limit)], ["c-flight", window.reserved]],
+      [[isFull ? "c-waiting" : "c-accepted", Math.min(settled, window.limit)], ["c-flight", window.reserved]],
       window.limit, `${window.used} of ${window.limit} places used, ${window.reserved} of them by sends under way`),
-    free ? h("p", { class: "quiet" }, free) : null,
+    free || kept ? h("p", { class: "quiet" }, [free, kept].filter(Boolean).join(" · ")) : null,
     curves.has(named(window)) ? [
       h("p", { class: "quiet" }, "Free places, if nothing else is sent"),
       h("div", { class: "chart", id: named(window), "data-key": named(window), "data-keep": true })] : null);
@@ -161,11 +169,11 @@ function senderRow(sender, view, now) {
   const held = Object.entries(sender.waiting).sort((a, b) => b[1] - a[1]);
   const waiting = held.reduce((sum, [, jobs]) => sum + jobs, 0);
   const cell = (name, kind, ...content) => h("td", { class: kind, "data-name": name }, h("div", {}, ...content));
-  const allowed = sender.rate_limit < sender.throughput ? `${compact(sender.rate_limit)} (granted ${compact(sender.throughput)})` : compact(sender.rate_limit);
+  const granted = sender.rate_limit < sender.throughput ? h("span", { class: "sub" }, `slowed, granted ${compact(sender.throughput)}`) : null;
   const closed = sender.closed_by.map((each) => h("span", { class: "sub warning" }, `${each.detail}${each.until ? `, ${until(each.until, now)}` : ""}`));
   return h("tr", { "data-key": sender.id },
     cell("Sender", "name", sender.label, h("span", { class: "sub" }, `${sender.display_phone_number} · ${sender.portfolio}`), closed),
-    cell("Rate", "rate", `${rate(sender.rate)} of ${allowed}`, bar([["c-accepted", sender.rate]], sender.rate_limit, `${rate(sender.rate)} of ${sender.rate_limit} messages a second`)),
+    cell("Rate", "rate", `${rate(sender.rate)} of ${compact(sender.rate_limit)}`, granted, bar([["c-accepted", sender.rate]], sender.rate_limit, `${rate(sender.rate)} of ${sender.rate_limit} messages a second`)),
     cell("Quality", "", chip(sender.quality, QUALITY[sender.quality] ?? "")),
     cell("Status", "", chip(sender.is_paused ? "paused" : sender.status, sender.closed_by.length ? "bad" : sender.status === "CONNECTED" ? "good" : "")),
     cell("Queued", count(sender.queued), compact(sender.queued)),
