@@ -1,8 +1,10 @@
 """Row 10: whether a send costs more when the queue is deep, or shared by many slow senders.
 
-A feeder keeps each queue at its depth, so every variant enqueues as much as it sends. Bare aiohttp
-runs beside every span and each cost is taken as a share of it: filling the deep queue takes so
-long that the machine's mood changes meanwhile.
+A feeder keeps the queues of different depth where they are, so both enqueue as much as they send.
+The queues of few and of many senders are filled before each span instead: a feeder that tops up
+5,000 lanes a hundred rows at a time would put one row into a lane a call, which no upload does, and
+would measure that. Bare aiohttp runs beside every span and each cost is taken as a share of it:
+filling the deep queue takes so long that the machine's mood changes meanwhile.
 """
 
 import asyncio
@@ -27,8 +29,8 @@ async def measure(rig: Rig, *, smoke: bool) -> list[Figure]:
     deep = DEEP_SMOKE if smoke else DEEP
     shallow = await costs(rig, setup=FEW, depth=SHALLOW, smoke=smoke)
     deep_costs = await costs(rig, setup=FEW, depth=deep, smoke=smoke)
-    many_costs = await costs(rig, setup=many, depth=10 * many.senders, smoke=smoke)
-    few_costs = await costs(rig, setup=FEW, depth=10 * many.senders, smoke=smoke)
+    many_costs = await costs(rig, setup=many, depth=10 * many.senders, smoke=smoke, feeds=False)
+    few_costs = await costs(rig, setup=FEW, depth=10 * many.senders, smoke=smoke, feeds=False)
     return [
         measured("growth.queued_ratio", ratios(deep_costs, shallow), f"{deep:,} jobs"),
         measured("growth.senders_ratio", ratios(many_costs, few_costs)),
@@ -41,7 +43,9 @@ async def measure(rig: Rig, *, smoke: bool) -> list[Figure]:
     ]
 
 
-async def costs(rig: Rig, *, setup: Setup, depth: int, smoke: bool) -> list[float]:
+async def costs(
+    rig: Rig, *, setup: Setup, depth: int, smoke: bool, feeds: bool = True
+) -> list[float]:
     """Return worker + Redis CPU per send at this depth, as shares of bare aiohttp's."""
     await rig.afresh()
     await engine_under_test.prepare(rig.place, setup)
@@ -51,7 +55,10 @@ async def costs(rig: Rig, *, setup: Setup, depth: int, smoke: bool) -> list[floa
     results: list[float] = []
     for _ in range(1 if smoke else 3):
         await rig.reset_sink()
-        span, fed = await fed_span(rig, fed=fed, seconds=seconds)
+        if feeds:
+            span, fed = await fed_span(rig, fed=fed, seconds=seconds)
+        else:
+            span, fed = await full_span(rig, depth=depth, fed=fed, seconds=seconds)
         bare = await bare_span(rig, seconds=seconds, in_flight=IN_FLIGHT)
         cost_us = span.worker_us_per_send + span.redis_us_per_send
         results.append(cost_us / bare.worker_us_per_send)
@@ -81,3 +88,13 @@ async def fed_span(rig: Rig, *, fed: int, seconds: float) -> tuple[Span, int]:
             is_over.set()  # not cancelled: nobody would know which of its last rows were taken
             await feeding
         return span, rows
+
+
+async def full_span(rig: Rig, *, depth: int, fed: int, seconds: float) -> tuple[Span, int]:
+    """Measure one worker that nobody feeds, then fill up again; return how many rows exist now."""
+    command = engine_under_test.worker_command(rig.place, concurrency=IN_FLIGHT)
+    async with rig.running(command) as worker:
+        span = await rig.span(worker, seconds=seconds, warm_s=1.5, sends_max=depth * 19 // 20)
+    sent = await rig.sends()
+    await fill(rig, sent, first=fed)
+    return span, fed + sent

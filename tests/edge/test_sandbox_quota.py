@@ -169,6 +169,17 @@ def test_a_freed_place_is_timed_from_its_opening_to_the_next_new_recipient() -> 
     assert (reuse.count, reuse.p50_ms, reuse.max_ms) == (2, 50, 200)
 
 
+def test_who_comes_back_takes_a_place_that_is_not_timed() -> None:
+    play = Play(limit=2)
+    play.send(0)
+    play.send(1)
+    play.clock.ms += 10_400  # both places are free since 400 ms
+    play.send(0)
+    play.send(2)
+    reuse = play.sandbox.report().windows["acme"].reuse
+    assert (reuse.count, reuse.max_ms) == (1, 400)
+
+
 def test_places_never_taken_are_not_timed() -> None:
     play = Play(limit=100)
     for i in range(50):

@@ -21,8 +21,10 @@ class QuotaWindow:
     after all opens one at its failure). An acceptance of a
     recipient who is not in the window takes the place that has been open longest, and the
     measure is its arrival minus that place's opening. Places that were never taken before the
-    window was first full, or since the limit last changed, are not measured. It includes the
-    client's own guard, and says something about the client only while work is waiting.
+    window was first full, or since the limit last changed, are not measured, nor those that
+    somebody takes who was in the window before: he comes when he comes, and did not wait for a
+    place. It includes the client's own guard, and says something about the client only while
+    work is waiting.
     """
 
     def __init__(self, limit: int, window_ms: int) -> None:
@@ -93,7 +95,9 @@ class QuotaWindow:
         former_ms = self._marks.get(recipient)
         if former_ms is None:
             if self._open_places:
-                self.reuse_ms.append(at_ms - self._open_places.popleft())
+                open_ms = at_ms - self._open_places.popleft()
+                if recipient not in self.unique_ever:
+                    self.reuse_ms.append(open_ms)
             self.unique_ever.add(recipient)
         self._marks[recipient] = at_ms
         self._queue.append((at_ms, recipient))
