@@ -66,7 +66,7 @@ function options(place, height, series, range) {
   return {
     width: place.clientWidth || 300,
     height,
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     legend: { show: false },
     scales: { y: { range: (_, __, most) => range ?? [0, Math.max(1, most * 1.15)] } },
