@@ -14,7 +14,7 @@ from tests.e2e.console_stage import PEOPLE_FROM, a_fleet, furnish_fleet, id_of, 
 from tests.e2e.whole_house import KEY, Whole, a_whole_house
 
 pytestmark = pytest.mark.timeout(180)
-WIDTHS = (1_440, 1_000, 390)
+WIDTHS = (1_440, 1_000, 820, 390, 320)
 
 
 @asynccontextmanager
