@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.memory.grant import claimed
 from adapters.memory.serve import serve_fresh, serve_share, serve_waiting
+from adapters.memory.settle import close, closed_now
 from adapters.memory.slot import Slot
 from adapters.memory.under_way import Claim, Loaded, ahead_ms
 from engine.model import Gate, Priority, SenderId, SourceState, parse_key
@@ -117,17 +118,30 @@ def _answer(under_way: Claim) -> Answer:
 
 
 def _give_again(under_way: Claim) -> None:
-    """Return what is still leased of a wish whose answer was lost, with fresh send times."""
-    slot, ask = under_way.slot, under_way.ask
+    """Return what is still leased of a wish whose answer was lost, with fresh send times.
+
+    A job for which a gate has closed meanwhile goes back instead.
+    """
+    slot, ask, now_ms = under_way.slot, under_way.ask, under_way.now_ms
+    went_back = False
     for key, fence in slot.claims.get(f"{ask.worker}:{ask.counter}", []):
         opened = slot.open.get(key)
         if opened is None or opened.doubted or opened.job.fence != fence:
             continue
         lane = slot.lane_of(key)
         loaded = under_way.load(lane.lane.sender)
+        gate = closed_now(slot, lane, opened.job, now_ms)
+        if gate is not None:
+            under_way.refuse(lane.lane.sender, gate)
+            slot.put_back(close(slot, opened, now_ms), now_ms)
+            went_back = True
+            continue
         assert loaded.state is not None
-        send_at_us = loaded.state.slots.take_us(under_way.now_ms)
+        send_at_us = loaded.state.slots.take_us(now_ms)
         under_way.jobs.append(claimed(opened, lane, send_at_us))
+    if went_back:
+        slot.sequence += 1
+        slot.call_waiters(now_ms)
 
 
 def _open_scheduled(slot: Slot, now_ms: int) -> None:

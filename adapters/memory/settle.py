@@ -189,7 +189,7 @@ def again(slot: Slot, key: JobKey, attempt: int, now_ms: int) -> Again:
     if opened is None or opened.doubted or opened.job.fence != attempt:
         return Again(gate=Gate.SOURCE, sequence=slot.sequence)
     lane = slot.lane_of(key)
-    gate = _closed_now(slot, lane, opened.job, now_ms)
+    gate = closed_now(slot, lane, opened.job, now_ms)
     if gate is not None:
         return Again(gate=gate, sequence=slot.sequence)
     slot.sequence += 1
@@ -197,7 +197,7 @@ def again(slot: Slot, key: JobKey, attempt: int, now_ms: int) -> Again:
     return Again(send_at_us, attempt, None, slot.sequence)
 
 
-def _closed_now(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> Gate | None:
+def closed_now(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> Gate | None:
     """Return the gate that closed since the job was claimed; None when all are open."""
     gate = slot.closed_gate(lane.lane)
     closed = gate or slot.sender_closed_until(lane.lane.sender, now_ms)

@@ -1,4 +1,4 @@
-"""again: a leased job whose write never happened gets a new send time, if its gates are open."""
+"""again, with part_again: a leased job that was never written asks for a new send time."""
 
 from __future__ import annotations
 

@@ -9,12 +9,14 @@ each gate in its own file.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
-from engine.model import Category, JobState, SenderId, SourceState
+from engine.model import Category, JobState, SenderId, SourceState, TemplateStatus, WabaId
 from engine.outcomes import Accepted, Dropped, Unwritten
 from engine.ports import FOREVER_MS, Ask
-from tests.builders import a_recipient, a_row, a_sender, a_source
+from tests.builders import a_recipient, a_row, a_sender, a_source, a_template
 from tests.lua.slot_state import (
     GONE,
     LANE,
@@ -105,6 +107,64 @@ async def test_a_wish_is_not_given_a_job_that_somebody_else_has_since(slot: Slot
     assert [job.attempt for job in others.jobs] == [2]
     (again,) = await slot.ledger.claim([ask])
     assert again.jobs == []
+
+
+async def pause_source(slot: Slot) -> None:
+    """Close the gate of the job's source."""
+    await slot.put_source(a_source(state=SourceState.PAUSED))
+
+
+async def close_sender(slot: Slot) -> None:
+    """Close the gate of its sender."""
+    await slot.put_sender(a_sender(closed_until_ms=START_MS + 60_000))
+
+
+async def pause_template(slot: Slot) -> None:
+    """Close the gate of its template."""
+    await slot.put_template(a_template(status=TemplateStatus.PAUSED))
+
+
+async def close_account(slot: Slot) -> None:
+    """Close the gate of its account."""
+    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), START_MS + 60_000, "restricted")
+
+
+async def opt_out(slot: Slot) -> None:
+    """Have its recipient opt out."""
+    await slot.ledger.suppress(PORTFOLIO, a_recipient(1), Category.MARKETING)
+
+
+@pytest.mark.parametrize(
+    "close_gate", [pause_source, close_sender, pause_template, close_account, opt_out]
+)
+async def test_a_wish_asked_again_gives_no_job_whose_gate_has_closed_meanwhile(
+    slot: Slot, close_gate: Callable[[Slot], Awaitable[None]]
+) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    ask = Ask(PORTFOLIO, "w", 1, 2, 2)
+    await slot.ledger.claim([ask])
+    await close_gate(slot)
+    (again,) = await slot.ledger.claim([ask])
+    assert again.jobs == []
+    assert [refusal.count for refusal in again.refusals] == [1]
+    state = await slot.state()
+    assert state["q:1"] == [Packed(1, 1, fence=1)]  # back in its lane, as one never written
+    assert "open 1.1" not in state
+    assert await slot.used() == 0  # and without a place
+
+
+async def test_a_wish_asked_again_gives_no_job_whose_time_is_over(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.enqueue(a_row(1, expires_at_ms=slot.now_ms + 1_000), a_row(2))
+    ask = Ask(PORTFOLIO, "w", 1, 2, 2)
+    await slot.ledger.claim([ask])
+    slot.now_ms += 1_000
+    (again,) = await slot.ledger.claim([ask])
+    assert [job.key.sequence for job in again.jobs] == [2]
+    (others,) = await slot.ledger.claim([Ask(PORTFOLIO, "other", 1, 2, 2)])
+    assert others.jobs == []
+    assert (await slot.books())["expired"] == 1
 
 
 async def test_a_lower_counter_claims_nothing(slot: Slot) -> None:

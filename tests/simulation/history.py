@@ -203,14 +203,19 @@ class History:
         self.copies.append((job.key, job.attempt))
 
     def _judge_again(self, worker: str, counter: int, jobs: list[Claimed]) -> None:
-        """A wish asked again gives exactly what is still leased of it."""
+        """A wish asked again gives what is still leased of it, less what a gate closed for."""
         given = {(job.key.lane, job.key.sequence) for job in jobs}
         books = self.judge.jobs
-        leased = {
-            key
-            for key, book in books.items()
-            if book.state == "open" and book.asked == (worker, counter)
-        }
+        leased: set[tuple[int, int]] = set()
+        for key, book in books.items():
+            if book.state == "open" and book.asked == (worker, counter):
+                if self.judge.is_held_back(book):
+                    self.judge.settled(
+                        key, book.attempt, "unwritten", self.now_ms, failures_left=True
+                    )
+                    self.judge.seen.add("reask_held_back")
+                else:
+                    leased.add(key)
         if given != leased:
             self.judge.breach("reask", f"{sorted(given)} given, {sorted(leased)} leased")
         for job in jobs:

@@ -115,6 +115,11 @@ class LedgerJudge:
         job.mark_ms = lease_ms
         job.is_repeating = False
 
+    def is_held_back(self, job: JobBook) -> bool:
+        """Whether a gate is closed for a job that was claimed before."""
+        names = {job.source, job.sender, job.template}
+        return bool(names & self.closed) or job.person in self.suppressed
+
     def _judge_gates(self, key: Key, job: JobBook) -> None:
         for name in (job.source, job.sender, job.template):
             if name in self.closed:

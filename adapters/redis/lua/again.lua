@@ -2,6 +2,7 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_rest part_books part_rows gate_schedule gate_suppression gate_window
+-- uses: part_again
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -17,30 +18,13 @@
 -- Returns  { gate or '', send_at_us, sequence }
 local job, fence = argv[8], tonumber(argv[9])
 
--- closed_now: the gate that closed since the job was claimed; nil when all are open.
-local function closed_now(lane, row, h)
-  local gate = closed_gate(lane)
-  if gate then return gate end
-  if not h[1] then return 'sender' end
-  if tonumber(h[2] or 0) > now and not off.sender then return 'sender' end
-  if tonumber(call('HGET', tag .. 'accounts', h[1]) or 0) > now and not off.account then
-    return 'account'
-  end
-  local recipient = row_recipient(row)
-  if is_expired(row) then return 'schedule' end
-  if is_suppressed(lane, recipient) then return 'suppression' end
-  if lane.template == '' and not off.window and not in_window(lane, recipient) then
-    return 'window'
-  end
-end
-
 local record = call('HGET', tag .. 'open', job)
 local row = record and find(record, '^[Ff]') and sub(record, 8)
 if not row or row_fence(row) ~= fence then return { 'source', 0, meta.sequence } end
 local lane = lane_of_job(job)
 local key = tag .. 's:' .. lane.sender
 local h = call('HMGET', key, 'waba', 'closed', 'nominal', 'learned', 'next_us')
-local gate = closed_now(lane, row, h)
+local gate = closed_now(lane, row, sender_gate(h[1], h[2]))
 if gate then return { gate, 0, meta.sequence } end
 local learned = tonumber(h[4] or 0)
 local rate = learned > 0 and learned or tonumber(h[3])

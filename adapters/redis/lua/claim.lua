@@ -4,7 +4,7 @@
 -- uses: part_standing part_rest part_books part_rows part_due part_rings part_rings_end
 -- uses: part_claim gate_schedule gate_suppression gate_window gate_pair gate_quota part_bites
 -- uses: part_serve part_grant part_order part_run part_fresh part_turns part_flush part_finish
--- uses: part_return
+-- uses: part_call part_settle part_again part_return
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -55,7 +55,15 @@ if why then return answer(why, now + 1000) end
 local last = meta.worker
 if counter < last then return answer('stale', now + 1000) end
 if counter == last then
-  give_again()
+  local went_back = give_again()
+  flush_closed()
+  flush_counts()
+  flush_ends(argv[6])
+  flush_windows()
+  if went_back > 0 then
+    call_waiters()
+    touch(true)
+  end
   return answer('', next_due())
 end
 open_scheduled()

@@ -1,24 +1,37 @@
 -- part_return: what comes back to a claim: a lost answer's jobs, opened sources, delayed jobs.
 --
--- Needs    part_finish.
+-- Needs    part_finish, part_settle, part_again.
 -- ARGV[8]  worker   who asks
 -- ARGV[9]  counter  which of its wishes
--- give_again: what is still leased of a wish whose answer was lost, with fresh send times.
+-- give_again: what is still leased of a wish whose answer was lost, with fresh send times; what a
+-- gate has closed for meanwhile goes back. Returns how many went back.
 local function give_again()
-  local claim = argv[8] .. ':' .. argv[9]
+  local claim, went_back = argv[8] .. ':' .. argv[9], 0
   local listed = call('HGET', tag .. 'claims', claim) or ''
   for job, fence in string.gmatch(listed, '([%d%.]+),(%d+)') do
     local record = call('HGET', tag .. 'open', job)
     if record and find(record, '^[Ff]') and row_fence(sub(record, 8)) == tonumber(fence) then
-      local lane, at = lane_of_job(job), #jobs
-      jobs[at + 1], jobs[at + 2] = lane.number, record
-      jobs[at + 3] = take_slot(load_sender(lane.sender))
-      lease_until = number6(record, 2)
+      local opened = parse_open(job, record)
+      local lane, sender = opened.lane, load_sender(opened.lane.sender)
+      local gate = closed_now(lane, opened.row, sender.closed)
+      if gate then
+        refuse(lane.sender, gate)
+        close(opened, 0)
+        put_back(lane, opened.row)
+        went_back = went_back + 1
+      else
+        local at = #jobs
+        jobs[at + 1], jobs[at + 2], jobs[at + 3] = lane.number, record, take_slot(sender)
+        lease_until = opened.since
+      end
     end
   end
   for _, sender in ipairs(sender_order) do
-    call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
+    if sender.known then
+      call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
+    end
   end
+  return went_back
 end
 
 local function open_scheduled()
