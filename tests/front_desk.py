@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
@@ -275,8 +276,10 @@ async def _served(front: Front) -> AsyncGenerator[TestClient[Request, Applicatio
     await _put_keys(front.registry)
     server = TestServer(build_app(front))
     await server.start_server(auto_decompress=False)  # as adapters.house serves it
-    async with TestClient(server) as client:
-        yield client
+    # A command line under test shares our standard output: our log must not be in what it prints.
+    with capture_logs():
+        async with TestClient(server) as client:
+            yield client
 
 
 async def _put_keys(registry: Registry) -> None:

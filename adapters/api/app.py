@@ -8,8 +8,10 @@ from typing import Annotated
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from adapters.api.accounts import AccountRoutes
+from adapters.api.audit import telling
 from adapters.api.campaigns import CampaignRoutes
 from adapters.api.front import Front, Operations, as_json
 from adapters.api.graph import Graph
@@ -29,6 +31,7 @@ from adapters.api.template_trials import TrialRoutes
 from adapters.api.templates import TemplateRoutes
 from adapters.api.uploads import Uploads
 from adapters.api.why import WhyRoutes
+from engine.directory import Role
 
 BODY_MAX = 8 * 2**20
 
@@ -45,6 +48,16 @@ class Handshake(msgspec.Struct):
 
 # Routes of rooms that know nothing of ours: here their descriptions stand.
 FOREIGN: Mapping[tuple[str, str], Description] = {
+    ("GET", "/console"): Description("The operators' page", gives_text={200: "text/html"}),
+    ("GET", "/console/{file}"): Description(
+        "A file of the operators' page", gives_text={200: "application/octet-stream"}
+    ),
+    ("GET", "/v1/overview"): Description(
+        "What the operators' page shows, of all portfolios; with `Accept: text/event-stream` one "
+        "picture a second",
+        gives={200: dict[str, object]},
+        role=Role.READ,
+    ),
     ("GET", "/webhooks/meta"): Description(
         "Meta's handshake", query=Handshake, gives_text={200: "text/plain"}, refuses=(400, 403)
     ),
@@ -60,7 +73,7 @@ FOREIGN: Mapping[tuple[str, str], Description] = {
 
 def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.Application:
     """Return the API: `/v1`, the drop-in Graph, webhooks, health and metrics."""
-    app = _watched()
+    app = _watched(problems, telling(front.registry))
     for routes in (
         Jobs(front),
         Uploads(front),
@@ -98,14 +111,14 @@ def add_document(router: web.UrlDispatcher) -> None:
 
 def build_probe_app(operations: Operations) -> web.Application:
     """Return what a worker shows: health and metrics."""
-    app = _watched()
+    app = _watched(problems)
     OperationRoutes(operations).add_to(app.router)
     return app
 
 
-def _watched() -> web.Application:
+def _watched(*inner: Middleware) -> web.Application:
     heads = HeadWatch()
-    app = web.Application(middlewares=[heads.middleware(), problems], client_max_size=BODY_MAX)
+    app = web.Application(middlewares=[heads.middleware(), *inner], client_max_size=BODY_MAX)
     app[HEADS] = heads
     return app
 

@@ -13,6 +13,7 @@ from adapters.cli.journey import journey
 from adapters.cli.messages import template_message
 from adapters.cli.sender import account, sender
 from adapters.cli.template import template
+from adapters.cli.top import top
 from adapters.cli.verify import verify_log
 from adapters.cli.why import why
 
@@ -36,6 +37,7 @@ app.add_typer(journey, name="journey")
 app.add_typer(dead, name="dead")
 app.add_typer(doubt, name="doubt")
 app.command("why")(why)
+app.command("top")(top)
 app.command("verify-log")(verify_log)
 
 

@@ -16,6 +16,7 @@ from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
+from adapters.house.console_side import build_console
 from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.templates import asking as asking_templates
 from adapters.house.templates import (
@@ -88,8 +89,11 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
     house.keep("ask", asking.ask_next)
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
-    routes = [*house.webhook.routes(), *_aftermath(house, front).routes()]
-    await listen(house, build_app(front, routes), settings.listen_address)
+    console = build_console(house, front)
+    routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
+    app = build_app(front, routes)
+    app.on_shutdown.append(console.close)
+    await listen(house, app, settings.listen_address)
     try:
         yield
     finally:

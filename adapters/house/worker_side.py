@@ -13,6 +13,7 @@ from typing import Final
 
 from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
+from adapters.house.pulsing import pulsing
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
 from adapters.house.template_doubts import TemplateDoubts
 from adapters.meta.client import MetaClient, build_session
@@ -66,8 +67,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
     house.pool, house.delivery = pool, delivery
     house.serve_all()
     pool.start()
-    house.keep("hear", lambda: _hear_hints(house, pool))
-    house.keep("attend", lambda: _attend(house, worker))
+    _keep_in_touch(house, pool, worker)
     if is_alone:
         probe = build_probe_app(Operations(house.metrics.render, house.objections))
         await listen(house, probe, settings.metrics_address)
@@ -77,6 +77,13 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         await pool.drain(clock.now_ms() + DRAIN_MS)
         await _leave(house, worker)
         await session.close()
+
+
+def _keep_in_touch(house: House, pool: Pool, worker: str) -> None:
+    """Hear what the other processes tell, and tell them that this one works, and what it did."""
+    house.keep("hear", lambda: _hear_hints(house, pool))
+    house.keep("attend", lambda: _attend(house, worker))
+    house.keep("pulse", pulsing(house))
 
 
 async def _attend(house: House, worker: str) -> None:

@@ -17,6 +17,11 @@ def lane(portfolio: PortfolioId, number: int) -> str:
     return f"{tag(portfolio)}lane:{number}"
 
 
+def window(portfolio: PortfolioId, scope: str) -> str:
+    """ZSET of who counts in a window and since when; `scope` is a sender or empty."""
+    return f"{tag(portfolio)}win:{scope}"
+
+
 def contents(portfolio: PortfolioId, source: str) -> str:
     """LIST of a source's content versions, the first is version 1."""
     return f"{tag(portfolio)}contents:{source}"

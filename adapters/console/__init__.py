@@ -1,0 +1,1 @@
+"""The Console: one live picture of a deployment, as a page and as JSON."""

@@ -1,0 +1,154 @@
+"""`penstock top`: in 80 columns, as JSON, and out again with Ctrl-C."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from adapters.cli.app import app
+from adapters.cli.top_screen import screen_of
+
+AT = "2026-01-01T00:00:00Z"
+LEAVES_THE_SCREEN = b"\x1b[?1049l"
+
+
+def a_sender(name: str, **changes: object) -> dict[str, Any]:
+    """Return a sender that is open and idle."""
+    sender: dict[str, Any] = {"label": name, "rate": 0.0, "rate_limit": 80, "quality": "GREEN"}
+    sender |= {"status": "CONNECTED", "queued": 0, "in_flight": 0, "in_doubt": 0}
+    return sender | {"waiting": {}, "closed_by": [], "is_paused": False} | changes
+
+
+def a_picture(senders: int = 3) -> dict[str, Any]:
+    """Return a picture with something in each of its lists."""
+    counts = dict.fromkeys(("failed", "expired", "cancelled", "suppressed", "unknown"), 0)
+    campaign = {"name": "Winter sale [bold]", "state": "running", "enqueued": 1_000_000}
+    campaign |= {"counts": counts | {"accepted": 240_000, "waiting": {"quota": 760_000}}}
+    window = {"portfolio": "acme", "sender": "", "limit": 2_000, "used": 2_000, "debt": 3}
+    waiting = {"gate": "quota", "jobs": 760_000, "until": "2026-01-01T00:00:12Z"}
+    totals = {"rate": 412.5, "rate_limit": 12_000, "queued": 9_999, "waiting": 760_000}
+    return {
+        "at": AT,
+        "problem": "",
+        "workers": 4,
+        "totals": totals | {"in_flight": 512, "in_doubt": 7, "errors": 41},
+        "campaigns": [campaign | {"eta": "2026-01-02T03:00:00Z"}],
+        "windows": [window | {"available": 0, "kept": 30, "next_free_at": "2026-01-01T00:00:12Z"}],
+        "waiting": [waiting | {"meaning": "New recipients wait for a place in the limit."}],
+        "senders": [
+            a_sender("shop-with-a-rather-long-alias", rate=79.4, waiting={"quota": 760_000}),
+            a_sender("codes", is_paused=True, closed_by=[{"gate": "sender"}], in_doubt=7),
+            *(a_sender(f"more-{number}") for number in range(senders)),
+        ],
+        "errors": [{"title": "undeliverable", "code": "131026", "times": 41}],
+    }
+
+
+def drawn(picture: dict[str, Any], columns: int = 80, lines: int | None = None) -> str:
+    """Return what stands on a terminal."""
+    console = Console(width=columns, height=lines or 25, color_system=None)
+    with console.capture() as captured:
+        console.print(screen_of(picture, lines))
+    return captured.get()
+
+
+def test_everything_fits_in_80_columns() -> None:
+    text = drawn(a_picture())
+    assert max(map(len, text.splitlines())) <= 80
+    for word in ("412/12.0k", "760.0k", "Winter sale [bold]", "240.0k/1.0M", "27.0 h", "paused"):
+        assert word in text, word
+    for word in ("2000/2000", "12 s", "131026", "79/80", "workers\N{NO-BREAK SPACE}4"):
+        assert word in text, word
+
+
+@pytest.mark.parametrize("lines", [25, 40])
+def test_it_fits_in_the_height(lines: int) -> None:
+    text = drawn(a_picture(senders=100), lines=lines)
+    assert len(text.splitlines()) <= lines
+    assert "more-" in text
+
+
+def test_an_old_picture_says_so() -> None:
+    assert "The ledger is away" in drawn(a_picture() | {"problem": "The ledger is away"})
+
+
+class Answering(BaseHTTPRequestHandler):
+    """An API with one picture."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(a_picture()).encode()
+        self.send_response(200 if self.path == "/v1/overview" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's)
+        """Say nothing."""
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setenv("PENSTOCK_URL", url)
+    monkeypatch.setenv("PENSTOCK_API_KEY", "k")
+    yield url
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.usefixtures("api")
+def test_json_is_one_picture() -> None:
+    answer = CliRunner().invoke(app, ["top", "--json"])
+    assert answer.exit_code == 0
+    assert json.loads(answer.output) == a_picture()
+
+
+@pytest.mark.usefixtures("api")
+def test_where_nobody_watches_it_prints_once() -> None:
+    answer = CliRunner().invoke(app, ["top"])
+    assert answer.exit_code == 0
+    assert "SENDER" in answer.output
+
+
+@pytest.mark.usefixtures("api")
+def test_ctrl_c_ends_it_and_gives_the_terminal_back() -> None:
+    ours, theirs = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "adapters.main", "top"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "80", "LINES": "30"},
+    )
+    os.close(theirs)
+    seen = b""
+    while b"SENDER" not in seen:
+        seen += os.read(ours, 65_536)
+    program.send_signal(signal.SIGINT)
+    while LEAVES_THE_SCREEN not in seen:
+        seen += os.read(ours, 65_536)
+    assert program.wait(20) == 0
+    os.close(ours)
+    assert b"Traceback" not in seen
+
+
+def test_no_answer_is_said_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("PENSTOCK_API_KEY", "k")
+    answer = CliRunner().invoke(app, ["top", "--json"])
+    assert answer.exit_code == 1
+    assert "no answer" in answer.output
