@@ -57,7 +57,7 @@ async def lines_until(process: asyncio.subprocess.Process, event: str, times: in
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int, list[Line]]:
     """Return how it ended, and the rest of its log."""
-    _, logged = await asyncio.wait_for(process.communicate(), 20)
+    _, logged = await asyncio.wait_for(process.communicate(), 45)  # a drain may take 35
     assert process.returncode is not None
     return process.returncode, [json.loads(line) for line in logged.splitlines()]
 
@@ -108,6 +108,7 @@ async def until(session: aiohttp.ClientSession, url: str, word: str) -> None:
 
 @pytest.mark.redis
 @pytest.mark.slow
+@pytest.mark.timeout(120)
 async def test_each_worker_is_scraped_on_its_own_port_and_comes_back(tmp_path: Path) -> None:
     port = free_port()
     environment = an_environment(tmp_path, PENSTOCK_METRICS_LISTEN=f"127.0.0.1:{port}")
