@@ -12,6 +12,7 @@ from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.preferences import MemoryPreferences, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Role, Sender, Template
@@ -21,6 +22,7 @@ from engine.intake import SendJobs
 from engine.keeper import Keeper
 from engine.model import Category, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
+from engine.suppressions import Suppressions
 from engine.terms import Terms
 
 SECRET = b"a secret of this test's ledger"
@@ -125,6 +127,8 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
         intake=SendJobs(ledger, registry.directory, recipients, events.append),
         campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
         job_ids=JobIds(SECRET),
+        recipients=recipients,
+        suppressions=the_suppressions(ledger, registry),
         now_ms=now_ms,
         window_ms=86_400_000,
         fetch_templates=fetch_templates,
@@ -141,6 +145,13 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
         if is_furnished:
             await furnish(desk)
         yield desk
+
+
+def the_suppressions(ledger: MemoryLedger, registry: MemoryRegistry) -> Suppressions:
+    """Return suppressions that are in force in a ledger of all portfolios."""
+    choices, known = MemoryPreferences(), registry.directory.portfolios
+    slots = OneByOne(ledger)
+    return Suppressions(choices, choices, slots, lambda: [each.id for each in known.values()])
 
 
 async def furnish(desk: Desk) -> None:

@@ -18,6 +18,7 @@ from adapters.api.jobs import Jobs
 from adapters.api.portfolios import PortfolioRoutes
 from adapters.api.problems import problems
 from adapters.api.senders import SenderRoutes
+from adapters.api.suppressions import SuppressionRoutes
 from adapters.api.templates import TemplateRoutes
 from adapters.api.uploads import Uploads
 from engine.directory import Role
@@ -43,6 +44,7 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         SenderRoutes(front),
         AccountRoutes(front),
         TemplateRoutes(front),
+        SuppressionRoutes(front),
         Graph(front),
         KeyRoutes(front),
     ):

@@ -24,6 +24,8 @@ from engine.keeper import Keeper
 from engine.model import NowMs, PortfolioId, WabaId
 from engine.ports import Catalog
 from engine.profiles import TODAY, Rules
+from engine.recipients import RecipientKeys
+from engine.suppressions import Suppressions
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -56,6 +58,8 @@ class Front:
     intake: SendJobs
     campaigns: Campaigns
     job_ids: JobIds
+    recipients: RecipientKeys
+    suppressions: Suppressions
     now_ms: NowMs
     window_ms: int
     fetch_templates: FetchTemplates

@@ -58,10 +58,12 @@ class Caller:
                 return None
             self._fail(_decoded(error.read()), error.code)
 
-    def upload(self, *path: str, file: IO[bytes], length: int, kind: str) -> dict[str, Any]:
+    def upload(
+        self, *path: str, file: IO[bytes], length: int, kind: str, query: str = ""
+    ) -> dict[str, Any]:
         """Return the JSON of an upload's answer; the file is never in memory as a whole."""
         headers = {"Content-Type": kind, "Content-Length": str(length)}
-        return self._send("POST", _joined(path), file, headers, UPLOAD_TIMEOUT_S)
+        return self._send("POST", _joined(path) + query, file, headers, UPLOAD_TIMEOUT_S)
 
     def show(self, answer: dict[str, Any], names: Iterable[str] = ()) -> None:
         """Print an answer: as it is, or its named members for people."""

@@ -19,7 +19,7 @@ from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
 from adapters.meta.preferring import Preferring
-from adapters.redis.preferences import RedisPreferences
+from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
 from engine.campaigns import Campaigns
 from engine.directory import Sender, Template
 from engine.errors import EngineError, LedgerError
@@ -27,6 +27,7 @@ from engine.intake import SendJobs
 from engine.model import Category, PortfolioId, WabaId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
+from engine.suppressions import Suppressions
 
 
 @asynccontextmanager
@@ -41,6 +42,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         now_ms=house.clock.now_ms,
     )
     asking = Asking(registry, house.keeper, management)
+    suppressions = await _suppressions(house)
     front = Front(
         registry=registry,
         ledger=ledger,
@@ -56,6 +58,8 @@ async def open_api(house: House) -> AsyncGenerator[None]:
             moved=house.moved,
         ),
         job_ids=house.job_ids,
+        recipients=house.recipients,
+        suppressions=suppressions,
         now_ms=house.clock.now_ms,
         window_ms=settings.window_ms,
         fetch_templates=lambda waba: _fetch_templates(house, management, waba),
@@ -65,7 +69,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     )
     house.folding = Folding(
         *(house.inbox, _folder(house), ledger, registry),
-        Preferring(RedisPreferences(house.client), ledger, house.recipients),
+        Preferring(suppressions, house.recipients),
         *(house.keeper, asking.soon),
     )
     await house.keeper.obey_guard()
@@ -76,6 +80,18 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         yield
     finally:
         await session.close()
+
+
+async def _suppressions(house: House) -> Suppressions:
+    slots = RedisSlots(house.client, terms_of(house.settings), house.clock.now_ms, house.wake)
+    await slots.load()
+    portfolios = house.registry.directory.portfolios
+    return Suppressions(
+        RedisPreferences(house.client),
+        RedisPeople(house.client),
+        slots,
+        lambda: [each.id for each in portfolios.values()],
+    )
 
 
 def _folder(house: House) -> ReceiptFolder:

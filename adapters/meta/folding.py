@@ -17,7 +17,7 @@ from adapters.meta.news import (
     TemplateStatusChanged,
 )
 from adapters.meta.parsing import parse
-from adapters.meta.preferring import STOPPED_CODE, Pair, Preferring
+from adapters.meta.preferring import STOPPED_CODE, Preferring
 from engine.directory import Registry, template_key
 from engine.errors import EngineError
 from engine.facts import Fact
@@ -26,6 +26,7 @@ from engine.model import PortfolioId, SenderId
 from engine.ports import Catalog, Contents, Receipts, TemplateSpec
 from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
+from engine.suppressions import Pair, Word
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
 BODIES_MAX: Final = 100  # folded at once
@@ -152,13 +153,15 @@ class Folding:
         for status in parsed.statuses:
             portfolio = self._portfolio_of(status.sender) if status.code == STOPPED_CODE else None
             if portfolio is not None:
-                for key in self._preferring.keys(status.person):
-                    when_ms = moment(status.at_ms, at_ms)
-                    await self._preferring.obey(portfolio, key, when_ms, stops=True)
+                word = Word(moment(status.at_ms, at_ms), stops=True)
+                keys = self._preferring.keys(status.person)
+                await self._preferring.obey(portfolio, dict.fromkeys(keys, word))
 
     async def _unite(self, parsed: list[Parsed]) -> None:
         """Let stops follow people to the other ids that Meta tells of them."""
-        pairs: dict[PortfolioId, list[Pair]] = {}
+        pairs: dict[PortfolioId, list[Pair]] = {
+            portfolio: list(some) for portfolio, some in self._folder.take_aliases().items()
+        }
         for each in parsed:
             same = {(known.sender, (known.person, known.person)) for known in each.people}
             same |= {(other.sender, (other.before, other.after)) for other in each.changed}
@@ -236,6 +239,7 @@ def _seen(status: Status) -> StatusSeen:
         at_s=status.at_ms // 1_000,
         recipient_id=status.person.digits or status.person.user_id,
         opaque=status.opaque,
+        is_group=status.recipient_type == "group",
         code=status.code,
         pricing_free=not status.counted,
     )

@@ -28,6 +28,7 @@ PAUSED = {
     "quality": "GREEN",
     "closed_by": [CLOSED],
 }
+STOPPED = {"portfolio_id": "p1", "category": "all", "since": "2026-01-01T10:00:00Z"}
 ANSWERS: dict[str, tuple[int, object]] = {
     "GET /v1/senders/1": (
         200,
@@ -47,6 +48,19 @@ ANSWERS: dict[str, tuple[int, object]] = {
     "POST /v1/campaigns/c1/recipients": (
         202,
         {"read": 1, "accepted": 1, "duplicates": 0, "rejected": 0, "errors": []},
+    ),
+    "PUT /v1/suppressions/%2B4915112345678?portfolio=p1": (200, {"suppressions": [STOPPED]}),
+    "DELETE /v1/suppressions/US.1?category=all": (200, {"suppressions": []}),
+    "GET /v1/suppressions/US.1": (200, {"suppressions": [STOPPED]}),
+    "POST /v1/suppressions": (
+        200,
+        {
+            "read": 2,
+            "added": 1,
+            "removed": 0,
+            "rejected": 1,
+            "errors": [{"row": 3, "field": "to", "detail": "starts with 0"}],
+        },
     ),
     "POST /v1/campaigns/c1/start": (200, {"id": "c1", "state": "running"}),
     "GET /v1/campaigns/c1": (
@@ -124,7 +138,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bytes]]]:
             self.end_headers()
             self.wfile.write(encoded)
 
-        do_GET = do_POST = do_PUT = _answer  # noqa: N815 (the library calls them so)
+        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 (the library calls them so)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
@@ -222,6 +236,21 @@ def test_a_sender_is_changed_by_what_is_given_only(asked: list[tuple[str, bytes]
     assert json.loads(asked[-1][1]) == {"alias": "", "throughput": 20}
     assert call("portfolio", "add", "p1", "--headroom", "0.1")[0] == 0
     assert json.loads(asked[-1][1]) == {"headroom": 0.1}
+
+
+def test_people_are_suppressed_shown_and_imported(
+    asked: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    person = ("+4915112345678", "--category", "marketing", "--portfolio", "p1")
+    assert call("suppression", "add", *person)[0] == 0
+    assert json.loads(asked[-1][1]) == {"category": "marketing"}
+    assert call("suppression", "remove", "US.1")[0] == 0
+    assert "p1" in call("suppression", "show", "US.1")[1]
+    file = tmp_path / "stops.csv"
+    file.write_text("to\n+4915112345678\n0151\n", encoding="utf-8")
+    code, printed = call("suppression", "import", str(file))
+    assert (code, asked[-1][1]) == (1, file.read_bytes())
+    assert "row 3, to: starts with 0" in printed
 
 
 def test_senders_are_paused_resumed_and_asked_about(asked: list[tuple[str, bytes]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.preferences import MemoryPreferences, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.folding import Entry, Folding
 from adapters.meta.preferring import Preferring
@@ -19,6 +20,7 @@ from engine.model import Category, PortfolioId, RecipientKey, SenderId, WabaId
 from engine.ports import FOREVER_MS, Contents
 from engine.receipts import StatusSeen
 from engine.recipients import RecipientKeys
+from engine.suppressions import Pair, Suppressions
 from engine.terms import Terms
 
 WABA, SENDER = "1020304050", "106540352242922"
@@ -70,31 +72,13 @@ class Folder:
         assert not seen
         return {}
 
+    def take_aliases(self) -> dict[PortfolioId, set[Pair]]:
+        return {}
+
 
 class Keys:
     def key(self, identity: str) -> RecipientKey:
         return RecipientKey(identity.encode())
-
-
-class MemoryPreferences:
-    """The newest wish of each id."""
-
-    def __init__(self) -> None:
-        self.choices: dict[RecipientKey, tuple[int, bool]] = {}
-
-    async def tell(
-        self, portfolio: PortfolioId, recipient: RecipientKey, at_ms: int, *, stops: bool
-    ) -> tuple[int, bool]:
-        assert portfolio == P1
-        told = (at_ms, stops)
-        self.choices[recipient] = max(told, self.choices.get(recipient, told))
-        return self.choices[recipient]
-
-    async def known(
-        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
-    ) -> dict[RecipientKey, tuple[int, bool]]:
-        assert portfolio == P1
-        return {key: self.choices[key] for key in recipients if key in self.choices}
 
 
 class Senders:
@@ -105,10 +89,13 @@ class Registry:
     directory = cast("Directory", type("D", (), {"senders": {SENDER: Senders()}})())
 
 
+def a_preferring(choices: MemoryPreferences, contents: Contents) -> Preferring:
+    suppressions = Suppressions(choices, choices, OneByOne(contents), lambda: [P1])
+    return Preferring(suppressions, cast("RecipientKeys", Keys()))
+
+
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
-    preferring = Preferring(
-        MemoryPreferences(), cast("Contents", ledger), cast("RecipientKeys", Keys())
-    )
+    preferring = a_preferring(MemoryPreferences(), cast("Contents", ledger))
     parts: tuple[Any, ...] = (inbox, Folder(), ledger, Registry(), preferring, None, None)
     return Folding(*parts)
 
@@ -208,7 +195,7 @@ class World:
         inbox = Inbox(*bodies, arrived_ms=arrived_ms)
         parts: tuple[Any, ...] = (
             *(inbox, Ignoring(), self.ledger, self.registry),
-            Preferring(self.choices, self.ledger, cast("RecipientKeys", Keys())),
+            a_preferring(self.choices, self.ledger),
             *(self.keeper, self.asked.append),
         )
         folding = Folding(*parts)
@@ -231,6 +218,9 @@ class World:
 
 class Ignoring:
     async def receive(self, _seen: Sequence[StatusSeen]) -> dict[PortfolioId, object]:
+        return {}
+
+    def take_aliases(self) -> dict[PortfolioId, set[Pair]]:
         return {}
 
 

@@ -1,0 +1,172 @@
+"""`/v1/suppressions`: who must not be written to, one person or a file of any length."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+
+from adapters.api.bodies import Strict, read_json, rfc3339
+from adapters.api.front import Front, as_json
+from adapters.api.jobs import NDJSON
+from adapters.api.problems import FieldError, Problem, problem_of
+from adapters.api.streams import blocks_of, pieces_of
+from adapters.api.tables import Reject
+from adapters.api.uploads import REJECTS_MAX
+from adapters.api.wishes import ADD, ALL, REMOVE, WishCsv, Wishes, WishNdjson, whom_of
+from engine.directory import Role
+from engine.errors import EngineError, UnknownNameError
+from engine.model import Category, PortfolioId, RecipientKey
+from engine.recipients import canonical, on_the_wire, why_not
+from engine.suppressions import EVERYWHERE
+
+
+class SuppressionBody(Strict):
+    """What a person does not want; `all` is every kind of message."""
+
+    category: Literal["all", "authentication", "service", "utility", "marketing"] = "all"
+
+
+class Imported(msgspec.Struct):
+    """What became of a file's rows; `stopped` says why it was not read to its end."""
+
+    read: int = 0
+    added: int = 0
+    removed: int = 0
+    rejected: int = 0
+    errors: list[Reject] = []
+    stopped: str = ""
+    detail: str = ""
+
+    def count(self, wishes: Wishes) -> None:
+        """Count what a piece brought and is in force."""
+        rejected = len({each.row for each in wishes.rejects})
+        self.read += wishes.added + wishes.removed + rejected
+        self.added += wishes.added
+        self.removed += wishes.removed
+        self.rejected += rejected
+        self.errors += wishes.rejects[: max(0, REJECTS_MAX - len(self.errors))]
+
+
+class SuppressionRoutes:
+    """The routes of `/v1/suppressions`."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add them."""
+        may = self._front.may
+        router.add_post("/v1/suppressions", may(Role.SEND, self._post))
+        router.add_put("/v1/suppressions/{to}", may(Role.SEND, self._put))
+        router.add_get("/v1/suppressions/{to}", may(Role.READ, self._get))
+        router.add_delete("/v1/suppressions/{to}", may(Role.SEND, self._delete))
+
+    async def _put(self, request: web.Request) -> web.Response:
+        body = await read_json(request, SuppressionBody)
+        return await self._order(request, body.category, ADD)
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        category = request.query.get("category", ALL)
+        if category not in {ALL, *Category}:
+            detail = f"is none of {ALL}, {', '.join(Category)}"
+            raise _refused("/category", "unknown_category", detail)
+        return await self._order(request, category, REMOVE)
+
+    async def _order(self, request: web.Request, category: str, action: str) -> web.Response:
+        identity, recipient = self.person(request)
+        portfolio = await self._portfolio(request)
+        stops = dict.fromkeys(whom_of(recipient, category, action), action == ADD)
+        await self._front.suppressions.order(portfolio, stops, self._front.now_ms())
+        return as_json(await self._shown(portfolio, identity, recipient))
+
+    async def _get(self, request: web.Request) -> web.Response:
+        identity, recipient = self.person(request)
+        portfolio = await self._portfolio(request)
+        return as_json(await self._shown(portfolio, identity, recipient))
+
+    async def _shown(
+        self, portfolio: PortfolioId, identity: str, recipient: RecipientKey
+    ) -> dict[str, object]:
+        """Return what holds for a person, in one portfolio or in each."""
+        held: list[dict[str, object]] = []
+        known = self._front.registry.directory.portfolios.values()
+        for each in [portfolio] if portfolio != EVERYWHERE else [each.id for each in known]:
+            words = await self._front.suppressions.of(each, recipient)
+            for whom, word in words.items():
+                category = whom.category.value if whom.category else ALL
+                since = rfc3339(word.at_ms)
+                held.append({"portfolio_id": each, "category": category, "since": since})
+        return {"to": on_the_wire(identity), "suppressions": held}
+
+    async def _post(self, request: web.Request) -> web.Response:
+        portfolio = await self._portfolio(request)
+        imported = Imported()
+        try:
+            async for wishes in self._wishes_of(request):
+                if wishes.stops:
+                    now_ms = self._front.now_ms()
+                    await self._front.suppressions.order(portfolio, wishes.stops, now_ms)
+                imported.count(wishes)
+        except Problem as problem:
+            return _stopped(imported, problem)
+        except EngineError as error:
+            return _stopped(imported, problem_of(error))
+        return as_json(imported)
+
+    async def _wishes_of(self, request: web.Request) -> AsyncIterator[Wishes]:
+        """Yield a file's wishes by its media type."""
+        if request.content_type == "text/csv":
+            csv_table = WishCsv(self._front.recipients)
+            async for piece in pieces_of(request):
+                yield csv_table.feed(piece)
+            yield csv_table.feed(b"", is_last=True)
+        elif request.content_type == NDJSON:
+            table = WishNdjson(self._front.recipients)
+            async for block in blocks_of(request):
+                yield table.feed(block)
+        else:
+            detail = f"send text/csv or {NDJSON}, not {request.content_type}"
+            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+    async def _portfolio(self, request: web.Request) -> PortfolioId:
+        """Return which portfolio is meant; EVERYWHERE when none is named."""
+        await self._front.registry.refresh()  # one that another process added is meant too
+        name = request.query.get("portfolio", EVERYWHERE)
+        if name and name not in self._front.registry.directory.portfolios:
+            raise UnknownNameError(f"there is no portfolio {name}")
+        return PortfolioId(name)
+
+    def person(self, request: web.Request) -> tuple[str, RecipientKey]:
+        """Return whom the path names."""
+        return person_of(self._front, request.match_info["to"])
+
+
+def person_of(front: Front, to: str) -> tuple[str, RecipientKey]:
+    """Return the canonical id and the key of a person; a Problem that names what is wrong."""
+    identity = canonical(to)
+    if identity is None:
+        raise _refused("/to", *why_not(to))
+    return identity, front.recipients.key(identity)
+
+
+def _refused(pointer: str, code: str, detail: str) -> Problem:
+    shown = FieldError(pointer, code, detail)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code=code, errors=[shown])
+
+
+def _stopped(imported: Imported, problem: Problem) -> web.Response:
+    """Answer a file that was not read to its end; sending it again repeats nothing."""
+    if not imported.read:
+        raise problem
+    imported.stopped, imported.detail = problem.code, problem.detail
+    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s else None
+    return web.Response(
+        status=problem.status,
+        body=msgspec.json.encode(imported),
+        content_type="application/json",
+        headers=headers,
+    )

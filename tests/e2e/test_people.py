@@ -1,0 +1,71 @@
+"""People through the whole house: who stopped, under which id, and what still goes to them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.test_world import until
+from tests.e2e.whole_house import SENDER, Whole, a_message, a_whole_house, a_world, rows
+
+pytestmark = pytest.mark.usefixtures("redis_client")
+
+DIALLED, REAL = "+5511987654321", "551187654321"  # Brazil: with and without the ninth digit
+
+
+async def a_job(whole: Whole, to: str, name: str = "offer") -> str:
+    job = {"sender": SENDER, "to": to, "message": a_message("A", name=name)}
+    return str((await whole.call("POST", "/v1/jobs", job))["results"][0]["id"])
+
+
+async def ends(whole: Whole, to: str, name: str = "offer") -> str:
+    """Send a message and return how that ended."""
+    job = await a_job(whole, to, name)
+    shown = await until(whole, lambda each: each["state"] in ENDS, f"/v1/jobs/{job}")
+    return str(shown["state"])
+
+
+ENDS = ("accepted", "failed", "suppressed")
+
+
+async def test_who_is_suppressed_gets_nothing_of_that_kind_and_all_again_after(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        person = "+4915100000001"
+        await whole.call("PUT", f"/v1/suppressions/{person}", {"category": "marketing"})
+        assert await ends(whole, person) == "suppressed"
+        assert await ends(whole, person, "update") == "accepted"
+        await whole.call("DELETE", f"/v1/suppressions/{person}")
+        assert await ends(whole, person) == "accepted"
+
+
+async def test_a_file_of_stops_empties_a_campaign_that_is_uploaded_already(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await whole.upload("c1", rows(20))
+        people = "\n".join(["to", *(f"+49151{number:08}" for number in range(15))])
+        headers = {"Content-Type": "text/csv"}
+        address = whole.url + "/v1/suppressions"
+        async with whole.session.post(address, data=people, headers=headers) as response:
+            assert (await response.json())["added"] == 15
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        counts: dict[str, Any] = (await whole.completed("c1"))["counts"]
+        assert (counts["suppressed"], counts["accepted"]) == (15, 5)
+        assert whole.report().accepted == 5
+
+
+async def test_a_stop_told_under_metas_id_stops_the_number_that_is_dialled(
+    server_url: str, tmp_path: Path
+) -> None:
+    world = a_world(wa_ids={DIALLED.removeprefix("+"): REAL})
+    async with a_whole_house(server_url, tmp_path, world) as whole:
+        job = await a_job(whole, DIALLED)
+        await until(whole, lambda each: each["delivery"] == "delivered", f"/v1/jobs/{job}")
+        stop = {"phone_number_id": SENDER, "recipient": REAL}
+        await whole.control("POST", "preferences", stop)
+        path = f"/v1/suppressions/{DIALLED}"
+        await until(whole, lambda each: bool(each["suppressions"]), path)
+        assert await ends(whole, DIALLED) == "suppressed"
+        assert await ends(whole, DIALLED, "update") == "accepted"
