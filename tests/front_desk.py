@@ -12,16 +12,18 @@ from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
 from adapters.memory.ledger import MemoryLedger
-from adapters.memory.preferences import MemoryPreferences, OneByOne
+from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
+from adapters.meta.codes import RESTS
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Role, Sender, Template
 from engine.events import Event
 from engine.facts import Fact
 from engine.intake import SendJobs
 from engine.keeper import Keeper
-from engine.model import Category, TemplateStatus, WabaId
+from engine.model import Category, NowMs, TemplateStatus, WabaId
 from engine.recipients import RecipientKeys
+from engine.resting import Resting
 from engine.suppressions import Suppressions
 from engine.terms import Terms
 
@@ -120,6 +122,7 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
     ledger, registry = MemoryLedger(Terms(queue_max=queue_max), now_ms), MemoryRegistry()
     events: list[Event] = []
     recipients = RecipientKeys(SECRET)
+    suppressions, resting = what_knows_people(ledger, registry, now_ms)
     front = Front(
         registry=registry,
         ledger=ledger,
@@ -128,7 +131,8 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
         campaigns=Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000),
         job_ids=JobIds(SECRET),
         recipients=recipients,
-        suppressions=the_suppressions(ledger, registry),
+        suppressions=suppressions,
+        resting=resting,
         now_ms=now_ms,
         window_ms=86_400_000,
         fetch_templates=fetch_templates,
@@ -147,11 +151,16 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
         yield desk
 
 
-def the_suppressions(ledger: MemoryLedger, registry: MemoryRegistry) -> Suppressions:
-    """Return suppressions that are in force in a ledger of all portfolios."""
-    choices, known = MemoryPreferences(), registry.directory.portfolios
-    slots = OneByOne(ledger)
-    return Suppressions(choices, choices, slots, lambda: [each.id for each in known.values()])
+def what_knows_people(
+    ledger: MemoryLedger, registry: MemoryRegistry, now_ms: NowMs
+) -> tuple[Suppressions, Resting]:
+    """Return what has words and rests in force in a ledger of all portfolios."""
+    choices, rests, slots = MemoryPreferences(), MemoryRests(), OneByOne(ledger)
+    known = registry.directory.portfolios
+    suppressions = Suppressions(
+        choices, choices, slots, lambda: [each.id for each in known.values()]
+    )
+    return suppressions, Resting(rests, rests, choices, slots, RESTS, now_ms)
 
 
 async def furnish(desk: Desk) -> None:

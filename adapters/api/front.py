@@ -25,6 +25,7 @@ from engine.model import NowMs, PortfolioId, WabaId
 from engine.ports import Catalog
 from engine.profiles import TODAY, Rules
 from engine.recipients import RecipientKeys
+from engine.resting import Resting
 from engine.suppressions import Suppressions
 
 KEY_PREFIX = "psk_"
@@ -60,6 +61,7 @@ class Front:
     job_ids: JobIds
     recipients: RecipientKeys
     suppressions: Suppressions
+    resting: Resting
     now_ms: NowMs
     window_ms: int
     fetch_templates: FetchTemplates

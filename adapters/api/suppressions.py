@@ -21,7 +21,7 @@ from engine.directory import Role
 from engine.errors import EngineError, UnknownNameError
 from engine.model import Category, PortfolioId, RecipientKey
 from engine.recipients import canonical, on_the_wire, why_not
-from engine.suppressions import EVERYWHERE
+from engine.suppressions import EVERYWHERE, Whom
 
 
 class SuppressionBody(Strict):
@@ -81,6 +81,9 @@ class SuppressionRoutes:
         portfolio = await self._portfolio(request)
         stops = dict.fromkeys(whom_of(recipient, category, action), action == ADD)
         await self._front.suppressions.order(portfolio, stops, self._front.now_ms())
+        if Whom(recipient, Category.MARKETING) in stops and action == REMOVE:
+            for each in self._meant(portfolio):
+                await self._front.resting.forget(each, [recipient])
         return as_json(await self._shown(portfolio, identity, recipient))
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -93,13 +96,18 @@ class SuppressionRoutes:
     ) -> dict[str, object]:
         """Return what holds for a person, in one portfolio or in each."""
         held: list[dict[str, object]] = []
-        known = self._front.registry.directory.portfolios.values()
-        for each in [portfolio] if portfolio != EVERYWHERE else [each.id for each in known]:
+        for each in self._meant(portfolio):
             words = await self._front.suppressions.of(each, recipient)
             for whom, word in words.items():
                 category = whom.category.value if whom.category else ALL
                 since = rfc3339(word.at_ms)
                 held.append({"portfolio_id": each, "category": category, "since": since})
+            rests = await self._front.resting.of(each, recipient)
+            for code, until_ms in rests.items():
+                category, until = Category.MARKETING.value, rfc3339(until_ms)
+                held.append(
+                    {"portfolio_id": each, "category": category, "until": until, "code": code}
+                )
         return {"to": on_the_wire(identity), "suppressions": held}
 
     async def _post(self, request: web.Request) -> web.Response:
@@ -131,6 +139,10 @@ class SuppressionRoutes:
         else:
             detail = f"send text/csv or {NDJSON}, not {request.content_type}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+    def _meant(self, portfolio: PortfolioId) -> list[PortfolioId]:
+        known = self._front.registry.directory.portfolios.values()
+        return [each.id for each in known] if portfolio == EVERYWHERE else [portfolio]
 
     async def _portfolio(self, request: web.Request) -> PortfolioId:
         """Return which portfolio is meant; EVERYWHERE when none is named."""

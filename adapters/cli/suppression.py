@@ -85,7 +85,9 @@ def import_file(
 
 
 def _show(caller: Caller, answer: dict[str, Any]) -> None:
-    caller.show_table(answer, "suppressions", ("portfolio_id", "category", "since"))
+    caller.show_table(
+        answer, "suppressions", ("portfolio_id", "category", "since", "until", "code")
+    )
 
 
 def _query(**given: str) -> str:

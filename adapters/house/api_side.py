@@ -19,7 +19,6 @@ from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
 from adapters.meta.preferring import Preferring
-from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
 from engine.campaigns import Campaigns
 from engine.directory import Sender, Template
 from engine.errors import EngineError, LedgerError
@@ -27,7 +26,6 @@ from engine.intake import SendJobs
 from engine.model import Category, PortfolioId, WabaId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
-from engine.suppressions import Suppressions
 
 
 @asynccontextmanager
@@ -42,7 +40,6 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         now_ms=house.clock.now_ms,
     )
     asking = Asking(registry, house.keeper, management)
-    suppressions = await _suppressions(house)
     front = Front(
         registry=registry,
         ledger=ledger,
@@ -59,7 +56,8 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         ),
         job_ids=house.job_ids,
         recipients=house.recipients,
-        suppressions=suppressions,
+        suppressions=house.persons.suppressions,
+        resting=house.persons.resting,
         now_ms=house.clock.now_ms,
         window_ms=settings.window_ms,
         fetch_templates=lambda waba: _fetch_templates(house, management, waba),
@@ -69,29 +67,18 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     )
     house.folding = Folding(
         *(house.inbox, _folder(house), ledger, registry),
-        Preferring(suppressions, house.recipients),
+        Preferring(house.persons.suppressions, house.persons.resting, house.recipients),
         *(house.keeper, asking.soon),
     )
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
     house.keep("ask", asking.ask_next)
+    house.keep("rests", house.persons.end_rests)
     await listen(house, build_app(front, house.webhook.routes()), settings.listen_address)
     try:
         yield
     finally:
         await session.close()
-
-
-async def _suppressions(house: House) -> Suppressions:
-    slots = RedisSlots(house.client, terms_of(house.settings), house.clock.now_ms, house.wake)
-    await slots.load()
-    portfolios = house.registry.directory.portfolios
-    return Suppressions(
-        RedisPreferences(house.client),
-        RedisPeople(house.client),
-        slots,
-        lambda: [each.id for each in portfolios.values()],
-    )
 
 
 def _folder(house: House) -> ReceiptFolder:

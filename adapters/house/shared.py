@@ -19,6 +19,7 @@ from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
 from adapters.house.first_key import ensure_key
 from adapters.house.listening import listening
+from adapters.house.people import Persons
 from adapters.house.waking import WakingLedger
 from adapters.house.world import Closings, build_keeper, counted, tell_changed
 from adapters.knobs import shown
@@ -88,6 +89,7 @@ class House:
     webhook: Webhook
     keeper: Keeper = field(init=False)
     closings: Closings = field(init=False)
+    persons: Persons = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -105,10 +107,15 @@ class House:
             self.settings, self.registry, self.ledger, self.emit, self.clock.now_ms
         )
         self.closings = Closings(self.registry, self.keeper)
+        self.persons = Persons(
+            *(self.client, terms_of(self.settings), self.clock.now_ms, self.wake),
+            lambda: [each.id for each in self.registry.directory.portfolios.values()],
+        )
 
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
         self.metrics(event)
+        self.persons.heard(event)
         match event:
             case JobsEnqueued(accepted=accepted) if accepted:
                 self.wake(event.portfolio)
@@ -231,6 +238,7 @@ async def open_house(settings: Settings, redis_url: str) -> AsyncGenerator[House
             attendance=attendance,
             webhook=webhook,
         )
+        await house.persons.load()
         ledger.wake = house.wake
         registry.changed = house.registry_changed
         house.made_key = await ensure_key(registry, settings.api_key, clock.now_ms())
@@ -249,6 +257,7 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("refresh", _refreshing(house))
     house.keep("hints", lambda: _tell_hints(house))
     house.keep("closings", house.closings.note_next)
+    house.keep("persons", house.persons.note_next)
     longest_ms = house.settings.silence_ms
     heard_at_ms, now_ms = house.inbox.heard_at_ms, house.clock.now_ms
     house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))

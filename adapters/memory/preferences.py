@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from engine.model import PortfolioId, RecipientKey
 from engine.ports import Contents
+from engine.resting import END_MS, Miss, Reason
 from engine.suppressions import Pair, Whom, Word, Words
 
 
@@ -72,3 +73,48 @@ class OneByOne:
         for (recipient, category), stop in stops.items():
             act = self._contents.suppress if stop else self._contents.unsuppress
             await act(portfolio, recipient, category)
+
+
+class MemoryRests:
+    """See engine.resting: Rests and Misses in one."""
+
+    def __init__(self) -> None:
+        self.untils: dict[tuple[PortfolioId, Reason], int] = {}
+        self.misses: set[tuple[PortfolioId, Miss]] = set()
+
+    async def count(self, portfolio: PortfolioId, miss: Miss, within_ms: int) -> int:
+        """See Misses.count."""
+        self.misses.add((portfolio, miss))
+        first_ms = miss.at_ms - within_ms
+        return sum(
+            (of, known.reason) == (portfolio, miss.reason) and first_ms <= known.at_ms <= miss.at_ms
+            for of, known in self.misses
+        )
+
+    async def begin(self, portfolio: PortfolioId, untils: Mapping[Reason, int]) -> None:
+        """See Rests.begin."""
+        for reason, until_ms in untils.items():
+            known_ms = self.untils.get((portfolio, reason), 0)
+            self.untils[portfolio, reason] = max(until_ms, known_ms)
+
+    async def cut_short(self, portfolio: PortfolioId, reasons: Sequence[Reason]) -> None:
+        """See Rests.cut_short."""
+        for name in [(portfolio, reason) for reason in reasons]:
+            if name in self.untils:
+                self.untils[name] = END_MS
+
+    async def known(self, portfolio: PortfolioId, reasons: Sequence[Reason]) -> dict[Reason, int]:
+        """See Rests.known."""
+        untils = self.untils
+        return {each: untils[portfolio, each] for each in reasons if (portfolio, each) in untils}
+
+    async def over(self, portfolio: PortfolioId, now_ms: int) -> dict[Reason, int]:
+        """See Rests.over."""
+        rests = {reason: until for (of, reason), until in self.untils.items() if of == portfolio}
+        return {reason: until_ms for reason, until_ms in rests.items() if until_ms <= now_ms}
+
+    async def end(self, portfolio: PortfolioId, last_ms: int) -> None:
+        """See Rests.end."""
+        for name, until_ms in [*self.untils.items()]:
+            if name[0] == portfolio and until_ms <= last_ms:
+                del self.untils[name]

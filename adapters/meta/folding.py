@@ -119,9 +119,9 @@ class Folding:
         parsed = [parse(body) for _, body in entries]
         statuses = [status for each in parsed for status in each.statuses]
         await self._folder.receive([_seen(status) for status in statuses])
+        await self._unite(parsed)  # first: what is told of a person is for each id
         for (entry, _), each in zip(entries, parsed, strict=True):
             await self._fold_rest(each, arrived_ms(entry))
-        await self._unite(parsed)
         await self._inbox.drop([entry for entry, _ in entries])
         for each in parsed:
             self.results.update(each.results)
@@ -142,6 +142,7 @@ class Folding:
         until_ms = inbound.at_ms + SERVICE_WINDOW_MS
         for key in self._preferring.keys(inbound.person):
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
+        await self._preferring.wrote(portfolio, inbound.person)
 
     async def _prefer(self, parsed: Parsed, at_ms: int) -> None:
         """Obey what people want, as they say it and as a failed send says."""
@@ -156,6 +157,13 @@ class Folding:
                 word = Word(moment(status.at_ms, at_ms), stops=True)
                 keys = self._preferring.keys(status.person)
                 await self._preferring.obey(portfolio, dict.fromkeys(keys, word))
+        for status in parsed.statuses:
+            if not status.code or not self._preferring.is_about_people(status.code):
+                continue
+            portfolio = self._portfolio_of(status.sender)
+            if portfolio is not None and status.recipient_type != "group":
+                when_ms = moment(status.at_ms, at_ms)
+                await self._preferring.miss(portfolio, status.person, status.code, when_ms)
 
     async def _unite(self, parsed: list[Parsed]) -> None:
         """Let stops follow people to the other ids that Meta tells of them."""

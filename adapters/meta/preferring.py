@@ -13,6 +13,7 @@ from typing import Final
 from adapters.meta.news import Person, Preference
 from engine.model import Category, PortfolioId, RecipientKey
 from engine.recipients import RecipientKeys
+from engine.resting import Miss, Reason, Resting
 from engine.suppressions import Pair, Suppressions, Whom, Word
 
 STOP: Final = "stop"
@@ -21,10 +22,13 @@ STOPPED_CODE: Final = 131050  # a send failed because its recipient stopped mark
 
 
 class Preferring:
-    """Has the newest word of each person about marketing messages in force."""
+    """Has in force what people want, and what failures say of them, under each of their ids."""
 
-    def __init__(self, suppressions: Suppressions, recipients: RecipientKeys) -> None:
+    def __init__(
+        self, suppressions: Suppressions, resting: Resting, recipients: RecipientKeys
+    ) -> None:
         self._suppressions = suppressions
+        self._resting = resting
         self._recipients = recipients
 
     async def prefer(self, portfolio: PortfolioId, preference: Preference, at_ms: int) -> None:
@@ -38,9 +42,26 @@ class Preferring:
         told = {Whom(key, Category.MARKETING): word for key, word in words.items()}
         await self._suppressions.tell(portfolio, told)
 
+    def is_about_people(self, code: int) -> bool:
+        """Return whether a failure may keep the next message from its person."""
+        return self._resting.is_about_people(code)
+
+    async def miss(self, portfolio: PortfolioId, person: Person, code: int, at_ms: int) -> None:
+        """Take a failure that speaks of its person, under each id."""
+        keys = await self._all_keys(portfolio, person)
+        await self._resting.learn(portfolio, [Miss(Reason(key, code), at_ms) for key in keys])
+
+    async def wrote(self, portfolio: PortfolioId, person: Person) -> None:
+        """Take that a person wrote."""
+        await self._resting.wrote(portfolio, await self._all_keys(portfolio, person))
+
     async def unite(self, portfolio: PortfolioId, pairs: Iterable[Pair]) -> None:
         """Let words follow a person to each id; only on Meta's evidence."""
         await self._suppressions.unite(portfolio, pairs)
+
+    async def _all_keys(self, portfolio: PortfolioId, person: Person) -> list[RecipientKey]:
+        groups = await self._suppressions.ids_of(portfolio, self.keys(person))
+        return list(dict.fromkeys(key for group in groups.values() for key in group))
 
     def keys(self, person: Person) -> list[RecipientKey]:
         """Return the keys of all ids of a person: either may be what a job was sent to."""

@@ -37,17 +37,17 @@ class RedisPreferences:
 
     async def tell(self, portfolio: PortfolioId, words: Words) -> dict[Whom, Word]:
         """See Choices.tell."""
-        for some in _bites(words.items()):
+        for some in bites(words.items()):
             scores = {_member(whom): word.at_ms * 2 + word.stops for whom, word in some}
-            await _asked(self._client.zadd(PREFERENCES + portfolio, scores, gt=True))
+            await asked(self._client.zadd(PREFERENCES + portfolio, scores, gt=True))
         return await self.known(portfolio, list(words))
 
     async def known(self, portfolio: PortfolioId, whom: Sequence[Whom]) -> dict[Whom, Word]:
         """See Choices.known."""
         found: dict[Whom, Word] = {}
-        for some in _bites(whom):
+        for some in bites(whom):
             members = cast("list[str]", [_member(each) for each in some])
-            scores = await _asked(self._client.zmscore(PREFERENCES + portfolio, members))
+            scores = await asked(self._client.zmscore(PREFERENCES + portfolio, members))
             found |= {
                 each: _word(score)
                 for each, score in zip(some, scores, strict=True)
@@ -58,13 +58,13 @@ class RedisPreferences:
     async def page(self, portfolio: PortfolioId, cursor: int) -> tuple[dict[Whom, Word], int]:
         """See Choices.page."""
         name = PREFERENCES + portfolio
-        following, rows = await _asked(self._client.zscan(name, cursor, count=AT_ONCE))
+        following, rows = await asked(self._client.zscan(name, cursor, count=AT_ONCE))
         return {_whom(member): _word(score) for member, score in rows}, int(following)
 
     async def forget(self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]) -> None:
         """See Choices.forget."""
-        for some in _bites(all_categories(recipients)):
-            await _asked(self._client.zrem(PREFERENCES + portfolio, *map(_member, some)))
+        for some in bites(all_categories(recipients)):
+            await asked(self._client.zrem(PREFERENCES + portfolio, *map(_member, some)))
 
 
 class RedisPeople:
@@ -76,20 +76,20 @@ class RedisPeople:
     async def unite(self, portfolio: PortfolioId, pairs: Iterable[Pair]) -> None:
         """See People.unite."""
         both = [member for one, other in pairs for member in (one + other, other + one)]
-        for some in _bites(both):
-            await _asked(self._client.zadd(ALIASES + portfolio, dict.fromkeys(some, 0)))
+        for some in bites(both):
+            await asked(self._client.zadd(ALIASES + portfolio, dict.fromkeys(some, 0)))
 
     async def beside(
         self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
     ) -> dict[RecipientKey, list[RecipientKey]]:
         """See People.beside."""
         found: dict[RecipientKey, list[RecipientKey]] = {}
-        for some in _bites(recipients):
+        for some in bites(recipients):
             pipeline = self._client.pipeline(transaction=False)
             for key in some:
                 first, last = b"[" + key, b"[" + key + b"\xff" * (KEY_BYTES + 1)
                 pipeline.zrangebylex(ALIASES + portfolio, cast("str", first), cast("str", last))
-            rows = await _asked(pipeline.execute())
+            rows = await asked(pipeline.execute())
             found |= {
                 key: [RecipientKey(member[KEY_BYTES:]) for member in members]
                 for key, members in zip(some, rows, strict=True)
@@ -100,8 +100,8 @@ class RedisPeople:
         """See People.part."""
         for key, others in (await self.beside(portfolio, recipients)).items():
             both = [member for other in others for member in (key + other, other + key)]
-            for some in _bites(both):
-                await _asked(self._client.zrem(ALIASES + portfolio, *some))
+            for some in bites(both):
+                await asked(self._client.zrem(ALIASES + portfolio, *some))
 
 
 class RedisSlots:
@@ -125,7 +125,7 @@ class RedisSlots:
 
     async def suppress_all(self, portfolio: PortfolioId, stops: Mapping[Whom, bool]) -> None:
         """See Slots.suppress_all."""
-        for some in _bites(stops.items()):
+        for some in bites(stops.items()):
             arguments: list[Argument] = []
             for whom, stop in some:
                 category = whom.category.value if whom.category else ""
@@ -136,7 +136,7 @@ class RedisSlots:
             self._wake(portfolio)
 
 
-def _bites(items: Iterable[T]) -> Iterable[list[T]]:
+def bites(items: Iterable[T]) -> Iterable[list[T]]:
     """Yield what one call may carry at a time."""
     rest = iter(items)
     while some := list(islice(rest, AT_ONCE)):
@@ -160,7 +160,8 @@ def _word(score: float) -> Word:
     return Word(int(score) // 2, bool(int(score) % 2))
 
 
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
+async def asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
+    """Return what a call answers; LedgerAwayError when it does not."""
     try:
         return await cast("Awaitable[Any]", call)
     except (TimeoutError, RedisError, OSError) as error:

@@ -56,6 +56,36 @@ async def test_a_file_of_stops_empties_a_campaign_that_is_uploaded_already(
         assert whole.report().accepted == 5
 
 
+async def test_who_had_enough_marketing_today_is_left_alone_until_tomorrow(
+    server_url: str, tmp_path: Path
+) -> None:
+    person = "+4915100000001"
+    fault = {"kind": "late_error", "code": 131049, "recipients": [person], "times_max": 1}
+    async with a_whole_house(server_url, tmp_path, a_world(faults=[fault])) as whole:
+        assert await ends(whole, person) == "accepted"
+        path = f"/v1/suppressions/{person}"
+        shown = await until(whole, lambda each: bool(each["suppressions"]), path)
+        [rest] = shown["suppressions"]
+        assert (rest["category"], rest["code"]) == ("marketing", 131049)
+        assert await ends(whole, person) == "suppressed"
+        assert await ends(whole, person, "update") == "accepted"
+        assert await ends(whole, "+4915100000002") == "accepted"
+
+
+@pytest.mark.parametrize("code", [131049, 131050])
+async def test_what_an_answer_says_of_a_person_holds_for_the_next_message(
+    server_url: str, tmp_path: Path, code: int
+) -> None:
+    person = "+4915100000001"
+    fault = {"kind": "error", "code": code, "recipients": [person], "times_max": 1}
+    async with a_whole_house(server_url, tmp_path, a_world(faults=[fault])) as whole:
+        assert await ends(whole, person) == "failed"
+        path = f"/v1/suppressions/{person}"
+        await until(whole, lambda each: bool(each["suppressions"]), path)
+        assert await ends(whole, person) == "suppressed"
+        assert await ends(whole, person, "update") == "accepted"
+
+
 async def test_a_stop_told_under_metas_id_stops_the_number_that_is_dialled(
     server_url: str, tmp_path: Path
 ) -> None:

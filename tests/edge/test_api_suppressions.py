@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.model import Category, PortfolioId
+from engine.resting import Miss, Reason
 from tests.front_desk import PORTFOLIO, READ, SEND, Desk, a_desk
 
 PERSON = "+4915112345678"
@@ -106,6 +107,24 @@ async def test_what_cannot_be_is_named(
         seen, problem = await desk.call(method, path, body)
         assert seen == status, problem
         assert [each["pointer"] for each in problem["errors"]] == ([pointer] if pointer else [])
+
+
+async def test_a_rest_is_shown_with_its_end_and_lifted_with_all_else() -> None:
+    async with a_desk() as desk:
+        reason = Reason(desk.front.recipients.key("4915112345678"), 131049)
+        await desk.front.resting.learn(PortfolioId(PORTFOLIO), [Miss(reason, desk.now_ms)])
+        _, shown = await desk.call("GET", PATH)
+        assert shown["suppressions"] == [
+            {
+                "portfolio_id": PORTFOLIO,
+                "category": "marketing",
+                "until": "2026-05-29T20:26:40.000Z",
+                "code": 131049,
+            }
+        ]
+        assert refused(desk, "4915112345678") == {"marketing"}
+        _, shown = await desk.call("DELETE", PATH)
+        assert (shown["suppressions"], refused(desk, "4915112345678")) == ([], set())
 
 
 async def test_who_may_only_read_may_not_refuse() -> None:

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from adapters.memory.ledger import MemoryLedger
-from adapters.memory.preferences import MemoryPreferences, OneByOne
+from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
+from adapters.meta.codes import RESTS
 from adapters.meta.folding import Entry, Folding
 from adapters.meta.preferring import Preferring
 from engine.directory import Directory, Portfolio, Sender
@@ -20,6 +21,7 @@ from engine.model import Category, PortfolioId, RecipientKey, SenderId, WabaId
 from engine.ports import FOREVER_MS, Contents
 from engine.receipts import StatusSeen
 from engine.recipients import RecipientKeys
+from engine.resting import Resting
 from engine.suppressions import Pair, Suppressions
 from engine.terms import Terms
 
@@ -90,8 +92,10 @@ class Registry:
 
 
 def a_preferring(choices: MemoryPreferences, contents: Contents) -> Preferring:
-    suppressions = Suppressions(choices, choices, OneByOne(contents), lambda: [P1])
-    return Preferring(suppressions, cast("RecipientKeys", Keys()))
+    slots, rests = OneByOne(contents), MemoryRests()
+    suppressions = Suppressions(choices, choices, slots, lambda: [P1])
+    resting = Resting(rests, rests, choices, slots, RESTS, lambda: NOW_MS)
+    return Preferring(suppressions, resting, cast("RecipientKeys", Keys()))
 
 
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
