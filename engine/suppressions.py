@@ -168,6 +168,9 @@ class Suppressions:
 
     async def forget(self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]) -> None:
         """Forget what these ids wanted and that they are one person's; nothing is refused then."""
+        if portfolio == EVERYWHERE:
+            await self._choices.forget(portfolio, recipients)
+            return
         await self._slots.suppress_all(portfolio, dict.fromkeys(all_categories(recipients), False))
         await self._choices.forget(portfolio, recipients)
         await self._people.part(portfolio, recipients)

@@ -11,12 +11,14 @@ from aiohttp.web import Application, Request
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
+from adapters.memory.erase import MemoryEraser
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Role, Sender, Template
+from engine.erasing import Erasing
 from engine.events import Event
 from engine.facts import Fact
 from engine.intake import SendJobs
@@ -133,15 +135,14 @@ async def a_desk(*, queue_max: int = 0, is_furnished: bool = True) -> AsyncGener
         recipients=recipients,
         suppressions=suppressions,
         resting=resting,
+        erasing=what_forgets(suppressions, resting, ledger, registry, now_ms),
         now_ms=now_ms,
         window_ms=86_400_000,
         fetch_templates=fetch_templates,
         refresh_sender=refresh_sender,
         operations=Operations(render, objections),
     )
-    await registry.put(ApiKey("bootstrap", "bootstrap", Role.ADMIN, hash_of(ADMIN)))
-    await registry.put(ApiKey("00000001", "send", Role.SEND, hash_of(SEND)))
-    await registry.put(ApiKey("00000002", "read", Role.READ, hash_of(READ)))
+    await add_keys(registry)
     server = TestServer(build_app(front))
     await server.start_server(auto_decompress=False)  # as adapters.house serves it
     async with TestClient(server) as client:
@@ -161,6 +162,30 @@ def what_knows_people(
         choices, choices, slots, lambda: [each.id for each in known.values()]
     )
     return suppressions, Resting(rests, rests, choices, slots, RESTS, now_ms)
+
+
+def what_forgets(
+    suppressions: Suppressions,
+    resting: Resting,
+    ledger: MemoryLedger,
+    registry: MemoryRegistry,
+    now_ms: NowMs,
+) -> Erasing:
+    """Return what forgets people in a ledger of all portfolios, without exported logs."""
+    known = registry.directory.portfolios
+    return Erasing(
+        *(suppressions, resting, MemoryEraser(ledger)),
+        lambda _portfolio, _ids: 0,
+        lambda: [each.id for each in known.values()],
+        now_ms,
+    )
+
+
+async def add_keys(registry: MemoryRegistry) -> None:
+    """Add a key of each role."""
+    await registry.put(ApiKey("bootstrap", "bootstrap", Role.ADMIN, hash_of(ADMIN)))
+    await registry.put(ApiKey("00000001", "send", Role.SEND, hash_of(SEND)))
+    await registry.put(ApiKey("00000002", "read", Role.READ, hash_of(READ)))
 
 
 async def furnish(desk: Desk) -> None:

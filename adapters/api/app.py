@@ -12,6 +12,7 @@ from aiohttp import web
 from adapters.api.accounts import AccountRoutes
 from adapters.api.bodies import Strict, read_json
 from adapters.api.campaigns import CampaignRoutes
+from adapters.api.erasures import ErasureRoutes
 from adapters.api.front import Front, Operations, as_json, make_key
 from adapters.api.graph import Graph
 from adapters.api.jobs import Jobs
@@ -45,6 +46,7 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         AccountRoutes(front),
         TemplateRoutes(front),
         SuppressionRoutes(front),
+        ErasureRoutes(front),
         Graph(front),
         KeyRoutes(front),
     ):

@@ -18,6 +18,7 @@ from adapters.api.problems import Handler, Problem
 from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.directory import ApiKey, Registry, Role, Sender, Template
+from engine.erasing import Erasing
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.keeper import Keeper
@@ -62,6 +63,7 @@ class Front:
     recipients: RecipientKeys
     suppressions: Suppressions
     resting: Resting
+    erasing: Erasing
     now_ms: NowMs
     window_ms: int
     fetch_templates: FetchTemplates

@@ -10,7 +10,7 @@ from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.messages import template_message
 from adapters.cli.sender import account, sender
-from adapters.cli.suppression import suppression
+from adapters.cli.suppression import erase, suppression
 from adapters.cli.why import why
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -32,6 +32,7 @@ app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
 app.add_typer(suppression, name="suppression")
 app.command("why")(why)
+app.command("erase")(erase)
 
 
 @portfolio.command("add")

@@ -14,6 +14,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 To = Annotated[str, typer.Argument(metavar="TO", help="A number with country code, or a user id.")]
 Portfolio = Annotated[str, typer.Option(help="Only there; else in every portfolio.")]
 Category = Annotated[str, typer.Option(help="authentication, service, utility, marketing or all.")]
+FORGET_STOP = "Keep not even the hash that stops messages."
 
 suppression = typer.Typer(help="People who must not be written to.", no_args_is_help=True)
 
@@ -81,6 +82,21 @@ def import_file(
         if answer["rejected"] > SHOWN_ERRORS:
             console.print(f"  … {answer['rejected']} rows in all; --json has them")
     if answer["rejected"]:
+        raise typer.Exit(FAILED)
+
+
+def erase(
+    to: To,
+    forget_stop: Annotated[bool, typer.Option("--forget-stop", help=FORGET_STOP)] = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Forget a person on request; exit 1 while jobs are under way: call it again then."""
+    caller = Caller(as_json=as_json)
+    answer = caller.call("POST", "v1", "erasures", body={"to": to, "keep_stop": not forget_stop})
+    caller.show_table(
+        answer, "portfolios", ("portfolio_id", "unsent", "ended", "open", "log_lines")
+    )
+    if not answer["complete"]:
         raise typer.Exit(FAILED)
 
 

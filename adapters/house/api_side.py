@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import msgspec
+from aiohttp import ClientSession
 
 from adapters.api.app import build_app
 from adapters.api.front import Front, Operations
@@ -33,12 +34,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
     settings, registry, ledger = house.settings, house.registry, house.ledger
     session = build_management_session()
-    management = Management(
-        session,
-        graph_url=settings.graph_url,
-        graph_version=settings.graph_version,
-        now_ms=house.clock.now_ms,
-    )
+    management = _management(house, session)
     asking = Asking(registry, house.keeper, management)
     front = Front(
         registry=registry,
@@ -58,6 +54,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         recipients=house.recipients,
         suppressions=house.persons.suppressions,
         resting=house.persons.resting,
+        erasing=house.persons.erasing,
         now_ms=house.clock.now_ms,
         window_ms=settings.window_ms,
         fetch_templates=lambda waba: _fetch_templates(house, management, waba),
@@ -79,6 +76,15 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         yield
     finally:
         await session.close()
+
+
+def _management(house: House, session: ClientSession) -> Management:
+    return Management(
+        session,
+        graph_url=house.settings.graph_url,
+        graph_version=house.settings.graph_version,
+        now_ms=house.clock.now_ms,
+    )
 
 
 def _folder(house: House) -> ReceiptFolder:

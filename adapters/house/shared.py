@@ -109,7 +109,7 @@ class House:
         self.closings = Closings(self.registry, self.keeper)
         self.persons = Persons(
             *(self.client, terms_of(self.settings), self.clock.now_ms, self.wake),
-            lambda: [each.id for each in self.registry.directory.portfolios.values()],
+            *(self.registry.directory, self.settings.export_path),
         )
 
     def emit(self, event: Event) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
+from engine.model import PortfolioId
 from tests.e2e.test_world import until
 from tests.e2e.whole_house import SENDER, Whole, a_message, a_whole_house, a_world, rows
 
@@ -99,3 +101,52 @@ async def test_a_stop_told_under_metas_id_stops_the_number_that_is_dialled(
         await until(whole, lambda each: bool(each["suppressions"]), path)
         assert await ends(whole, DIALLED) == "suppressed"
         assert await ends(whole, DIALLED, "update") == "accepted"
+
+
+async def test_who_is_forgotten_is_found_nowhere_any_more(
+    server_url: str, tmp_path: Path, redis_client: Redis
+) -> None:
+    person = "+4915100000001"
+    async with a_whole_house(server_url, tmp_path) as whole:
+        job = await a_job(whole, person)
+        await until(whole, lambda each: each["delivery"] == "delivered", f"/v1/jobs/{job}")
+        await whole.upload("c1", rows(5))  # a draft: it holds the person's number
+        assert await holding(redis_client, person.encode())
+        wamid = (await whole.call("GET", f"/v1/jobs/{job}"))["wamid"]
+        assert await holding(redis_client, wamid.encode())
+        answer = await whole.call("POST", "/v1/erasures", {"to": person})
+        assert (answer["complete"], answer["portfolios"][0]["unsent"]) == (True, 1)
+        assert await holding(redis_client, person.encode()) == set()
+        assert await holding(redis_client, wamid.encode()) == set()
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        counts = (await whole.completed("c1"))["counts"]
+        assert (counts["accepted"], counts["suppressed"]) == (4, 1)
+        portfolio = next(iter(whole.report().windows))
+        assert await whole.house.ledger.audit(PortfolioId(portfolio)) == []
+        assert (await whole.call("GET", f"/v1/jobs/{job}"))["wamid"] == "erased"
+
+
+async def holding(client: Any, wanted: bytes) -> set[bytes]:  # noqa: ANN401 (redis-py's replies)
+    """Return the keys that hold some bytes, in whatever form they are stored."""
+    found: set[bytes] = set()
+    for key in await client.keys("ps:*"):
+        if wanted in key or wanted in await content_of(client, key):
+            found.add(key)
+    return found
+
+
+async def content_of(client: Any, key: bytes) -> bytes:  # noqa: ANN401 (redis-py's replies)
+    """Return all that a key holds, joined."""
+    match await client.type(key):
+        case b"hash":
+            return b"|".join(part for pair in (await client.hgetall(key)).items() for part in pair)
+        case b"list":
+            return b"|".join(await client.lrange(key, 0, -1))
+        case b"set":
+            return b"|".join(await client.smembers(key))
+        case b"zset":
+            return b"|".join(await client.zrange(key, 0, -1))
+        case b"stream":
+            return repr(await client.xrange(key)).encode()
+        case _:
+            return bytes(await client.get(key) or b"")

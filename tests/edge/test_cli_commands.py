@@ -52,6 +52,15 @@ ANSWERS: dict[str, tuple[int, object]] = {
     "PUT /v1/suppressions/%2B4915112345678?portfolio=p1": (200, {"suppressions": [STOPPED]}),
     "DELETE /v1/suppressions/US.1?category=all": (200, {"suppressions": []}),
     "GET /v1/suppressions/US.1": (200, {"suppressions": [STOPPED]}),
+    "POST /v1/erasures": (
+        200,
+        {
+            "complete": False,
+            "portfolios": [
+                {"portfolio_id": "p1", "unsent": 2, "ended": 1, "open": 1, "log_lines": 0}
+            ],
+        },
+    ),
     "POST /v1/suppressions": (
         200,
         {
@@ -251,6 +260,16 @@ def test_people_are_suppressed_shown_and_imported(
     code, printed = call("suppression", "import", str(file))
     assert (code, asked[-1][1]) == (1, file.read_bytes())
     assert "row 3, to: starts with 0" in printed
+
+
+def test_a_person_is_forgotten_and_an_erasure_that_is_not_complete_says_so(
+    asked: list[tuple[str, bytes]],
+) -> None:
+    code, printed = call("erase", "+4915112345678")
+    assert (code, "p1" in printed) == (1, True)
+    assert json.loads(asked[-1][1]) == {"to": "+4915112345678", "keep_stop": True}
+    call("erase", "US.1", "--forget-stop")
+    assert json.loads(asked[-1][1]) == {"to": "US.1", "keep_stop": False}
 
 
 def test_senders_are_paused_resumed_and_asked_about(asked: list[tuple[str, bytes]]) -> None:
