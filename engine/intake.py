@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.countries import MAYBE_US, CountryRules
 from engine.directory import Campaign, Directory
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
@@ -14,7 +15,7 @@ from engine.messages import CheckedMessage, SeveralErrors, check_job_message, re
 from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
-from engine.rows import RowError, Sheet, pack
+from engine.rows import Packed, RowError, Sheet, pack
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
@@ -82,12 +83,18 @@ class SendJobs:
     """The use case of everybody who sends."""
 
     def __init__(
-        self, ledger: Ledger, directory: Directory, recipients: RecipientKeys, emit: Emit
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        recipients: RecipientKeys,
+        emit: Emit,
+        countries: CountryRules | None = None,
     ) -> None:
         self._ledger = ledger
         self._directory = directory
         self._recipients = recipients
         self._emit = guarded(emit)
+        self._countries = countries or CountryRules()
 
     async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
         """Queue what can be sent and refuse the rest with its reasons, each in its place.
@@ -141,7 +148,7 @@ class SendJobs:
                 hands: list[list[Row]] = [[] for _ in lanes]
                 for at in range(start, min(start + per_trip, len(rows)), BATCH_MAX):
                     chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
-                    packed = pack(chunk, sheet, self._recipients, campaign.expires_at_ms, at, named)
+                    packed = self._pack(campaign, sheet, chunk, named, at)
                     result.errors += packed.errors
                     _deal(packed.rows, hands)
                     await asyncio.sleep(0)  # others get their turn, and the trip before its socket
@@ -155,6 +162,34 @@ class SendJobs:
             if under_way is not None:
                 await asyncio.wait([under_way])
         return result
+
+    def _pack(
+        self,
+        campaign: Campaign,
+        sheet: Sheet,
+        rows: Sequence[tuple[str, Sequence[str]]],
+        keys: Sequence[str] | None,
+        first: int,
+    ) -> Packed:
+        """Return a chunk packed, less what a rule of a country forbids."""
+        refused: dict[int, RowError] = {}
+        if self._countries.applies_to(campaign.category):
+            for place, (to, _) in enumerate(rows):
+                if to.startswith(MAYBE_US) and canonical(to):
+                    rule = self._countries.forbids(to, campaign.category)
+                    if rule is not None:
+                        refused[place] = RowError(first + place, "to", rule.code, rule.detail)
+        if not refused:
+            expires_at_ms = campaign.expires_at_ms
+            return pack(rows, sheet, self._recipients, expires_at_ms, first, keys)
+        places = [place for place in range(len(rows)) if place not in refused]
+        kept_keys = [keys[place] for place in places] if keys else None
+        kept = [rows[place] for place in places]
+        packed = pack(kept, sheet, self._recipients, campaign.expires_at_ms, 0, kept_keys)
+        for error in packed.errors:
+            error.index = first + places[error.index]
+        packed.errors = sorted([*packed.errors, *refused.values()], key=lambda each: each.index)
+        return packed
 
     async def _enqueue_rows(
         self,
@@ -227,9 +262,15 @@ class SendJobs:
         if sender is not None:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
+        category = checked.category
+        rule = self._countries.forbids(identity, category) if identity and not errors else None
+        if rule is not None:
+            remedy = f"leave it out; {rule.source}"
+            errors.append(
+                InvalidJobError(rule.detail, pointer="/to", code=rule.code, remedy=remedy)
+            )
         if errors or identity is None or sender is None:
             raise SeveralErrors(errors)
-        category = checked.category
         priority = Priority[category.name] if job.priority is None else job.priority
         to = on_the_wire(identity).encode()
         row = Row(self._recipients.key(identity), to + SEPARATOR + job.body)

@@ -15,12 +15,14 @@ from adapters.api.problems import Problem
 from adapters.house.shared import House, listen, terms_of
 from adapters.house.waking import Evidence
 from adapters.house.world import Asking
+from adapters.knobs import parts_of
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaTemplate
 from adapters.meta.management import Management, build_management_session
 from adapters.meta.preferring import Preferring
 from engine.campaigns import Campaigns
+from engine.countries import CountryRules
 from engine.directory import Sender, Template
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
@@ -40,7 +42,10 @@ async def open_api(house: House) -> AsyncGenerator[None]:
         registry=registry,
         ledger=ledger,
         keeper=house.keeper,
-        intake=SendJobs(house.recollection, registry.directory, house.recipients, house.emit),
+        intake=SendJobs(
+            *(house.recollection, registry.directory, house.recipients, house.emit),
+            CountryRules(parts_of(settings.no_marketing)),
+        ),
         campaigns=Campaigns(
             registry,
             ledger,

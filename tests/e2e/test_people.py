@@ -150,3 +150,19 @@ async def content_of(client: Any, key: bytes) -> bytes:  # noqa: ANN401 (redis-p
             return repr(await client.xrange(key)).encode()
         case _:
             return bytes(await client.get(key) or b"")
+
+
+async def test_marketing_to_the_united_states_is_refused_at_the_door_unless_it_is_to_be_tried(
+    server_url: str, tmp_path: Path
+) -> None:
+    person = "+16505551234"
+    job = {"sender": SENDER, "to": person, "message": a_message("A")}
+    async with a_whole_house(server_url, tmp_path) as whole:
+        [result] = (await whole.call("POST", "/v1/jobs", [job]))["results"]
+        assert result["errors"][0]["code"] == "country_marketing"
+        assert await ends(whole, person, "update") == "accepted"
+        uploaded = await whole.upload("c1", f"to,name\n{person},Ada\n+4915100000001,Bob\n")
+        assert (uploaded["accepted"], uploaded["rejected"]) == (1, 1)
+        assert uploaded["errors"][0]["row"] == 2
+    async with a_whole_house(server_url, tmp_path, no_marketing="") as whole:
+        assert await ends(whole, person) == "accepted"
