@@ -41,7 +41,11 @@ def what_knows_people(
 
     suppressions = Suppressions(choices, choices, slots, portfolios)
     resting = Resting(rests, rests, choices, slots, RESTS, now_ms)
-    parts = (suppressions, resting, Forgetting(ledger), lambda _portfolio, _ids: 0)
+
+    def erase_log(_portfolio: PortfolioId, _ids: Sequence[RecipientKey]) -> int:
+        return 0
+
+    parts = (suppressions, resting, Forgetting(ledger), erase_log)
     return {
         "recipients": RecipientKeys(secret),
         "suppressions": walled_ledger(suppressions),
