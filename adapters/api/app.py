@@ -52,7 +52,9 @@ class Handshake(msgspec.Struct):
 FOREIGN: Mapping[tuple[str, str], Description] = {
     ("GET", "/console"): Description("The operators' page", gives_text={200: "text/html"}),
     ("GET", "/console/{file}"): Description(
-        "A file of the operators' page", gives_text={200: "application/octet-stream"}
+        "A file of the operators' page",
+        gives_text={200: "application/octet-stream"},
+        refuses=(404,),
     ),
     ("GET", "/v1/overview"): Description(
         "What the operators' page shows, of all portfolios; with `Accept: text/event-stream` one "
