@@ -12,6 +12,7 @@ from adapters.meta.preferring import STOPPED_CODE
 from adapters.redis.calls import Calls
 from adapters.redis.connect import Client
 from adapters.redis.erase import RedisEraser, erase_log
+from adapters.redis.erase_rows import RowEraser
 from adapters.redis.ledger import CLOCK_TOLERANCE_MS
 from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
 from adapters.redis.rests import RedisRests
@@ -23,6 +24,7 @@ from engine.events import Event, JobsSettled
 from engine.model import Category, NowMs, PortfolioId, RecipientKey
 from engine.outcomes import Dropped
 from engine.quota import DAY_MS
+from engine.recipients import RecipientKeys
 from engine.resting import Miss, Reason, Resting
 from engine.suppressions import Suppressions, Whom, Word
 from engine.terms import Terms
@@ -44,6 +46,7 @@ class Persons:
         now_ms: NowMs,
         wake: Callable[[PortfolioId], None],
         directory: Directory,
+        recipients: RecipientKeys,
         export_path: Path,
     ) -> None:
         choices, rests = RedisPreferences(client), RedisRests(client)
@@ -59,8 +62,9 @@ class Persons:
         self.resting = Resting(rests, rests, choices, self._slots, RESTS, now_ms)
         self._scripts = Scripts(client)
         calls = Calls(terms, tolerance_ms=CLOCK_TOLERANCE_MS, keep_ms=KEEP_MS)
+        rows = RowEraser(client, directory, recipients)
         self.erasing = Erasing(
-            *(self.suppressions, self.resting, RedisEraser(self._scripts, calls, now_ms)),
+            *(self.suppressions, self.resting, RedisEraser(self._scripts, calls, now_ms, rows)),
             lambda portfolio, ids: erase_log(export_path, portfolio, ids),
             portfolios,
             now_ms,

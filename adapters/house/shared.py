@@ -111,7 +111,7 @@ class House:
         settings, now_ms = self.settings, self.clock.now_ms
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
-        outside = (self.registry.directory, settings.export_path)
+        outside = (self.registry.directory, self.recipients, settings.export_path)
         self.persons = Persons(self.client, terms_of(settings), now_ms, self.wake, *outside)
 
     def emit(self, event: Event) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from adapters.redis.calls import Calls
+from adapters.redis.erase_rows import RowEraser
 from adapters.redis.scripts import Argument, Call, Scripts
 from engine.erasing import Erased
 from engine.model import NowMs, PortfolioId, RecipientKey
@@ -21,7 +22,10 @@ PIECE_BYTES: Final = 2**20
 class RedisEraser:
     """See engine.erasing.Eraser."""
 
-    def __init__(self, scripts: Scripts, calls: Calls, now_ms: NowMs) -> None:
+    def __init__(
+        self, scripts: Scripts, calls: Calls, now_ms: NowMs, rows: RowEraser | None = None
+    ) -> None:
+        self._rows = rows
         self._scripts = scripts
         self._calls = calls
         self._now_ms = now_ms
@@ -38,6 +42,8 @@ class RedisEraser:
             unsent += found["queue"] + found["parked"]
             ended += found["done"]
         still_open = (await self._run(portfolio, [("open", 0)], recipients))[0]["open"]
+        if self._rows is not None:
+            await self._rows.erase(portfolio, recipients)
         return Erased(unsent, ended, still_open)
 
     async def _run(

@@ -25,6 +25,7 @@ CODES = (*WAITS, *RETRIED, *DROPPED)
 TOKEN_CODES = {0, 102, 190}  # answers only: a message that was accepted had a good token
 UNPROVEN = {1, 2, 131000, 131016, 133004, 135000}  # told later they prove nothing: the place stays
 TEXT = {"type": "BODY", "text": "Hi {{1}}, you are welcome."}
+FURNISHED_AT_ONCE = 4  # all at once would want more connections than one client has
 
 
 @asynccontextmanager
@@ -60,7 +61,13 @@ async def a_house_of_errors(
     }
 
     async def furnish(whole: Whole) -> None:
-        await asyncio.gather(*(furnish_one(whole, name) for name in names.values()))
+        turn = asyncio.Semaphore(FURNISHED_AT_ONCE)
+
+        async def furnish_in_turn(name: str) -> None:
+            async with turn:
+                await furnish_one(whole, name)
+
+        await asyncio.gather(*(furnish_in_turn(name) for name in names.values()))
 
     async with a_whole_house(server_url, directory, a_world(**plan), furnish=furnish) as whole:
         jobs = {code: await a_job(whole, name) for code, name in names.items()}
