@@ -3,6 +3,7 @@ SHELL := /bin/sh
 VENV  ?= .venv
 BIN   := $(VENV)/bin
 ARGS  ?=
+JOBS  ?= 2
 export VENV
 
 RUN   := embedded,fast,numbers
@@ -23,9 +24,9 @@ demo: ## a real campaign through a simulated Meta, with a verdict; no root, no s
 	@./bootstrap.sh $(RUN)
 	@$(BIN)/penstock demo $(ARGS)
 
-test: ## the whole test suite, on a real Redis; ARGS="-k quota" for a part
+test: ## the whole test suite, on a real Redis; ARGS="-k quota" for a part, JOBS=0 one by one
 	@./bootstrap.sh $(TEST)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: ## format, lint, types twice, import contracts
 	@./bootstrap.sh $(CHECK)

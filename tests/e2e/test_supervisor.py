@@ -25,8 +25,6 @@ sys.exit(0 if asyncio.run(Supervisor(commands, os.environ, patience).run()) else
 """
 WAITS = """
 import signal, sys
-
-pytestmark = pytest.mark.one_server
 signal.signal(15, lambda *_: sys.exit(0))
 print("up", flush=True)
 while True:

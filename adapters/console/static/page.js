@@ -15,7 +15,16 @@ export function h(tag, attributes = {}, ...children) {
 
 /** Give `place` these children; what is there already stays, so focus and scrolling stay too. */
 export function show(place, ...children) {
+  const held = place.contains(document.activeElement) ? document.activeElement : null;
   morphChildren(place, children.flat().filter((child) => child != null && child !== false));
+  if (held && document.activeElement !== held) regain(place, held.dataset);
+}
+
+/** Focus the button that was focused before its row went to another place. */
+function regain(place, { act, id }) {
+  const buttons = act ? [...place.querySelectorAll("[data-act]")] : [];
+  const same = buttons.find(({ dataset }) => dataset.act === act && dataset.id === id);
+  same?.focus({ preventScroll: true });
 }
 
 function morphChildren(place, wanted) {
