@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rules: Profile = Profile.TODAY
     yellow_share: float = 0.5  # of a number's throughput while its quality is YELLOW
     red_share: float = 0.2  # and while it is RED
+    no_marketing: str = "US"  # countries, comma separated, to whose numbers Meta delivers none
     silence_seconds: float = 900  # sends without a webhook: longer is told
     gates_off: str = ""  # comma separated; only to prove that the sandbox convicts
 

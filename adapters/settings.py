@@ -22,6 +22,7 @@ from adapters.knobs import (
     shown,
     split_address,
 )
+from engine.countries import RULES as COUNTRIES
 from engine.model import Gate
 
 __all__ = [
@@ -74,6 +75,7 @@ REMEDIES: Final = {
     "doubt_seconds": "use 1 or more, or leave it out for the time of each category",
     "yellow_share": "use a share above 0, at most 1; 1 changes nothing",
     "red_share": "use a share above 0, at most 1; 1 changes nothing",
+    "no_marketing": f"name countries of {', '.join(COUNTRIES)}, or none",
     "silence_seconds": "use 1 or more",
     "meta_app_secret": "give one secret, or two with a comma between them while rotating",
     "secret_key": "give one key, or two with a comma between them while rotating: the first seals",
@@ -176,6 +178,7 @@ def _rules(its: Settings) -> Iterator[tuple[str, bool]]:
     yield "doubt_seconds", _is_between(doubt_seconds, 1, LONGEST_SECONDS)
     yield "yellow_share", _is_between(its.yellow_share, 0.001, 1)
     yield "red_share", _is_between(its.red_share, 0.001, 1)
+    yield "no_marketing", set(parts_of(its.no_marketing)) <= set(COUNTRIES)
     yield "silence_seconds", _is_between(its.silence_seconds, 1, LONGEST_SECONDS)
     yield "meta_app_secret", len(its.app_secrets) <= APP_SECRETS_MAX
     yield "secret_key", len(its.secret_keys) <= APP_SECRETS_MAX

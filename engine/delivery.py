@@ -9,12 +9,12 @@ from random import Random
 from engine.contents import Shared, compile_shared, render_whole
 from engine.errors import InvalidJobError, LedgerError, UnknownNameError
 from engine.events import Emit, QuickRetried, guarded
-from engine.model import Gate, PortfolioId, Priority
+from engine.model import PortfolioId, Priority
 from engine.opaque import OpaqueCodec
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import Accepted, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.pace import LATE_MS
 from engine.ports import Claimed, Contents, Ledger, Letter, Messenger
-from engine.retry import QUICK_FOR_MS, backoff_ms, delay_ms, pair_wait_ms, quick_retries
+from engine.retry import QUICK_FOR_MS, backoff_ms, delay_ms, quick_retries
 
 NowUs = Callable[[], int]  # microseconds since the epoch, from the one clock
 WasWritten = Callable[[Letter], bool]  # of a letter whose send was cancelled; False is certain
@@ -22,7 +22,6 @@ WasWritten = Callable[[Letter], bool]  # of a letter whose send was cancelled; F
 LATE_US = LATE_MS * 1_000
 LEASE_MARGIN_MS = 5_000  # what an answer's way back and its settling may take
 SHARED_MAX = 4_096  # compiled messages kept
-RATE_WAIT_MS = 1_000  # how long a job waits that Meta called too fast for its sender
 
 STOP_SKEW_MS = 100  # how far the ledger's clock, which dates leases, may be from ours
 
@@ -172,14 +171,10 @@ class Delivery:
         return outcome.until_ms <= self._now_us() // 1_000 + delay_ms(job.failures + 1)
 
     def _complete(self, job: Claimed, outcome: Outcome) -> Outcome:
-        """Set the wait of an outcome that came without one: the messenger knows no curve."""
+        """Set the wait of a failure that came without one; a deferral always has its own."""
         now_ms = self._now_us() // 1_000
         if isinstance(outcome, Retry) and not outcome.until_ms:
             outcome.until_ms = now_ms + backoff_ms(job.failures + 1, self._rng)
-        elif isinstance(outcome, Deferred) and not outcome.until_ms:
-            pair = outcome.gate is Gate.PAIR
-            wait_ms = pair_wait_ms(job.attempt) if pair else RATE_WAIT_MS
-            outcome.until_ms = now_ms + wait_ms + self._rng.randrange(wait_ms // 10 + 1)
         return outcome
 
 

@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import cast
 
+from engine.countries import CountryRules
 from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
 from engine.journeys import JourneyDoor, objection
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
-from engine.model import JobKey, Lane, PortfolioId, Priority, Row
+from engine.model import Category, JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.results import KeptRows, Results
-from engine.rows import RowError, Sheet, deal, pack
-from engine.template_fit import Room, rooms_of, suffix_fields
+from engine.rows import RowError, deal
+from engine.sheets import pack_allowed, sheet_of
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
@@ -105,6 +105,7 @@ class SendJobs:
         emit: Emit,
         journeys: JourneyDoor | None = None,
         results: Results | None = None,
+        countries: CountryRules | None = None,
     ) -> None:
         self._ledger = ledger
         self._results = results
@@ -112,6 +113,7 @@ class SendJobs:
         self._directory = directory
         self._recipients = recipients
         self._emit = guarded(emit)
+        self._countries = countries or CountryRules()
 
     async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
         """Queue what can be sent and refuse the rest with its reasons, each in its place.
@@ -182,7 +184,7 @@ class SendJobs:
         when the queue is full: what was accepted until then stays, and sending it all again
         repeats nothing.
         """
-        sheet = sheet_of(campaign, self._directory)
+        sheet, rules = sheet_of(campaign, self._directory), (self._recipients, self._countries)
         result = RowsResult()
         lanes = [
             Lane(campaign.source, sender, template, campaign.priority)
@@ -195,7 +197,7 @@ class SendJobs:
                 hands: list[list[Row]] = [[] for _ in lanes]
                 for at in range(start, min(start + per_trip, len(rows)), BATCH_MAX):
                     chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
-                    packed = pack(chunk, sheet, self._recipients, campaign.expires_at_ms, at, named)
+                    packed = pack_allowed(campaign, sheet, chunk, named, at, *rules)
                     result.errors += packed.errors
                     deal(packed.rows, hands)
                     await asyncio.sleep(0)  # others get their turn, and the trip before its socket
@@ -271,6 +273,14 @@ class SendJobs:
             )
         return answers
 
+    def _forbidden(self, identity: str | None, category: Category) -> list[InvalidJobError]:
+        """Return what a rule of a country says against it."""
+        rule = self._countries.forbids(identity, category) if identity else None
+        if rule is None:
+            return []
+        remedy = f"leave it out; {rule.source}"
+        return [InvalidJobError(rule.detail, pointer="/to", code=rule.code, remedy=remedy)]
+
     def _sound(self, place: int, job: JobRequest) -> _Sound:
         """Return where a job goes and its row; raise everything that is wrong with it at once."""
         errors: list[InvalidJobError] = []
@@ -286,13 +296,14 @@ class SendJobs:
         if sender is not None:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
+        category = checked.category
+        errors += [] if errors else self._forbidden(identity, category)
         journey = self._journeys.of(job.source) if self._journeys else None
         if journey is not None and sender is not None:
             refusal = objection(journey, sender.portfolio_id)
             errors += [refusal] if refusal else []
         if errors or identity is None or sender is None:
             raise SeveralErrors(errors)
-        category = checked.category
         priority = job.priority
         if priority is None and journey is not None:
             priority = journey.priority
@@ -343,21 +354,6 @@ def _kept(batch: Batch, enqueued: Enqueued) -> KeptRows:
     known = {each.index for each in enqueued.not_new}
     tails = [row.tail for at, row in enumerate(batch.rows) if at not in known]
     return KeptRows(enqueued.lane, enqueued.first, tails)
-
-
-def sheet_of(campaign: Campaign, directory: Directory) -> Sheet:
-    """Return what all rows of a campaign share, as its templates are now."""
-    rooms: list[Room] = []
-    suffixes: set[int] = set()
-    template = campaign.message.get("template")
-    template = cast("Mapping[str, object]", template) if isinstance(template, Mapping) else {}
-    for key in dict.fromkeys(campaign.templates):
-        if key in directory.templates:
-            signature = directory.signature(key)
-            rooms += rooms_of(signature, template, campaign.fields)
-            suffixes |= set(suffix_fields(signature, template, campaign.fields))
-    places = tuple(sorted(suffixes))
-    return Sheet(campaign.fields, campaign.content, campaign.repeats_max, tuple(rooms), places)
 
 
 def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:

@@ -38,6 +38,7 @@ class StatusSeen:
     recipient_id: str
     opaque: str = ""
     code: int = 0
+    is_group: bool = False  # then its recipient is no person
     pricing_free: bool = False  # Meta says it was inside a service window: it does not count
 
 
@@ -60,6 +61,15 @@ class ReceiptFolder:
         self._key_of = key_of
         self._undelivered = undelivered
         self._emit = guarded(emit)
+        self._aliases: dict[PortfolioId, set[tuple[RecipientKey, RecipientKey]]] = {}
+
+    def take_aliases(self) -> dict[PortfolioId, set[tuple[RecipientKey, RecipientKey]]]:
+        """Return the ids that Meta gave people we wrote to, where theirs was another; each once.
+
+        So it is in Brazil, Mexico and Argentina, whose numbers have two forms, and with user ids.
+        """
+        aliases, self._aliases = self._aliases, {}
+        return aliases
 
     async def receive(self, statuses: Iterable[StatusSeen]) -> dict[PortfolioId, Received]:
         """Record statuses; LedgerError when that is not sure: then all of them may come again."""
@@ -81,10 +91,18 @@ class ReceiptFolder:
                 continue
             receipt = self._receipt(seen)
             if receipt is not None:
+                self._note_alias(portfolio, seen, receipt)
                 batches.setdefault(portfolio, []).append(receipt)
         if foreign:
             self._emit(StatusesForeign(foreign))
         return batches
+
+    def _note_alias(self, portfolio: PortfolioId, seen: StatusSeen, receipt: Receipt) -> None:
+        """Note that the person has another id than the one that we wrote to."""
+        if receipt.key is not None and seen.recipient_id and not seen.is_group:
+            theirs = self._key_of(seen.recipient_id)
+            if theirs != receipt.recipient:
+                self._aliases.setdefault(portfolio, set()).add((receipt.recipient, theirs))
 
     def _receipt(self, seen: StatusSeen) -> Receipt | None:
         """Return the evidence in one status; None when it proves nothing that we count."""

@@ -15,7 +15,6 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 FIRST_MS = 2_000
 MOST_MS = 300_000
-PAIR_POWERS_MAX = 5  # 4^5 s: 17 minutes
 
 QUICK_MAX = 2  # quick retries of one claimed job
 QUICK_FIRST_MS = 50
@@ -39,18 +38,6 @@ def backoff_ms(failures: int, rng: Random, first_ms: int = FIRST_MS, most_ms: in
     """
     whole_ms = delay_ms(failures, first_ms, most_ms)
     return whole_ms - rng.randrange(whole_ms // 2 + 1)
-
-
-def pair_wait_ms(attempt: int) -> int:
-    """Return how long a pair waits after Meta called it too fast for the `attempt`th time.
-
-    Meta's own advice is 4^X seconds, X from 0:
-    https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
-
-    >>> [pair_wait_ms(attempt) for attempt in (1, 2, 3, 100)]
-    [1000, 4000, 16000, 1024000]
-    """
-    return 1_000 << 2 * min(max(attempt, 1) - 1, PAIR_POWERS_MAX)  # 4^X = 2^2X
 
 
 def quick_retries(may_repeat: Callable[[Any], bool], rng: Random) -> AsyncRetrying:

@@ -32,7 +32,14 @@ from engine.facts import Fact
 from engine.intake import SendJobs
 from engine.journeys import Cooldowns, JourneyDoor, Journeys
 from engine.keeper import Keeper
-from engine.model import Category, NowMs, PortfolioId, SenderId, TemplateStatus, WabaId
+from engine.model import (
+    Category,
+    NowMs,
+    PortfolioId,
+    SenderId,
+    TemplateStatus,
+    WabaId,
+)
 from engine.recipients import RecipientKeys
 from engine.results import Results, RetryFailed
 from engine.template_changes import TemplateChanges
@@ -40,6 +47,7 @@ from engine.template_desk import TemplateDesk
 from engine.template_ports import Listing, Submitted
 from engine.terms import Terms
 from tests.conformance import Conformance
+from tests.people_desk import what_knows_people
 
 SECRET = b"a secret of this test's ledger"
 ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00000002_" + "r" * 24
@@ -228,16 +236,16 @@ async def a_desk(
         return desk.now_ms
 
     ledger, registry, cooldowns, results = await _stores(Terms(queue_max=queue_max), now_ms, redis)
+    people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
-    door = JourneyDoor(registry.directory, cooldowns, now_ms)
+    door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials()
     changes, master = TemplateChanges(registry, ledger, ledger, now_ms=now_ms), Master()
-    trials, keeper = Trials(), Keeper(registry, ledger, emit=events.append, now_ms=now_ms)
     front = Front(
         registry=registry,
         ledger=ledger,
-        keeper=keeper,
+        keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
         intake=SendJobs(ledger, registry.directory, recipients, events.append, door, results),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
@@ -245,6 +253,7 @@ async def a_desk(
         campaigns=campaigns,
         changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
         job_ids=JobIds(SECRET),
+        **people,
         now_ms=now_ms,
         window_ms=86_400_000,
         passage=Passage(session, graph_url=graph_url),

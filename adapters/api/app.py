@@ -13,6 +13,7 @@ from aiohttp.typedefs import Middleware
 from adapters.api.accounts import AccountRoutes
 from adapters.api.audit import telling
 from adapters.api.campaigns import CampaignRoutes
+from adapters.api.erasures import ErasureRoutes
 from adapters.api.front import Front, Operations, as_json
 from adapters.api.graph import Graph
 from adapters.api.jobs import Jobs
@@ -27,6 +28,7 @@ from adapters.api.problems import problems
 from adapters.api.proxy import ProxyRoutes
 from adapters.api.results import ResultRoutes
 from adapters.api.senders import SenderRoutes
+from adapters.api.suppressions import SuppressionRoutes
 from adapters.api.template_trials import TrialRoutes
 from adapters.api.templates import TemplateRoutes
 from adapters.api.uploads import Uploads
@@ -87,6 +89,8 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         AccountRoutes(front),
         TemplateRoutes(front),
         TrialRoutes(front),
+        SuppressionRoutes(front),
+        ErasureRoutes(front),
         WhyRoutes(front),
         Graph(front),
         ProxyRoutes(front),

@@ -14,7 +14,7 @@ from engine.directory import Registry
 
 LOOKS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 TOLD: Final = ("/v1/portfolios", "/v1/senders", "/v1/wabas", "/v1/campaigns", "/v1/journeys")
-TOLD_TOO: Final = ("/v1/keys", "/v1/subscriptions")
+TOLD_TOO: Final = ("/v1/keys", "/v1/subscriptions", "/v1/erasures")
 BULK: Final = "/recipients"  # an upload may come in thousands of pieces, and its books tell of it
 NAMES: Final = ("id", "waba", "name", "language")  # what may be in a log; never a recipient
 

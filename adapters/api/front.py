@@ -23,6 +23,7 @@ from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.directory import ApiKey, Registry, Role, Sender, Vault
+from engine.erasing import Erasing
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
 from engine.journeys import Journeys
@@ -30,7 +31,10 @@ from engine.keeper import Keeper
 from engine.model import NowMs, PortfolioId, SenderId, WabaId
 from engine.ports import Cancellation, Catalog
 from engine.profiles import TODAY, Rules
+from engine.recipients import RecipientKeys
+from engine.resting import Resting
 from engine.results import Results, RetryFailed
+from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
 
 KEY_PREFIX = "psk_"
@@ -105,6 +109,10 @@ class Front:
     results: Results
     retry_failed: RetryFailed
     job_ids: JobIds
+    recipients: RecipientKeys
+    suppressions: Suppressions
+    resting: Resting
+    erasing: Erasing
     now_ms: NowMs
     window_ms: int
     passage: Passage

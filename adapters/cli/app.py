@@ -12,6 +12,7 @@ from adapters.cli.client import Caller
 from adapters.cli.journey import journey
 from adapters.cli.messages import template_message
 from adapters.cli.sender import account, sender
+from adapters.cli.suppression import erase, suppression
 from adapters.cli.template import template
 from adapters.cli.top import top
 from adapters.cli.verify import verify_log
@@ -34,9 +35,11 @@ app.add_typer(template, name="template")
 app.add_typer(key, name="key")
 app.add_typer(campaign, name="campaign")
 app.add_typer(journey, name="journey")
+app.add_typer(suppression, name="suppression")
 app.add_typer(dead, name="dead")
 app.add_typer(doubt, name="doubt")
 app.command("why")(why)
+app.command("erase")(erase)
 app.command("top")(top)
 app.command("verify-log")(verify_log)
 

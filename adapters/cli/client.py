@@ -65,13 +65,15 @@ class Caller:
 
         return self._done(ask)
 
-    def upload(self, *path: str, file: IO[bytes], kind: str) -> dict[str, Any]:
+    def upload(self, *path: str, file: IO[bytes], kind: str, query: str = "") -> dict[str, Any]:
         """Return the JSON of an upload's answer; the file is never in memory as a whole.
 
         One that is cut off, or finds the queue full or the ledger away, is sent again from its
         begin: what was taken already is a duplicate then, and nothing is there twice.
         """
-        call = Call("POST", path_of(*path), file, {"Content-Type": kind}, timeout_s=UPLOAD_S)
+        call = Call(
+            "POST", path_of(*path) + query, file, {"Content-Type": kind}, timeout_s=UPLOAD_S
+        )
         talk = asked_for(call, dict[str, Any], Patience(repeats_max=UPLOAD_REPEATS_MAX))
         return self._done(lambda: self._client.walk(talk))
 

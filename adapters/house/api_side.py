@@ -30,6 +30,7 @@ from adapters.house.templates import (
 )
 from adapters.house.waking import Evidence, WakingLedger
 from adapters.house.world import Asking, build_keeper
+from adapters.knobs import parts_of
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management, build_management_session
@@ -40,11 +41,11 @@ from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.doubts import Doubts
-from adapters.redis.preferences import RedisPreferences
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
+from engine.countries import CountryRules
 from engine.directory import Directory, Sender
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
@@ -88,6 +89,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.keep("fold", house.folding.fold_next)
     house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
     house.keep("ask", asking.ask_next)
+    house.keep("rests", house.persons.end_rests)
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
     console = build_console(house, front)
     routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
@@ -130,6 +132,10 @@ def _front(house: House, doors: Doors) -> Front:
         campaigns=campaigns,
         changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
         job_ids=house.job_ids,
+        recipients=house.recipients,
+        suppressions=walled_ledger(house.persons.suppressions),
+        resting=walled_ledger(house.persons.resting),
+        erasing=walled_ledger(house.persons.erasing),
         now_ms=now_ms,
         window_ms=settings.window_ms,
         passage=Passage(doors.passing, graph_url=settings.graph_url),
@@ -181,14 +187,16 @@ def _intake(
     """Return the front door of all jobs."""
     now_ms = house.clock.now_ms
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
-    return SendJobs(recollection, directory, house.recipients, house.emit, door, results)
+    countries = CountryRules(parts_of(house.settings.no_marketing))
+    parts = (recollection, directory, house.recipients, house.emit)
+    return SendJobs(*parts, door, results, countries)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
     registry, ledger = house.registry, house.ledger
     return Folding(
         *(house.inbox, _folder(house), ledger, registry),
-        Preferring(RedisPreferences(house.client), ledger, house.recipients),
+        Preferring(house.persons.suppressions, house.persons.resting, house.recipients),
         *(house.keeper, asking.soon),
         TemplateFolding(registry, changes, house.clock.now_ms, naming(house)),
     )

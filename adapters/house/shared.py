@@ -20,6 +20,7 @@ from adapters.clock import Clock
 from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import listening
 from adapters.house.meeting import meet, time_of
+from adapters.house.people import Persons
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
 from adapters.house.world import Closings, build_keeper, counted, tell_changed
@@ -92,6 +93,7 @@ class House:
     dead_letters: DeadLetters
     keeper: Keeper = field(init=False)
     closings: Closings = field(init=False)
+    persons: Persons = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -106,14 +108,16 @@ class House:
     runners: list[web.AppRunner] = field(default_factory=list[web.AppRunner])
 
     def __post_init__(self) -> None:
-        self.keeper = build_keeper(
-            self.settings, self.registry, self.ledger, self.emit, self.clock.now_ms
-        )
+        settings, now_ms = self.settings, self.clock.now_ms
+        self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
+        outside = (self.registry.directory, self.recipients, settings.export_path)
+        self.persons = Persons(self.client, terms_of(settings), now_ms, self.wake, *outside)
 
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
         self.metrics(event)
+        self.persons.heard(event)
         match event:
             case JobsEnqueued(accepted=accepted) if accepted:
                 self.wake(event.portfolio)
@@ -248,6 +252,7 @@ async def open_house(
             dead_letters=dead_letters,
         )
         house.refreshed_at_ms = clock.now_ms()
+        await house.persons.load()
         _tie(house)
         if makes_key:
             house.made_key = await first_key(registry, settings, clock.now_ms())
@@ -277,6 +282,7 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("refresh", _refreshing(house))
     house.keep("hints", lambda: _tell_hints(house))
     house.keep("closings", house.closings.note_next)
+    house.keep("persons", house.persons.note_next)
     longest_ms = house.settings.silence_ms
     heard_at_ms, now_ms = house.inbox.heard_at_ms, house.clock.now_ms
     house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))

@@ -11,6 +11,7 @@ from typing import Final
 
 from engine.model import Gate
 from engine.ports import FOREVER_MS
+from engine.resting import Rest
 
 # --- where the rows come from -------------------------------------------------------------------
 
@@ -276,6 +277,18 @@ ROWS: Final[tuple[Verdict, ...]] = (
         },
     ),
 )
+
+# What a failure means for the next message to that person. Those that speak of the person only:
+# a rest refuses marketing messages, others go. Where Meta names no time the times are ours.
+RESTS: Final = {
+    # Meta's limit of marketing messages a person gets; "do not immediately resend": quick retries
+    # are blocked for up to 24 hours.
+    131049: Rest(DAY_MS, PER_USER),
+    # Also a phone that is off, or too old: one of them says nothing, three in a month do.
+    131026: Rest(7 * DAY_MS, ERRORS, times=3, within_ms=30 * DAY_MS),
+    # The same until the person writes: Meta holds back what is not an answer.
+    130472: Rest(7 * DAY_MS, ERRORS, until_written=True),
+}
 
 TABLE: Final = {row.code: row for row in ROWS}
 TOKEN_CODES: Final = frozenset({0, 102, 190})  # the token itself: all that use it stand still

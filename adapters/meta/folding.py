@@ -19,7 +19,7 @@ from adapters.meta.news import (
     TemplateStatusChanged,
 )
 from adapters.meta.parsing import parse
-from adapters.meta.preferring import STOPPED_CODE, Pair, Preferring
+from adapters.meta.preferring import STOPPED_CODE, Preferring
 from adapters.meta.template_folding import TemplateFolding
 from engine.directory import Registry
 from engine.errors import EngineError
@@ -29,6 +29,7 @@ from engine.model import PortfolioId, SenderId
 from engine.ports import Catalog, Contents, Receipts
 from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
+from engine.suppressions import Pair, Word
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
 TEMPLATE_NEWS: Final = (
@@ -130,9 +131,9 @@ class Folding:
         statuses = [status for each in parsed for status in each.statuses]
         await self._folder.receive([_seen(status) for status in statuses])
         await self._templates.note_failures(statuses)
+        await self._unite(parsed)  # first: what is told of a person is for each id
         for (entry, _), each in zip(entries, parsed, strict=True):
             await self._fold_rest(each, arrived_ms(entry))
-        await self._unite(parsed)
         await self._inbox.drop([entry for entry, _ in entries])
         for each in parsed:
             self.results.update(each.results)
@@ -153,6 +154,7 @@ class Folding:
         until_ms = inbound.at_ms + SERVICE_WINDOW_MS
         for key in self._preferring.keys(inbound.person):
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
+        await self._preferring.wrote(portfolio, inbound.person)
 
     async def _prefer(self, parsed: Parsed, at_ms: int) -> None:
         """Obey what people want, as they say it and as a failed send says."""
@@ -164,13 +166,22 @@ class Folding:
         for status in parsed.statuses:
             portfolio = self._portfolio_of(status.sender) if status.code == STOPPED_CODE else None
             if portfolio is not None:
-                for key in self._preferring.keys(status.person):
-                    when_ms = moment(status.at_ms, at_ms)
-                    await self._preferring.obey(portfolio, key, when_ms, stops=True)
+                word = Word(moment(status.at_ms, at_ms), stops=True)
+                keys = self._preferring.keys(status.person)
+                await self._preferring.obey(portfolio, dict.fromkeys(keys, word))
+        for status in parsed.statuses:
+            if not status.code or not self._preferring.is_about_people(status.code):
+                continue
+            portfolio = self._portfolio_of(status.sender)
+            if portfolio is not None and status.recipient_type != "group":
+                when_ms = moment(status.at_ms, at_ms)
+                await self._preferring.miss(portfolio, status.person, status.code, when_ms)
 
     async def _unite(self, parsed: list[Parsed]) -> None:
         """Let stops follow people to the other ids that Meta tells of them."""
-        pairs: dict[PortfolioId, list[Pair]] = {}
+        pairs: dict[PortfolioId, list[Pair]] = {
+            portfolio: list(some) for portfolio, some in self._folder.take_aliases().items()
+        }
         for each in parsed:
             same = {(known.sender, (known.person, known.person)) for known in each.people}
             same |= {(other.sender, (other.before, other.after)) for other in each.changed}
@@ -236,6 +247,7 @@ def _seen(status: Status) -> StatusSeen:
         at_s=status.at_ms // 1_000,
         recipient_id=status.person.digits or status.person.user_id,
         opaque=status.opaque,
+        is_group=status.recipient_type == "group",
         code=status.code,
         pricing_free=not status.counted,
     )

@@ -6,80 +6,62 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/busine
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final
 
 from adapters.meta.news import Person, Preference
 from engine.model import Category, PortfolioId, RecipientKey
-from engine.ports import Contents
 from engine.recipients import RecipientKeys
+from engine.resting import Miss, Reason, Resting
+from engine.suppressions import Pair, Suppressions, Whom, Word
 
 STOP: Final = "stop"
 RESUMED: Final = frozenset({"resume", "signup"})  # a word we do not know lifts no stop
 STOPPED_CODE: Final = 131050  # a send failed because its recipient stopped marketing messages
 
-Choice = tuple[int, bool]  # when, and whether it is a stop
-Pair = tuple[RecipientKey, RecipientKey]  # two ids of one person
-
-
-class Preferences(Protocol):
-    """Where the newest choice of each id lasts; each call raises LedgerAwayError."""
-
-    async def tell(
-        self, portfolio: PortfolioId, recipient: RecipientKey, at_ms: int, *, stops: bool
-    ) -> Choice:
-        """Take a choice; return the newest one."""
-        ...
-
-    async def known(
-        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
-    ) -> dict[RecipientKey, Choice]:
-        """Return the choices of those who ever had one."""
-        ...
-
 
 class Preferring:
-    """Has the ledger obey the newest choice of each person."""
+    """Has in force what people want, and what failures say of them, under each of their ids."""
 
-    def __init__(self, choices: Preferences, contents: Contents, recipients: RecipientKeys) -> None:
-        self._choices = choices
-        self._contents = contents
+    def __init__(
+        self, suppressions: Suppressions, resting: Resting, recipients: RecipientKeys
+    ) -> None:
+        self._suppressions = suppressions
+        self._resting = resting
         self._recipients = recipients
 
     async def prefer(self, portfolio: PortfolioId, preference: Preference, at_ms: int) -> None:
         """Take a preference of a person, under each id that is told."""
-        if preference.value != STOP and preference.value not in RESUMED:
-            return
-        for key in self.keys(preference.person):
-            await self.obey(portfolio, key, at_ms, stops=preference.value == STOP)
+        if preference.value == STOP or preference.value in RESUMED:
+            word = Word(at_ms, preference.value == STOP)
+            await self.obey(portfolio, dict.fromkeys(self.keys(preference.person), word))
 
-    async def obey(
-        self, portfolio: PortfolioId, key: RecipientKey, at_ms: int, *, stops: bool
-    ) -> None:
-        """Take a choice and have the newest in force, also when another process takes one now."""
-        choice = await self._choices.tell(portfolio, key, at_ms, stops=stops)
-        obeyed: Choice | None = None
-        while choice != obeyed:
-            act = self._contents.suppress if choice[1] else self._contents.unsuppress
-            await act(portfolio, key, Category.MARKETING)
-            obeyed = choice
-            choice = await self._choices.tell(portfolio, key, at_ms, stops=stops)
+    async def obey(self, portfolio: PortfolioId, words: Mapping[RecipientKey, Word]) -> None:
+        """Take words about marketing messages."""
+        told = {Whom(key, Category.MARKETING): word for key, word in words.items()}
+        await self._suppressions.tell(portfolio, told)
+
+    def is_about_people(self, code: int) -> bool:
+        """Return whether a failure may keep the next message from its person."""
+        return self._resting.is_about_people(code)
+
+    async def miss(self, portfolio: PortfolioId, person: Person, code: int, at_ms: int) -> None:
+        """Take a failure that speaks of its person, under each id."""
+        keys = await self._all_keys(portfolio, person)
+        await self._resting.learn(portfolio, [Miss(Reason(key, code), at_ms) for key in keys])
+
+    async def wrote(self, portfolio: PortfolioId, person: Person) -> None:
+        """Take that a person wrote."""
+        await self._resting.wrote(portfolio, await self._all_keys(portfolio, person))
 
     async def unite(self, portfolio: PortfolioId, pairs: Iterable[Pair]) -> None:
-        """Give the newest choice of one id of a person to the other."""
-        told = list(dict.fromkeys(pairs))
-        keys = list(dict.fromkeys(key for pair in told for key in pair))
-        known = await self._choices.known(portfolio, keys) if keys else {}
-        if not known:
-            return
-        for pair in told:
-            choices = [known[key] for key in pair if key in known]
-            newest = max(choices, default=None)
-            for key in pair:
-                if newest is not None and known.get(key) != newest:
-                    await self.obey(portfolio, key, newest[0], stops=newest[1])
-                    known[key] = newest
+        """Let words follow a person to each id; only on Meta's evidence."""
+        await self._suppressions.unite(portfolio, pairs)
+
+    async def _all_keys(self, portfolio: PortfolioId, person: Person) -> list[RecipientKey]:
+        groups = await self._suppressions.ids_of(portfolio, self.keys(person))
+        return list(dict.fromkeys(key for group in groups.values() for key in group))
 
     def keys(self, person: Person) -> list[RecipientKey]:
         """Return the keys of all ids of a person: either may be what a job was sent to."""

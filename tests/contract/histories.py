@@ -37,6 +37,7 @@ from engine.ports import (
     TemplateSpec,
 )
 from engine.terms import Terms
+from tests.contract.erasing import erase
 
 START_MS = 1_764_000_000_000
 PORTFOLIO = PortfolioId("acme")
@@ -314,6 +315,8 @@ class History:
             name = rng.choice(["suppress", "unsuppress"])
             category = rng.choice([None, Category.MARKETING])
             return ("put", _bind(name, recipient, category))
+        if draw < 0.98:
+            return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
         until_ms = rng.choice([0, self.now_ms + 2_000])
         return ("put", _bind("close_account", WabaId("w"), until_ms, "tests"))
 

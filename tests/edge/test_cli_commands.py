@@ -33,6 +33,7 @@ PAUSED = {
     "quality": "GREEN",
     "closed_by": [CLOSED],
 }
+STOPPED = {"portfolio_id": "p1", "category": "all", "since": "2026-01-01T10:00:00Z"}
 ANSWERS: dict[str, tuple[int, object]] = {
     "GET /v1/senders/1": (
         200,
@@ -56,6 +57,28 @@ ANSWERS: dict[str, tuple[int, object]] = {
     "POST /v1/campaigns/cut/recipients": (
         202,
         {"read": 1, "accepted": 0, "duplicates": 1, "rejected": 0, "errors": []},
+    ),
+    "PUT /v1/suppressions/%2B4915112345678?portfolio=p1": (200, {"suppressions": [STOPPED]}),
+    "DELETE /v1/suppressions/US.1?category=all": (200, {"suppressions": []}),
+    "GET /v1/suppressions/US.1": (200, {"suppressions": [STOPPED]}),
+    "POST /v1/erasures": (
+        200,
+        {
+            "complete": False,
+            "portfolios": [
+                {"portfolio_id": "p1", "unsent": 2, "ended": 1, "open": 1, "log_lines": 0}
+            ],
+        },
+    ),
+    "POST /v1/suppressions": (
+        200,
+        {
+            "read": 2,
+            "added": 1,
+            "removed": 0,
+            "rejected": 1,
+            "errors": [{"row": 3, "field": "to", "detail": "starts with 0"}],
+        },
     ),
     "POST /v1/campaigns/c1/start": (200, {"id": "c1", "state": "running"}),
     "GET /v1/campaigns/c1": (
@@ -239,6 +262,31 @@ def test_results_go_to_a_file_or_on(asked: list[tuple[str, bytes]], tmp_path: Pa
     assert call("campaign", "results", "c9")[0] == 1
     assert "retried: 2" in call("campaign", "retry-failed", "c1")[1]
     assert asked[-1][0] == "POST /v1/campaigns/c1/retry-failed"
+
+
+def test_people_are_suppressed_shown_and_imported(
+    asked: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    person = ("+4915112345678", "--category", "marketing", "--portfolio", "p1")
+    assert call("suppression", "add", *person)[0] == 0
+    assert json.loads(asked[-1][1]) == {"category": "marketing"}
+    assert call("suppression", "remove", "US.1")[0] == 0
+    assert "p1" in call("suppression", "show", "US.1")[1]
+    file = tmp_path / "stops.csv"
+    file.write_text("to\n+4915112345678\n0151\n", encoding="utf-8")
+    code, printed = call("suppression", "import", str(file))
+    assert (code, asked[-1][1]) == (1, file.read_bytes())
+    assert "row 3, to: starts with 0" in printed
+
+
+def test_a_person_is_forgotten_and_an_erasure_that_is_not_complete_says_so(
+    asked: list[tuple[str, bytes]],
+) -> None:
+    code, printed = call("erase", "+4915112345678")
+    assert (code, "p1" in printed) == (1, True)
+    assert json.loads(asked[-1][1]) == {"to": "+4915112345678", "keep_stop": True}
+    call("erase", "US.1", "--forget-stop")
+    assert json.loads(asked[-1][1]) == {"to": "US.1", "keep_stop": False}
 
 
 def test_a_campaign_is_changed_and_asked_before_its_start(asked: list[tuple[str, bytes]]) -> None:

@@ -9,7 +9,9 @@ from typing import Any, cast
 import pytest
 
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
+from adapters.meta.codes import RESTS
 from adapters.meta.folding import Entry, Folding
 from adapters.meta.preferring import Preferring
 from engine.directory import Directory, Portfolio, Sender
@@ -19,6 +21,8 @@ from engine.model import Category, PortfolioId, RecipientKey, SenderId, WabaId
 from engine.ports import FOREVER_MS, Contents
 from engine.receipts import StatusSeen
 from engine.recipients import RecipientKeys
+from engine.resting import Resting
+from engine.suppressions import Pair, Suppressions
 from engine.terms import Terms
 
 WABA, SENDER = "1020304050", "106540352242922"
@@ -70,31 +74,13 @@ class Folder:
         assert not seen
         return {}
 
+    def take_aliases(self) -> dict[PortfolioId, set[Pair]]:
+        return {}
+
 
 class Keys:
     def key(self, identity: str) -> RecipientKey:
         return RecipientKey(identity.encode())
-
-
-class MemoryPreferences:
-    """The newest wish of each id."""
-
-    def __init__(self) -> None:
-        self.choices: dict[RecipientKey, tuple[int, bool]] = {}
-
-    async def tell(
-        self, portfolio: PortfolioId, recipient: RecipientKey, at_ms: int, *, stops: bool
-    ) -> tuple[int, bool]:
-        assert portfolio == P1
-        told = (at_ms, stops)
-        self.choices[recipient] = max(told, self.choices.get(recipient, told))
-        return self.choices[recipient]
-
-    async def known(
-        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
-    ) -> dict[RecipientKey, tuple[int, bool]]:
-        assert portfolio == P1
-        return {key: self.choices[key] for key in recipients if key in self.choices}
 
 
 class Senders:
@@ -117,10 +103,15 @@ class NoTemplates:
         """Hear of failed statuses."""
 
 
+def a_preferring(choices: MemoryPreferences, contents: Contents) -> Preferring:
+    slots, rests = OneByOne(contents), MemoryRests()
+    suppressions = Suppressions(choices, choices, slots, lambda: [P1])
+    resting = Resting(rests, rests, choices, slots, RESTS, lambda: NOW_MS)
+    return Preferring(suppressions, resting, cast("RecipientKeys", Keys()))
+
+
 def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
-    preferring = Preferring(
-        MemoryPreferences(), cast("Contents", ledger), cast("RecipientKeys", Keys())
-    )
+    preferring = a_preferring(MemoryPreferences(), cast("Contents", ledger))
     parts: tuple[Any, ...] = (
         *(inbox, Folder(), ledger, Registry(), preferring, None, None),
         Templates(),
@@ -223,7 +214,7 @@ class World:
         inbox = Inbox(*bodies, arrived_ms=arrived_ms)
         parts: tuple[Any, ...] = (
             *(inbox, Ignoring(), self.ledger, self.registry),
-            Preferring(self.choices, self.ledger, cast("RecipientKeys", Keys())),
+            a_preferring(self.choices, self.ledger),
             *(self.keeper, self.asked.append),
             NoTemplates(),
         )
@@ -247,6 +238,9 @@ class World:
 
 class Ignoring:
     async def receive(self, _seen: Sequence[StatusSeen]) -> dict[PortfolioId, object]:
+        return {}
+
+    def take_aliases(self) -> dict[PortfolioId, set[Pair]]:
         return {}
 
 

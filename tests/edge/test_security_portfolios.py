@@ -9,10 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.e2e.test_world import until
 from tests.e2e.whole_house import PORTFOLIO, SENDER, Whole, a_message, a_whole_house, a_world
 
 OTHER, OTHER_SENDER, OTHER_WABA = "portfolio-2", "206540352242922", "waba-2"
-PERSON = "+4915112345678"
+PERSON, STOPPED = "+4915112345678", "4915112345679"  # one stopped in the second portfolio
 JSON_BODIES: dict[str, Any] = {  # what a route wants, so that it looks for the name at all
     "put /v1/portfolios/{id}": {"messaging_limit": 99},
     "put /v1/senders/{id}": {
@@ -27,6 +28,7 @@ JSON_BODIES: dict[str, Any] = {  # what a route wants, so that it looks for the 
     },
     "post /v1/wabas/{waba}/templates/import": {},
     "put /v1/journeys/{id}": {"portfolio_id": OTHER},
+    "put /v1/suppressions/{to}": {"category": "marketing"},
     "post /v1/doubts/{id}/resolve": {"as": "failed"},
     "post /v1/wabas/{waba}/templates/{name}/{language}/test": {"to": PERSON},
     "post /{version}/{phone_number_id}/messages": {
@@ -36,11 +38,13 @@ JSON_BODIES: dict[str, Any] = {  # what a route wants, so that it looks for the 
     },
 }
 METAS = ("get", "/{version}/{node}")  # no node of ours: Meta answers to the caller's own token
+OF_PEOPLE = "/v1/suppressions/{to}"  # everybody may be asked about: the words are a portfolio's
 NEVER_THERE = {  # names that lead nowhere, in the shape of those that do
     "jobs": "pst.AAAAAQAAAAMAAAAAAAAAESJE2-e9XbFk",
     "doubts": "pst.AAAAAQAAAAMAAAAAAAAAESJE2-e9XbFk",
     "senders": "999999999999999",
     "keys": "ffffffff",
+    "suppressions": "4915112345670",
 }
 
 pytestmark = pytest.mark.usefixtures("redis_client")
@@ -77,7 +81,7 @@ class Houses:
             "media": "1",
             "version": "v25.0",
             "phone_number_id": OTHER_SENDER if is_there else NEVER_THERE["senders"],
-            "to": "4915112345678",
+            "to": own.get(resource, NEVER_THERE.get(resource, "4915112345678")),
         }
         return re.sub(r"\{(\w+)\}", lambda found: names.get(found[1], "x"), path)
 
@@ -150,6 +154,7 @@ async def houses(server_url: str, tmp_path: Path) -> AsyncIterator[Houses]:
         for portfolio in (PORTFOLIO, OTHER):
             body = {"name": portfolio, "role": "admin", "portfolio": portfolio}
             made[portfolio] = (await whole.call("POST", "/v1/keys", body))["key"]
+        await whole.call("PUT", f"/v1/suppressions/{STOPPED}?portfolio={OTHER}", {})
         others = {
             "jobs": sent["results"][0]["id"],
             "campaigns": "campaign-2",
@@ -159,6 +164,7 @@ async def houses(server_url: str, tmp_path: Path) -> AsyncIterator[Houses]:
             "portfolios": OTHER,
             "senders": OTHER_SENDER,
             "keys": made[OTHER].split("_")[1],
+            "suppressions": STOPPED,
         }
         document = await whole.call("GET", "/openapi.json")
         yield Houses(whole, document, made[PORTFOLIO], others)
@@ -179,7 +185,7 @@ async def test_s10_what_is_another_portfolios_is_answered_as_what_is_not_there(
         if (method, path) != METAS:
             shown = status, plain(text, there)
             assert shown == (told[0], plain(told[1], nowhere)), (method, path)
-        assert status >= 400, (method, path)
+        assert (status == 200) if path == OF_PEOPLE else (status >= 400), (method, path)
         asked += 1
     assert asked >= 50
 
@@ -232,7 +238,12 @@ async def test_s10_no_body_reaches_another_portfolio(houses: Houses) -> None:
     for path, body in bodies:
         status, _ = await houses.call("POST", path, body, houses.key)
         assert status in (404, 409, 422), path
-    for query in (f"dead?sender={OTHER_SENDER}", f"doubts?portfolio={OTHER}"):
+    of_a_person = f"suppressions/{STOPPED}?portfolio={OTHER}"
+    for method in ("PUT", "DELETE"):
+        assert (await houses.call(method, f"/v1/{of_a_person}", {}, houses.key))[0] == 404, method
+    file = f"/v1/suppressions?portfolio={OTHER}"
+    assert (await houses.call("POST", file, None, houses.key))[0] == 404
+    for query in (f"dead?sender={OTHER_SENDER}", f"doubts?portfolio={OTHER}", of_a_person):
         assert (await houses.call("GET", f"/v1/{query}", None, houses.key))[0] == 404, query
     taken = await houses.call(
         "PUT", "/v1/journeys/journey-2", {"portfolio_id": PORTFOLIO}, houses.key
@@ -281,6 +292,46 @@ async def test_s10_the_same_idempotency_key_in_two_portfolios_is_two_campaigns(
     assert made[0] != made[1]
 
 
+async def test_s10_a_word_of_a_portfolios_key_is_a_word_in_that_portfolio(houses: Houses) -> None:
+    path = f"/v1/suppressions/{PERSON}"
+    status, _ = await houses.call("PUT", path, {"category": "marketing"}, houses.key)
+    assert (status, await stops(houses, PERSON)) == (200, {(PORTFOLIO, "marketing")})
+    headers = {"Authorization": f"Bearer {houses.key}", "Content-Type": "text/csv"}
+    url = houses.whole.url + "/v1/suppressions"
+    async with houses.whole.session.post(url, data="to\n" + PERSON, headers=headers) as response:
+        assert response.status == 200
+    assert await stops(houses, PERSON) == {(PORTFOLIO, "marketing"), (PORTFOLIO, "all")}
+    await houses.whole.call("PUT", path, {})
+    assert (await houses.call("DELETE", path, None, houses.key))[0] == 200
+    assert await stops(houses, PERSON) == {(OTHER, "all")}
+
+
+async def test_s10_an_erasure_of_a_portfolios_key_leaves_what_others_have_and_want(
+    houses: Houses,
+) -> None:
+    job = f"/v1/jobs/{houses.others['jobs']}"
+    ended = await until(houses.whole, lambda each: each["state"] == "accepted", job)
+    await houses.whole.call("PUT", f"/v1/suppressions/{PERSON}", {"category": "marketing"})
+    await houses.call("PUT", f"/v1/suppressions/{PERSON}", {}, houses.key)
+    for to in (PERSON, STOPPED):
+        body = {"to": to, "keep_stop": False}
+        status, text = await houses.call("POST", "/v1/erasures", body, houses.key)
+        assert (status, PORTFOLIO in text, OTHER in text) == (200, True, False)
+    assert (await houses.whole.call("GET", job))["wamid"] == ended["wamid"] != "erased"
+    # What the house ordered everywhere still holds in the portfolio that forgot the person.
+    assert await stops(houses, PERSON) == {(PORTFOLIO, "marketing"), (OTHER, "marketing")}
+    assert await stops(houses, STOPPED) == {(OTHER, "all")}
+    await houses.whole.call("POST", "/v1/erasures", {"to": PERSON, "keep_stop": False})
+    assert await stops(houses, PERSON) == set()
+    assert (await houses.whole.call("GET", job))["wamid"] == "erased"
+
+
+async def stops(houses: Houses, to: str) -> set[tuple[str, str]]:
+    """Return where a person is stopped, and from what."""
+    shown = await houses.whole.call("GET", f"/v1/suppressions/{to}")
+    return {(each["portfolio_id"], each["category"]) for each in shown["suppressions"]}
+
+
 def others_pages(houses: Houses) -> list[str]:
     """Return where the second portfolio's things stand."""
     one, waba = houses.others, f"/v1/wabas/{OTHER_WABA}/templates"
@@ -296,6 +347,7 @@ def others_pages(houses: Houses) -> list[str]:
         f"/v1/senders/{OTHER_SENDER}",
         waba,
         f"{waba}/theirs/en_US",
+        f"/v1/suppressions/{STOPPED}?portfolio={OTHER}",
         "/v1/keys",
     ]
 
@@ -305,4 +357,4 @@ def plain(text: str, path: str) -> str:
     names = sorted(enumerate(path.split("/")), key=lambda each: -len(each[1]))
     for place, name in names:
         text = text.replace(name, f"<{place}>") if len(name) > 3 else text
-    return re.sub(r'"fbtrace_id":"[^"]*"', "", text)
+    return re.sub(r'"(fbtrace_id|since)":"[^"]*"', "", text)

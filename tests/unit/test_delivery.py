@@ -180,18 +180,6 @@ def test_a_quick_retry_needs_the_ledgers_word_and_a_near_slot(prepare: Prepare) 
 
 
 @pytest.mark.parametrize(
-    ("gate", "attempt", "least_ms", "most_ms"),
-    [(Gate.PAIR, 1, 1_000, 1_100), (Gate.PAIR, 3, 16_000, 17_600), (Gate.RATE, 1, 1_000, 1_100)],
-)
-def test_a_deferral_without_a_moment_gets_one(
-    gate: Gate, attempt: int, least_ms: int, most_ms: int
-) -> None:
-    outcome, road = deliver([Deferred(gate, 131056, 0, "slow")], a_claimed(attempt=attempt))
-    assert isinstance(outcome, Deferred)
-    assert least_ms <= outcome.until_ms - START_MS - road.letters[0][0] <= most_ms
-
-
-@pytest.mark.parametrize(
     ("shared", "expected"),
     [
         (LedgerAwayError("away"), Unwritten("content_away")),

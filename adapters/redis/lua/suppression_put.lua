@@ -1,4 +1,4 @@
--- suppression_put: refuse, or allow again, sends of a category to a person.
+-- suppression_put: refuse, or allow again, sends of a category to a person, or to many.
 --
 -- uses: part_slot part_meta part_bytes part_terms
 --
@@ -11,10 +11,12 @@
 -- ARGV[6]   keep_ms       see part_terms
 -- ARGV[7]   gates_off     see part_terms
 -- ARGV[8]   member        recipient:category, or recipient: for all
--- ARGV[9]   refused       1 refuses, 0 allows again
+-- ARGV[9]   refused       1 refuses, 0 allows again; further members and what holds of them follow
 --
 -- Returns  sequence
 now_has('suppressed')
-call(argv[9] == '1' and 'SADD' or 'SREM', tag .. 'suppressed', argv[8])
+for i = 8, #argv, 2 do
+  call(argv[i + 1] == '1' and 'SADD' or 'SREM', tag .. 'suppressed', argv[i])
+end
 touch(true)
 return meta.sequence

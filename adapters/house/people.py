@@ -1,0 +1,111 @@
+"""What a house knows of people: their words and rests, also as answers to sends tell them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from adapters.meta.codes import RESTS
+from adapters.meta.preferring import STOPPED_CODE
+from adapters.redis.calls import Calls
+from adapters.redis.connect import Client
+from adapters.redis.erase import RedisEraser, erase_log
+from adapters.redis.erase_rows import RowEraser
+from adapters.redis.ledger import CLOCK_TOLERANCE_MS
+from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
+from adapters.redis.rests import RedisRests
+from adapters.redis.scripts import Scripts
+from engine.directory import Directory
+from engine.erasing import Erasing
+from engine.errors import EngineError
+from engine.events import Event, JobsSettled
+from engine.model import Category, NowMs, PortfolioId, RecipientKey
+from engine.outcomes import Dropped
+from engine.quota import DAY_MS
+from engine.recipients import RecipientKeys
+from engine.resting import Miss, Reason, Resting
+from engine.suppressions import Suppressions, Whom, Word
+from engine.terms import Terms
+
+RESTS_EVERY_S: Final = 5.0
+KEEP_MS: Final = 7 * DAY_MS  # of ended jobs, as the ledger keeps them
+TELLING: Final = frozenset({*RESTS, STOPPED_CODE})  # codes that speak of a person
+
+Told = tuple[PortfolioId, RecipientKey, int, int]  # code, and when it was answered
+
+
+class Persons:
+    """Words and rests of people, and the answers that tell of them; no send waits for that."""
+
+    def __init__(
+        self,
+        client: Client,
+        terms: Terms,
+        now_ms: NowMs,
+        wake: Callable[[PortfolioId], None],
+        directory: Directory,
+        recipients: RecipientKeys,
+        export_path: Path,
+    ) -> None:
+        choices, rests = RedisPreferences(client), RedisRests(client)
+        self._slots = RedisSlots(client, terms, now_ms, wake)
+
+        def portfolios() -> list[PortfolioId]:
+            return [each.id for each in directory.portfolios.values()]
+
+        self._portfolios = portfolios
+        self._waiting: asyncio.Queue[Told] = asyncio.Queue()
+        parts = (choices, RedisPeople(client), self._slots)
+        self.suppressions = Suppressions(*parts, portfolios)
+        self.resting = Resting(rests, rests, choices, self._slots, RESTS, now_ms)
+        self._scripts = Scripts(client)
+        calls = Calls(terms, tolerance_ms=CLOCK_TOLERANCE_MS, keep_ms=KEEP_MS)
+        rows = RowEraser(client, directory, recipients)
+        self.erasing = Erasing(
+            *(self.suppressions, self.resting, RedisEraser(self._scripts, calls, now_ms, rows)),
+            lambda portfolio, ids: erase_log(export_path, portfolio, ids),
+            portfolios,
+            now_ms,
+        )
+
+    async def load(self) -> None:
+        """Load the scripts; do this once before the first call."""
+        await self._slots.load()
+        await self._scripts.load()
+
+    def heard(self, event: Event) -> None:
+        """Take what answers say of people; a status that comes later says it to the folding."""
+        if not isinstance(event, JobsSettled):
+            return
+        for job, outcome, sent_us, _ in event.journeys:
+            if type(outcome) is Dropped and outcome.code in TELLING:
+                told = (event.portfolio, job.recipient, outcome.code, sent_us // 1_000)
+                self._waiting.put_nowait(told)
+
+    async def note_next(self) -> None:
+        """Wait for an answer and have it known; one that could not be told comes again."""
+        told = await self._waiting.get()
+        try:
+            await self._note(*told)
+        except EngineError:
+            self._waiting.put_nowait(told)
+            raise
+
+    async def _note(
+        self, portfolio: PortfolioId, recipient: RecipientKey, code: int, at_ms: int
+    ) -> None:
+        if code == STOPPED_CODE:
+            word = {Whom(recipient, Category.MARKETING): Word(at_ms, stops=True)}
+            await self.suppressions.tell(portfolio, word)
+            return
+        ids = (await self.suppressions.ids_of(portfolio, [recipient]))[recipient]
+        await self.resting.learn(portfolio, [Miss(Reason(key, code), at_ms) for key in ids])
+
+    async def end_rests(self) -> None:
+        """End, every few seconds, the rests whose time is over."""
+        await asyncio.sleep(RESTS_EVERY_S)
+        for portfolio in list(self._portfolios()):
+            while await self.resting.end_over(portfolio):
+                pass
