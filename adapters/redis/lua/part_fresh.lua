@@ -25,6 +25,13 @@ local function take_fresh(lane)
   return is_let and 1 or 0
 end
 
+-- leave_empty: a lane without jobs stands in no ring.
+local function leave_empty(lane, ring)
+  lane.passed = ring_leave(ring.key, lane)
+  call('HSET', lane.key, 'passed', lane.passed)
+  ring_count(lane, -1)
+end
+
 -- take_next: the lane that is first in its ring is served: plain rows in a run while nobody else
 -- is in the ring, any other row by itself. Returns how many of its rows may be written.
 local function take_next(lane, ring, at_most)
@@ -37,11 +44,7 @@ local function take_next(lane, ring, at_most)
     local weight = source_of(lane.source).weight
     ring_charge(ring, lane.number, floor(STRIDE * siblings(lane) / weight))
   end
-  if not has_row(lane, lane.fresh) then
-    lane.passed = ring_leave(ring.key, lane)
-    call('HSET', lane.key, 'passed', lane.passed)
-    ring_count(lane, -1)
-  end
+  if not has_row(lane, lane.fresh) then leave_empty(lane, ring) end
   return served
 end
 
@@ -66,7 +69,7 @@ local function serve_fresh(sender, priority, at_most)
       served = served + take_next(lane, ring, at_most - served)
     else
       steps = steps - 1
-      ring_leave(ring.key, lane)
+      leave_empty(lane, ring)
     end
   end
 end
