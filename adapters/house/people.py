@@ -9,28 +9,23 @@ from typing import Final
 
 from adapters.meta.codes import RESTS
 from adapters.meta.preferring import STOPPED_CODE
-from adapters.redis.calls import Calls
 from adapters.redis.connect import Client
 from adapters.redis.erase import RedisEraser, erase_log
 from adapters.redis.erase_rows import RowEraser
-from adapters.redis.ledger import CLOCK_TOLERANCE_MS
+from adapters.redis.ledger import RedisLedger
 from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
 from adapters.redis.rests import RedisRests
-from adapters.redis.scripts import Scripts
 from engine.directory import Directory
 from engine.erasing import Erasing
 from engine.errors import EngineError
 from engine.events import Event, JobsSettled
 from engine.model import Category, NowMs, PortfolioId, RecipientKey
 from engine.outcomes import Dropped
-from engine.quota import DAY_MS
 from engine.recipients import RecipientKeys
 from engine.resting import Miss, Reason, Resting
 from engine.suppressions import Suppressions, Whom, Word
-from engine.terms import Terms
 
 RESTS_EVERY_S: Final = 5.0
-KEEP_MS: Final = 7 * DAY_MS  # of ended jobs, as the ledger keeps them
 TELLING: Final = frozenset({*RESTS, STOPPED_CODE})  # codes that speak of a person
 
 Told = tuple[PortfolioId, RecipientKey, int, int]  # code, and when it was answered
@@ -42,7 +37,7 @@ class Persons:
     def __init__(
         self,
         client: Client,
-        terms: Terms,
+        ledger: RedisLedger,
         now_ms: NowMs,
         wake: Callable[[PortfolioId], None],
         directory: Directory,
@@ -50,7 +45,7 @@ class Persons:
         export_path: Path,
     ) -> None:
         choices, rests = RedisPreferences(client), RedisRests(client)
-        self._slots = RedisSlots(client, terms, now_ms, wake)
+        self._slots = RedisSlots(ledger.scripts, ledger.calls, now_ms, wake)
 
         def portfolios() -> list[PortfolioId]:
             return [each.id for each in directory.portfolios.values()]
@@ -60,20 +55,14 @@ class Persons:
         parts = (choices, RedisPeople(client), self._slots)
         self.suppressions = Suppressions(*parts, portfolios)
         self.resting = Resting(rests, rests, choices, self._slots, RESTS, now_ms)
-        self._scripts = Scripts(client)
-        calls = Calls(terms, tolerance_ms=CLOCK_TOLERANCE_MS, keep_ms=KEEP_MS)
         rows = RowEraser(client, directory, recipients)
+        eraser = RedisEraser(ledger.scripts, ledger.calls, now_ms, rows)
         self.erasing = Erasing(
-            *(self.suppressions, self.resting, RedisEraser(self._scripts, calls, now_ms, rows)),
+            *(self.suppressions, self.resting, eraser),
             lambda portfolio, ids: erase_log(export_path, portfolio, ids),
             portfolios,
             now_ms,
         )
-
-    async def load(self) -> None:
-        """Load the scripts; do this once before the first call."""
-        await self._slots.load()
-        await self._scripts.load()
 
     def heard(self, event: Event) -> None:
         """Take what answers say of people; a status that comes later says it to the folding."""

@@ -112,7 +112,7 @@ class House:
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
         outside = (self.registry.directory, self.recipients, settings.export_path)
-        self.persons = Persons(self.client, terms_of(settings), now_ms, self.wake, *outside)
+        self.persons = Persons(self.client, self.ledger, now_ms, self.wake, *outside)
 
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
@@ -252,7 +252,6 @@ async def open_house(
             dead_letters=dead_letters,
         )
         house.refreshed_at_ms = clock.now_ms()
-        await house.persons.load()
         _tie(house)
         if makes_key:
             house.made_key = await first_key(registry, settings, clock.now_ms())

@@ -20,7 +20,7 @@ BATCHES_AT_ONCE = 8  # of up to 500 rows
 
 
 class RowEraser:
-    """Looks through the kept rows of a portfolio's campaigns: half a second for 100,000 rows."""
+    """Looks through all kept rows of a portfolio's campaigns: its time grows with them."""
 
     def __init__(self, client: Client, directory: Directory, recipients: RecipientKeys) -> None:
         self._client: Any = client  # redis-py's replies

@@ -66,6 +66,16 @@ class RedisLedger:
         self._now_ms = now_ms
         self._lanes: dict[PortfolioId, dict[int, Lane]] = {}
 
+    @property
+    def scripts(self) -> Scripts:
+        """What runs the scripts, loaded once for all who share this server."""
+        return self._scripts
+
+    @property
+    def calls(self) -> Calls:
+        """What builds calls under the terms of this ledger."""
+        return self._calls
+
     async def load(self) -> None:
         """Load the scripts; do this once before the first call."""
         await self._scripts.load()

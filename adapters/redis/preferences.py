@@ -10,13 +10,11 @@ from redis import RedisError
 
 from adapters.redis.calls import Calls
 from adapters.redis.connect import Client
-from adapters.redis.ledger import CLOCK_TOLERANCE_MS
 from adapters.redis.scripts import Argument, Scripts
 from engine.errors import LedgerAwayError
 from engine.model import Category, NowMs, PortfolioId, RecipientKey
 from engine.recipients import KEY_BYTES
 from engine.suppressions import AT_ONCE, Pair, Whom, Word, Words, all_categories
-from engine.terms import Terms
 
 PREFERENCES: Final = "ps:registry:preferences:"  # and a portfolio, none for all
 """ZSET  recipient key (marketing), or key:category, or key: (all) -> time and word"""
@@ -109,19 +107,15 @@ class RedisSlots:
 
     def __init__(
         self,
-        client: Client,
-        terms: Terms,
+        scripts: Scripts,
+        calls: Calls,
         now_ms: NowMs,
         wake: Callable[[PortfolioId], None],
     ) -> None:
-        self._scripts = Scripts(client)
-        self._calls = Calls(terms, tolerance_ms=CLOCK_TOLERANCE_MS, keep_ms=0)
+        self._scripts = scripts
+        self._calls = calls
         self._now_ms = now_ms
         self._wake = wake
-
-    async def load(self) -> None:
-        """Load the scripts; do this once before the first call."""
-        await self._scripts.load()
 
     async def suppress_all(self, portfolio: PortfolioId, stops: Mapping[Whom, bool]) -> None:
         """See Slots.suppress_all."""

@@ -18,5 +18,5 @@ async def erase(
     """Forget people in a ledger, as its own eraser does."""
     if isinstance(ledger, MemoryLedger):
         return await MemoryEraser(ledger).erase(portfolio, recipients)
-    eraser = RedisEraser(ledger._scripts, ledger._calls, ledger._now_ms)
+    eraser = RedisEraser(ledger.scripts, ledger.calls, ledger._now_ms)
     return await eraser.erase(portfolio, recipients)

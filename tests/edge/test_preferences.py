@@ -19,7 +19,8 @@ ANNAS = Whom(ANNA, Category.MARKETING)
 
 
 def a_house(client: Redis, woken: list[PortfolioId]) -> Suppressions:
-    slots = RedisSlots(client, Terms(), lambda: NOW_MS, woken.append)
+    ledger = RedisLedger(client, Terms(), lambda: NOW_MS)
+    slots = RedisSlots(ledger.scripts, ledger.calls, lambda: NOW_MS, woken.append)
     choices, people = RedisPreferences(client), RedisPeople(client)
     return Suppressions(choices, people, slots, lambda: [P1])
 
