@@ -23,6 +23,7 @@ from adapters.api.bodies import (
     rfc3339,
 )
 from adapters.api.front import Front, as_json
+from adapters.api.meanings import MEANINGS
 from adapters.api.openapi.answers import (
     AcceptedJobsAnswer,
     JobAnswer,
@@ -372,22 +373,7 @@ def waiting_for(view: JobView) -> list[dict[str, object]]:
         return []
     is_known = view.until_ms is not None and view.until_ms < FOREVER_MS
     until = rfc3339(view.until_ms) if is_known else None
-    return [{"gate": view.gate.value, "detail": DETAILS[view.gate], "until": until}]
-
-
-DETAILS = {
-    Gate.QUOTA: "the messaging limit is used up; it goes when a place falls free",
-    Gate.RATE: "the sender's throughput is used up; it goes in its turn",
-    Gate.PAIR: "this person got a message moments ago",
-    Gate.ACCOUNT: "Meta throttles or blocks the WhatsApp Business Account",
-    Gate.SENDER: "the sender is paused, not connected or has no token",
-    Gate.TEMPLATE: "the template is not APPROVED",
-    Gate.WINDOW: "free-form messages need an open customer service window",
-    Gate.SUPPRESSION: "this person does not want it",
-    Gate.SCHEDULE: "its time has not come",
-    Gate.SOURCE: "its campaign or journey does not run",
-    Gate.RETRY: "an earlier try failed; it is tried again",
-}
+    return [{"gate": view.gate.value, "detail": MEANINGS[view.gate], "until": until}]
 
 
 def _rejected(index: int, errors: list[FieldError], detail: str = "") -> ItemResult:

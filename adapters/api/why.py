@@ -11,6 +11,7 @@ from aiohttp import web
 from adapters.api.bodies import rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.job_ids import PREFIX
+from adapters.api.meanings import MEANINGS
 from adapters.api.openapi.described import described
 from engine.books import Depth, JobView, Quota
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
@@ -18,20 +19,6 @@ from engine.errors import UnknownNameError
 from engine.model import Gate, PortfolioId, SenderId, SourceState, TemplateStatus
 from engine.ports import FOREVER_MS
 from engine.senders import account_closures, sender_closures
-
-MEANINGS = {
-    Gate.QUOTA: "new recipients wait for a place in the messaging limit",
-    Gate.RATE: "the sender's throughput is used up",
-    Gate.PAIR: "the same person got messages moments ago",
-    Gate.ACCOUNT: "Meta throttles or blocks the WhatsApp Business Account",
-    Gate.SENDER: "the sender is paused, not connected or has no token",
-    Gate.TEMPLATE: "the template is not APPROVED",
-    Gate.WINDOW: "free-form messages need an open customer service window",
-    Gate.SUPPRESSION: "this person does not want it",
-    Gate.SCHEDULE: "its time has not come",
-    Gate.SOURCE: "the campaign or journey does not run",
-    Gate.RETRY: "an earlier try failed; it is tried again",
-}
 
 
 class ClosedGate(msgspec.Struct):

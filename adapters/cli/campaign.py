@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.client import FAILED, Caller, console, is_terminal
+from adapters.cli.client import FAILED, Caller, console, is_terminal, kind_of
 from adapters.cli.messages import template_message
 from adapters.cli.status import status_table
 
@@ -78,9 +78,7 @@ def upload(
     from rich.progress import Progress  # noqa: PLC0415 (no other command needs it)
 
     caller = Caller(as_json=as_json)
-    kind = KINDS.get(file.suffix.lower())
-    if kind is None:
-        raise typer.BadParameter(f"{file} is none of {', '.join(KINDS)}")
+    kind = kind_of(file, KINDS)
     path = ("v1", "campaigns", campaign_id, "recipients")
     with (
         Progress(console=console, disable=as_json or not is_terminal()) as progress,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
 
 import typer
@@ -133,6 +134,14 @@ def _plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(_plain(each) for each in value) or "-"
     return "-" if value is None or value == "" else str(value)
+
+
+def kind_of(file: Path, kinds: Mapping[str, str]) -> str:
+    """Return the media type of a file by its suffix; BadParameter names those that would do."""
+    kind = kinds.get(file.suffix.lower())
+    if kind is None:
+        raise typer.BadParameter(f"{file} is none of {', '.join(kinds)}")
+    return kind
 
 
 def is_terminal() -> bool:

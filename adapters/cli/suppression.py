@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.campaign import KINDS, SHOWN_ERRORS
-from adapters.cli.client import FAILED, Caller, console, is_terminal
+from adapters.cli.client import FAILED, Caller, console, is_terminal, kind_of
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 To = Annotated[str, typer.Argument(metavar="TO", help="A number with country code, or a user id.")]
@@ -64,9 +64,7 @@ def import_file(
     from rich.progress import Progress  # noqa: PLC0415 (no other command needs it)
 
     caller = Caller(as_json=as_json)
-    kind = KINDS.get(file.suffix.lower())
-    if kind is None:
-        raise typer.BadParameter(f"{file} is none of {', '.join(KINDS)}")
+    kind = kind_of(file, KINDS)
     with (
         Progress(console=console, disable=as_json or not is_terminal()) as progress,
         progress.open(file, "rb", description="importing") as opened,

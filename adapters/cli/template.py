@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.client import FAILED, Caller, console
+from adapters.cli.client import FAILED, Caller, console, kind_of
 from adapters.cli.messages import filling
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -179,9 +179,7 @@ def sample(
 ) -> None:
     """Upload a sample of a header's media; print the handle for `example.header_handle`."""
     caller = Caller(as_json=as_json)
-    kind = KINDS.get(file.suffix.lower())
-    if kind is None:
-        raise typer.BadParameter(f"{file} is none of {', '.join(KINDS)}")
+    kind = kind_of(file, KINDS)
     path = ("v1", "wabas", waba, "templates", "samples")
     with file.open("rb") as opened:
         answer = caller.upload(*path, file=opened, kind=kind)
