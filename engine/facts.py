@@ -73,11 +73,6 @@ def of_portfolio(portfolio: str, aspect: str) -> str:
     return f"portfolio/{portfolio}/{aspect}"
 
 
-def of_template(key: str, aspect: str) -> str:
-    """Return the name of a fact about a template, by its key `WABA/name/language`."""
-    return f"template/{key}/{aspect}"
-
-
 def newest(known: Fact | None, told: Fact) -> Fact:
     """Return which of two facts of one name holds: the later; of one moment the stricter.
 

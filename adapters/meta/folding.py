@@ -223,10 +223,6 @@ class Folding:
         known = self._registry.directory.senders.get(sender)
         return known.portfolio_id if known else None
 
-    def _portfolio_of_waba(self, waba: str) -> PortfolioId | None:
-        senders = self._registry.directory.senders.values()
-        return next((each.portfolio_id for each in senders if each.waba_id == waba), None)
-
 
 def arrived_ms(entry: bytes) -> int:
     """Return when a body came, by the id of its entry in the stream; 0 when that has no time.
