@@ -104,8 +104,10 @@ class Delivery:
         """Refuse from now on what was claimed of `source` until now.
 
         A lease that began before this moment ends before the one noted here. A job whose lease
-        ends later was claimed after it: then the ledger knows the source runs again.
+        ends later was claimed after it: then the ledger knows the source runs again. What its
+        jobs share is read anew: it may have been changed while it rested.
         """
+        self._shared.forget(source)
         now_ms = self._now_us() // 1_000
         for name in [name for name, until_ms in self._stops_ms.items() if until_ms < now_ms]:
             del self._stops_ms[name]
@@ -219,6 +221,7 @@ class SharedMessages:
         self._contents = contents
         self._known: dict[tuple[PortfolioId, str, int], Shared] = {}
         self._asked: dict[tuple[PortfolioId, str, int], asyncio.Future[Shared]] = {}
+        self._forgotten = 0  # how often something was: what was asked for before is not kept
 
     def render_known(self, portfolio: PortfolioId, job: Claimed, opaque: str) -> bytes | None:
         """Return the body for `job`; None when its shared message must be fetched first."""
@@ -236,8 +239,17 @@ class SharedMessages:
             asked.add_done_callback(lambda done: self._forget(name, done))
         return (await asyncio.shield(asked)).render(job, opaque)
 
+    def forget(self, source: str) -> None:
+        """Ask again for what the jobs of `source` share when it is needed next."""
+        self._forgotten += 1
+        for name in [name for name in self._known if name[1] == source]:
+            del self._known[name]
+
     async def _fetch(self, portfolio: PortfolioId, source: str, version: int) -> Shared:
+        forgotten = self._forgotten
         shared = compile_shared(await self._contents.content(portfolio, source, version))
+        if forgotten != self._forgotten:
+            return shared
         if len(self._known) >= SHARED_MAX:
             del self._known[next(iter(self._known))]
         self._known[(portfolio, source, version)] = shared

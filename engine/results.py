@@ -56,6 +56,10 @@ class Results(Protocol):
         """Yield all rows of a source, some at a time, lane by lane, in the order of the lanes."""
         ...
 
+    def said(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[KeptRows]]:
+        """Yield what rows said, some at a time, in no order; an erased row's tail is empty."""
+        ...
+
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:
         """Keep what was wrong with rows of an upload; only the newest are kept where many are."""
         ...

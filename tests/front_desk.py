@@ -131,6 +131,7 @@ class Desk:
     front: Front
     events: list[Event] = field(default_factory=list)
     now_ms: int = NOW_MS
+    wishes: int = 0  # that a worker made
     metas_facts: list[Fact] = field(default_factory=list)
     master: Master = field(default_factory=Master)
     changes: TemplateChanges | None = None
@@ -251,7 +252,7 @@ async def a_desk(
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
+        changes=CampaignChanges(campaigns, registry, ledger, results, now_ms=now_ms),
         job_ids=JobIds(SECRET),
         **people,
         now_ms=now_ms,

@@ -19,13 +19,14 @@ from adapters.api.openapi.answers import (
     ForetoldAnswer,
 )
 from adapters.api.openapi.described import described
-from adapters.api.problems import FieldError, Problem
+from adapters.api.problems import FieldError, Problem, problem_of
 from adapters.api.walls import scope
 from engine.books import Counts
 from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold, shown_counts
 from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
+from engine.revalidation import NAMED_MAX, RowsMisfitError
 
 
 class CampaignBody(Strict):
@@ -57,6 +58,7 @@ class CampaignPatch(Strict):
     expires_at: Moment | None = None
     delivery: Literal["at_most_once", "at_least_once"] | None = None
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    misfits: Literal["refuse", "cancel"] = "refuse"
 
 
 class MoveQuery(msgspec.Struct):
@@ -136,9 +138,29 @@ class CampaignRoutes:
             expires_at_ms=milliseconds(body.expires_at) if body.expires_at else None,
             delivery=body.delivery,
             recipients_max=body.recipients_max,
+            cancels_misfits=body.misfits == "cancel",
         )
-        changed = await self._front.changes.change(request.match_info["id"], change)
+        try:
+            changed = await self._front.changes.change(request.match_info["id"], change)
+        except RowsMisfitError as error:
+            raise self._problem_of_rows(request.match_info["id"], error) from error
         return as_json(shown_campaign(changed))
+
+    def _problem_of_rows(self, campaign_id: str, error: RowsMisfitError) -> Problem:
+        """Name the rows that are in a change's way: job and field, never a person."""
+        directory = self._front.registry.directory
+        portfolio = directory.portfolios[self._front.campaigns.get(campaign_id).portfolio_id]
+        encode = self._front.job_ids.encode
+        named = [
+            FieldError(
+                f"/rows/{encode(portfolio.number, row.key)}/{each.field}", each.code, each.detail
+            )
+            for row in error.rows[:NAMED_MAX]
+            for each in row.errors
+        ]
+        problem = problem_of(error)
+        problem.errors += named
+        return problem
 
     @described(
         "Start, pause, resume or cancel: O(1)",

@@ -64,6 +64,7 @@ class Uploads:
         uploaded = Uploaded()
         try:
             async for rows in _rows_of(request, campaign):
+                campaign = self._front.campaigns.get(campaign.id)  # it may have been changed
                 await self._accept(campaign, await self._capped(campaign, rows), uploaded)
         except Problem as problem:
             if not uploaded.read or problem.status not in CUT_OFF:

@@ -21,6 +21,7 @@ from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import listening
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
+from adapters.house.rewrites import Rewrites
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
 from adapters.house.world import Closings, build_keeper, counted, tell_changed
@@ -94,6 +95,7 @@ class House:
     keeper: Keeper = field(init=False)
     closings: Closings = field(init=False)
     persons: Persons = field(init=False)
+    rewrites: Rewrites = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -111,6 +113,7 @@ class House:
         settings, now_ms = self.settings, self.clock.now_ms
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
+        self.rewrites = Rewrites(self.registry.directory, self._forget)
         outside = (self.registry.directory, self.recipients, settings.export_path)
         self.persons = Persons(self.client, self.ledger, now_ms, self.wake, *outside)
 
@@ -168,11 +171,23 @@ class House:
         self.has_woken.set()
 
     def serve_all(self) -> None:
-        """Let the pool of this process serve every portfolio that is known."""
+        """Let the pool of this process serve every portfolio that is known, as it is by now."""
+        self.rewrites.look()
         known = self.registry.directory.portfolios
         if self.pool is not None and self.served != known.keys():
             self.served = set(known)
             self.pool.serve(each.id for each in known.values())
+
+    def _forget(self, campaign: Campaign) -> None:
+        """Have this process read anew what it knows of a campaign that was rewritten."""
+        self.ledger.forget_lanes(campaign.portfolio_id)
+        if self.pool is not None:
+            self.pool.stop_heard(campaign.portfolio_id, campaign.source)
+
+    async def rewrote(self, campaign: Campaign) -> None:
+        """Tell all processes: what they claimed of it and did not write goes back for the new."""
+        self._forget(campaign)
+        await self.hints.stop(campaign.portfolio_id, campaign.source)
 
     async def moved(self, source: Campaign | Journey) -> None:
         """Tell all processes of a source's new state: in force now rather than in a second."""

@@ -29,6 +29,7 @@ from engine.ports import (
     TemplateSpec,
 )
 from engine.recollection import Recollection
+from engine.rewriting import Rewrite
 from engine.terms import Terms
 
 Wake = Callable[[PortfolioId], None]
@@ -95,6 +96,12 @@ class WakingLedger(RedisLedger):
         """See Catalog.put_source."""
         await super().put_source(portfolio, source, spec)
         self.wake(portfolio)
+
+    async def rewrite_source(self, portfolio: PortfolioId, source: str, rewrite: Rewrite) -> int:
+        """See Rewriting.rewrite_source."""
+        version = await super().rewrite_source(portfolio, source, rewrite)
+        self.wake(portfolio)
+        return version
 
     async def close_account(
         self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str

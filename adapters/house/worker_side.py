@@ -113,4 +113,5 @@ async def _hear_hints(house: House, pool: Pool) -> None:
             for name in names:
                 pool.wake(PortfolioId(name), house.clock.now_ms())
         elif kind == "stop":
+            house.ledger.forget_lanes(PortfolioId(names[0]))
             pool.stop_heard(PortfolioId(names[0]), names[1])

@@ -19,7 +19,7 @@ def examine(under_way: Claim, lane: LaneState, job: Job) -> bool:
     if job.repeats and job.key not in slot.repeating:
         lane.ghosts -= 1
         return False
-    if job.expires_at_ms and job.expires_at_ms <= now_ms and Gate.SCHEDULE not in off:
+    if 0 < slot.expires_ms(job) <= now_ms and Gate.SCHEDULE not in off:
         return _end(under_way, job, JobState.EXPIRED)
     if Gate.SUPPRESSION not in off and is_suppressed(slot, lane, job):
         under_way.refuse(lane.lane.sender, Gate.SUPPRESSION)

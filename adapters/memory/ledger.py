@@ -10,6 +10,7 @@ from adapters.memory.cancel import cancel
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
 from adapters.memory.records import SenderState, SourceStateOf
+from adapters.memory.rewrite import rewritten
 from adapters.memory.slot import Slot
 from engine.books import Counts, Depth, JobView, Quota
 from engine.errors import UnknownNameError
@@ -45,6 +46,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.rewriting import Rewrite
 from engine.terms import Terms
 
 
@@ -180,6 +182,11 @@ class MemoryLedger:
         if spec.state is SourceState.CANCELLED:
             self._cancel(slot, source)
         slot.sequence += 1
+
+    async def rewrite_source(self, portfolio: PortfolioId, source: str, rewrite: Rewrite) -> int:
+        """See Rewriting.rewrite_source."""
+        slot, now_ms = self.slot(portfolio)
+        return rewritten(slot, source, rewrite, now_ms)
 
     async def close_account(
         self,

@@ -99,6 +99,7 @@ class SourceStateOf:
     contents: list[bytes] = field(default_factory=list)
     seen: dict[bytes, tuple[JobKey, bytes, int]] = field(default_factory=dict)
     ring_lanes: dict[tuple[str, int], int] = field(default_factory=dict)
+    expires_ms: int | None = None  # of all its jobs, where that was changed since
     enqueued: int = 0
     states: dict[JobState, int] = field(default_factory=dict)
     waiting: dict[Gate, int] = field(default_factory=dict)

@@ -42,7 +42,7 @@ def _decide(slot: Slot, key: JobKey, opened: Open, now_ms: int, answer: Rescued)
     del slot.open[key]
     slot.doubts.drop(str(key))
     slot.count(key, JobState.IN_DOUBT, -1)
-    expired = bool(job.expires_at_ms) and job.expires_at_ms <= now_ms
+    expired = 0 < slot.expires_ms(job) <= now_ms
     cancelled = slot.is_cancelled(slot.lane_of(key))
     if job.repeats < job.repeats_max and not expired and not cancelled:
         job.repeats += 1

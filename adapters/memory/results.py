@@ -43,6 +43,17 @@ class MemoryResults:
                     results.append(Result(lane.lane, view, tail))
                 yield results
 
+    async def said(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[KeptRows]]:
+        """See Results.said."""
+        slot, _ = self._ledger.slot(portfolio)
+        known = slot.sources.get(source)
+        lanes = known.lanes if known else []
+        yield [
+            KeptRows(key.lane, key.sequence, [tail])
+            for (owner, key), tail in self._tails.items()
+            if owner == portfolio and key.lane in lanes
+        ]
+
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:
         """See Results.reject."""
         self._rejects.setdefault((portfolio, source), []).extend(lines)

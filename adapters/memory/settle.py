@@ -96,7 +96,7 @@ def doubt(slot: Slot, opened: Open, since_ms: int, now_ms: int) -> None:
 
 def _retry(slot: Slot, job: Job, outcome: Retry) -> None:
     job.failures += 1
-    late = bool(job.expires_at_ms) and outcome.until_ms >= job.expires_at_ms
+    late = 0 < slot.expires_ms(job) <= outcome.until_ms
     if job.failures >= slot.terms.attempts_max or late:
         slot.end(job, JobState.FAILED, code=outcome.code)
     else:
@@ -204,7 +204,7 @@ def closed_now(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> Gate | Non
     if closed is not None:
         return closed[0]
     off = slot.terms.gates_off
-    if Gate.SCHEDULE not in off and 0 < job.expires_at_ms <= now_ms:
+    if Gate.SCHEDULE not in off and 0 < slot.expires_ms(job) <= now_ms:
         return Gate.SCHEDULE
     if Gate.SUPPRESSION not in off and is_suppressed(slot, lane, job):
         return Gate.SUPPRESSION

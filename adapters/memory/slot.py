@@ -215,6 +215,11 @@ class Slot:
         self.later_at.put(str(job.key), until_ms)
         self.count_waiting(job.key, gate, 1)
 
+    def expires_ms(self, job: Job) -> int:
+        """Return when a job ends unsent; 0 is never. What was said later of its source counts."""
+        changed_ms = self.source_of(self.lane_of(job.key)).expires_ms
+        return job.expires_at_ms if changed_ms is None else changed_ms
+
     def is_cancelled(self, lane: LaneState) -> bool:
         """Return whether the lane's source was cancelled: its jobs go nowhere any more."""
         return self.source_of(lane).spec.state is SourceState.CANCELLED

@@ -34,6 +34,7 @@ from engine.ports import (
     Settled,
     Settlement,
 )
+from engine.rewriting import Rewrite
 from engine.terms import Terms
 
 # An open job as part_serve.lua packs it: state, moment, then a row as part_rows.lua packs it:
@@ -217,6 +218,14 @@ def pack_row(row: Row) -> bytes:
             row.tail,
         )
     )
+
+
+def rewritten(source: str, rewrite: Rewrite) -> list[Argument]:
+    """Return what source_rewrite.lua is told."""
+    expires = "" if rewrite.expires_ms is None else rewrite.expires_ms
+    pairs = [part for pair in rewrite.templates.items() for part in pair]
+    counts: list[Argument] = [int(rewrite.priority), rewrite.rest_until_ms, len(rewrite.templates)]
+    return [source, rewrite.body, expires, *counts, *pairs]
 
 
 def encode(outcome: Outcome) -> tuple[str, str]:

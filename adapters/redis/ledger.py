@@ -41,6 +41,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.rewriting import Rewrite
 from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
@@ -190,6 +191,16 @@ class RedisLedger:
         """See Catalog.put_source."""
         arguments = [source, spec.state.value, spec.weight, spec.start_at_ms]
         await self._one("source_put", portfolio, arguments)
+
+    async def rewrite_source(self, portfolio: PortfolioId, source: str, rewrite: Rewrite) -> int:
+        """See Rewriting.rewrite_source."""
+        version = await self._one("source_rewrite", portfolio, calls.rewritten(source, rewrite))
+        self.forget_lanes(portfolio)
+        return int(version)
+
+    def forget_lanes(self, portfolio: PortfolioId) -> None:
+        """Read lanes anew when they are met next: a rewritten source's are others by now."""
+        self._lanes.pop(portfolio, None)
 
     async def close_account(
         self,

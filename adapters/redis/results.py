@@ -22,6 +22,7 @@ from engine.results import KeptRows, Result
 
 BUCKET = keys.DONE_BUCKET
 ASK_MAX = 1_000
+SAID_AT_ONCE = 20  # batches of up to 500 rows
 REJECTS_MAX = 100_000  # of a campaign; the oldest go first
 KEPT_MS = 30 * 86_400_000  # after the last upload
 RS = b"\x1e"  # between tails; no field holds it
@@ -59,6 +60,16 @@ class RedisResults:
                     Result(lane, views.get(at) or _at(rest, number, at), said.get(at, b""))
                     for at in sequences
                 ]
+
+    async def said(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[KeptRows]]:
+        """See Results.said."""
+        name, cursor = keys.rows(portfolio, source), 0
+        while True:
+            asked = self._client.hscan(name, cursor, count=SAID_AT_ONCE)
+            cursor, fields = await self._asked(asked)
+            yield [_kept(field, joined) for field, joined in fields.items()]
+            if not cursor:
+                return
 
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:
         """See Results.reject."""
@@ -161,6 +172,11 @@ class RedisResults:
             return await cast("Awaitable[Any]", call)
         except (TimeoutError, exceptions.RedisError, OSError) as error:
             raise LedgerAwayError(f"the results do not answer: {type(error).__name__}") from error
+
+
+def _kept(field: bytes, joined: bytes) -> KeptRows:
+    lane, _, first = field.decode().partition(".")
+    return KeptRows(int(lane), int(first), joined.split(RS))
 
 
 class _Tails:

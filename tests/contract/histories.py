@@ -36,6 +36,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.rewriting import Rewrite
 from engine.terms import Terms
 from tests.contract.erasing import erase
 
@@ -327,9 +328,24 @@ class History:
             state = SourceState.RUNNING
         spec = SourceSpec(state, self.rng.choice([1, 2]), self.now_ms + 5_000)
         source = self.rng.choice(SOURCES)
+        if self.rng.random() < 0.2:
+            return self._rewrite(source)
         if state is SourceState.CANCELLED and self.claimed:
             return self._cancel_under_way(self.claimed.pop())
         return ("put", _bind("put_source", source, spec))
+
+    def _rewrite(self, source: str) -> Step:
+        """Give the jobs of a source another message, template, priority or end."""
+        rng = self.rng
+        senders = rng.sample(SENDERS, rng.choice([0, 1, 3]))
+        rewrite = Rewrite(
+            {sender: rng.choice(TEMPLATES[:3]) for sender in senders},
+            rng.choice(list(Priority)),
+            rng.choice([b"", b"anew"]),
+            rng.choice([None, None, 0, self.now_ms + 2_000, self.now_ms + 20_000]),
+            rng.choice([0, 0, self.now_ms + 1_500]),
+        )
+        return ("put", _bind("rewrite_source", source, rewrite))
 
     def remember(self, jobs: list[Claimed]) -> None:
         """Hold what a claim gave; the same job again replaces what was held of it."""

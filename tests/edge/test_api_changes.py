@@ -1,10 +1,14 @@
 """Changing a campaign, its cap, and what a start would do."""
 
+import json
+
 import pytest
 from redis.asyncio import Redis
 
+from engine.changes import REST_MS
 from engine.contents import compile_shared
-from engine.model import PortfolioId
+from engine.model import PortfolioId, Priority
+from engine.ports import Ask, Claimed
 from tests.front_desk import (
     PORTFOLIO,
     READ,
@@ -57,15 +61,19 @@ async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
         await a_campaign(desk)
         await desk.upload("c1", CSV)
         change = {
-            "message": a_message("{{name}}", "{{code}}", name="update"),
+            "message": a_message("{{name}}", "{{city}}"),
             "senders": ["2"],
-            "expires_at": "2031-01-01T00:00:00Z",
             "delivery": "at_least_once",
         }
         status, problem = await desk.call("PATCH", PATH, change, SEND)
-        pointers = {each["pointer"] for each in problem["errors"]}
-        assert (status, problem["errors"][0]["code"]) == (409, "has_rows")
-        assert pointers == {"/message", "/priority", "/expires_at", "/delivery", "/senders"}
+        found = [(each["pointer"], each["code"]) for each in problem["errors"]]
+        refused = [
+            ("/delivery", "has_rows"),
+            ("/senders", "has_rows"),
+            ("/message", "field_missing"),
+        ]
+        assert (status, found) == (409, refused)
+        assert "they bring name, code" in problem["errors"][-1]["detail"]
         shown = (await desk.call("GET", PATH))[1]
         assert (shown["version"], shown["senders"]) == (1, [SENDER])
         both = {"senders": [SENDER, "2"], "weight": 9}
@@ -78,6 +86,84 @@ async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
         assert (begun[0], begun[1]["errors"][0]["pointer"]) == (409, "/start_at")
         other = await desk.call("PATCH", PATH, {"senders": ["3"]}, SEND)
         assert other[1]["errors"][0]["code"] == "conflict"
+
+
+async def test_rows_that_wait_leave_with_the_new_message_template_and_priority(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", f"{PATH}/start", key=SEND)
+        message = a_message("{{code}}", "{{ name }}!", name="update")
+        change = {
+            "message": message,
+            "delivery": "at_most_once",
+            "expires_at": "2031-01-01T00:00:00Z",
+        }
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["version"], shown["priority"]) == (200, 2, "utility")
+        assert (shown["state"], shown["fields"]) == ("running", ["name", "code"])
+        assert await claimed(desk) == []  # it rests until every process has heard of it
+        desk.now_ms += REST_MS
+        jobs = await claimed(desk)
+        assert {job.lane.template for job in jobs} == {f"{WABA}/update/en_US"}
+        assert {job.lane.priority for job in jobs} == {Priority.UTILITY}
+        assert {job.content for job in jobs} == {1}
+        body = await desk.ledger.content(PortfolioId(PORTFOLIO), "campaign:c1", 1)
+        sent = compile_shared(body).render(jobs[0], "ours")
+        texts = [
+            each["text"] for each in json.loads(sent)["template"]["components"][0]["parameters"]
+        ]
+        assert texts in (["A1", "Ada!"], ["B2", "Bob!"])
+        desk.now_ms += 1_000  # its sender has a send time again
+        late = "to,name,code\n+4915112345680,Cyd,C3\n"
+        assert (await desk.upload("c1", late))[1]["accepted"] == 1
+        assert [job.content for job in await claimed(desk)] == [2]
+
+
+async def test_a_new_end_holds_for_rows_that_wait(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk, expires_at="2026-07-01T00:00:00Z")
+        await desk.upload("c1", CSV)
+        await desk.call("POST", f"{PATH}/start", key=SEND)
+        soon = {"expires_at": "2026-05-28T20:26:41Z"}  # a second from now
+        assert (await desk.call("PATCH", PATH, soon, SEND))[0] == 200
+        desk.now_ms += 2_000
+        assert await claimed(desk) == []
+        assert (await desk.call("GET", PATH))[1]["counts"]["expired"] == 2
+
+
+@pytest.mark.parametrize("is_real", [True, False], ids=["redis", "memory"])
+async def test_rows_that_do_not_fit_are_named_and_nothing_is_changed(
+    redis_client: Redis, *, is_real: bool
+) -> None:
+    async with a_desk(redis=redis_client if is_real else None) as desk:
+        await a_campaign(desk)
+        long_name = "x" * 600
+        _, shown = await desk.upload("c1", f"{CSV}+4915112345680,{long_name},C3\n")
+        assert shown["accepted"] == 3
+        twice = {"message": a_message("{{name}} {{name}}", "{{code}}")}
+        status, problem = await desk.call("PATCH", PATH, twice, SEND)
+        whole, row = problem["errors"]
+        assert (status, whole["pointer"], whole["code"]) == (409, "/message", "rows_misfit")
+        assert whole["detail"].startswith("1 waiting rows do not fit the message; nothing was ch")
+        _, _, job, field = row["pointer"].split("/")
+        assert (field, row["code"]) == ("name", "too_long")
+        assert long_name not in str(problem)
+        assert (await desk.call("GET", PATH))[1]["version"] == 1
+        _, shown = await desk.call("PATCH", PATH, twice | {"misfits": "cancel"}, SEND)
+        assert shown["version"] == 2
+        assert (await desk.call("GET", f"/v1/jobs/{job}"))[1]["state"] == "cancelled"
+        counts = (await desk.call("GET", PATH))[1]["counts"]
+        assert (counts["cancelled"], counts["queued"] + sum(counts["waiting"].values())) == (1, 2)
+
+
+async def claimed(desk: Desk) -> list[Claimed]:
+    """Return what a worker would be given now."""
+    desk.wishes += 1
+    ask = Ask(PortfolioId(PORTFOLIO), "w", desk.wishes, 10, 10)
+    return list((await desk.ledger.claim([ask]))[0].jobs)
 
 
 @pytest.mark.parametrize(

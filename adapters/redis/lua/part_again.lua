@@ -17,7 +17,7 @@ local function closed_now(lane, row, sender_is_closed_by)
   if gate then return gate end
   if sender_is_closed_by then return sender_is_closed_by end
   local recipient = row_recipient(row)
-  if is_expired(row) then return 'schedule' end
+  if is_expired(lane, row) then return 'schedule' end
   if is_suppressed(lane, recipient) then return 'suppression' end
   if lane.template == '' and not off.window and not in_window(lane, recipient) then
     return 'window'

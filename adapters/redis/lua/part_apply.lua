@@ -4,7 +4,7 @@
 local function retry(opened, code, until_ms, attempts_max)
   local row = with_failures(opened.row, byte(opened.row, 16) + 1)
   opened.row = row
-  local expires_ms = row_expires(row)
+  local expires_ms = row_expires(opened.lane, row)
   if byte(row, 16) >= attempts_max or expires_ms > 0 and until_ms >= expires_ms then
     end_open(opened, 'F', 's:failed', 0, 0, code, '')
   else

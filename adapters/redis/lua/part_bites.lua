@@ -12,6 +12,7 @@ local function lane_here(number)
     lane.kept = { key = lane.parked, rows = {}, recipients = {}, at = 1, taken = 0, more = true }
     window_of(lane)
     lane.granted, lane.is_low, lane.noted = 0, lane.priority > 1, {}
+    lane.ends = source_of(lane.source).expires
   end
   return lane
 end

@@ -13,12 +13,16 @@ local function row_sequence(row) return number5(row, 1) end
 local function row_recipient(row) return sub(row, 6, 13) end
 local function row_fence(row) return number2(row, 14) end
 local function row_repeats(row) return byte(row, 17) end
-local function row_expires(row) return number6(row, 21) end
 
 local function with_fence(row, fence) return sub(row, 1, 13) .. bytes2(fence) .. sub(row, 16) end
 local function with_failures(row, n) return sub(row, 1, 15) .. char(n) .. sub(row, 17) end
 local function with_repeats(row, n) return sub(row, 1, 16) .. char(n) .. sub(row, 18) end
 local function with_due(row, due) return sub(row, 1, 26) .. bytes6(due) .. sub(row, 33) end
+
+-- row_expires: when a row's time is over; 0 is never. What was said later of its source counts.
+local function row_expires(lane, row)
+  return source_of(lane.source).expires or number6(row, 21)
+end
 
 -- job_name: the name of a row's job. The same hundred comes again: a number is costly to write.
 local function job_name(lane, row)

@@ -18,8 +18,10 @@ local function room_for(lane, at_most)
   return min(room, limit[lane.priority] - limit.before - used_of(lane.win))
 end
 
--- has_time: whether a row's time is not over; a campaign's rows end together.
+-- has_time: whether a row's time is not over; a campaign's rows end together, at a moment that
+-- was changed since (`ends`) or at their own.
 local function has_time(lane, expires)
+  if lane.ends then return lane.ends == 0 or lane.ends > now or off.schedule end
   if expires == lane.lasts or expires == NEVER then return true end
   if number6(expires, 1) <= now and not off.schedule then return false end
   lane.lasts = expires

@@ -32,7 +32,7 @@ local function examine(lane, row, recipient)
     call('HINCRBY', lane.key, 'ghosts', -1)
     return false
   end
-  if is_expired(row) then return end_row(lane, row, 'E', 's:expired', 0) end
+  if is_expired(lane, row) then return end_row(lane, row, 'E', 's:expired', 0) end
   if some_suppressed and is_suppressed(lane, recipient) then
     refuse(lane.sender, 'suppression')
     return end_row(lane, row, 'S', 's:suppressed', 0)

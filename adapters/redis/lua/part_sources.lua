@@ -1,7 +1,8 @@
 -- part_sources: what holds a whole lane: its source, its template, and the two of them together.
 --
 -- Needs  part_lanes; off (set of gates switched off), named before it.
--- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring
+-- src:S            HASH  state weight enqueued expires, counts, and `ring:sender:priority` lanes
+--                        in a ring; `expires` is the end of all its jobs, where it was changed
 -- templates        HASH  template -> STATUS|category
 -- struck           SET   sender|template pairs parked after unknown codes
 --
@@ -13,9 +14,9 @@ local function begin_sources() source_cache, template_cache = {}, {} end
 local function source_of(name)
   local source = source_cache[name]
   if not source then
-    local h = call('HMGET', tag .. 'src:' .. name, 'state', 'weight')
+    local h = call('HMGET', tag .. 'src:' .. name, 'state', 'weight', 'expires')
     source = { key = tag .. 'src:' .. name, state = h[1] or 'running',
-      weight = tonumber(h[2] or 1) }
+      weight = tonumber(h[2] or 1), expires = h[3] and tonumber(h[3]) }
     source_cache[name] = source
   end
   return source
