@@ -17,7 +17,9 @@ from engine.results import Results
 from engine.revalidation import Misfit, Revalidation, RowsMisfitError
 from engine.rewriting import Rewrite, Rewriting
 
-REST_MS = 1_500  # how long a rewritten campaign rests: every process has heard of it by then
+LULL_MS = (
+    1_500  # how long a rewritten campaign gives no jobs: every process has heard of it by then
+)
 
 Rewrote = Callable[
     [Campaign], Awaitable[None]
@@ -117,7 +119,7 @@ class CampaignChanges:
         return answer not in (Cancelled.UNFOUND, Cancelled.REPEATING)
 
     async def _rewrite(self, known: Campaign, changed: Campaign) -> Campaign:
-        """Change what waits; a new message has the campaign rest until all processes heard."""
+        """Change what waits; a new message holds the campaign until all processes heard."""
         is_anew = changed.message != known.message
         is_late = changed.expires_at_ms != known.expires_at_ms
         if not is_anew and not is_late and changed.priority == known.priority:
@@ -127,7 +129,7 @@ class CampaignChanges:
             changed.priority,
             shared_body(changed) if is_anew else b"",
             changed.expires_at_ms if is_late else None,
-            self._now_ms() + REST_MS if is_anew else 0,
+            self._now_ms() + LULL_MS if is_anew else 0,
         )
         version = await self._ledger.rewrite_source(changed.portfolio_id, changed.source, rewrite)
         if not version:

@@ -105,7 +105,7 @@ class Delivery:
 
         A lease that began before this moment ends before the one noted here. A job whose lease
         ends later was claimed after it: then the ledger knows the source runs again. What its
-        jobs share is read anew: it may have been changed while it rested.
+        jobs share is read anew: it may have been changed meanwhile.
         """
         self._shared.forget(source)
         now_ms = self._now_us() // 1_000

@@ -17,7 +17,7 @@ class Rewrite:
     priority: Priority
     body: bytes = b""  # what they share, for the same fields as before; empty: as it is
     expires_ms: int | None = None  # when they expire, whatever each row says; None: as it is
-    rest_until_ms: int = 0  # a running source gives no jobs until then: all processes hear of it
+    lull_until_ms: int = 0  # a running source gives no jobs until then: all processes hear of it
 
 
 class Rewriting(Protocol):

@@ -121,7 +121,7 @@ class CampaignRoutes:
         return as_json(shown_status(status))
 
     @described(
-        "Change a campaign: a new version",
+        "Change a campaign: a new version, for the rows that wait too; misfits are named",
         takes=CampaignPatch,
         gives=CampaignAnswer,
         refuses=(409,),

@@ -158,10 +158,15 @@ def change(
     weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 0,
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    priority: Annotated[str, typer.Option(help="authentication, service, utility …")] = "",
+    delivery: Annotated[str, typer.Option(help="at_most_once or at_least_once.")] = "",
     recipients_max: Annotated[int, typer.Option(help="Rows it takes.")] = 0,
+    misfits: Annotated[
+        str, typer.Option(help="Waiting rows that do not fit a new message: refuse or cancel.")
+    ] = "",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Change a campaign; what its rows were accepted with stays."""
+    """Change a campaign; rows that wait leave with its new message, priority and end."""
     caller = Caller(as_json=as_json)
     wishes = {
         "name": name,
@@ -170,7 +175,10 @@ def change(
         "weight": weight,
         "start_at": start_at,
         "expires_at": expires_at,
+        "priority": priority,
+        "delivery": delivery,
         "recipients_max": recipients_max,
+        "misfits": misfits,
     }
     body = {wish: value for wish, value in wishes.items() if value}
     answer = caller.call("PATCH", "v1", "campaigns", campaign_id, body=body)

@@ -17,7 +17,8 @@ from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
-from adapters.house.shared import House, listen, log, terms_of
+from adapters.house.serving import listen
+from adapters.house.shared import House, log, terms_of
 from adapters.house.templates import asking as asking_templates
 from adapters.house.templates import (
     callers_changes_of,
@@ -131,7 +132,7 @@ def _front(house: House, doors: Doors) -> Front:
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,
         changes=CampaignChanges(
-            campaigns, registry, ledger, results, now_ms=now_ms, rewrote=house.rewrote
+            campaigns, registry, ledger, results, now_ms=now_ms, rewrote=house.rewrites.tell
         ),
         job_ids=house.job_ids,
         recipients=house.recipients,

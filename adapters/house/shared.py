@@ -15,7 +15,6 @@ import structlog
 from aiohttp import web
 
 from adapters.api.job_ids import JobIds
-from adapters.api.patience import HEADS
 from adapters.clock import Clock
 from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import listening
@@ -65,8 +64,6 @@ ABANDONED_EVERY: Final = 30  # refreshes between two looks for what dead readers
 AGAIN_S: Final = 0.5  # after a loop met an error
 REGISTRY: Final = ""  # among hints of portfolios: the registry changed
 HINT_BLOCK_MS: Final = 1_000
-KEEPALIVE_S: Final = 75.0
-HEADERS_MAX: Final = 64
 KEYS_HOLD_MS: Final = 4_000  # a revoked key ends everywhere within 5 s, also when Redis is away
 STOPS: Final = (SourceState.PAUSED, SourceState.STOPPED, SourceState.CANCELLED)
 
@@ -113,7 +110,8 @@ class House:
         settings, now_ms = self.settings, self.clock.now_ms
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
-        self.rewrites = Rewrites(self.registry.directory, self._forget)
+        parts = (self.registry.directory, self.ledger, self.hints)
+        self.rewrites = Rewrites(*parts, lambda: self.pool)
         outside = (self.registry.directory, self.recipients, settings.export_path)
         self.persons = Persons(self.client, self.ledger, now_ms, self.wake, *outside)
 
@@ -177,17 +175,6 @@ class House:
         if self.pool is not None and self.served != known.keys():
             self.served = set(known)
             self.pool.serve(each.id for each in known.values())
-
-    def _forget(self, campaign: Campaign) -> None:
-        """Have this process read anew what it knows of a campaign that was rewritten."""
-        self.ledger.forget_lanes(campaign.portfolio_id)
-        if self.pool is not None:
-            self.pool.stop_heard(campaign.portfolio_id, campaign.source)
-
-    async def rewrote(self, campaign: Campaign) -> None:
-        """Tell all processes: what they claimed of it and did not write goes back for the new."""
-        self._forget(campaign)
-        await self.hints.stop(campaign.portfolio_id, campaign.source)
 
     async def moved(self, source: Campaign | Journey) -> None:
         """Tell all processes of a source's new state: in force now rather than in a second."""
@@ -320,24 +307,6 @@ def terms_of(settings: Settings) -> Terms:
         queue_max=settings.queue_max,
         gates_off=settings.gates_switched_off,
     )
-
-
-async def listen(house: House, app: web.Application, address: tuple[str, int]) -> None:
-    """Serve an application until the house is closed."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=KEEPALIVE_S,
-        handle_signals=False,
-        max_headers=HEADERS_MAX,
-        auto_decompress=False,  # uploads unpack themselves, nothing else may be packed
-    )
-    await runner.setup()
-    house.runners.append(runner)
-    if runner.server is not None:
-        server = runner.server
-        house.keep("heads", lambda: app[HEADS].look(server))
-    await web.TCPSite(runner, *address, reuse_address=True).start()
 
 
 def _webhook(settings: Settings, inbox: Inbox) -> Webhook:

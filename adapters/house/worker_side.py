@@ -14,7 +14,8 @@ from typing import Final
 from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
 from adapters.house.pulsing import pulsing
-from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
+from adapters.house.serving import listen
+from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House
 from adapters.house.template_doubts import TemplateDoubts
 from adapters.meta.client import MetaClient, build_session
 from engine.delivery import Delivery

@@ -18,8 +18,8 @@ def rewritten(slot: Slot, name: str, change: Rewrite, now_ms: int) -> int:
         source.contents = [change.body] * (len(source.contents) + 1)
     if change.expires_ms is not None:
         source.expires_ms = change.expires_ms
-    if change.rest_until_ms:
-        _rest(slot, name, source, change.rest_until_ms)
+    if change.lull_until_ms:
+        _lull(slot, name, source, change.lull_until_ms)
     for number in source.lanes:
         lane = slot.lanes[number - 1]
         old = lane.lane
@@ -29,7 +29,7 @@ def rewritten(slot: Slot, name: str, change: Rewrite, now_ms: int) -> int:
     return len(source.contents)
 
 
-def _rest(slot: Slot, name: str, source: SourceStateOf, until_ms: int) -> None:
+def _lull(slot: Slot, name: str, source: SourceStateOf, until_ms: int) -> None:
     """Let a source give no jobs until a moment; then it opens by itself."""
     state = source.spec.state
     is_soon = state is SourceState.SCHEDULED and slot.openings.moment(name) < until_ms

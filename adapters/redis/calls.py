@@ -224,7 +224,7 @@ def rewritten(source: str, rewrite: Rewrite) -> list[Argument]:
     """Return what source_rewrite.lua is told."""
     expires = "" if rewrite.expires_ms is None else rewrite.expires_ms
     pairs = [part for pair in rewrite.templates.items() for part in pair]
-    counts: list[Argument] = [int(rewrite.priority), rewrite.rest_until_ms, len(rewrite.templates)]
+    counts: list[Argument] = [int(rewrite.priority), rewrite.lull_until_ms, len(rewrite.templates)]
     return [source, rewrite.body, expires, *counts, *pairs]
 
 

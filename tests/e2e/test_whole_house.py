@@ -142,3 +142,19 @@ async def test_a_restart_finds_everything_as_it_was(
         await whole.call("POST", "/v1/campaigns/c1/start")
         await whole.completed("c1")
         assert whole.report().accepted == 60
+
+
+async def test_a_change_reaches_what_waits_and_nothing_leaves_twice(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        await whole.upload("c1", rows(60))
+        await whole.call("POST", "/v1/campaigns/c1/start")
+        await whole.until("c1", lambda each: each["counts"]["waiting"].get("quota") == 20)
+        wish = {"message": a_message("dear {{name}}", name="update"), "delivery": "at_most_once"}
+        await whole.call("PATCH", "/v1/campaigns/c1", wish)
+        await whole.completed("c1")
+        messages = list(whole.sandbox.stage.tally.messages)
+        assert [each.template for each in messages] == ["offer"] * 40 + ["update"] * 20
+        assert len({each.recipient for each in messages}) == 60
+        assert whole.report().clean, whole.report().violations

@@ -90,11 +90,11 @@ async def test_another_end_counts_for_all_rows_and_no_end_too(slot: Slot) -> Non
     assert await slot.books() == {JobState.FAILED: 1, JobState.EXPIRED: 1}
 
 
-async def test_a_running_source_rests_and_opens_by_itself(slot: Slot) -> None:
+async def test_a_running_source_is_held_for_a_lull_and_opens_by_itself(slot: Slot) -> None:
     await slot.furnish()
     await slot.put_template(a_template(), NEWER)
     await slot.queue(1)
-    await rewrite(slot, rest_until_ms=slot.now_ms + 1_500)
+    await rewrite(slot, lull_until_ms=slot.now_ms + 1_500)
     answer = await slot.claim()
     assert (answer.jobs, answer.refusals[0].gate) == ([], Gate.SOURCE)
     assert answer.come_back_at_ms == slot.now_ms + 1_500
@@ -102,16 +102,16 @@ async def test_a_running_source_rests_and_opens_by_itself(slot: Slot) -> None:
     assert await slot.take() == [1]
 
 
-async def test_only_what_runs_or_soon_will_is_put_to_rest(slot: Slot) -> None:
+async def test_only_what_runs_or_soon_will_is_put_to_lull(slot: Slot) -> None:
     await slot.furnish()
     await slot.put_source(a_source(state=SourceState.PAUSED))
-    await rewrite(slot, rest_until_ms=slot.now_ms + 1_500)
+    await rewrite(slot, lull_until_ms=slot.now_ms + 1_500)
     assert (await slot.state())["src:campaign:a state"] == "paused"
     later_ms = slot.now_ms + 9_000
     await slot.put_source(a_source(state=SourceState.SCHEDULED, start_at_ms=later_ms))
-    await rewrite(slot, rest_until_ms=slot.now_ms + 1_500)
+    await rewrite(slot, lull_until_ms=slot.now_ms + 1_500)
     assert (await slot.state())["openings campaign:a"] == 9_000
-    await rewrite(slot, rest_until_ms=slot.now_ms + 9_500)
+    await rewrite(slot, lull_until_ms=slot.now_ms + 9_500)
     assert (await slot.state())["openings campaign:a"] == 9_500
 
 

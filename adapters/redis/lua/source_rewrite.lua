@@ -15,7 +15,7 @@
 -- ARGV[9]   body           what its jobs share from now on; empty: as it is
 -- ARGV[10]  expires_ms     when its jobs expire, whatever each row says; empty: as it is
 -- ARGV[11]  priority       0 to 3, of all its lanes
--- ARGV[12]  rest_until_ms  until then a running source gives no jobs; 0 does not rest
+-- ARGV[12]  lull_until_ms  until then a running source gives no jobs; 0 is none
 -- ARGV[13]  senders        how many pairs follow
 -- ARGV[14]  templates      `senders` pairs of sender and the template of its lanes
 --
@@ -30,7 +30,7 @@
 -- that were packed before the change and come after it find it. Mirror of
 -- adapters/memory/rewrite.py.
 local name, body, expires, priority = argv[8], argv[9], argv[10], argv[11]
-local rest_until_ms, templates = tonumber(argv[12]), {}
+local lull_until_ms, templates = tonumber(argv[12]), {}
 local key, contents = tag .. 'src:' .. name, tag .. 'contents:' .. name
 for i = 1, tonumber(argv[13]) do templates[argv[12 + 2 * i]] = argv[13 + 2 * i] end
 
@@ -56,11 +56,11 @@ local function move(lane, template)
   wake(lane)
 end
 
-local function rest(state)
+local function lull(state)
   local opens_ms = tonumber(call('ZSCORE', tag .. 'openings', name) or 0)
-  if state == 'running' or state == 'scheduled' and opens_ms < rest_until_ms then
+  if state == 'running' or state == 'scheduled' and opens_ms < lull_until_ms then
     call('HSET', key, 'state', 'scheduled')
-    call('ZADD', tag .. 'openings', rest_until_ms, name)
+    call('ZADD', tag .. 'openings', lull_until_ms, name)
   end
 end
 
@@ -71,7 +71,7 @@ if body ~= '' then
   version = call('RPUSH', contents, body)
 end
 if expires ~= '' then call('HSET', key, 'expires', expires) end
-if rest_until_ms > 0 then rest(state) end
+if lull_until_ms > 0 then lull(state) end
 for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do
   local lane = lane_of(tonumber(number))
   move(lane, templates[lane.sender] or lane.template)

@@ -1,0 +1,31 @@
+"""Serving an application at an address until the house is closed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from adapters.api.patience import HEADS
+from adapters.house.shared import House
+
+KEEPALIVE_S: Final = 75.0
+HEADERS_MAX: Final = 64
+
+
+async def listen(house: House, app: web.Application, address: tuple[str, int]) -> None:
+    """Serve an application until the house is closed."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        handle_signals=False,
+        max_headers=HEADERS_MAX,
+        auto_decompress=False,  # uploads unpack themselves, nothing else may be packed
+    )
+    await runner.setup()
+    house.runners.append(runner)
+    if runner.server is not None:
+        server = runner.server
+        house.keep("heads", lambda: app[HEADS].look(server))
+    await web.TCPSite(runner, *address, reuse_address=True).start()
