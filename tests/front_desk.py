@@ -19,11 +19,13 @@ from adapters.memory.cooldowns import MemoryCooldowns
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.memory.results import MemoryResults
+from adapters.memory.uploads import MemoryUploads
 from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
+from adapters.redis.uploads import RedisUploads
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.directory import ApiKey, Registry, Role, Template, TemplateDraft
@@ -249,6 +251,7 @@ async def a_desk(
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
         intake=SendJobs(ledger, registry.directory, recipients, events.append, door, results),
         results=results,
+        uploads=walled_ledger(MemoryUploads() if redis is None else RedisUploads(redis)),
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=campaigns,

@@ -18,6 +18,7 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
+from adapters.api.progress import UploadStore
 from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
@@ -108,6 +109,7 @@ class Front:
     journeys: Journeys
     results: Results
     retry_failed: RetryFailed
+    uploads: UploadStore
     job_ids: JobIds
     recipients: RecipientKeys
     suppressions: Suppressions

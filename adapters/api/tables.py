@@ -44,25 +44,52 @@ class Rows:
     rejects: list[Reject] = field(default_factory=list)
 
 
+class TableState(msgspec.Struct):
+    """What is known of a file after its first rows, so that the rest can be read by itself."""
+
+    row: int
+    delimiter: str = ","
+    width: int = 0
+    to: int = 0
+    key: int | None = None
+    places: list[int] = []
+
+
 class CsvTable:
     """A CSV file read in pieces: header row, column `to`, other columns are fields."""
 
-    def __init__(self, fields: tuple[str, ...]) -> None:
+    def __init__(self, fields: tuple[str, ...], after: TableState | None = None) -> None:
+        begin = after or TableState(0)
         self._fields = fields
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        decoder = codecs.getincrementaldecoder("utf-8" if after else "utf-8-sig")
+        self._decoder = decoder("surrogateescape")
         self._rest = ""
-        self._row = 0
-        self._delimiter = ","
-        self._width = 0
-        self._to = 0
-        self._key: int | None = None
-        self._places: list[int] = []
+        self._fed = 0
+        self._row = begin.row
+        self._delimiter = begin.delimiter
+        self._width = begin.width
+        self._to = begin.to
+        self._key = begin.key
+        self._places = begin.places
+
+    @property
+    def taken(self) -> int:
+        """Return how many bytes of the file are in rows that were returned."""
+        kept, _ = self._decoder.getstate()
+        return self._fed - len(kept) - len(self._rest.encode("utf-8", "surrogateescape"))
+
+    @property
+    def state(self) -> TableState:
+        """Return what reading the rest needs."""
+        key, places = self._key, self._places
+        return TableState(self._row, self._delimiter, self._width, self._to, key, places)
 
     def feed(self, piece: bytes, *, is_last: bool = False) -> Rows:
         """Return the rows that a piece completes; raise the problem of a header that cannot do."""
         if not self._row and piece.startswith(WRONG_ENCODINGS):
             detail = "the file is UTF-16; save it as `CSV UTF-8`"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="encoding")
+        self._fed += len(piece)
         text = self._rest + self._decoder.decode(piece, final=is_last)
         head, self._rest = (text, "") if is_last else _whole_rows(text)
         lines = head.splitlines(keepends=True) if head.isascii() else _split(head)
@@ -155,15 +182,17 @@ class LooseRecipient(Strict):
 class NdjsonTable:
     """An NDJSON file read in pieces."""
 
-    def __init__(self, fields: tuple[str, ...]) -> None:
+    def __init__(self, fields: tuple[str, ...], after: TableState | None = None) -> None:
         self._fields = fields
-        self._row = 0
+        self._row = after.row if after else 0
+        self.taken = 0
         self._decoder = msgspec.json.Decoder(Recipient)
         self._pick = itemgetter(*fields) if len(fields) > 1 else None
 
     def feed(self, piece: bytes, *, is_last: bool = False) -> Rows:
         """Return the rows of a piece of whole lines."""
         del is_last
+        self.taken += len(piece)
         try:
             recipients = self._decoder.decode_lines(piece)
             if self._pick is not None:
@@ -185,6 +214,11 @@ class NdjsonTable:
         self._row += len(rows)
         keys = [each.key for each in recipients] if b'"key"' in piece else []
         return Rows(list(rows), list(range(first, first + len(rows))), keys)
+
+    @property
+    def state(self) -> TableState:
+        """Return what reading the rest needs."""
+        return TableState(self._row)
 
     def _feed_each(self, piece: bytes) -> Rows:
         found = Rows()

@@ -12,10 +12,19 @@ from adapters.api.front import Front, as_json
 from adapters.api.jobs import NDJSON
 from adapters.api.openapi.described import described
 from adapters.api.problems import Problem, problem_of
+from adapters.api.progress import (
+    KEY,
+    OFFSET,
+    Named,
+    Progress,
+    headers_of,
+    name_of,
+    progress_of,
+)
 from adapters.api.streams import blocks_of, pieces_of
 from adapters.api.tables import CsvTable, NdjsonTable, Reject, Rows
 from engine.directory import Campaign, Role
-from engine.errors import EngineError
+from engine.errors import EngineError, UnknownNameError
 from engine.rows import RowError
 
 CUT_OFF = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT)  # what came before is kept
@@ -39,42 +48,102 @@ class Uploaded(msgspec.Struct):
         self.errors += rejects[: max(0, REJECTS_MAX - len(self.errors))]
 
 
+class UploadProgress(msgspec.Struct):
+    """How far an upload came: `offset` bytes of its file are taken, to the end of a row."""
+
+    offset: int
+    complete: bool
+    read: int
+    accepted: int
+    duplicates: int
+    rejected: int
+
+
 class Uploads:
-    """The route that takes files."""
+    """The routes that take files, and tell how far each came."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
 
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Add it."""
-        handler = self._front.may(Role.SEND, self._post)
-        router.add_post("/v1/campaigns/{id}/recipients", handler)
+        """Add them."""
+        may, path = self._front.may, "/v1/campaigns/{id}"
+        router.add_post(f"{path}/recipients", may(Role.SEND, self._post))
+        router.add_get(f"{path}/uploads/{{key}}", may(Role.SEND, self._get))
 
     @described(
-        "Put recipients into a campaign; any length, and again is no harm",
+        "Put recipients into a campaign; any length, and again is no harm. An upload with an "
+        "Idempotency-Key that was cut goes on from its Upload-Offset",
         files=("text/csv", NDJSON),
         gives=Uploaded,
         status=HTTPStatus.ACCEPTED,
         refuses=(409, 429),
         partial=Uploaded,
-        headers=("Content-Encoding",),
+        headers=("Content-Encoding", KEY, OFFSET),
     )
     async def _post(self, request: web.Request) -> web.Response:
         campaign = self._front.campaigns.get(request.match_info["id"])
-        uploaded = Uploaded()
+        table = _table_of(request)
+        named = Named(self._front.uploads, campaign, name_of(request.headers.get(KEY, "")))
+        await named.begin(request)
+        uploaded = told_of(named.progress)
         try:
-            async for rows in _rows_of(request, campaign):
-                campaign = self._front.campaigns.get(campaign.id)  # it may have been changed
-                await self._accept(campaign, await self._capped(campaign, rows), uploaded)
+            await self._take(
+                request, campaign, table(campaign.fields, named.progress.table), named, uploaded
+            )
         except Problem as problem:
             if not uploaded.read or problem.status not in CUT_OFF:
                 raise
-            return _stopped(uploaded, problem)
+            return _stopped(uploaded, problem, named)
         except EngineError as error:
             if not uploaded.read:
                 raise
-            return _stopped(uploaded, problem_of(error))
-        return as_json(uploaded, HTTPStatus.ACCEPTED)
+            return _stopped(uploaded, problem_of(error), named)
+        response = as_json(uploaded, HTTPStatus.ACCEPTED)
+        response.headers.update(named.headers())
+        return response
+
+    @described(
+        "How far an upload came, by its Idempotency-Key; it is to be taken up there",
+        gives=UploadProgress,
+    )
+    async def _get(self, request: web.Request) -> web.Response:
+        """Answer for a day after the last piece; the Upload-Offset is a header, too."""
+        campaign = self._front.campaigns.get(request.match_info["id"])
+        key = request.match_info["key"]
+        progress = await progress_of(self._front.uploads, campaign, key)
+        if progress is None:
+            raise UnknownNameError("there is no such upload, or it was a day ago: send all of it")
+        uploaded = told_of(progress)
+        told = UploadProgress(
+            *(progress.offset, progress.complete, uploaded.read),
+            *(uploaded.accepted, uploaded.duplicates, uploaded.rejected),
+        )
+        response = as_json(told)
+        response.headers.update(headers_of(progress))
+        return response
+
+    async def _take(
+        self,
+        request: web.Request,
+        campaign: Campaign,
+        table: CsvTable | NdjsonTable,
+        named: Named,
+        uploaded: Uploaded,
+    ) -> None:
+        """Take a body's rows piece by piece, and note after each how far it came."""
+        progress, first = named.progress, named.progress.offset
+        async for rows in _rows_of(request, table):
+            campaign = self._front.campaigns.get(campaign.id)  # it may have been changed
+            await self._accept(campaign, await self._capped(campaign, rows), uploaded)
+            progress.offset, progress.table = first + table.taken, table.state
+            progress.read, progress.accepted = uploaded.read, uploaded.accepted
+            progress.duplicates, progress.rejected = uploaded.duplicates, uploaded.rejected
+            if not progress.table.row:
+                progress.offset, progress.table = 0, None  # not even the header is whole
+            await named.note()
+        progress.complete = True
+        await named.note()
 
     async def _capped(self, campaign: Campaign, rows: Rows) -> Rows:
         """Refuse the rows for which a campaign's cap has no room.
@@ -108,26 +177,38 @@ def _reject(rows: Rows, error: RowError) -> Reject:
     return Reject(rows.numbers[error.index], error.field, error.code, error.detail)
 
 
-async def _rows_of(request: web.Request, campaign: Campaign) -> AsyncIterator[Rows]:
-    """Yield a body's rows by its media type."""
+def told_of(progress: Progress) -> Uploaded:
+    """Return what an answer says of an upload that came so far."""
+    return Uploaded(progress.read, progress.accepted, progress.duplicates, progress.rejected)
+
+
+def _table_of(request: web.Request) -> type[CsvTable | NdjsonTable]:
+    """Return what reads a body, by its media type."""
     if request.content_type == "text/csv":
-        csv_table = CsvTable(campaign.fields)
+        return CsvTable
+    if request.content_type == NDJSON:
+        return NdjsonTable
+    detail = f"send text/csv or {NDJSON}, not {request.content_type}"
+    raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+async def _rows_of(request: web.Request, table: CsvTable | NdjsonTable) -> AsyncIterator[Rows]:
+    """Yield a body's rows."""
+    if isinstance(table, CsvTable):
         async for piece in pieces_of(request):
-            yield csv_table.feed(piece)
-        yield csv_table.feed(b"", is_last=True)
-    elif request.content_type == NDJSON:
-        table = NdjsonTable(campaign.fields)
+            yield table.feed(piece)
+        yield table.feed(b"", is_last=True)
+    else:
         async for block in blocks_of(request):
             yield table.feed(block)
-    else:
-        detail = f"send text/csv or {NDJSON}, not {request.content_type}"
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
 
 
-def _stopped(uploaded: Uploaded, problem: Problem) -> web.Response:
+def _stopped(uploaded: Uploaded, problem: Problem, named: Named) -> web.Response:
     """Answer a file that the ledger would not take to its end; sending it again repeats nothing."""
     uploaded.stopped, uploaded.detail = problem.code, problem.detail
-    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s else None
+    headers = named.headers()
+    if problem.retry_after_s:
+        headers["Retry-After"] = str(problem.retry_after_s)
     body = msgspec.json.encode(uploaded)
     return web.Response(
         status=problem.status, body=body, content_type="application/json", headers=headers

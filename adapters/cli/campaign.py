@@ -74,17 +74,16 @@ def upload(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Upload recipients: a CSV with a column `to`, or NDJSON. Again is no harm."""
+    """Upload recipients: a CSV with a column `to`, or NDJSON; it goes on after a cut."""
     from rich.progress import Progress  # noqa: PLC0415 (no other command needs it)
 
     caller = Caller(as_json=as_json)
     kind = kind_of(file, KINDS)
-    path = ("v1", "campaigns", campaign_id, "recipients")
     with (
         Progress(console=console, disable=as_json or not is_terminal()) as progress,
         progress.open(file, "rb", description="uploading") as opened,
     ):
-        answer = caller.upload(*path, file=opened, kind=kind)
+        answer = caller.upload_recipients(campaign_id, opened, kind)
     caller.show(answer, ("read", "accepted", "duplicates", "rejected"))
     if not as_json:
         for each in answer["errors"][:SHOWN_ERRORS]:

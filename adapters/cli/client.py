@@ -19,6 +19,7 @@ from adapters.client.steps import Call, path_of
 from adapters.client.sync import Client
 from adapters.client.talks import UPLOAD_TIMEOUT_S as UPLOAD_S
 from adapters.client.talks import Patience, asked_for
+from adapters.client.uploading import upload_file
 
 URL_VARIABLE = "PENSTOCK_URL"
 KEY_VARIABLE = "PENSTOCK_API_KEY"
@@ -76,6 +77,12 @@ class Caller:
             "POST", path_of(*path) + query, file, {"Content-Type": kind}, timeout_s=UPLOAD_S
         )
         talk = asked_for(call, dict[str, Any], Patience(repeats_max=UPLOAD_REPEATS_MAX))
+        return self._done(lambda: self._client.walk(talk))
+
+    def upload_recipients(self, campaign_id: str, file: IO[bytes], kind: str) -> dict[str, Any]:
+        """Return the JSON of an upload's answer; one that is cut off goes on where it ended."""
+        patience = Patience(repeats_max=UPLOAD_REPEATS_MAX)
+        talk = upload_file(campaign_id, file, kind, "", dict[str, Any], patience)
         return self._done(lambda: self._client.walk(talk))
 
     def download(self, *path: str, to: IO[bytes]) -> None:

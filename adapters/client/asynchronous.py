@@ -27,6 +27,7 @@ from adapters.client.shapes import (
 )
 from adapters.client.steps import NOTHING, Answer, Call, Pause, Result, Talk
 from adapters.client.talks import Patience
+from adapters.client.uploading import upload_file
 from adapters.client.wire import MEDIA, encoding_of, headers_of
 
 PIECE = 2**18  # bytes read and written at once
@@ -111,8 +112,8 @@ class AsyncClient:
     async def upload_file(
         self, campaign_id: str, file: IO[bytes], kind: str = MEDIA[".csv"], encoding: str = ""
     ) -> UploadOutcome:
-        """Put an open file into a campaign; it is read as it is sent."""
-        talk = talks.upload_file(campaign_id, file, kind, encoding, self.patience)
+        """Put an open file into a campaign; it is read as it is sent, and goes on after a cut."""
+        talk = upload_file(campaign_id, file, kind, encoding, UploadOutcome, self.patience)
         return await self.walk(talk)
 
     async def download(self, path: str, into: IO[bytes]) -> None:

@@ -27,6 +27,7 @@ from adapters.client.shapes import (
 )
 from adapters.client.steps import NOTHING, Answer, Call, Pause, Result, Talk
 from adapters.client.talks import Patience
+from adapters.client.uploading import upload_file
 from adapters.client.wire import MEDIA, encoding_of, headers_of
 
 
@@ -111,8 +112,10 @@ class Client:
     def upload_file(
         self, campaign_id: str, file: IO[bytes], kind: str = MEDIA[".csv"], encoding: str = ""
     ) -> UploadOutcome:
-        """Put an open file into a campaign; it is read as it is sent."""
-        return self.walk(talks.upload_file(campaign_id, file, kind, encoding, self.patience))
+        """Put an open file into a campaign; it is read as it is sent, and goes on after a cut."""
+        return self.walk(
+            upload_file(campaign_id, file, kind, encoding, UploadOutcome, self.patience)
+        )
 
     def download(self, path: str, into: IO[bytes]) -> None:
         """Write any answer to a file as it comes, however long it is."""

@@ -194,17 +194,6 @@ def move_campaign(campaign_id: str, action: str, patience: Patience) -> Talk[Cam
     return (yield from asked_for(call, Campaign, patience))
 
 
-def upload_file(
-    campaign_id: str, file: IO[bytes], kind: str, encoding: str, patience: Patience
-) -> Talk[UploadOutcome]:
-    """Upload a CSV or NDJSON file; from its beginning again when it is cut: rows count once."""
-    headers = {"Content-Type": kind}
-    if encoding:
-        headers["Content-Encoding"] = encoding
-    call = Call("POST", _recipients(campaign_id), file, headers, timeout_s=UPLOAD_TIMEOUT_S)
-    return (yield from asked_for(call, UploadOutcome, patience))
-
-
 def upload_rows(
     campaign_id: str, rows: Iterable[Recipient], patience: Patience
 ) -> Talk[UploadOutcome]:

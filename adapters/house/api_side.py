@@ -44,6 +44,7 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.doubts import Doubts
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.uploads import RedisUploads
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
@@ -128,6 +129,7 @@ def _front(house: House, doors: Doors) -> Front:
         keeper=build_keeper(settings, registry, ledger, house.emit, now_ms),
         intake=_intake(house, recollection, registry.directory, results),
         results=results,
+        uploads=walled_ledger(RedisUploads(house.client)),
         retry_failed=RetryFailed(recollection, results, house.recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,

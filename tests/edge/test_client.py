@@ -3,13 +3,16 @@
 import asyncio
 import gzip
 import io
+import random
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from adapters.client import shapes
 from adapters.client.asynchronous import AsyncClient
@@ -228,3 +231,76 @@ class served:  # noqa: N801 (used as a function is)
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
+
+
+async def test_a_file_through_a_wire_that_is_cut_goes_on_where_it_ended(
+    whole: Whole, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("\n".join(["to,name", *(f"+49151{n:08},Ada" for n in range(20_000))]))
+    async with a_wire(whole, 200_000) as (url, passed):
+        async with AsyncClient(url, KEY, Patience(first_s=0.01)) as client:
+            uploaded = await client.upload("c1", file)
+        assert (uploaded.read, uploaded.accepted + uploaded.duplicates) == (20_000, 20_000)
+        assert uploaded.duplicates <= 3_500  # the piece that was being taken when it was cut
+        assert passed[-1] < file.stat().st_size < sum(passed)
+    packed = tmp_path / "more.csv.gz"
+    rest = ["to,name", *(f"+49152{n:08},Name {random.random()}" for n in range(20_000))]
+    packed.write_bytes(gzip.compress("\n".join(rest).encode()))
+    async with a_wire(whole, 150_000) as (url, _):
+        with Client(url, KEY, Patience(first_s=0.01)) as other:
+            uploaded = await asyncio.to_thread(other.upload, "c1", packed)
+    assert (uploaded.read, uploaded.accepted + uploaded.duplicates) == (20_000, 20_000)
+    assert (await whole.call("GET", "/v1/campaigns/c1"))["enqueued"] == 40_000
+
+
+@asynccontextmanager
+async def a_wire(whole: Whole, cut_after: int) -> AsyncIterator[tuple[str, list[int]]]:
+    """Pass connections on; hang up once on who sent so much, when some of it is taken."""
+    before = (await whole.call("GET", "/v1/campaigns/c1"))["enqueued"]
+    passed: list[int] = []
+    was_cut = False
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        place = len(passed)
+        passed.append(0)
+        address = URL(whole.url)
+        back, there = await asyncio.open_connection(address.host, address.port)
+        returning = asyncio.create_task(flow(back, writer))
+        try:
+            await pass_on(reader, there, place)
+            there.close()
+            await returning
+        finally:
+            returning.cancel()
+            there.transport.abort()
+            writer.transport.abort()
+
+    async def pass_on(
+        reader: asyncio.StreamReader, there: asyncio.StreamWriter, place: int
+    ) -> None:
+        nonlocal was_cut
+        while piece := await reader.read(16_384):
+            passed[place] += len(piece)
+            there.write(piece)
+            await there.drain()
+            if passed[place] > cut_after and not was_cut:
+                was_cut = True
+                await whole.until("c1", lambda each: each["enqueued"] > before + 4_000)
+                return
+
+    async def flow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while piece := await reader.read(16_384):
+                writer.write(piece)
+                await writer.drain()
+            writer.transport.abort()
+
+    server = await asyncio.start_server(carry, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", passed
+        for task in filter(None, tasks):
+            task.cancel()
+        await asyncio.gather(*filter(None, tasks), return_exceptions=True)

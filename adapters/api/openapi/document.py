@@ -43,6 +43,10 @@ HEADERS: Final[Mapping[str, dict[str, Any]]] = {
             "pattern": r"^(campaign|journey|direct):[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$",
         },
     },
+    "Upload-Offset": {
+        "description": "bytes of the file that were taken before: the body is what follows them",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999},
+    },
     "Content-Encoding": {"schema": {"enum": ["identity", "gzip"]}},
     "X-Hub-Signature-256": {"schema": {"type": "string", "pattern": "^sha256=[0-9a-f]{64}$"}},
 }

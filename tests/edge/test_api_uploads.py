@@ -1,0 +1,165 @@
+"""An upload that was cut goes on where it ended, and says how far it came."""
+
+import asyncio
+import gzip
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.front_desk import SEND, Desk, a_campaign, a_desk
+
+NDJSON = "application/x-ndjson"
+ROWS = [f"+49151{n:08},Ada,A{n}" for n in range(4_000)]
+CSV = "\n".join(["to,name,code", *ROWS, "+49151,Bob,short"]).encode() + b"\n"
+PATH = "/v1/campaigns/c1/uploads/people"
+
+
+async def progress(desk: Desk) -> dict[str, Any]:
+    status, shown = await desk.call("GET", PATH, key=SEND)
+    assert status == 200
+    return shown
+
+
+async def cut_after(desk: Desk, body: bytes, length: int) -> None:
+    """Send the begin of an upload and hang up."""
+    _, writer = await asyncio.open_connection("127.0.0.1", desk.client.port)
+    head = [
+        "POST /v1/campaigns/c1/recipients HTTP/1.1",
+        *("Host: here", f"Authorization: Bearer {SEND}", "Content-Type: text/csv"),
+        *("Idempotency-Key: people", f"Content-Length: {len(body)}", "", ""),
+    ]
+    writer.write("\r\n".join(head).encode() + body[:length])
+    await writer.drain()
+    async with asyncio.timeout(10):
+        while not await taken(desk):
+            await asyncio.sleep(0.01)
+    writer.transport.abort()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def taken(desk: Desk) -> int:
+    status, shown = await desk.call("GET", PATH, key=SEND)
+    return int(shown["offset"]) if status == 200 else 0
+
+
+@pytest.mark.parametrize("is_real", [True, False], ids=["redis", "memory"])
+async def test_an_upload_that_was_cut_goes_on_where_it_ended(
+    redis_client: Redis, *, is_real: bool
+) -> None:
+    async with a_desk(redis=redis_client if is_real else None) as desk:
+        await a_campaign(desk)
+        await cut_after(desk, CSV, 70_000)
+        before = await progress(desk)
+        offset = before["offset"]
+        assert 0 < offset <= 70_000
+        assert CSV[:offset].endswith(b"\n")
+        assert (before["complete"], before["read"]) == (False, CSV[:offset].count(b"\n") - 1)
+        headers = {"Idempotency-Key": "people", "Upload-Offset": str(offset)}
+        status, shown = await desk.upload("c1", CSV[offset:], **headers)
+        assert (status, shown["read"]) == (202, 4_001)
+        # The piece that was being taken when somebody asked is taken once more.
+        assert shown["accepted"] + shown["duplicates"] == 4_000
+        assert [each["row"] for each in shown["errors"]] == [4_002]
+        after = await progress(desk)
+        assert (after["offset"], after["complete"], after["rejected"]) == (len(CSV), True, 1)
+        assert (await desk.call("GET", "/v1/campaigns/c1"))[1]["enqueued"] == 4_000
+
+
+async def test_what_was_packed_goes_on_unpacked() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        named = {"Idempotency-Key": "people"}
+        packed = gzip.compress(CSV)
+        half = packed[: len(packed) // 2]
+        status, shown = await desk.upload("c1", half, **named | {"Content-Encoding": "gzip"})
+        assert (status, shown["stopped"]) == (400, "truncated")
+        offset = await taken(desk)
+        rest = named | {"Upload-Offset": str(offset)}
+        status, shown = await desk.upload("c1", CSV[offset:], **rest)
+        assert (status, shown["accepted"]) == (202, 4_000)
+
+
+async def test_lines_go_on_too_and_keep_their_numbers() -> None:
+    lines = [
+        json.dumps({"to": f"+49151{n:08}", "fields": {"name": "A", "code": "B"}}) for n in range(9)
+    ]
+    body = "\n".join([*lines, '{"to":"0151"}']).encode()
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        packed = gzip.compress(("\n".join(lines[:5]) + "\n").encode())[:-4]
+        headers = {"Idempotency-Key": "people", "Content-Encoding": "gzip"}
+        assert (await desk.upload("c1", packed, NDJSON, **headers))[0] == 400
+        offset = await taken(desk)
+        rest = {"Idempotency-Key": "people", "Upload-Offset": str(offset)}
+        status, shown = await desk.upload("c1", body[offset:], NDJSON, **rest)
+        assert (status, offset > 0, shown["accepted"], shown["read"]) == (202, True, 9, 10)
+        assert {each["row"] for each in shown["errors"]} == {10}
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "status", "code"),
+    [
+        ({"Upload-Offset": "5"}, "text/csv", 400, "missing"),
+        ({"Upload-Offset": "-5", "Idempotency-Key": "people"}, "text/csv", 400, "invalid"),
+        ({"Upload-Offset": "5", "Idempotency-Key": "people"}, "text/csv", 409, "offset_mismatch"),
+        ({"Upload-Offset": "35", "Idempotency-Key": "people"}, NDJSON, 409, "offset_mismatch"),
+        ({"Upload-Offset": "35", "Idempotency-Key": "other"}, "text/csv", 409, "offset_mismatch"),
+        ({"Idempotency-Key": "x" * 256}, "text/csv", 400, "too_long"),
+    ],
+)
+async def test_an_offset_that_is_not_where_it_ended_is_refused_and_adds_nothing(
+    headers: dict[str, str], kind: str, status: int, code: str
+) -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        first = b"to,name,code\n+4915112345678,Ada,A1\n"
+        await desk.upload("c1", first, **{"Idempotency-Key": "people"})
+        assert await taken(desk) == len(first) == 35
+        body = b"+4915112345679,Bob,B2\n"
+        found, shown = await desk.upload("c1", body, kind, **headers)
+        assert (found, shown["code"]) == (status, code)
+        assert (await desk.call("GET", "/v1/campaigns/c1"))[1]["enqueued"] == 1
+
+
+async def test_the_same_key_from_its_begin_is_the_same_upload_and_adds_nothing() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        named = {"Idempotency-Key": "people"}
+        await desk.upload("c1", CSV, **named)
+        _, shown = await desk.upload("c1", CSV, **named)
+        assert (shown["accepted"], shown["duplicates"]) == (0, 4_000)
+        assert (await desk.call("GET", "/v1/campaigns/c1/uploads/none", key=SEND))[0] == 404
+        assert (await desk.call("GET", "/v1/campaigns/c9/uploads/people", key=SEND))[0] == 404
+
+
+async def test_who_takes_an_upload_up_is_the_only_one_to_go_on(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        campaign = desk.front.campaigns.get("c1")
+        place = (campaign.portfolio_id, campaign.source, "name")
+        store = desk.front.uploads
+        assert await store.take(*place, "first") is None
+        assert await store.note(*place, "first", b"1")
+        assert await store.take(*place, "second") == b"1"
+        assert not await store.note(*place, "first", b"2")
+        assert await store.read(*place) == b"1"
+        assert await store.note(*place, "second", b"3")
+        assert await store.read(*place) == b"3"
+        async for key in redis_client.scan_iter(match="ps:*upload:*"):
+            assert 0 < await redis_client.pttl(key) <= 86_400_000
+
+
+async def test_an_answer_says_in_its_headers_how_far_it_came() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", b"to,name,code\n", **{"Idempotency-Key": "people"})
+        headers = {"Authorization": f"Bearer {SEND}"}
+        async with desk.client.get(PATH, headers=headers) as response:
+            assert (response.headers["Upload-Offset"], response.headers["Upload-Complete"]) == (
+                "13",
+                "?1",
+            )
