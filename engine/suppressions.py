@@ -128,6 +128,21 @@ class Suppressions:
             else:
                 await self.tell(each, words)
 
+    async def ordered_everywhere(
+        self, portfolio: PortfolioId, stops: Mapping[Whom, bool]
+    ) -> set[Whom]:
+        """Return which wishes of one portfolio would lift what was ordered for all of them."""
+        lifted = {whom: Word(0, stop) for whom, stop in stops.items() if not stop}
+        groups = await self.ids_of(portfolio, {whom.recipient for whom in lifted})
+        asked = [Whom(key, whom.category) for whom in lifted for key in groups[whom.recipient]]
+        known = await self._choices.known(EVERYWHERE, asked) if asked else {}
+        held = {whom for whom, word in known.items() if word.stops}
+        return {
+            whom
+            for whom in lifted
+            if any(Whom(key, whom.category) in held for key in groups[whom.recipient])
+        }
+
     async def adopt(self, portfolio: PortfolioId) -> None:
         """Have in a portfolio that was added what was ordered everywhere before."""
         cursor = -1

@@ -182,9 +182,11 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def make_key(name: str, role: Role, now_ms: int, portfolio: str = "") -> tuple[str, ApiKey]:
+def make_key(
+    name: str, role: Role, now_ms: int, portfolio: str = "", key_id: str = ""
+) -> tuple[str, ApiKey]:
     """Return a new key as its owner has to write it, shown once, and what is stored of it."""
-    key_id = secrets.token_hex(4)
+    key_id = key_id or secrets.token_hex(4)
     token = f"{KEY_PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
     return token, ApiKey(key_id, name, role, hash_of(token), now_ms, portfolio)
 

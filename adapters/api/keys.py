@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import Annotated
 
@@ -44,6 +45,8 @@ class KeyRoutes:
         takes=KeyBody,
         gives=MadeKeyAnswer,
         status=HTTPStatus.CREATED,
+        refuses=(409,),
+        headers=("Idempotency-Key",),
     )
     async def _post(self, request: web.Request) -> web.Response:
         body = await read_json(request, KeyBody)
@@ -53,9 +56,23 @@ class KeyRoutes:
             detail = "is no portfolio we know; add it with penstock portfolio add"
             wrong = FieldError("/portfolio", "unknown_portfolio", detail)
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code=wrong.code, errors=[wrong])
-        token, key = make_key(body.name, body.role, self._front.now_ms(), portfolio)
+        key_id = key_id_of(request.headers.get("Idempotency-Key", ""))
+        if key_id:
+            await self._refuse_again(key_id)
+        token, key = make_key(body.name, body.role, self._front.now_ms(), portfolio, key_id)
         await self._front.registry.put(key)
         return as_json(shown_key(key) | {"key": token}, HTTPStatus.CREATED)
+
+    async def _refuse_again(self, key_id: str) -> None:
+        """Make no second key under one Idempotency-Key: the first was shown and is not kept."""
+        await self._front.registry.refresh()
+        if key_id in self._front.registry.directory.api_keys:
+            detail = (
+                f"made key {key_id} before, which was shown then and is not kept: "
+                "revoke it and make another one if it was lost"
+            )
+            wrong = FieldError("/Idempotency-Key", "conflict", detail)
+            raise Problem(HTTPStatus.CONFLICT, detail, code=wrong.code, errors=[wrong])
 
     @described("All keys, without their secrets", gives=KeysAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
@@ -77,6 +94,15 @@ class KeyRoutes:
             raise Problem(HTTPStatus.CONFLICT, detail, code="last_key")
         await self._front.registry.drop(key)
         return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def key_id_of(idempotency_key: str) -> str:
+    """Return the id of the key that an Idempotency-Key makes; empty without one."""
+    if not idempotency_key:
+        return ""
+    caller = scope()  # two portfolios may choose the same and mean two keys
+    named = f"{caller.portfolio if caller else ''}/{idempotency_key}"
+    return blake2b(named.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
 
 
 def _opens_all(key: ApiKey) -> bool:

@@ -21,6 +21,7 @@ from adapters.api.graph import graph_answer, graph_error
 from adapters.api.openapi.answers import GraphError
 from adapters.api.openapi.described import ROLE, described
 from adapters.api.problems import Problem, problem_of
+from adapters.api.walls import scope
 from engine.directory import Role, Sender
 from engine.errors import EngineError, LedgerError
 
@@ -29,6 +30,7 @@ ANSWER_MAX = 8 * 2**20  # of an answer that is read as a whole
 PIECE = 2**16
 VERSION = r"/{version:v\d{1,3}\.\d{1,3}}"
 NODE = VERSION + r"/{node:[A-Za-z0-9_\-]{1,64}}"
+UNANSWERED = (429, 500, 502, 503, 504)  # says nothing of the node
 NOT_OURS = ("access_token", "appsecret_proof")  # a key in the query is ours, not Meta's
 
 # What Meta answers and refuses is passed on as it is: in its words and with its status.
@@ -126,8 +128,7 @@ class ProxyRoutes:
     def _known(owner: Owner, node: str) -> Sender:
         sender = owner(node)
         if sender is None:
-            detail = f"Object with ID '{node}' does not exist: it belongs to no sender we know"
-            raise Problem(HTTPStatus.NOT_FOUND, detail)
+            raise _no_object(node)
         return sender
 
     # -- what is passed on ----------------------------------------------------------------------
@@ -159,6 +160,9 @@ class ProxyRoutes:
                 return await self._passing(owner)(request)
         sender = self._media_owner(request)
         status, shown = await self._ask(request, sender, request.path)
+        is_file = status == HTTPStatus.OK and "url" in shown
+        if scope() is not None and status not in UNANSWERED and (not is_file or _is_hidden(node)):
+            raise _no_object(node)  # the same for what is another's and for what is nothing
         if status == HTTPStatus.OK and "url" in shown:
             # Whoever fetches it sends us a key of ours: it must not go to Meta's host.
             shown["url"] = f"{_origin(request)}{_folder(request)}/{sender.id}/media/{node}"
@@ -166,8 +170,13 @@ class ProxyRoutes:
 
     @described(PASSED, gives=ANYTHING, refuses=REFUSED, problem=GraphError)
     async def _delete_media(self, request: web.Request) -> web.StreamResponse:
-        sender = self._media_owner(request)
+        node, sender = request.match_info["node"], self._media_owner(request)
+        if _is_hidden(node):
+            raise _no_object(node)
         async with self._call(request, sender, request.path, None) as passed:
+            is_refused = passed.status >= HTTPStatus.BAD_REQUEST
+            if scope() is not None and is_refused and passed.status not in UNANSWERED:
+                raise _no_object(node)
             return await _forward(request, passed)
 
     @described(
@@ -314,3 +323,14 @@ def _folder(request: web.Request) -> str:
 def _too_large() -> Problem:
     detail = f"the file is larger than {FILE_MAX} bytes"
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def _no_object(node: str) -> Problem:
+    detail = f"Object with ID '{node}' does not exist: it belongs to no sender we know"
+    return Problem(HTTPStatus.NOT_FOUND, detail)
+
+
+def _is_hidden(node: str) -> bool:
+    """Return whether a node is another portfolio's: with one token for all, Meta would show it."""
+    caller = scope()
+    return caller is not None and caller.hides(node)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -19,12 +19,14 @@ from adapters.api.streams import blocks_of, pieces_of
 from adapters.api.tables import Reject
 from adapters.api.uploads import REJECTS_MAX
 from adapters.api.walls import scope
-from adapters.api.wishes import ADD, ALL, REMOVE, WishCsv, Wishes, WishNdjson, whom_of
+from adapters.api.wishes import ADD, ALL, ORDERED, REMOVE, WishCsv, Wishes, WishNdjson, whom_of
 from engine.directory import Role
 from engine.errors import EngineError, UnknownNameError
 from engine.model import Category, PortfolioId, RecipientKey
 from engine.recipients import canonical, on_the_wire, why_not
 from engine.suppressions import EVERYWHERE, Whom
+
+ONLY_THE_HOUSE: Final = "ordered for all portfolios: only a key of all portfolios takes it back"
 
 Kind = Literal["all", "authentication", "service", "utility", "marketing"]
 
@@ -114,7 +116,7 @@ class SuppressionRoutes:
         "Allow writing to a person again",
         gives=SuppressionAnswer,
         query=AllowQuery,
-        refuses=(422,),
+        refuses=(409, 422),
     )
     async def _delete(self, request: web.Request) -> web.Response:
         category = request.query.get("category", ALL)
@@ -127,6 +129,11 @@ class SuppressionRoutes:
         identity, recipient = self.person(request)
         portfolio = await self._portfolio(request)
         stops = dict.fromkeys(whom_of(recipient, category, action), action == ADD)
+        if held := await self._held(portfolio, stops):
+            named = ", ".join(
+                sorted(each.category.value if each.category else ALL for each in held)
+            )
+            raise Problem(HTTPStatus.CONFLICT, f"{named}: {ONLY_THE_HOUSE}", code=ORDERED)
         await self._front.suppressions.order(portfolio, stops, self._front.now_ms())
         if Whom(recipient, Category.MARKETING) in stops and action == REMOVE:
             for each in self._meant(portfolio):
@@ -174,6 +181,8 @@ class SuppressionRoutes:
         imported = Imported()
         try:
             async for wishes in self._wishes_of(request):
+                if held := await self._held(portfolio, wishes.stops):
+                    wishes.refuse(held, ONLY_THE_HOUSE)
                 if wishes.stops:
                     now_ms = self._front.now_ms()
                     await self._front.suppressions.order(portfolio, wishes.stops, now_ms)
@@ -183,6 +192,12 @@ class SuppressionRoutes:
         except EngineError as error:
             return _stopped(imported, problem_of(error))
         return as_json(imported)
+
+    async def _held(self, portfolio: PortfolioId, stops: Mapping[Whom, bool]) -> set[Whom]:
+        """Return what the caller may not lift: a key of one portfolio, what holds in all."""
+        if scope() is None:
+            return set()
+        return await self._front.suppressions.ordered_everywhere(portfolio, stops)
 
     async def _wishes_of(self, request: web.Request) -> AsyncIterator[Wishes]:
         """Yield a file's wishes by its media type."""

@@ -50,6 +50,13 @@ class Scope:
             self._wabas = frozenset(mine)
         return self._wabas
 
+    def hides(self, node: str) -> bool:
+        """Return whether an id of Meta's is that of a thing of another portfolio."""
+        directory = self._directory
+        found = [each for each in directory.senders.values() if node in (each.id, each.waba_id)]
+        templates = (each for each in directory.templates.values() if each.meta_id == node)
+        return any(not self.sees(each) for each in (*found, *templates))
+
     def sees(self, record: object) -> bool:
         """Return whether a record belongs here; one of a kind we do not know does not."""
         if isinstance(record, Portfolio):

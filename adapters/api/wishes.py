@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,7 @@ from engine.recipients import RecipientKeys, canonical, why_not
 from engine.suppressions import Whom
 
 ADD, REMOVE = "add", "remove"
+ORDERED: Final = "ordered_everywhere"
 ALL: Final = "all"  # as a category: every kind of message
 COLUMNS: Final = ("category", "action")  # beside `to`; each may be missing
 NAMES: Final = re.compile(r'[,;\t"]')
@@ -29,6 +30,7 @@ class Wishes:
     added: int = 0
     removed: int = 0
     rejects: list[Reject] = field(default_factory=list[Reject])
+    lifts: dict[Whom, int] = field(default_factory=dict[Whom, int])  # the row that takes it back
 
     def add(self, number: int, row: Sequence[str], recipients: RecipientKeys) -> None:
         """Take one row: to, category, action."""
@@ -46,9 +48,21 @@ class Wishes:
             is_stop = action != REMOVE
             self.added += is_stop
             self.removed += not is_stop
-            self.stops |= dict.fromkeys(
-                whom_of(recipients.key(identity), category, action), is_stop
-            )
+            named = whom_of(recipients.key(identity), category, action)
+            self.stops |= dict.fromkeys(named, is_stop)
+            if not is_stop:
+                self.lifts |= dict.fromkeys(named, number)
+
+    def refuse(self, held: Collection[Whom], detail: str) -> None:
+        """Refuse the rows that would lift what may not be lifted here."""
+        rows = {self.lifts[whom] for whom in held}
+        self.stops = {
+            whom: stop
+            for whom, stop in self.stops.items()
+            if stop or self.lifts.get(whom) not in rows
+        }
+        self.removed -= len(rows)
+        self.rejects += [Reject(row, "to", ORDERED, detail) for row in sorted(rows)]
 
 
 def whom_of(recipient: RecipientKey, category: str, action: str = ADD) -> list[Whom]:

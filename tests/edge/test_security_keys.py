@@ -55,6 +55,22 @@ async def test_s9_a_key_has_256_random_bits_and_only_its_hash_is_kept(
     assert key.sha256 == hashlib.sha256(token.encode()).digest()
 
 
+async def test_s9_one_idempotency_key_makes_one_key_and_shows_it_once() -> None:
+    async with a_desk() as desk:
+        named = {"Idempotency-Key": "once"}
+        wish = {"name": "node", "role": "read"}
+        status, made = await desk.call("POST", "/v1/keys", wish, headers=named)
+        assert (status, made["key"].startswith(f"psk_{made['id']}_")) == (201, True)
+        status, told = await desk.call("POST", "/v1/keys", wish, headers=named)
+        assert (status, told["errors"][0]["pointer"]) == (409, "/Idempotency-Key")
+        assert (made["id"] in told["detail"], made["key"] in str(told)) == (True, False)
+        keys = (await desk.call("GET", "/v1/keys"))[1]["keys"]
+        assert [each["name"] for each in keys].count("node") == 1
+        assert (await desk.call("GET", "/v1/senders", key=made["key"]))[0] == 200
+        assert (await desk.call("DELETE", f"/v1/keys/{made['id']}"))[0] == 204
+        assert (await desk.call("POST", "/v1/keys", wish, headers=named))[0] == 201
+
+
 async def test_s9_a_revoked_key_ends_in_every_process(
     server_url: str, tmp_path: Path, redis_client: Redis
 ) -> None:

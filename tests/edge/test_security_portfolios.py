@@ -37,7 +37,6 @@ JSON_BODIES: dict[str, Any] = {  # what a route wants, so that it looks for the 
         **a_message("Ada"),
     },
 }
-METAS = ("get", "/{version}/{node}")  # no node of ours: Meta answers to the caller's own token
 OF_PEOPLE = "/v1/suppressions/{to}"  # everybody may be asked about: the words are a portfolio's
 NEVER_THERE = {  # names that lead nowhere, in the shape of those that do
     "jobs": "pst.AAAAAQAAAAMAAAAAAAAAESJE2-e9XbFk",
@@ -182,9 +181,8 @@ async def test_s10_what_is_another_portfolios_is_answered_as_what_is_not_there(
         assert there != nowhere, f"`houses.others` names nothing of this kind yet: {path}"
         status, text = await houses.call(method, there, body, houses.key)
         told = await houses.call(method, nowhere, body, houses.key)
-        if (method, path) != METAS:
-            shown = status, plain(text, there)
-            assert shown == (told[0], plain(told[1], nowhere)), (method, path)
+        shown = status, plain(text, there)
+        assert shown == (told[0], plain(told[1], nowhere)), (method, path)
         assert (status == 200) if path == OF_PEOPLE else (status >= 400), (method, path)
         asked += 1
     assert asked >= 50
@@ -301,9 +299,49 @@ async def test_s10_a_word_of_a_portfolios_key_is_a_word_in_that_portfolio(houses
     async with houses.whole.session.post(url, data="to\n" + PERSON, headers=headers) as response:
         assert response.status == 200
     assert await stops(houses, PERSON) == {(PORTFOLIO, "marketing"), (PORTFOLIO, "all")}
-    await houses.whole.call("PUT", path, {})
     assert (await houses.call("DELETE", path, None, houses.key))[0] == 200
-    assert await stops(houses, PERSON) == {(OTHER, "all")}
+    assert await stops(houses, PERSON) == set()
+
+
+async def test_s10_what_the_house_stopped_everywhere_no_portfolio_lifts_for_itself(
+    houses: Houses,
+) -> None:
+    path = f"/v1/suppressions/{PERSON}"
+    await houses.whole.call("PUT", path, {})
+    everywhere = {(PORTFOLIO, "all"), (OTHER, "all")}
+    assert (await houses.call("PUT", path, {"category": "marketing"}, houses.key))[0] == 200
+    status, text = await houses.call("DELETE", path, None, houses.key)
+    assert (status, '"ordered_everywhere"' in text) == (409, True)
+    assert await stops(houses, PERSON) == everywhere | {(PORTFOLIO, "marketing")}
+    assert (await houses.call("DELETE", f"{path}?category=marketing", None, houses.key))[0] == 200
+    assert await stops(houses, PERSON) == everywhere
+    headers = {"Authorization": f"Bearer {houses.key}", "Content-Type": "text/csv"}
+    url, file = (
+        houses.whole.url + "/v1/suppressions",
+        f"to,action\n{PERSON},remove\n+4915112345600,remove\n",
+    )
+    async with houses.whole.session.post(url, data=file, headers=headers) as response:
+        told = await response.json()
+    assert (told["removed"], told["rejected"]) == (1, 1)
+    assert (told["errors"][0]["row"], told["errors"][0]["code"]) == (2, "ordered_everywhere")
+    assert await stops(houses, PERSON) == everywhere
+    await houses.whole.call("DELETE", path)
+    assert await stops(houses, PERSON) == set()
+
+
+async def test_s10_a_node_of_another_portfolio_answers_as_one_that_is_not_there(
+    houses: Houses,
+) -> None:
+    own = await houses.call("GET", f"/v25.0/{SENDER}", None, houses.key)
+    assert own[0] == 200
+    for method in ("GET", "DELETE"):
+        answers = [
+            (status, plain(text, f"/v25.0/{node}"))
+            for node in (OTHER_SENDER, OTHER_WABA, "999999999999999", "never-there")
+            for status, text in [await houses.call(method, f"/v25.0/{node}", None, houses.key)]
+        ]
+        assert len(set(answers)) == 1
+        assert answers[0][0] == 404
 
 
 async def test_s10_an_erasure_of_a_portfolios_key_leaves_what_others_have_and_want(
