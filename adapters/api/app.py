@@ -12,6 +12,7 @@ from aiohttp.typedefs import Middleware
 
 from adapters.api.accounts import AccountRoutes
 from adapters.api.audit import telling
+from adapters.api.balances import BalanceRoutes
 from adapters.api.campaigns import CampaignRoutes
 from adapters.api.erasures import ErasureRoutes
 from adapters.api.front import Front, Operations, as_json
@@ -92,6 +93,7 @@ def build_app(front: Front, webhook_routes: Iterable[web.RouteDef] = ()) -> web.
         SuppressionRoutes(front),
         ErasureRoutes(front),
         WhyRoutes(front),
+        BalanceRoutes(front),
         Graph(front),
         ProxyRoutes(front),
         KeyRoutes(front),

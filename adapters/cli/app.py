@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.aftermath import dead, doubt
+from adapters.cli.audit import audit
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
 from adapters.cli.journey import journey
@@ -39,6 +40,7 @@ app.add_typer(suppression, name="suppression")
 app.add_typer(dead, name="dead")
 app.add_typer(doubt, name="doubt")
 app.command("why")(why)
+app.command("audit")(audit)
 app.command("erase")(erase)
 app.command("top")(top)
 app.command("verify-log")(verify_log)

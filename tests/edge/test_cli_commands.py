@@ -124,6 +124,23 @@ ANSWERS: dict[str, tuple[int, object]] = {
     "GET /v1/jobs/pst.x": (200, {"state": "accepted", "waiting_for": []}),
     "DELETE /v1/keys/00000001": (204, {}),
     "POST /v1/keys": (201, {"id": "00000001", "key": "psk_00000001_x"}),
+    "GET /v1/audit": (
+        200,
+        {
+            "balanced": False,
+            "portfolios": [
+                {"portfolio_id": "p1", "balanced": True, "lines": []},
+                {"portfolio_id": "p2", "balanced": False, "lines": ["c: s:failed 2, recount 1"]},
+            ],
+        },
+    ),
+    "GET /v1/portfolios/p1/audit": (
+        200,
+        {
+            "balanced": True,
+            "portfolios": [{"portfolio_id": "p1", "balanced": True, "lines": []}],
+        },
+    ),
     NO_UPLOAD: (404, {"detail": "there is no such upload"}),
     "GET /v1/campaigns/c9": (404, {"detail": "there is no campaign c9", "errors": []}),
 }
@@ -322,3 +339,12 @@ def test_no_key_and_no_answer_say_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
     code, printed = call("sender", "list", "--json")
     assert code == 1
     assert "penstock run" in printed
+
+
+@pytest.mark.usefixtures("asked")
+def test_books_that_do_not_balance_are_status_one_and_say_why() -> None:
+    assert call("audit", "p1") == (0, "p1: the books balance\n")
+    code, printed = call("audit")
+    assert (code, "  c: s:failed 2, recount 1\n" in printed) == (1, True)
+    code, printed = call("audit", "--json")
+    assert (code, json.loads(printed)["balanced"]) == (1, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.errors import InvalidJobError
 from engine.model import DeliveryStatus
 from engine.outcomes import Accepted, InDoubt, Retry
 from tests.lua.slot_state import PORTFOLIO, Slot
@@ -13,11 +14,12 @@ TAG = "ps:{acme}:"
 
 async def busy(slot: Slot) -> None:
     """Have jobs in as many places as there are."""
-    await slot.furnish(places=4)
-    await slot.queue(*range(1, 7))
+    await slot.furnish(places=5)
+    await slot.queue(*range(1, 8))
     await slot.claim()
     await slot.settle(Accepted("wamid.1"), job=1)
     await slot.receive(DeliveryStatus.DELIVERED, job=1)
+    await slot.settle(Accepted("wamid.5"), job=5)
     await slot.settle(InDoubt("silence"), job=2)
     await slot.settle(Retry(131000, slot.now_ms + 500, "unknown"), job=3)
 
@@ -42,7 +44,7 @@ async def test_an_empty_slot_has_nothing_wrong(slot: Slot) -> None:
         pytest.param(f"HDEL {TAG}done:1:0 1", "s:accepted", id="an end is lost"),
         pytest.param(f"ZREM {TAG}doubts 1.2", "doubt without its time", id="a doubt has no end"),
         pytest.param(f"HINCRBY {TAG}src:campaign:a d:delivered 1", "d:delivered", id="a count"),
-        pytest.param(f"HINCRBY {TAG}src:campaign:a enqueued 1", "enqueued 7", id="the total"),
+        pytest.param(f"HINCRBY {TAG}src:campaign:a enqueued 1", "enqueued 8", id="the total"),
     ],
 )
 async def test_a_planted_fault_is_found(slot: Slot, command: str, told: str) -> None:
@@ -50,3 +52,22 @@ async def test_a_planted_fault_is_found(slot: Slot, command: str, told: str) -> 
     await slot.client.execute_command(*command.split())
     wrong = await slot.ledger.audit(PORTFOLIO)
     assert any(told in line for line in wrong), wrong
+
+
+async def test_ends_that_are_no_longer_kept_are_no_fault_but_other_lost_jobs_are(
+    slot: Slot,
+) -> None:
+    await busy(slot)
+    await slot.client.delete(f"{TAG}done:1:0")  # as it expires
+    assert await slot.ledger.audit(PORTFOLIO) == []
+    await slot.client.execute_command("LPOP", f"{TAG}k:1")
+    assert "states add up to" in str(await slot.ledger.audit(PORTFOLIO))
+
+
+async def test_more_than_one_step_should_read_is_refused_before_it_is_read(
+    slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await busy(slot)
+    monkeypatch.setattr("adapters.redis.ledger.AUDIT_MAX", 1)
+    with pytest.raises(InvalidJobError, match="2 ended jobs are kept, more than the 1"):
+        await slot.ledger.audit(PORTFOLIO)

@@ -11,16 +11,30 @@
 -- ARGV[5]   lease_ms      see part_terms
 -- ARGV[6]   keep_ms       see part_terms
 -- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   most          ended jobs it may read: half a million take a second
 --
--- Returns  lines that say what is wrong; best none. It reads every job: not for a busy ledger.
+-- Returns  { kept, lines }: ended jobs that are kept, and what is wrong, best nothing; no line
+-- tells anything where there are more than `most`. It reads every job: not for a busy ledger.
+--
+-- Ends are kept for keep_ms, a bucket at a time. Where a source's jobs are not all here and one of
+-- its buckets is gone, fewer ends than the books have is what one must expect.
 local NAMES = { A = 'accepted', F = 'failed', E = 'expired', S = 'suppressed', U = 'unknown',
   C = 'cancelled' }
 local STATUS = { 'held', 'sent', 'undelivered', 'delivered', 'read' }
-local seen, queued, wrong, sources = {}, {}, {}, {}
+local kept = 0
+for number = 1, meta.lanes do
+  local last = tonumber(call('HGET', tag .. 'lane:' .. number, 'last'))
+  for bucket = 0, floor(last / 4096) do
+    kept = kept + call('HLEN', tag .. 'done:' .. number .. ':' .. bucket)
+  end
+end
+if kept > tonumber(argv[8]) then return { kept, {} } end
+local seen, queued, wrong, sources, has_gap, here = {}, {}, {}, {}, {}, {}
 
 local function add(source, field, by)
   seen[source] = seen[source] or {}
   seen[source][field] = (seen[source][field] or 0) + by
+  if sub(field, 1, 2) ~= 'd:' then here[source] = (here[source] or 0) + by end
 end
 
 local function source_of_job(job) return lane_of_job(job).source end
@@ -33,6 +47,7 @@ for number = 1, meta.lanes do
   local last = tonumber(call('HGET', lane.key, 'last'))
   for bucket = 0, floor(last / 4096) do
     local flat = call('HGETALL', tag .. 'done:' .. number .. ':' .. bucket)
+    if #flat == 0 then has_gap[lane.source] = true end
     for i = 2, #flat, 2 do
       add(lane.source, 's:' .. NAMES[sub(flat[i], 1, 1)], 1)
       local rank = tonumber(sub(flat[i], 2, 2))
@@ -57,12 +72,14 @@ end
 for source in pairs(sources) do
   local flat, total, books = call('HGETALL', tag .. 'src:' .. source), queued[source], {}
   for i = 1, #flat, 2 do books[flat[i]] = tonumber(flat[i + 1]) or 0 end
+  local forgets = has_gap[source] and total + (here[source] or 0) < books.enqueued
   for field, value in pairs(books) do
     local kind = sub(field, 1, 2)
     if kind == 's:' or kind == 'w:' then total = total + value end
     local recount = seen[source] and seen[source][field] or 0
     local is_counted = kind == 's:' or kind == 'w:' or kind == 'd:'
-    if is_counted and field ~= 's:cancelled' and recount ~= value then
+    local is_forgotten = forgets and recount < value
+    if is_counted and field ~= 's:cancelled' and recount ~= value and not is_forgotten then
       wrong[#wrong + 1] = source .. ': ' .. field .. ' ' .. value .. ', recount ' .. recount
     end
   end
@@ -70,4 +87,4 @@ for source in pairs(sources) do
     wrong[#wrong + 1] = source .. ': enqueued ' .. books.enqueued .. ', states add up to ' .. total
   end
 end
-return wrong
+return { kept, wrong }
