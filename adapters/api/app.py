@@ -58,8 +58,8 @@ FOREIGN: Mapping[tuple[str, str], Description] = {
         refuses=(404,),
     ),
     ("GET", "/v1/overview"): Description(
-        "What the operators' page shows, of all portfolios; with `Accept: text/event-stream` one "
-        "picture a second",
+        "What the operators' page shows, of the portfolios the key may see; with "
+        "`Accept: text/event-stream` one picture a second",
         gives={200: dict[str, object]},
         role=Role.READ,
     ),

@@ -42,13 +42,14 @@ WALLS: Final = {
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Guard = Callable[[Route], Route]  # lets through who may read
 WhoIs = Callable[[web.Request], ApiKey | None]  # None: not, or not any more
+ViewersOf = Callable[[ApiKey], Viewers]  # who sees the same as the owner of a key
 
 
 class Pages:
     """The routes of the Console."""
 
-    def __init__(self, viewers: Viewers, may_read: Guard, who_is: WhoIs) -> None:
-        self._viewers = viewers
+    def __init__(self, viewers_of: ViewersOf, may_read: Guard, who_is: WhoIs) -> None:
+        self._viewers_of = viewers_of
         self._may_read = may_read
         self._who_is = who_is
         self._files = _read_files()
@@ -91,7 +92,10 @@ class Pages:
         """Answer with one picture, or with one a second to who accepts events."""
         if EVENTS in request.headers.get("Accept", ""):
             return await self._stream(request)
-        look = await self._viewers.newest()
+        key = self._who_is(request)
+        if key is None:  # revoked since it was let in
+            raise web.HTTPUnauthorized
+        look = await self._viewers_of(key).newest()
         return web.Response(
             body=look.body, content_type="application/json", headers={"Cache-Control": "no-store"}
         )
@@ -120,14 +124,16 @@ class Pages:
 
     async def _show_all(self, request: web.Request, response: web.StreamResponse) -> None:
         key = self._who_is(request)
-        if key is not None:
-            you = msgspec.json.encode({"name": key.name, "role": key.role.value})
-            await response.write(b"event: you\ndata: " + you + b"\n\n")
-        look = await self._viewers.newest()
+        if key is None:
+            return
+        you = {"name": key.name, "role": key.role.value, "portfolio": key.portfolio or None}
+        await response.write(b"event: you\ndata: " + msgspec.json.encode(you) + b"\n\n")
+        viewers = self._viewers_of(key)
+        look = await viewers.newest()
         while self._who_is(request) is not None:  # a key may be revoked meanwhile
             async with asyncio.timeout(STUCK_S):
                 await response.write(b"event: overview\ndata: " + look.body + b"\n\n")
-            look = await self._viewers.after(look.number)
+            look = await viewers.after(look.number)
 
 
 def _read_files() -> dict[str, tuple[bytes, str]]:

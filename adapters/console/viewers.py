@@ -1,4 +1,4 @@
-"""All viewers share one look: whoever asks first takes it, the others get the same bytes."""
+"""Viewers share looks: whoever asks first takes it, those who see the same get the same bytes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,22 @@ class Look:
     body: bytes
 
 
-class Viewers:
-    """The newest look; with nobody there nothing is read."""
+class Pacing:
+    """What all viewers of a process keep: one look at a time, and the ledger has its rest after."""
 
-    def __init__(self, take: Callable[[], Awaitable[Overview]]) -> None:
+    def __init__(self) -> None:
+        self.taking = asyncio.Lock()
+        self.due_s = 0.0
+
+
+class Viewers:
+    """The newest look of those who see the same; with nobody there nothing is read."""
+
+    def __init__(
+        self, take: Callable[[], Awaitable[Overview]], pacing: Pacing | None = None
+    ) -> None:
         self._take = take
+        self._pacing = pacing or Pacing()
         self._taking = asyncio.Lock()
         self._last = Look(0, b"")
         self._due_s = 0.0
@@ -49,8 +60,11 @@ class Viewers:
 
     async def _look(self) -> Look:
         loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        overview = await self._take()
-        ended_s = loop.time()
-        self._due_s = max(began_s + EVERY_S, ended_s + REST * (ended_s - began_s))
+        async with self._pacing.taking:
+            await asyncio.sleep(self._pacing.due_s - loop.time())
+            began_s = loop.time()
+            overview = await self._take()
+            ended_s = loop.time()
+            self._pacing.due_s = ended_s + REST * (ended_s - began_s)
+        self._due_s = max(began_s + EVERY_S, self._pacing.due_s)
         return Look(self._last.number + 1, msgspec.json.encode(overview))

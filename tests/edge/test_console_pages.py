@@ -33,12 +33,17 @@ class Desk:
     def __init__(self) -> None:
         self.taken = 0
         self.is_known = True
-        self.pages = Pages(Viewers(self.take), self.may_read, lambda _request: self.key())
+        self.viewers = Viewers(self.take)
+        self.pages = Pages(self.viewers_of, self.may_read, lambda _request: self.key())
         self.app = web.Application()
         self.app.add_routes(self.pages.routes())
         self.app.on_shutdown.append(self.pages.close)
         self.runner = web.AppRunner(self.app, shutdown_timeout=30)
         self.url = ""
+
+    def viewers_of(self, _key: ApiKey) -> Viewers:
+        """Return what everybody sees."""
+        return self.viewers
 
     async def take(self) -> Overview:
         """Be the ledger: count how often it is asked."""
@@ -160,7 +165,8 @@ async def test_the_stream_says_who_looks_and_goes_on(
 ) -> None:
     async with listening(session, desk) as response:
         assert response.content_type == "text/event-stream"
-        assert await event(response) == ("you", {"name": "ada", "role": "read"})
+        you = {"name": "ada", "role": "read", "portfolio": None}
+        assert await event(response) == ("you", you)
         numbers = [(await event(response))[1]["workers"] for _ in range(2)]
     assert numbers == [1, 2]
 

@@ -1,5 +1,6 @@
 """S10: a key of one portfolio sees, changes and learns nothing of another, on any route."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -396,3 +397,30 @@ def plain(text: str, path: str) -> str:
     for place, name in names:
         text = text.replace(name, f"<{place}>") if len(name) > 3 else text
     return re.sub(r'"(fbtrace_id|since)":"[^"]*"', "", text)
+
+
+async def test_s10_the_picture_of_a_portfolios_key_is_that_portfolios(houses: Houses) -> None:
+    job = f"/v1/jobs/{houses.others['jobs']}"
+    await until(houses.whole, lambda each: each["state"] == "accepted", job)
+    everything = await until(houses.whole, lambda each: each["totals"]["rate"] > 0, "/v1/overview")
+    assert {each["portfolio"] for each in everything["senders"]} == {PORTFOLIO, OTHER}
+    status, text = await houses.call("GET", "/v1/overview", None, houses.key)
+    own = json.loads(text)
+    assert (status, own["problem"]) == (200, "")
+    for part, name in (("senders", SENDER), ("windows", ""), ("campaigns", "campaign-1")):
+        assert [(each["portfolio"], each.get("id", "")) for each in own[part]] == [
+            (PORTFOLIO, name)
+        ]
+        assert own[f"{part}_in_all"] == 1
+    assert (own["totals"]["rate"], sum(own["pace"]["accepted"])) == (0, 0)
+    headers = {"Authorization": f"Bearer {houses.key}", "Accept": "text/event-stream"}
+    url = houses.whole.url + "/v1/overview"
+    async with houses.whole.session.get(url, headers=headers) as stream:
+        told = b"".join([await stream.content.readline() for _ in range(5)])
+    assert f'"portfolio":"{PORTFOLIO}"'.encode() in told
+    assert [name for name in (*houses.others.values(), OTHER_WABA) if name.encode() in told] == []
+    # A name that both portfolios gave a sender tells of neither what both did together.
+    for sender in (SENDER, OTHER_SENDER):
+        await houses.whole.call("PUT", f"/v1/senders/{sender}", {"alias": "shop"})
+    _, text = await houses.call("GET", "/v1/overview", None, houses.key)
+    assert json.loads(text)["totals"]["rate"] == 0
