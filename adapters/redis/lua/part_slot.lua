@@ -9,14 +9,15 @@
 -- Time never goes back in a slot. A caller whose clock differs too much is brought to the edge of
 -- what is allowed; only a claim refuses (DESIGN section 4).
 local tag, now, clock_differs, argv, firsts
-local call, floor, max, min, sub, byte, char, find -- a function may reach for these only in a call
+local call, floor, max, min, sub, byte, char, find, format -- a function may reach for these only in a call
 local FOREVER = 9000000000000
-local function text(number) return string.format('%.0f', number) end
+local function text(number) return format('%d', number) end
 
 local function begin_slot(keys, arguments)
   argv, tag, call = arguments, keys[1], redis.call
   floor, max, min = math.floor, math.max, math.min
   sub, byte, char, find = string.sub, string.byte, string.char, string.find
+  format = string.format
   now, clock_differs, firsts = tonumber(argv[1]), false, {}
   local tolerance_ms = tonumber(argv[2])
   if tolerance_ms > 0 then
