@@ -40,6 +40,7 @@ local function open_scheduled()
   for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)
     call('HSET', tag .. 'src:' .. name, 'state', 'running')
+    new_facts()
     source_of(name).state = 'running'
     open_gate('source', name)
   end

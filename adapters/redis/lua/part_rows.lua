@@ -57,6 +57,7 @@ local function delay(lane, row, until_ms, gate)
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job) end
   call('HSET', tag .. 'aside', job, GATE_LETTER[gate] .. row)
   call('ZADD', tag .. 'later', until_ms, job)
+  now_has('later')
   forget_first('later')
   count(lane.source, 'w:' .. gate, 1)
 end
