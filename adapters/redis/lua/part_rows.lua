@@ -7,7 +7,7 @@
 -- repeating  SET   jobs that wait to be written once more after a doubt
 local GATE_LETTER = { schedule = 'S', pair = 'P', rate = 'R', retry = 'T' }
 local GATE_NAME = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
-local two_digits, NEVER = {}, '\0\0\0\0\0\0'
+local two_digits = {}
 
 local function row_sequence(row) return number5(row, 1) end
 local function row_recipient(row) return sub(row, 6, 13) end
@@ -26,7 +26,8 @@ end
 
 -- job_name: the name of a row's job. The same hundred comes again: a number is costly to write.
 local function job_name(lane, row)
-  local sequence = number5(row, 1)
+  local a, b, c, d, e = byte(row, 1, 5)
+  local sequence = (((a * 256 + b) * 256 + c) * 256 + d) * 256 + e
   local low = sequence % 100
   local high = sequence - low
   if lane.named ~= high then
@@ -60,6 +61,7 @@ local function delay(lane, row, until_ms, gate)
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job) end
   call('HSET', tag .. 'aside', job, GATE_LETTER[gate] .. row)
   call('ZADD', tag .. 'later', until_ms, job)
+  now_has('later')
   forget_first('later')
   count(lane.source, 'w:' .. gate, 1)
 end

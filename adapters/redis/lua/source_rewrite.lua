@@ -61,6 +61,7 @@ local function lull(state)
   if state == 'running' or state == 'scheduled' and opens_ms < lull_until_ms then
     call('HSET', key, 'state', 'scheduled')
     call('ZADD', tag .. 'openings', lull_until_ms, name)
+    now_has('openings')
   end
 end
 
@@ -76,5 +77,6 @@ for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do
   local lane = lane_of(tonumber(number))
   move(lane, templates[lane.sender] or lane.template)
 end
+new_facts()
 touch(true)
 return version
