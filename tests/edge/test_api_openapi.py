@@ -42,6 +42,7 @@ KNOWN: dict[str, dict[str, str]] = {  # path parameters that lead somewhere, by 
     "/v1/wabas/{waba}": {"waba": WABA},
     "/v1/wabas/{waba}/templates/{name}/{language}": OFFER,
     "/v1/campaigns/{id}": {"id": "c1"},
+    "/v1/campaigns/{id}/uploads": {"id": "c1", "key": "people"},
     "/v1/journeys/{id}": {"id": "j1"},
     "/v1/why/{name}": {"name": "c1"},
     "/{version}/{phone_number_id}/messages": {"version": "v25.0", "phone_number_id": SENDER},
@@ -114,7 +115,11 @@ async def test_nothing_breaks_it_and_every_answer_is_as_described(
     server_url: str, tmp_path: Path
 ) -> None:
     async with a_whole_house(server_url, tmp_path) as whole:
-        await whole.upload("c1", "to,name\n+4915112345678,Ada\n")
+        headers = {"Content-Type": "text/csv", "Idempotency-Key": "people"}
+        path = f"{whole.url}/v1/campaigns/c1/recipients"
+        file = "to,name\n+4915112345678,Ada\n"
+        async with whole.session.post(path, data=file, headers=headers) as response:
+            assert response.status == 202
         await whole.call("PUT", "/v1/journeys/j1", {"portfolio_id": PORTFOLIO})
         document = await whole.call("GET", "/openapi.json")
         faults = await asyncio.to_thread(fire, whole, document)
