@@ -7,9 +7,9 @@
 --                  busy0 to busy3, lanes in rings of each priority; sleepers, senders behind whose
 --                  own gate lanes sleep; policy, what the operator decided: places|headroom|
 --                  reserve0|reserve1|reserve2|by_number|before|before_until; has, kinds of things
---                  that were ever put in, so that most calls need not look for them
+--                  that were put in, so that most calls need not look for them
 --
--- Provides  now and now_text, meta, now_has(), touch().
+-- Provides  now and now_text, meta, now_has(), now_lacks(), touch().
 local meta, meta_key, now_text
 local BUSY_AT = 10 -- where the counts of busy lanes begin in what HMGET answers
 local NO_POLICY = '0|0|0|0|0|0|0|0'
@@ -60,6 +60,14 @@ end
 local function now_has(kind)
   if meta.has[kind] then return end
   meta.kinds = meta.kinds .. kind .. ' '
+  meta.has = read_kinds(meta.kinds)
+  call('HSET', meta_key, 'has', meta.kinds)
+end
+
+-- now_lacks: nothing of a kind is left; calls look for it no more.
+local function now_lacks(kind)
+  if not meta.has[kind] then return end
+  meta.kinds = string.gsub(meta.kinds, kind .. ' ', '')
   meta.has = read_kinds(meta.kinds)
   call('HSET', meta_key, 'has', meta.kinds)
 end
