@@ -2,6 +2,7 @@
 
 import asyncio
 from random import Random
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -94,7 +95,7 @@ async def test_the_ledger_obeys_the_newest_of_everything(redis_client: Redis, se
         assert view.gate is None
     [depth] = await processes[0].ledger.depths(P1)
     assert depth.rate_mps == int(newest[of_sender(SENDER, "throughput")].value)
-    market = await redis_client.hget(f"{tag(P1)}s:{SENDER}", "market")  # type: ignore[misc]
+    market: Any = await redis_client.hget(f"{tag(P1)}s:{SENDER}", "market")
     assert (market.split(b"|")[0] if market else None) == share
     limit = int(newest[of_portfolio(P1, "limit")].value)
     assert (await processes[0].ledger.quota(P1)).limit == limit
