@@ -107,8 +107,11 @@ class Closure:
         'status RESTRICTED, told by refresh: authentication, utility, marketing wait'
         """
         detail = f" ({self.fact.detail})" if self.fact.detail else ""
-        what = "" if self.is_whole else f": {', '.join(self.categories)} wait"
-        return f"{self.aspect} {self.fact.value}{detail}, told by {self.fact.source.value}{what}"
+        told = f"{self.aspect} {self.fact.value}{detail}, told by {self.fact.source.value}"
+        if self.is_whole:
+            return told
+        verb = "wait" if len(self.categories) > 1 else "waits"
+        return f"{told}: {', '.join(self.categories)} {verb}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ async def test_on_red_marketing_waits_while_login_codes_and_updates_leave(
         (gate,) = await gates_of(whole, "c1")
         assert (gate["gate"], gate["jobs"], gate["until"]) == ("sender", 5, None)
         assert "quality RED" in gate["detail"]
-        assert "marketing wait" in gate["detail"]
+        assert "marketing waits" in gate["detail"]
         await rated(whole, "GREEN")
         await whole.completed("c1")
         assert len(arrivals(whole, "offer")) == 5
