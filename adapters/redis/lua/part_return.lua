@@ -43,6 +43,7 @@ local function open_scheduled()
       end_shut(name)
     else
       call('HSET', tag .. 'src:' .. name, 'state', 'running')
+      new_facts()
       source_of(name).state = 'running'
       open_gate('source', name)
     end

@@ -1,12 +1,14 @@
 -- part_shut: what of a sender or an account is shut: set, over, and the lanes that wake then.
 --
--- Needs  part_sources, part_rest.
+-- Needs  part_meta, part_sources, part_rest.
 -- openings  ZSET  also `shut|sender|S|category`, `shut|account|W|category` -> when that opens
 --
 -- Mirror of adapters/memory/shut.py.
+local NOTHING = '0|0|0|0'
 local CATEGORIES = { 'authentication', 'service', 'utility', 'marketing' }
 
 local function write_shut(holder, shut)
+  new_facts()
   local moments, any = {}, false
   for i, category in ipairs(CATEGORIES) do
     moments[i] = text(shut[category])
@@ -17,13 +19,15 @@ local function write_shut(holder, shut)
     return now_has('shut')
   end
   call('HDEL', tag .. 'shut', holder)
-  if call('EXISTS', tag .. 'shut') == 0 then now_lacks('shut') end
+  if call('EXISTS', tag .. 'shut') == 0 then has_no_more('shut') end
 end
 
 -- put_shut: set what is shut from now on; lanes of what opens wake.
 local function put_shut(gate, name, packed)
   local holder, shut = gate .. '|' .. name, read_shut(packed)
-  local known = read_shut(call('HGET', tag .. 'shut', holder))
+  local before = call('HGET', tag .. 'shut', holder)
+  if not before and packed == NOTHING then return end
+  local known = read_shut(before)
   for _, category in ipairs(CATEGORIES) do
     if shut[category] <= now then shut[category] = 0 end
   end
@@ -32,6 +36,7 @@ local function put_shut(gate, name, packed)
     local until_ms, opening = shut[category], 'shut|' .. holder .. '|' .. category
     if until_ms > 0 and until_ms < FOREVER then
       call('ZADD', tag .. 'openings', text(until_ms), opening)
+      now_has('openings')
     elseif known[category] > 0 then
       call('ZREM', tag .. 'openings', opening)
     end
@@ -60,8 +65,11 @@ local function open_category(category)
   end
 end
 
--- move_account: wake the lanes that sleep behind an account which a sender of it has left.
+-- move_account: a sender is of another account: lanes that sleep behind the old one wake.
 local function move_account(old, new)
-  if not old or old == new or not meta.has.shut then return end
-  for _, category in ipairs(CATEGORIES) do open_gate('account', old .. '|' .. category) end
+  if old == new or not meta.has.shut then return end
+  new_facts()
+  for _, category in ipairs(CATEGORIES) do
+    if old then open_gate('account', old .. '|' .. category) end
+  end
 end

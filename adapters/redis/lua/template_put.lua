@@ -20,6 +20,7 @@ local template, status = argv[8], argv[9]
 local known = call('HGET', tag .. 'templates', template)
 local category = known and sub(known, find(known, '|', 1, true) + 1)
 call('HSET', tag .. 'templates', template, status .. '|' .. argv[10])
+new_facts()
 if category and category ~= argv[10] then open_category(category) end
 if status == 'APPROVED' then
   open_gate('template', template)
