@@ -327,10 +327,7 @@ class Catalog(Protocol):
         reason: str,
         shut: Shut = NOTHING_SHUT,
     ) -> None:
-        """Close a WhatsApp Business Account until then, and some categories of it until `shut`.
-
-        0 opens it.
-        """
+        """Close a WhatsApp Business Account, or categories of it, until then; 0 opens it."""
         ...
 
 
