@@ -67,6 +67,7 @@ def build_console(house: House, front: Front) -> Pages:
         now_ms=now_ms,
         span_ms=span_ms,
         window_ms=house.settings.window_ms,
+        guard=house.keeper.guard,
     )
     pacing, groups = Pacing(), dict[str, Viewers]()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.memory.records import LaneState, SourceStateOf
 from adapters.memory.slot import Slot
-from engine.model import Gate, Lane, SourceState
+from engine.model import Lane, SourceState
 from engine.ports import SourceSpec
 from engine.rewriting import Rewrite
 
@@ -40,17 +40,10 @@ def _lull(slot: Slot, name: str, source: SourceStateOf, until_ms: int) -> None:
 
 def _move(slot: Slot, lane: LaneState, to: Lane, now_ms: int) -> None:
     """Put a lane where its new template and priority belong; it keeps its number and old names."""
-    old = lane.lane
-    if old == to:
+    if lane.lane == to:
         return
-    pair = f"{old.sender}|{old.template}"
-    for gate in (
-        (Gate.SOURCE, old.source),
-        (Gate.SENDER, old.sender),
-        (Gate.TEMPLATE, old.template),
-        (Gate.TEMPLATE, pair),
-    ):
-        slot.asleep.get(gate, set()).discard(lane.number)
+    for sleeping in slot.asleep.values():
+        sleeping.discard(lane.number)
     lane.asleep = False
     slot.leave_ring(lane)
     slot.leave_wait(lane)

@@ -34,11 +34,16 @@ local lull_until_ms, templates = tonumber(argv[12]), {}
 local key, contents = tag .. 'src:' .. name, tag .. 'contents:' .. name
 for i = 1, tonumber(argv[13]) do templates[argv[12 + 2 * i]] = argv[13 + 2 * i] end
 
+-- wake_up: wherever a lane sleeps, it does no more; what holds it is looked at anew.
 local function wake_up(lane)
-  for _, gate in ipairs({ 'source:' .. name, 'sender:' .. lane.sender,
-    'template:' .. lane.template, 'template:' .. lane.sender .. '|' .. lane.template }) do
-    call('SREM', tag .. 'asleep:' .. gate, lane.number)
+  local waba = call('HGET', tag .. 's:' .. lane.sender, 'waba') or ''
+  local gates = { 'source:' .. name, 'sender:' .. lane.sender, 'template:' .. lane.template,
+    'template:' .. lane.sender .. '|' .. lane.template }
+  for _, category in ipairs({ 'authentication', 'service', 'utility', 'marketing' }) do
+    gates[#gates + 1] = 'sender:' .. lane.sender .. '|' .. category
+    gates[#gates + 1] = 'account:' .. waba .. '|' .. category
   end
+  for _, gate in ipairs(gates) do call('SREM', tag .. 'asleep:' .. gate, lane.number) end
   lane.asleep = false
 end
 
