@@ -233,7 +233,6 @@ async def a_desk(
     graph_url: str = NOBODY,
 ) -> AsyncGenerator[Desk]:
     """Serve an API; furnished with a portfolio, a sender and three templates."""
-    desk: Desk
 
     def now_ms() -> int:
         return desk.now_ms
