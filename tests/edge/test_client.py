@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import io
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -255,7 +255,7 @@ async def test_a_file_through_a_wire_that_is_cut_goes_on_where_it_ended(
 
 
 @asynccontextmanager
-async def a_wire(whole: Whole, cut_after: int) -> AsyncIterator[tuple[str, list[int]]]:
+async def a_wire(whole: Whole, cut_after: int) -> AsyncGenerator[tuple[str, list[int]]]:
     """Pass connections on; hang up once on who sent so much, when some of it is taken."""
     before = (await whole.call("GET", "/v1/campaigns/c1"))["enqueued"]
     passed: list[int] = []
