@@ -31,7 +31,8 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     slot.sequence += 1
     slot.wake(lane, now_ms)
     accepted = len(batch.rows) - len(not_new)
-    due_ms = slot.next_due_ms(now_ms)
+    # A lane asleep is due to nobody, and yet its jobs may expire.
+    due_ms = min(slot.next_due_ms(now_ms), max(now_ms, slot.expiring.first_ms()))
     return Enqueued(lane.number, first, accepted, not_new, "", slot.sequence, due_ms)
 
 
@@ -81,3 +82,4 @@ def append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms:
         slot.delay(job, row.not_before_ms, Gate.SCHEDULE)
     else:
         lane.queue.append(job)
+        slot.note_expiry(lane, job.expires_at_ms)

@@ -60,6 +60,7 @@ class Slot:
         self.leases = Timeline()  # claims
         self.doubts = Timeline()  # jobs in doubt
         self.openings = Timeline()  # scheduled sources
+        self.expiring = Timeline()  # lanes, by when a row of them may expire first
 
     # -- naming things ------------------------------------------------------------------------
 
@@ -202,15 +203,23 @@ class Slot:
         if job.repeats:
             self.repeating.add(job.key)
         lane.queue.appendleft(job)
+        self.note_expiry(lane, job.expires_at_ms)
         self.wake(lane, now_ms)
 
+    def note_expiry(self, lane: LaneState, expires_at_ms: int) -> None:
+        """Have rescue look at a lane when a row that came into it expires; 0 never does."""
+        if expires_at_ms and Gate.SCHEDULE not in self.terms.gates_off:
+            self.expiring.sooner(str(lane.number), expires_at_ms)
+
     def delay(self, job: Job, until_ms: int, gate: Gate) -> None:
-        """Keep a job aside until `until_ms`, behind `gate`."""
+        """Keep a job aside until `until_ms`, or until it expires, behind `gate`."""
         if self.is_cancelled(self.lane_of(job.key)):
             self.count(job.key, JobState.CANCELLED, 1)
             return
         if job.repeats:
             self.repeating.add(job.key)
+        if job.expires_at_ms and Gate.SCHEDULE not in self.terms.gates_off:
+            until_ms = min(until_ms, job.expires_at_ms)
         self.later[job.key] = (job, gate)
         self.later_at.put(str(job.key), until_ms)
         self.count_waiting(job.key, gate, 1)
@@ -268,8 +277,8 @@ class Slot:
                     break
 
     def rescue_at_ms(self) -> int:
-        """Return when the nearest lease or doubt runs out."""
-        return min(self.leases.first_ms(), self.doubts.first_ms())
+        """Return when the nearest lease, doubt or waiting job runs out."""
+        return min(self.leases.first_ms(), self.doubts.first_ms(), self.expiring.first_ms())
 
     def waiting_scopes(self) -> list[str]:
         """Return the scopes in which lanes wait for a place."""

@@ -30,6 +30,7 @@ KINDS = {
     "L": "in_doubt",
     "P": "repeat",
     "U": "unknown",
+    "E": "expired",
     "C": "cancelled",
     **{str(rank): status.value for rank, status in enumerate(DeliveryStatus) if rank},
 }

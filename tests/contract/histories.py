@@ -66,6 +66,7 @@ def short_terms(**changes: Any) -> Terms:  # noqa: ANN401 (as Terms)
         "guard_ms": 200,
         "lease_ms": 5_000,
         "attempts_max": 3,
+        "expire_bite": 4,
     }
     named["doubt_ms"] = doubt_ms
     named |= changes

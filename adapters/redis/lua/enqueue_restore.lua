@@ -49,6 +49,7 @@ for i = 1, rows do
       delay(lane, row, not_before_ms, 'schedule')
     else
       call('RPUSH', lane.queue, row)
+      note_expiry(lane, row_expires(row))
     end
     if dedupe ~= '' and keyed then
       local record = sub(dedupe, 9, 16) .. number .. '.' .. text(sequence)
