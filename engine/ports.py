@@ -222,6 +222,7 @@ class Receipt:
     code: int = 0  # why it failed
     counted: bool = True  # False when Meta says it was inside a service window
     undelivered: bool = True  # a failure after which nobody was reached: the place is given back
+    sender: str = ""  # the number it left from; a send that is not ours counts in its window
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from random import SystemRandom
 
+from adapters.api.front import CountArrival
 from adapters.api.walls import walled_archive, walled_ledger, walled_registry
 from adapters.house.shared import House, log
 from adapters.house.waking import WakingLedger
@@ -17,7 +18,7 @@ from adapters.redis.lane_templates import read_journeys, read_template
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.template_archive import TemplateArchive
 from engine.errors import ProviderRefusedError
-from engine.model import DeliveryStatus, PortfolioId, WabaId
+from engine.model import DeliveryStatus, PortfolioId, SenderId, WabaId
 from engine.ports import Receipt
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -96,17 +97,18 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
     return template_of
 
 
-def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:
+def counting(house: House) -> CountArrival:
     """Return what takes a place for a send that is no job, before it is written."""
     ledger = walled_ledger(house.ledger)
 
-    async def count(portfolio: PortfolioId, identity: str) -> None:
+    async def count(portfolio: PortfolioId, sender: SenderId, identity: str) -> None:
         arrival = Receipt(
             key=None,
             attempt=0,
             recipient=house.recipients.key(identity),
             status=DeliveryStatus.DELIVERED,
             at_ms=house.clock.now_ms(),
+            sender=sender,
         )
         await ledger.receive(portfolio, [arrival])
 

@@ -17,7 +17,7 @@ def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
     for receipt in receipts:
         at_ms = min(receipt.at_ms, now_ms)
         if receipt.key is None:
-            _count_arrival(slot, "", receipt, at_ms, now_ms)
+            _count_arrival(slot, slot.scope(receipt.sender), receipt, at_ms, now_ms)
         elif 0 < receipt.key.lane <= len(slot.lanes):
             _settle(slot, receipt, receipt.key, now_ms, answer)
             _annotate(slot, receipt, receipt.key, at_ms, now_ms)

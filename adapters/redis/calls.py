@@ -135,6 +135,7 @@ class Calls:
                 receipt.wamid,
                 receipt.code,
                 "c" * receipt.counted + "u" * receipt.undelivered,
+                receipt.sender,
             ]
         return self.call("receive", portfolio, now_ms, arguments)
 

@@ -273,6 +273,7 @@ class History:
             code=131026,
             counted=rng.random() < 0.9,
             undelivered=rng.random() < 0.8,
+            sender=job.lane.sender if job else rng.choice(SENDERS),
         )
 
     def _cancel_job(self) -> Step:
