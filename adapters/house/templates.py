@@ -15,6 +15,7 @@ from adapters.meta.management import Management
 from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
 from adapters.redis.lane_templates import read_journeys, read_template
+from adapters.redis.ledger import LANES_KNOWN_MAX
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.template_archive import TemplateArchive
 from engine.errors import ProviderRefusedError
@@ -90,6 +91,8 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
         if sender is None or ours is None:
             return ""
         place = sender.portfolio_id, ours.key.lane
+        if place not in known and len(known) >= LANES_KNOWN_MAX:
+            known.clear()  # most of them are long forgotten
         if place not in known:
             known[place] = await read_template(house.client, *place)
         return known[place]

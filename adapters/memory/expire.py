@@ -24,7 +24,7 @@ def expire(slot: Slot, now_ms: int) -> list[JobKey]:
         return expired
     for name in slot.expiring.due(now_ms, EXPIRE_LANES_MAX):
         slot.expiring.drop(name)
-        lane = slot.lanes[int(name.rstrip("+")) - 1]
+        lane = slot.lanes[int(name.rstrip("+"))]
         _look(slot, lane, name, now_ms, expired)
         if not lane.queue:
             slot.leave_ring(lane)

@@ -40,7 +40,10 @@ class Slot:
         self.accounts: dict[str, int] = {}
         self.strikes: dict[tuple[str, str], int] = {}
         self.struck: set[tuple[str, str]] = set()
-        self.lanes: list[LaneState] = []
+        self.lanes: dict[int, LaneState] = {}
+        self.last_lane = 0  # no number is given twice
+        self.idle_since: dict[int, int] = {}  # lanes without jobs and ends
+        self.idle_sources: dict[str, int] = {}  # since when they have no lane any more
         self.lane_numbers: dict[Lane, int] = {}
         self.rings: dict[tuple[str, int], Ring] = {}
         self.waits: dict[tuple[str, int], Ring] = {}
@@ -66,7 +69,15 @@ class Slot:
 
     def lane_of(self, key: JobKey) -> LaneState:
         """Return the lane of a job."""
-        return self.lanes[key.lane - 1]
+        return self.lanes[key.lane]
+
+    def add_lane(self, lane: LaneState) -> None:
+        """Take in a lane under its number."""
+        self.last_lane = max(self.last_lane, lane.number)
+        self.lanes[lane.number] = lane
+        self.lane_numbers[lane.lane] = lane.number
+        self.source_of(lane).lanes.append(lane.number)
+        self.idle_sources.pop(lane.lane.source, None)
 
     def source_of(self, lane: LaneState) -> SourceStateOf:
         """Return the source of a lane."""
@@ -189,7 +200,7 @@ class Slot:
     def open_gate(self, gate: tuple[Gate, str], now_ms: int) -> None:
         """Wake the lanes that slept behind a gate."""
         for number in sorted(self.asleep.pop(gate, set())):
-            lane = self.lanes[number - 1]
+            lane = self.lanes[number]
             lane.asleep = False
             self.wake(lane, now_ms)
 
@@ -273,7 +284,7 @@ class Slot:
                 if ring and (ceiling < 0 or self.used(scope, now_ms) < ceiling):
                     first = ring.first()
                     assert first is not None
-                    self.due.sooner(self.lanes[first - 1].lane.sender, now_ms)
+                    self.due.sooner(self.lanes[first].lane.sender, now_ms)
                     break
 
     def rescue_at_ms(self) -> int:

@@ -60,7 +60,9 @@ class Play:
         self.visits.note(kind, answer)
         if kind == "rescue":
             slot, _ = self._memory.slot(PORTFOLIO)
-            self.visits.seen["a walk through a lane"] += any(lane.walk for lane in slot.lanes)
+            self.visits.seen["a walk through a lane"] += any(
+                lane.walk for lane in slot.lanes.values()
+            )
         for key in self.history.touched:
             self.visits.note_state(key, await self._standing(key))
 

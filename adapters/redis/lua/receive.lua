@@ -44,8 +44,8 @@ for i = 0, receipts - 1 do
   elseif receipt.number and receipt.number > 0 and receipt.number <= meta.lanes then
     settle_open(receipt, open_now[i + 1], settled, cancelled)
     if not annotate(receipt) and not open_now[i + 1] then
-      -- Its job was cancelled while it waited for a repeat: the first copy arrived.
-      count_arrival(receipt, scope_of(lane_of(receipt.number).sender))
+      -- Its job was cancelled while it waited for a repeat, or is forgotten: a copy arrived.
+      count_arrival(receipt, scope_of(lane_of(receipt.number).sender or argv[at + 8]))
     end
     note(receipt.job, receipt.rank, receipt.counts, receipt.recipient, receipt.at_ms)
   end
