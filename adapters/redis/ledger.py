@@ -43,7 +43,7 @@ from engine.ports import (
 )
 from engine.terms import Terms
 
-CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
+CLOCK_TOLERANCE_MS = 2_000  # beyond it nothing is sent: ADR 0002
 DAY_MS = 86_400_000
 LANES_KNOWN_MAX = 100_000  # a process may live longer than its lanes
 LANE_FIELDS = ["source", "sender", "template", "priority"]

@@ -38,7 +38,7 @@ KINDS = {
 
 
 class Record(msgspec.Struct, omit_defaults=True):
-    """One line of the exported log (INTERFACE section 5); `recipient` is a pseudonym."""
+    """One line of the exported log; `recipient` is a pseudonym."""
 
     at: str
     portfolio: str
