@@ -74,7 +74,7 @@ async def test_a_queued_row_ends_and_its_lane_leaves_the_ring(slot: Slot) -> Non
     taken = await slot.take()
     assert sequences(await rescue(slot, 1_000)) == [n for n in range(1, 6) if n not in taken]
     assert await slot.client.zcard(tag(PORTFOLIO) + "ring:s:3") == 0
-    assert await slot.client.hget(tag(PORTFOLIO) + "meta", "busy3") == b"0"
+    assert await slot.client.hget(tag(PORTFOLIO) + "meta", "busy") == b"0|0|0|0|0"
 
 
 async def test_nothing_expires_before_its_time_or_without_one(small: Slot) -> None:

@@ -108,7 +108,7 @@ call('HINCRBY', tag .. 'meta', 'enqueued', accepted)
 flush_counts()
 wake(lane)
 touch(true)
-local due_ms = min(next_due(), max(now, first_expiry())) -- a lane asleep is due to nobody
+local due_ms = min(next_due(), max(now, first_of('expiring'))) -- a lane asleep is due to nobody
 local chunk = lane.number .. '|' .. first .. '|' .. accepted
 call('XADD', tag .. 'log', now_text .. '-*', 'enqueued', chunk)
 return { '', lane.number, first, accepted, meta.sequence, due_ms, not_new }

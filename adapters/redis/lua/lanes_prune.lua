@@ -64,11 +64,17 @@ local function look(lane)
     call('HSET', lane.key, 'idle', now_text)
   elseif now - since >= tonumber(keep_ms) then
     forget(lane)
+    return true
   end
+  return false
 end
 
 local after = '(' .. argv[8]
 local numbers = call('ZRANGEBYSCORE', tag .. 'numbers', after, '+inf', 'LIMIT', 0, BITE)
-for _, number in ipairs(numbers) do look(lane_of(tonumber(number))) end
+local forgotten = 0
+for _, number in ipairs(numbers) do
+  if look(lane_of(tonumber(number))) then forgotten = forgotten + 1 end
+end
+if forgotten > 0 then new_facts() end
 touch(false)
 return #numbers == BITE and tonumber(numbers[BITE]) or 0

@@ -56,7 +56,7 @@ end
 -- expire_rows: end what is over in the lanes that are due for it, the longest due first.
 local function expire_rows(bite)
   expired, bite_max = {}, bite
-  if not meta.has.expiring or off.schedule or first_of('expiring') > now then return end
+  if off.schedule or first_of('expiring') > now then return end
   local names = call('ZRANGEBYSCORE', tag .. 'expiring', '-inf', now_text, 'LIMIT', 0, LANES_MAX)
   for _, name in ipairs(names) do
     call('ZREM', tag .. 'expiring', name)

@@ -1,6 +1,6 @@
 -- part_number: the number of a lane, which is its name in every key and in the ids of its jobs.
 --
--- Needs  part_slot.
+-- Needs  part_meta.
 -- lanes         HASH  source, sender, template, priority -> number of the lane
 -- lanes_of:S    LIST  numbers of a source's lanes
 -- numbers       ZSET  the numbers that are in use, in their order
@@ -11,6 +11,7 @@ local function add_lane(number, name, source, sender, template, priority)
   call('HSET', tag .. 'lanes', name, number)
   call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', sender,
     'template', template, 'priority', priority, 'last', 0)
+  new_facts()
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
   call('ZADD', tag .. 'numbers', number, number)
   call('ZREM', tag .. 'idle_sources', source)

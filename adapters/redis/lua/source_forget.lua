@@ -25,6 +25,7 @@ local found = call('UNLINK', tag .. 'src:' .. name, tag .. 'seen:' .. name,
   tag .. 'keys:' .. name .. ':0', tag .. 'contents:' .. name, tag .. 'rows:' .. name,
   tag .. 'rejects:' .. name)
 call('ZREM', tag .. 'openings', name)
+new_facts()
 if found == 0 then call('ZREM', tag .. 'idle_sources', name) end
 touch(true)
 return 1
