@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.records import LaneState
 from adapters.memory.slot import Slot
-from engine.model import Gate, JobState, PortfolioId
+from engine.model import JobState, PortfolioId
 
 BITE = 20
 UNDER_WAY = (JobState.IN_FLIGHT, JobState.IN_DOUBT)
@@ -67,14 +67,8 @@ def _forget(slot: Slot, lane: LaneState, now_ms: int) -> None:
     slot.leave_ring(lane)
     slot.leave_wait(lane)
     its, number = lane.lane, lane.number
-    pair = f"{its.sender}|{its.template}"
-    for gate in (
-        (Gate.SOURCE, its.source),
-        (Gate.TEMPLATE, its.template),
-        (Gate.TEMPLATE, pair),
-        (Gate.SENDER, its.sender),
-    ):
-        slot.asleep.get(gate, set()).discard(number)
+    for sleeping in slot.asleep.values():
+        sleeping.discard(number)
     for name in (str(number), f"{number}+"):
         slot.expiring.drop(name)
     source = slot.source_of(lane)

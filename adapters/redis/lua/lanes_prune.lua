@@ -37,14 +37,23 @@ local function is_idle(lane)
   return true
 end
 
+-- wake_nobody: take a lane out of wherever it may sleep.
+local function wake_nobody(lane)
+  local sender, template = lane.sender, lane.template
+  local waba = call('HGET', tag .. 's:' .. sender, 'waba') or ''
+  local beds = { 'source:' .. lane.source, 'template:' .. template, 'sender:' .. sender,
+    'template:' .. sender .. '|' .. template }
+  for _, category in ipairs({ 'authentication', 'service', 'utility', 'marketing' }) do
+    beds[#beds + 1] = 'sender:' .. sender .. '|' .. category
+    beds[#beds + 1] = 'account:' .. waba .. '|' .. category
+  end
+  for _, bed in ipairs(beds) do call('SREM', tag .. 'asleep:' .. bed, lane.number) end
+end
+
 local function forget(lane)
   leave_ring(lane)
   leave_wait(lane)
-  local pair = lane.sender .. '|' .. lane.template
-  for _, gate in ipairs({ 'source:' .. lane.source, 'template:' .. lane.template,
-    'template:' .. pair, 'sender:' .. lane.sender }) do
-    call('SREM', tag .. 'asleep:' .. gate, lane.number)
-  end
+  if lane.asleep then wake_nobody(lane) end
   call('ZREM', tag .. 'expiring', lane.number, lane.number .. '+')
   call('ZREM', tag .. 'numbers', lane.number)
   call('LREM', tag .. 'lanes_of:' .. lane.source, 1, lane.number)
