@@ -213,37 +213,42 @@ class _Again:
 
 
 class SharedMessages:
-    """Compiled messages by portfolio, source and version; each is asked for once."""
+    """Compiled messages by portfolio, lane and version; each is asked for once.
+
+    By the lane's number, which is never given twice: the name of a campaign that was forgotten may
+    be another one's.
+    """
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._known: dict[tuple[PortfolioId, str, int], Shared] = {}
-        self._asked: dict[tuple[PortfolioId, str, int], asyncio.Future[Shared]] = {}
+        self._known: dict[tuple[PortfolioId, int, int], Shared] = {}
+        self._asked: dict[tuple[PortfolioId, int, int], asyncio.Future[Shared]] = {}
 
     def render_known(self, portfolio: PortfolioId, job: Claimed, opaque: str) -> bytes | None:
         """Return the body for `job`; None when its shared message must be fetched first."""
         if not job.content:
             return render_whole(job, opaque)
-        shared = self._known.get((portfolio, job.lane.source, job.content))
+        shared = self._known.get((portfolio, job.key.lane, job.content))
         return None if shared is None else shared.render(job, opaque)
 
     async def render(self, portfolio: PortfolioId, job: Claimed, opaque: str) -> bytes:
         """Return the body for `job`, fetching its shared message once for all who wait for it."""
-        name = (portfolio, job.lane.source, job.content)
+        name = (portfolio, job.key.lane, job.content)
         asked = self._asked.get(name)
         if asked is None:
-            asked = self._asked[name] = asyncio.ensure_future(self._fetch(*name))
+            asked = self._asked[name] = asyncio.ensure_future(self._fetch(name, job.lane.source))
             asked.add_done_callback(lambda done: self._forget(name, done))
         return (await asyncio.shield(asked)).render(job, opaque)
 
-    async def _fetch(self, portfolio: PortfolioId, source: str, version: int) -> Shared:
+    async def _fetch(self, name: tuple[PortfolioId, int, int], source: str) -> Shared:
+        portfolio, _, version = name
         shared = compile_shared(await self._contents.content(portfolio, source, version))
         if len(self._known) >= SHARED_MAX:
             del self._known[next(iter(self._known))]
-        self._known[(portfolio, source, version)] = shared
+        self._known[name] = shared
         return shared
 
-    def _forget(self, name: tuple[PortfolioId, str, int], done: asyncio.Future[Shared]) -> None:
+    def _forget(self, name: tuple[PortfolioId, int, int], done: asyncio.Future[Shared]) -> None:
         del self._asked[name]
         if not done.cancelled():
             done.exception()  # whoever waits has it; nobody else needs to hear of it

@@ -116,8 +116,8 @@ class Trials:
             "request": {"to": to, **message},
         }
 
-    async def count(self, portfolio: PortfolioId, identity: str) -> None:
-        assert portfolio == PORTFOLIO
+    async def count(self, portfolio: PortfolioId, sender: SenderId, identity: str) -> None:
+        assert (portfolio, sender) == (PORTFOLIO, SENDER)
         self.counted.append(identity)
 
 

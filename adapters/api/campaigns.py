@@ -199,7 +199,7 @@ def shown_foretold(foretold: Foretold) -> dict[str, object]:
 
 
 def shown_status(status: CampaignStatus) -> dict[str, object]:
-    """Return how far a campaign is, as INTERFACE 4.3 has it."""
+    """Return how far a campaign is, as the API shows it."""
     return {
         **shown_campaign(status.campaign),
         "state": status.state,

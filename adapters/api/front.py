@@ -47,7 +47,7 @@ RefreshSender = Callable[[Sender], Awaitable[None]]  # has Meta asked; a Problem
 UploadSample = Callable[[WabaId, str, str, bytes], Awaitable[str]]
 # sender, recipient, message -> Meta's whole response
 TryNow = Callable[[SenderId, str, Mapping[str, object]], Awaitable[dict[str, object]]]
-CountArrival = Callable[[PortfolioId, str], Awaitable[None]]  # of a send that was no job
+CountArrival = Callable[[PortfolioId, SenderId, str], Awaitable[None]]  # of a send that was no job
 
 
 class Ledgers(Books, Catalog, Cancellation, Protocol):

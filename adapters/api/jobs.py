@@ -358,7 +358,7 @@ def shown_job(view: JobView) -> dict[str, object]:
 
 
 def waiting_for(view: JobView) -> list[dict[str, object]]:
-    """Return the gate a job waits behind, as INTERFACE 4.2 has it."""
+    """Return the gate a job waits behind, as the API shows it."""
     if view.gate is None:
         return []
     is_known = view.until_ms is not None and view.until_ms < FOREVER_MS

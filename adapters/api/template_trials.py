@@ -59,7 +59,7 @@ class TrialRoutes:
         if quota.limit >= 0 and quota.available <= 0:
             detail = "the messaging limit is used up; wait until a place falls free"
             raise InvalidJobError(detail, pointer="", code="no_place")
-        await self._front.count_arrival(sender.portfolio_id, identity)
+        await self._front.count_arrival(sender.portfolio_id, sender.id, identity)
         shown: dict[str, object] = {
             "name": template.name,
             "language": {"code": template.language},

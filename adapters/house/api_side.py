@@ -17,6 +17,7 @@ from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
+from adapters.house.pruning import pruning
 from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.templates import asking as asking_templates
 from adapters.house.templates import (
@@ -90,6 +91,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
     house.keep("ask", asking.ask_next)
     house.keep("rests", house.persons.end_rests)
+    house.keep("prune", pruning(house))
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
     console = build_console(house, front)
     routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from random import SystemRandom
 
+from adapters.api.front import CountArrival
 from adapters.api.walls import walled_archive, walled_ledger, walled_registry
 from adapters.house.shared import House, log
 from adapters.house.waking import WakingLedger
@@ -14,10 +15,11 @@ from adapters.meta.management import Management
 from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
 from adapters.redis.lane_templates import read_journeys, read_template
+from adapters.redis.ledger import LANES_KNOWN_MAX
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.template_archive import TemplateArchive
 from engine.errors import ProviderRefusedError
-from engine.model import DeliveryStatus, PortfolioId, WabaId
+from engine.model import DeliveryStatus, PortfolioId, SenderId, WabaId
 from engine.ports import Receipt
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -89,6 +91,8 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
         if sender is None or ours is None:
             return ""
         place = sender.portfolio_id, ours.key.lane
+        if place not in known and len(known) >= LANES_KNOWN_MAX:
+            known.clear()  # most of them are long forgotten
         if place not in known:
             known[place] = await read_template(house.client, *place)
         return known[place]
@@ -96,17 +100,18 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
     return template_of
 
 
-def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:
+def counting(house: House) -> CountArrival:
     """Return what takes a place for a send that is no job, before it is written."""
     ledger = walled_ledger(house.ledger)
 
-    async def count(portfolio: PortfolioId, identity: str) -> None:
+    async def count(portfolio: PortfolioId, sender: SenderId, identity: str) -> None:
         arrival = Receipt(
             key=None,
             attempt=0,
             recipient=house.recipients.key(identity),
             status=DeliveryStatus.DELIVERED,
             at_ms=house.clock.now_ms(),
+            sender=sender,
         )
         await ledger.receive(portfolio, [arrival])
 

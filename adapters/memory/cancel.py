@@ -10,7 +10,7 @@ from engine.ports import Cancelled
 
 def cancel(slot: Slot, key: JobKey) -> Cancelled:
     """End a waiting job as cancelled; what is or was under way stays as it is."""
-    if not 0 < key.lane <= len(slot.lanes) or not 0 < key.sequence <= slot.lane_of(key).last:
+    if key.lane not in slot.lanes or not 0 < key.sequence <= slot.lane_of(key).last:
         return Cancelled.NO_JOB
     if (done := slot.done.get(key)) is not None:
         return Cancelled.DONE if done.state is JobState.CANCELLED else Cancelled.ENDED

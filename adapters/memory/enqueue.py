@@ -18,7 +18,7 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     if refused:
         due_ms = slot.next_due_ms(now_ms)
         return Enqueued(0, 0, 0, [], refused, slot.sequence, due_ms)
-    lane = _lane(slot, source, batch.lane)
+    lane = _lane(slot, batch.lane)
     first, not_new = lane.last + 1, []
     for index, row in enumerate(batch.rows):
         known = source.seen.get(row.dedupe) if row.dedupe else None
@@ -31,7 +31,8 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     slot.sequence += 1
     slot.wake(lane, now_ms)
     accepted = len(batch.rows) - len(not_new)
-    due_ms = slot.next_due_ms(now_ms)
+    # A lane asleep is due to nobody, and yet its jobs may expire.
+    due_ms = min(slot.next_due_ms(now_ms), max(now_ms, slot.expiring.first_ms()))
     return Enqueued(lane.number, first, accepted, not_new, "", slot.sequence, due_ms)
 
 
@@ -59,13 +60,12 @@ def waiting_jobs(slot: Slot) -> int:
     )
 
 
-def _lane(slot: Slot, source: SourceStateOf, lane: Lane) -> LaneState:
+def _lane(slot: Slot, lane: Lane) -> LaneState:
     number = slot.lane_numbers.get(lane)
     if number is None:
-        number = slot.lane_numbers[lane] = len(slot.lanes) + 1
-        slot.lanes.append(LaneState(number, lane))
-        source.lanes.append(number)
-    return slot.lanes[number - 1]
+        number = slot.last_lane + 1
+        slot.add_lane(LaneState(number, lane))
+    return slot.lanes[number]
 
 
 def append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms: int) -> None:
@@ -81,3 +81,4 @@ def append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms:
         slot.delay(job, row.not_before_ms, Gate.SCHEDULE)
     else:
         lane.queue.append(job)
+        slot.note_expiry(lane, job.expires_at_ms)

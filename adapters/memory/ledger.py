@@ -220,7 +220,7 @@ class MemoryLedger:
         """End all queued jobs of a source; those kept aside end when their time comes."""
         source = slot.sources[name]
         for number in source.lanes:
-            lane = slot.lanes[number - 1]
+            lane = slot.lanes[number]
             slot.leave_ring(lane)
             slot.leave_wait(lane)
             waiting = len(lane.queue) + len(lane.parked) - lane.ghosts

@@ -26,14 +26,12 @@ def restore_enqueued(slot: Slot, batch: Batch, answer: Enqueued, now_ms: int) ->
 
 def _lane(slot: Slot, lane: Lane, number: int) -> LaneState | None:
     """Return the lane under its old number; None when another has taken it."""
-    source = slot.sources.setdefault(lane.source, SourceStateOf(SourceSpec()))
-    while len(slot.lanes) < number - 1:
-        slot.lanes.append(LaneState(len(slot.lanes) + 1, lane))
-    if len(slot.lanes) < number:
-        slot.lanes.append(LaneState(number, lane))
-        slot.lane_numbers[lane] = number
-        source.lanes.append(number)
-    found = slot.lanes[number - 1]
+    slot.sources.setdefault(lane.source, SourceStateOf(SourceSpec()))
+    if number not in slot.lanes:
+        if lane in slot.lane_numbers:
+            return None
+        slot.add_lane(LaneState(number, lane))
+    found = slot.lanes[number]
     return found if found.lane == lane else None
 
 

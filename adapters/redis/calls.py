@@ -113,7 +113,7 @@ class Calls:
 
     def rescue(self, portfolio: PortfolioId, now_ms: int) -> Call:
         """Return the call that settles what ran out."""
-        return self.call("rescue", portfolio, now_ms, self._doubts)
+        return self.call("rescue", portfolio, now_ms, [*self._doubts, self._terms.expire_bite])
 
     def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt], now_ms: int) -> Call:
         """Return the call that folds statuses."""
@@ -128,6 +128,7 @@ class Calls:
                 receipt.wamid,
                 receipt.code,
                 "c" * receipt.counted + "u" * receipt.undelivered,
+                receipt.sender,
             ]
         return self.call("receive", portfolio, now_ms, arguments)
 
@@ -171,7 +172,8 @@ def lane_name(lane: Lane) -> str:
 def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
     """Return rows as they are queued, less their sequence; None when they are not a campaign's.
 
-    A campaign's rows are due now and known by their recipient: nothing is left to do for each.
+    A campaign's rows are due now, expire together and are known by their recipient: nothing is
+    left to do for each.
     """
     packed: list[bytes] = []
     due = now_ms.to_bytes(6, "big")
@@ -183,6 +185,8 @@ def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
             return None
         its = (row.repeats_max, row.content, row.expires_at_ms)
         if its != shared:
+            if shared is not None and row.expires_at_ms != shared[2]:
+                return None
             shared = its
             middle = b"".join(
                 (
@@ -333,8 +337,10 @@ def again(reply: Reply, attempt: int) -> Again:
 
 def rescued(reply: Reply) -> Rescued:
     """Read what rescue.lua answers."""
-    sequence, due_ms, rescue_ms, doubted, repeated, unknown = reply
-    return Rescued(keys(doubted), keys(repeated), keys(unknown), rescue_ms, sequence, due_ms)
+    sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired = reply
+    return Rescued(
+        keys(doubted), keys(repeated), keys(unknown), keys(expired), rescue_ms, sequence, due_ms
+    )
 
 
 def received(reply: Reply) -> Received:

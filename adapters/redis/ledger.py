@@ -44,8 +44,9 @@ from engine.ports import (
 from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
 
-CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
+CLOCK_TOLERANCE_MS = 2_000  # beyond it nothing is sent: ADR 0002
 DAY_MS = 86_400_000
+LANES_KNOWN_MAX = 100_000  # a process may live longer than its lanes
 LANE_FIELDS = ["source", "sender", "template", "priority"]
 
 
@@ -103,6 +104,9 @@ class RedisLedger:
         for ask, reply in zip(asks, replies, strict=True):
             lanes = self._lanes.setdefault(ask.portfolio, {})
             missing = [number for number in calls.lanes_in(reply) if number not in lanes]
+            if missing and len(lanes) >= LANES_KNOWN_MAX:
+                lanes.clear()  # most of them are long forgotten
+                missing = sorted(calls.lanes_in(reply))
             if missing:
                 lanes |= await self._read_lanes(ask.portfolio, missing)
             answers.append(calls.answer(reply, lanes, now_ms))

@@ -67,6 +67,7 @@ def short_terms(**changes: Any) -> Terms:  # noqa: ANN401 (as Terms)
         "guard_ms": 200,
         "lease_ms": 5_000,
         "attempts_max": 3,
+        "expire_bite": 4,
     }
     named["doubt_ms"] = doubt_ms
     named |= changes
@@ -296,6 +297,7 @@ class History:
             code=131026,
             counted=rng.random() < 0.9,
             undelivered=rng.random() < 0.8,
+            sender=job.lane.sender if job else rng.choice(SENDERS),
         )
 
     def _cancel_job(self) -> Step:

@@ -53,6 +53,7 @@ MUST_VISIT = (
     *("late outcome ignored", "again granted", "again refused", "debt"),
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
+    *("expired behind a gate", "queued > unknown", "a walk through a lane"),
     *(f"{category} asleep behind {gate}" for category in Category for gate in SHUTTING_GATES),
     *("a category woke", "a share for marketing"),
 )
@@ -134,8 +135,10 @@ class Visits:
         self.seen["doubted"] += len(answer.doubted)
         self.seen["repeated"] += len(answer.repeated)
         self.seen["unknown"] += len(answer.unknown)
+        self.seen["expired behind a gate"] += len(answer.expired)
         self._history.repeated += answer.repeated
-        self._history.touched = [*answer.doubted, *answer.repeated, *answer.unknown]
+        its = (answer.doubted, answer.repeated, answer.unknown, answer.expired)
+        self._history.touched = [key for keys in its for key in keys]
 
     def _note_settle(self, answer: Any) -> None:  # noqa: ANN401
         self.seen["late outcome ignored"] += len(answer.ignored)

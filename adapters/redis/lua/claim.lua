@@ -51,8 +51,7 @@ local function answer(why, come_back_ms)
     flat[#flat + 1] = name
     flat[#flat + 1] = times
   end
-  local rescue_ms = min(first_of('leases'), first_of('doubts'))
-  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs, ignored, news }
+  return { why, come_back_ms, next_rescue(), meta.sequence, lease_until, flat, jobs, ignored, news }
 end
 
 if known_sequence > meta.sequence then

@@ -26,7 +26,7 @@ local NEAR, BITE, WALK_MAX = 200, 1000, 50000
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return '' end
 local lane = lane_of(number)
-if sequence < 1 or sequence > tonumber(call('HGET', lane.key, 'last')) then return '' end
+if sequence < 1 or sequence > tonumber(call('HGET', lane.key, 'last') or 0) then return '' end
 local job, wanted, is_whole = number .. '.' .. text(sequence), bytes5(sequence), true
 
 local function look(list, from, to)

@@ -19,7 +19,7 @@
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
 local lane = lane_of(number)
-local last = tonumber(call('HGET', lane.key, 'last'))
+local last = tonumber(call('HGET', lane.key, 'last') or 0) -- the lane may be forgotten
 if sequence < 1 or sequence > last then return { '', '', '', 0 } end
 local job = number .. '.' .. text(sequence)
 local done = call('HGET', done_key(number, sequence), sequence)

@@ -124,7 +124,7 @@ end
 
 -- first_of: the nearest moment in a sorted set of moments; read once, until somebody forgets it.
 -- Of most sets there is a kind: while nothing is in them they are not looked at.
-local HAS_KIND = { later = true, openings = true, doubts = true }
+local HAS_KIND = { later = true, openings = true, doubts = true, expiring = true }
 local function first_of(name)
   local first = firsts[name]
   if not first then

@@ -5,6 +5,7 @@
 -- content 2, expires 6, due 6, then the tail that only the worker reads.
 -- aside      HASH  job -> gate letter and row; later  ZSET  job -> when it comes back
 -- repeating  SET   jobs that wait to be written once more after a doubt
+-- expiring   ZSET  lane -> not later than its first row expires: see part_expire
 local GATE_LETTER = { schedule = 'S', pair = 'P', rate = 'R', retry = 'T' }
 local GATE_NAME = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
 local two_digits, NEVER = {}, '\0\0\0\0\0\0'
@@ -34,6 +35,18 @@ local function job_name(lane, row)
   return lane.named_text .. two_digits[low]
 end
 
+-- note_expiry: have rescue look at a lane when a row that came into it expires; 0 never does.
+local function note_expiry(lane, expires_ms)
+  if expires_ms == 0 or off.schedule then return end
+  now_has('expiring')
+  call('ZADD', tag .. 'expiring', 'LT', text(expires_ms), lane.number)
+  forget_first('expiring')
+end
+
+local function next_rescue()
+  return min(first_of('leases'), first_of('doubts'), first_of('expiring'))
+end
+
 local function is_cancelled(lane) return source_of(lane.source).state == 'cancelled' end
 
 local function end_cancelled(lane, row)
@@ -47,12 +60,15 @@ local function put_back(lane, row)
   if is_cancelled(lane) then return end_cancelled(lane, row) end
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job_name(lane, row)) end
   call('LPUSH', lane.queue, row)
+  note_expiry(lane, row_expires(row))
   wake(lane)
 end
 
--- delay: a job is kept aside behind `gate` until `until_ms`.
+-- delay: a job is kept aside behind `gate` until `until_ms`, or until it expires.
 local function delay(lane, row, until_ms, gate)
   if is_cancelled(lane) then return end_cancelled(lane, row) end
+  local expires_ms = row_expires(row)
+  if expires_ms > 0 and not off.schedule then until_ms = min(until_ms, expires_ms) end
   local job = job_name(lane, row)
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job) end
   call('HSET', tag .. 'aside', job, GATE_LETTER[gate] .. row)
