@@ -163,6 +163,9 @@ class Journey:
     ttl_ms: int = 0  # how long a trigger is worth sending; 0 is for ever
     cooldown_ms: int = 0  # how long it leaves a person alone after it wrote to them
     created_at_ms: int = 0
+    on_template_change: str = "resume"  # or `stay_stopped`, when what stopped it is approved again
+    stopped_by: str = ""  # the template whose change stopped it
+    stopped_from: SourceState | None = None  # where it stood then; None: it waits for a person
 
     @property
     def source(self) -> str:

@@ -231,11 +231,7 @@ class SendJobs:
             if enqueued.refused == "full":
                 raise _full(campaign.portfolio_id)
             if enqueued.refused:
-                raise InvalidJobError(
-                    f"the campaign is {enqueued.refused}; create another one",
-                    pointer="",
-                    code="source_cancelled",
-                )
+                raise _refusal(enqueued.refused, "the campaign was cancelled; create another one")
             conflicts = sum(known.conflict for known in enqueued.not_new)
             result.accepted += enqueued.accepted
             result.conflicts += conflicts
@@ -359,12 +355,9 @@ def _kept(batch: Batch, enqueued: Enqueued) -> KeptRows:
 def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
     """Write what became of a group's rows to their places in the answer."""
     if enqueued.refused:
-        code = "queue_full" if enqueued.refused == "full" else "source_cancelled"
-        detail = f"the queue is full; try again in {FULL_RETRY_AFTER_MS // 1000} s"
-        if code == "source_cancelled":
-            detail = "its source was cancelled; use another one"
+        refusal = _refusal(enqueued.refused, "its source was cancelled; use another one")
         for place in group.places:
-            results[place].errors = [InvalidJobError(detail, pointer="", code=code)]
+            results[place].errors = [refusal]
         return
     known = {each.index: each for each in enqueued.not_new}
     sequence = enqueued.first
@@ -381,6 +374,18 @@ def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
             detail = "was used for another body; use a fresh key for another job"
             result.status = JobStatus.CONFLICT
             result.errors = [InvalidJobError(detail, pointer="/key", code="conflict")]
+
+
+def _refusal(refused: str, cancelled: str) -> InvalidJobError:
+    """Return why a ledger queued nothing of a batch; `cancelled` says it of a source."""
+    if refused == "full":
+        detail = f"the queue is full; try again in {FULL_RETRY_AFTER_MS // 1000} s"
+        return InvalidJobError(detail, pointer="", code="queue_full")
+    if refused == "ended":
+        detail = "was deleted or disabled meanwhile; use another template"
+        pointer = "/message/template/name"
+        return InvalidJobError(detail, pointer=pointer, code="template_not_sendable")
+    return InvalidJobError(cancelled, pointer="", code="source_cancelled")
 
 
 def _full(portfolio: PortfolioId) -> QueueFullError:

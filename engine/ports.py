@@ -55,7 +55,7 @@ class Enqueued:
     first: int
     accepted: int
     not_new: list[NotNew]
-    refused: str = ""  # `full` or `cancelled`: nothing of the batch was queued
+    refused: str = ""  # `full`, `cancelled` or `ended` (its template): nothing was queued
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.directory import Template, TemplateDraft
-from engine.model import Category, TemplateStatus, WabaId
+from engine.model import Category, PortfolioId, TemplateStatus, WabaId
 
 
 @dataclass(slots=True)
@@ -48,6 +48,22 @@ class Master(Protocol):
 
     async def delete(self, template: Template) -> None:
         """Delete one language of a template."""
+        ...
+
+
+class TemplateJobs(Protocol):
+    """The jobs of a template in the ledger. Both are O(lanes), and raise LedgerError."""
+
+    async def end_template(self, portfolio: PortfolioId, template: str) -> dict[str, int]:
+        """End what waits for a disabled or deleted template; return how many jobs of each source.
+
+        Nothing where the gate of the template says that it may come back. Jobs under way are
+        settled as ever; what comes back unwritten, or was kept aside, ends in its time.
+        """
+        ...
+
+    async def users(self, portfolio: PortfolioId, template: str, since_ms: int) -> list[str]:
+        """Return the sources that send it: of which jobs wait for it, or came in since then."""
         ...
 
 

@@ -241,7 +241,7 @@ async def a_desk(
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
     door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials()
-    changes, master = TemplateChanges(registry, ledger, ledger, now_ms=now_ms), Master()
+    changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
     front = Front(
         registry=registry,
         ledger=ledger,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from random import SystemRandom
 
 from adapters.api.walls import walled_archive, walled_ledger, walled_registry
@@ -13,7 +12,7 @@ from adapters.house.waking import WakingLedger
 from adapters.meta.management import Management
 from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
-from adapters.redis.lane_templates import read_journeys, read_template
+from adapters.redis.lane_templates import read_template
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.template_archive import TemplateArchive
 from engine.errors import ProviderRefusedError
@@ -43,9 +42,9 @@ def _changes(house: House, registry: RedisRegistry, ledger: WakingLedger) -> Tem
         registry,
         ledger,
         ledger,
+        ledger,
         now_ms=house.clock.now_ms,
         moved=house.moved,
-        journeys_of=partial(read_journeys, house.client),
     )
 
 

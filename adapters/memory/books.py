@@ -88,6 +88,8 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
 
 
 def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
+    if key.sequence <= lane.ended_until:
+        return JobView(key, JobState.CANCELLED, code=lane.ended_code)
     gate = slot.closed_gate(lane.lane)
     if gate is not None:
         return JobView(key, JobState.WAITING, gate=gate[0])

@@ -20,6 +20,7 @@ def restore_enqueued(slot: Slot, batch: Batch, answer: Enqueued, now_ms: int) ->
     for sequence, row in enumerate(rows, answer.first):
         if sequence > lane.last:
             append(slot, source, lane, row, now_ms)
+    lane.at_ms = now_ms
     slot.wake(lane, now_ms)
     slot.sequence += 1
 

@@ -49,7 +49,7 @@ LANE_FIELDS = ["source", "sender", "template", "priority"]
 
 
 class RedisLedger:
-    """Ledger, Receipts, Catalog, Contents and Books that all processes share."""
+    """Ledger, Receipts, Catalog, TemplateJobs, Contents and Books that all processes share."""
 
     def __init__(
         self,
@@ -200,6 +200,21 @@ class RedisLedger:
     ) -> None:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms])
+
+    # -- TemplateJobs -------------------------------------------------------------------------
+
+    async def end_template(self, portfolio: PortfolioId, template: str) -> dict[str, int]:
+        """See TemplateJobs.end_template."""
+        ended: dict[str, int] = {}
+        reply = await self._one("template_end", portfolio, [template])
+        for source, jobs in zip(reply[0::2], reply[1::2], strict=True):
+            ended[source.decode()] = ended.get(source.decode(), 0) + jobs
+        return ended
+
+    async def users(self, portfolio: PortfolioId, template: str, since_ms: int) -> list[str]:
+        """See TemplateJobs.users."""
+        reply = await self._one("template_users", portfolio, [template, since_ms])
+        return sorted({source.decode() for source in reply})
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""

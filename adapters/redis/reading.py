@@ -114,7 +114,7 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
         case "waiting":
             return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until_ms or None)
         case "cancelled" | "queued":
-            return JobView(key, JobState(kind))
+            return JobView(key, JobState(kind), code=int(packed or 0))
         case _:
             return None
 

@@ -295,6 +295,8 @@ class History:
             return ("put", lambda led: led.put_portfolio(PORTFOLIO, limit))
         if draw < 0.35:
             return self._put_sender(rng.choice(SENDERS))
+        if draw < 0.38:
+            return self._end_template(rng.randrange(3))
         if draw < 0.55:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
@@ -303,6 +305,19 @@ class History:
         if draw < 0.75:
             return self._put_source()
         return self._put_person(draw)
+
+    def _end_template(self, place: int) -> Step:
+        """Disable or delete a template; its jobs end, and later it comes back after all."""
+        template, rng = TEMPLATES[place], self.rng
+        status = rng.choice([TemplateStatus.DISABLED, TemplateStatus.DELETED])
+        if rng.random() < 0.2:
+            status = TemplateStatus.PAUSED  # nothing ends then
+        since_ms = self.now_ms - rng.choice([0, 5_000, 60_000])
+        self.planned = [
+            ("end_template", _bind("end_template", template)),
+            ("users", _bind("users", template, since_ms)),
+        ]
+        return ("put", _bind("put_template", template, TemplateSpec(status, _CATEGORIES[place])))
 
     def _put_person(self, draw: float) -> Step:
         rng = self.rng

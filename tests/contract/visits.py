@@ -45,6 +45,7 @@ MUST_VISIT = (
     *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped"),
     *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE)),
     *("duplicate", "conflict", "batch refused full", "batch refused cancelled"),
+    *("batch refused ended", "ended with its template"),
     *("lost reply asked again", "jobs given again", "claim refused stale"),
     "claim refused recovering",
     *("doubted", "repeated", "unknown", "settled by evidence", "cancelled repeat"),
@@ -83,6 +84,8 @@ class Visits:
                 self.seen["again refused" if answer.gate else "again granted"] += 1
             case "cancel_job":
                 self.seen[f"cancel {answer.name}"] += 1
+            case "end_template":
+                self.seen["ended with its template"] += sum(answer.values())
             case "enqueue":
                 self._note_enqueue(answer[0])
             case _:

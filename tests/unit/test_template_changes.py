@@ -6,7 +6,7 @@ import pytest
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
-from engine.directory import Campaign, Portfolio, Sender, Template
+from engine.directory import Campaign, Journey, Portfolio, Sender, Template
 from engine.errors import LedgerAwayError
 from engine.model import (
     Category,
@@ -65,10 +65,12 @@ class House:
         self.ledger = Ledger()
         self.moved: list[SourceState] = []
         self.changes = TemplateChanges(
-            self.registry, self.ledger, self.ledger, now_ms=lambda: NOW_MS, moved=self._moved
+            *(self.registry, self.ledger, self.ledger, self.ledger),
+            now_ms=lambda: NOW_MS,
+            moved=self._moved,
         )
 
-    async def _moved(self, campaign: Campaign) -> None:
+    async def _moved(self, campaign: Campaign | Journey) -> None:
         self.moved.append(campaign.state)
 
     async def furnish(self) -> None:

@@ -215,6 +215,8 @@ class JourneyAnswer(msgspec.Struct):
     ttl_seconds: Count | None
     cooldown_seconds: Count | None
     created_at: Time | None
+    on_template_change: Literal["resume", "stay_stopped"]
+    stopped_by: str | None
 
 
 class JourneyStatusAnswer(JourneyAnswer):

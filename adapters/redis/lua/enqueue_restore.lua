@@ -34,6 +34,7 @@ if call('EXISTS', tag .. 'lane:' .. number) == 0 then
   call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', argv[10],
     'template', argv[11], 'priority', argv[12], 'last', 0)
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
+  if argv[11] ~= '' then call('RPUSH', tag .. 'lanes_for:' .. argv[11], number) end
 elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
   return 0
 end
@@ -59,9 +60,10 @@ for i = 1, rows do
     last, restored = sequence, restored + 1
   end
 end
-call('HSET', lane.key, 'last', last)
+call('HSET', lane.key, 'last', last, 'at', now_text)
 call('HINCRBY', tag .. 'src:' .. source, 'enqueued', restored)
 call('HINCRBY', tag .. 'meta', 'enqueued', restored)
+flush_ends(keep_ms)
 flush_counts()
 wake(lane)
 touch(true)

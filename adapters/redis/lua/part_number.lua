@@ -3,6 +3,7 @@
 -- Needs  part_slot.
 -- lanes       HASH  source, sender, template, priority -> number of the lane
 -- lanes_of:S  LIST  numbers of a source's lanes
+-- lanes_for:T LIST  numbers of a template's lanes
 
 -- lane_number: the number a lane has, or the next one for a lane that nobody wrote to before.
 local function lane_number(source, sender, template, priority)
@@ -14,5 +15,6 @@ local function lane_number(source, sender, template, priority)
   call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', sender,
     'template', template, 'priority', priority, 'last', 0)
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
+  if template ~= '' then call('RPUSH', tag .. 'lanes_for:' .. template, number) end
   return number
 end

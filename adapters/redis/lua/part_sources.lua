@@ -6,6 +6,7 @@
 -- struck           SET   sender|template pairs parked after unknown codes
 --
 -- Mirror of adapters/memory/slot.py.
+local OVER = { DISABLED = 132016, DELETED = 132001 } -- Meta's codes for what never comes back
 local source_cache, template_cache
 
 local function begin_sources() source_cache, template_cache = {}, {} end

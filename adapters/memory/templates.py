@@ -1,0 +1,39 @@
+"""What a template's change does to its lanes; mirror of template_end.lua and template_users.lua."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapters.memory.cancel import cancel_waiting
+from adapters.memory.records import LaneState
+from adapters.memory.slot import Slot
+from engine.terms import TEMPLATE_OVER
+
+
+def end_template(slot: Slot, template: str) -> dict[str, int]:
+    """End what waits for a disabled or deleted template; return how much of each source."""
+    spec, ended = slot.templates.get(template), dict[str, int]()
+    if spec is None or spec.status not in TEMPLATE_OVER:
+        return ended
+    for lane in _lanes(slot, template):
+        lane.ended_until, lane.ended_code = lane.last, TEMPLATE_OVER[spec.status]
+        if waiting := cancel_waiting(slot, lane):
+            source = lane.lane.source
+            ended[source] = ended.get(source, 0) + waiting
+    slot.sequence += 1
+    return ended
+
+
+def users(slot: Slot, template: str, since_ms: int) -> list[str]:
+    """Return the sources that send a template: of which jobs wait, or came in since then."""
+    return sorted(
+        {
+            lane.lane.source
+            for lane in _lanes(slot, template)
+            if lane.at_ms >= since_ms or lane.queue or lane.parked
+        }
+    )
+
+
+def _lanes(slot: Slot, template: str) -> Iterator[LaneState]:
+    return (lane for lane in slot.lanes if lane.lane.template == template)
