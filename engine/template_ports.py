@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.directory import Template, TemplateDraft
-from engine.model import Category, PortfolioId, TemplateStatus, WabaId
+from engine.model import (
+    Category,
+    Gate,
+    PortfolioId,
+    Priority,
+    RecipientKey,
+    SenderId,
+    TemplateStatus,
+    WabaId,
+)
 
 
 @dataclass(slots=True)
@@ -64,6 +73,40 @@ class TemplateJobs(Protocol):
 
     async def users(self, portfolio: PortfolioId, template: str, since_ms: int) -> list[str]:
         """Return the sources that send it: of which jobs wait for it, or came in since then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWish:
+    """A send that is no job: one message with a template, now."""
+
+    sender: SenderId
+    recipient: RecipientKey
+    template: str  # its key
+    priority: Priority  # what the classes above keep back is closed to it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A send time and, where the person is not counted already, a place; or the gate that refused.
+
+    `until_ms` is when that gate may open; FOREVER_MS where nobody knows.
+    """
+
+    gate: Gate | None = None
+    until_ms: int = 0
+    send_at_us: int = 0
+
+
+class Places(Protocol):
+    """Places in the window for sends that are no jobs."""
+
+    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
+        """Take a place and a send time in one step with the gates, or say which one refuses.
+
+        The person counts from now on, whatever becomes of the send. Raises LedgerError when
+        nobody knows whether it was taken: then nothing may be sent.
+        """
         ...
 
 

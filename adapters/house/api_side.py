@@ -24,9 +24,9 @@ from adapters.house.templates import (
     callers_desk_of,
     calls_of,
     changes_of,
-    counting,
     desk_of,
     naming,
+    taking,
 )
 from adapters.house.waking import Evidence, WakingLedger
 from adapters.house.world import Asking, build_keeper
@@ -144,7 +144,7 @@ def _front(house: House, doors: Doors) -> Front:
         templates=doors.desk,
         upload_sample=doors.calls.upload_sample,
         try_now=doors.trials.send,
-        count_arrival=counting(house),
+        take_place=taking(house),
         operations=Operations(house.metrics.render, house.objections),
         rules=RULES[settings.rules],
         keys_are_current=house.keys_are_current,

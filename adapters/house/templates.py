@@ -15,11 +15,12 @@ from adapters.meta.template_calls import TemplateCalls
 from adapters.redis.lane_templates import read_template
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.template_archive import TemplateArchive
+from engine.directory import Sender, Template
 from engine.errors import ProviderRefusedError
-from engine.model import DeliveryStatus, PortfolioId, WabaId
-from engine.ports import Receipt
+from engine.model import Priority, WabaId
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
+from engine.template_ports import Place, PlaceWish
 
 LOOK_EVERY_S = 1.0
 
@@ -95,21 +96,16 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
     return template_of
 
 
-def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:
-    """Return what takes a place for a send that is no job, before it is written."""
+def taking(house: House) -> Callable[[Sender, str, Template], Awaitable[Place]]:
+    """Return what takes a place and a send time for a send that is no job."""
     ledger = walled_ledger(house.ledger)
 
-    async def count(portfolio: PortfolioId, identity: str) -> None:
-        arrival = Receipt(
-            key=None,
-            attempt=0,
-            recipient=house.recipients.key(identity),
-            status=DeliveryStatus.DELIVERED,
-            at_ms=house.clock.now_ms(),
-        )
-        await ledger.receive(portfolio, [arrival])
+    async def take(sender: Sender, identity: str, template: Template) -> Place:
+        recipient, priority = house.recipients.key(identity), Priority[template.category.name]
+        wish = PlaceWish(sender.id, recipient, template.key, priority)
+        return await ledger.take_place(sender.portfolio_id, wish)
 
-    return count
+    return take
 
 
 def asking(desk: TemplateDesk) -> Callable[[], Awaitable[None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.memory import books, enqueue, rescue, restore, settle, templates
+from adapters.memory import books, enqueue, place, rescue, restore, settle, templates
 from adapters.memory.cancel import cancel, cancel_waiting
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
@@ -44,6 +44,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.template_ports import Place, PlaceWish
 from engine.terms import Terms
 
 
@@ -216,6 +217,11 @@ class MemoryLedger:
         """See TemplateJobs.users."""
         slot, _ = self.slot(portfolio)
         return templates.users(slot, template, since_ms)
+
+    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
+        """See Places.take_place."""
+        slot, now_ms = self.slot(portfolio)
+        return place.take_place(slot, wish, now_ms)
 
     # -- Contents -----------------------------------------------------------------------------
 

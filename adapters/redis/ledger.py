@@ -11,9 +11,10 @@ from adapters.redis import calls, keys, reading
 from adapters.redis.calls import Calls
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
-from engine.errors import LedgerAwayError, UnknownNameError
+from engine.errors import ClockError, LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
+    Gate,
     JobKey,
     Lane,
     NowMs,
@@ -41,6 +42,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.template_ports import Place, PlaceWish
 from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
@@ -215,6 +217,16 @@ class RedisLedger:
         """See TemplateJobs.users."""
         reply = await self._one("template_users", portfolio, [template, since_ms])
         return sorted({source.decode() for source in reply})
+
+    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
+        """See Places.take_place."""
+        asked: list[Argument] = [wish.sender, wish.recipient, wish.template, int(wish.priority)]
+        refused, until_ms, send_at_us, _ = await self._one("place_take", portfolio, asked)
+        if refused == b"clock":
+            raise ClockError("our clock and the ledger's differ too much; mend it (NTP)")
+        if refused == b"recovering":
+            raise LedgerAwayError("the ledger recovers what it lost; ask again in some seconds")
+        return Place(Gate(refused.decode()) if refused else None, until_ms, send_at_us)
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.errors import LedgerAwayError
 from engine.model import (
     Category,
     DeliveryStatus,
@@ -36,6 +37,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.template_ports import PlaceWish
 from engine.terms import Terms
 from tests.contract.erasing import erase
 
@@ -132,9 +134,9 @@ class History:
             return self.planned.pop(0)
         kinds = [
             *(self._enqueue, self._claim, self._settle, self._receive, self._put, self._wait),
-            self._cancel_job,
+            *(self._cancel_job, self._take_place),
         ]
-        weights = [14, 30, 26, 10, 8, 12, 3]
+        weights = [14, 30, 26, 10, 8, 12, 3, 2]
         return self.rng.choices(kinds, weights)[0]()
 
     def _cancel_under_way(self, job: Claimed) -> Step:
@@ -285,6 +287,22 @@ class History:
             key = rng.choice(pool)
         self.touched = [key]
         return ("cancel_job", lambda led: led.cancel_job(PORTFOLIO, key))
+
+    def _take_place(self) -> Step:
+        rng = self.rng
+        number = rng.randrange(FAVOURITES if rng.random() < 0.5 else RECIPIENTS)
+        recipient = RecipientKey(b"recip" + number.to_bytes(3, "big"))
+        sender = rng.choice([*SENDERS, SenderId("nobody")])
+        template = rng.choice([*TEMPLATES, "w/nobody/en"])
+        wish = PlaceWish(sender, recipient, template, rng.choice(list(Priority)))
+
+        async def take(ledger: Any) -> Any:  # noqa: ANN401 (either ledger)
+            try:
+                return await ledger.take_place(PORTFOLIO, wish)
+            except LedgerAwayError:
+                return "recovering"
+
+        return ("take_place", take)
 
     def _put(self) -> Step:
         rng = self.rng

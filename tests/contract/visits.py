@@ -45,7 +45,8 @@ MUST_VISIT = (
     *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped"),
     *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE)),
     *("duplicate", "conflict", "batch refused full", "batch refused cancelled"),
-    *("batch refused ended", "ended with its template"),
+    *("batch refused ended", "ended with its template", "place taken"),
+    *(f"place refused by {gate}" for gate in (Gate.QUOTA, Gate.PAIR, Gate.SENDER, Gate.TEMPLATE)),
     *("lost reply asked again", "jobs given again", "claim refused stale"),
     "claim refused recovering",
     *("doubted", "repeated", "unknown", "settled by evidence", "cancelled repeat"),
@@ -84,6 +85,9 @@ class Visits:
                 self.seen["again refused" if answer.gate else "again granted"] += 1
             case "cancel_job":
                 self.seen[f"cancel {answer.name}"] += 1
+            case "take_place":
+                gate = "recovering" if answer == "recovering" else answer.gate
+                self.seen[f"place refused by {gate}" if gate else "place taken"] += 1
             case "end_template":
                 self.seen["ended with its template"] += sum(answer.values())
             case "enqueue":

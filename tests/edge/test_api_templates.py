@@ -341,7 +341,7 @@ async def test_a_test_send_takes_its_place_and_gives_meta_s_whole_response() -> 
     async with a_desk() as desk:
         status, shown = await desk.call("POST", ONE + "/test", {"to": "+4915112345678"})
         assert (status, shown["ok"]) == (200, True)
-        assert desk.trials.counted == ["4915112345678"]
+        assert desk.trials.taken == ["4915112345678"]
         ((sender, to, message),) = desk.trials.tried
         assert (sender, to) == (SENDER, "+4915112345678")
         assert "sample" in str(message)
