@@ -67,7 +67,8 @@ class TemplateJobs(Protocol):
         """End what waits for a disabled or deleted template; return how many jobs of each source.
 
         Nothing where the gate of the template says that it may come back. Jobs under way are
-        settled as ever; what comes back unwritten, or was kept aside, ends in its time.
+        settled as ever; what comes back unwritten, or was kept aside, ends in its time. The rows
+        of a draft stay.
         """
         ...
 

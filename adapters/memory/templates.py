@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from adapters.memory.cancel import cancel_waiting
 from adapters.memory.records import LaneState
 from adapters.memory.slot import Slot
+from engine.model import SourceState
 from engine.terms import TEMPLATE_OVER
 
 
@@ -16,6 +17,8 @@ def end_template(slot: Slot, template: str) -> dict[str, int]:
     if spec is None or spec.status not in TEMPLATE_OVER:
         return ended
     for lane in _lanes(slot, template):
+        if slot.source_of(lane).spec.state is SourceState.DRAFT:
+            continue
         lane.ended_until, lane.ended_code = lane.last, TEMPLATE_OVER[spec.status]
         if waiting := cancel_waiting(slot, lane):
             source = lane.lane.source

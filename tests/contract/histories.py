@@ -354,7 +354,7 @@ class History:
         return ("put", _bind("close_account", WabaId("w"), until_ms, "tests"))
 
     def _put_source(self) -> Step:
-        states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED] * 2
+        states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED, SourceState.DRAFT]
         state = self.rng.choice([*states, SourceState.SCHEDULED, SourceState.CANCELLED])
         if state is SourceState.CANCELLED and self.rng.random() < 0.15:
             state = SourceState.RUNNING

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine.model import Category, JobKey, JobState, TemplateStatus
+from engine.model import Category, JobKey, JobState, SourceState, TemplateStatus
 from engine.outcomes import Accepted, InDoubt, Retry, Unwritten
 from engine.ports import Cancelled
-from tests.builders import a_portfolio, a_row, a_template
+from tests.builders import a_portfolio, a_row, a_source, a_template
 from tests.lua.slot_state import DOUBT_MS, GONE, LANE, PORTFOLIO, TEMPLATE, Slot
 
 DIRECT = replace(LANE, source="direct:api")
@@ -126,6 +126,14 @@ async def test_a_lane_that_was_emptied_waits_for_no_place(slot: Slot) -> None:
     assert await slot.take() == []
     await slot.queue(2)
     assert await slot.take() == [2]
+
+
+async def test_the_rows_of_a_draft_stay(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.put_source(a_source(state=SourceState.DRAFT))
+    await slot.queue(1)
+    assert await end(slot) == {}
+    assert await slot.books() == {"waiting": 1}
 
 
 async def test_told_again_it_changes_nothing(slot: Slot) -> None:

@@ -16,16 +16,19 @@
 -- Returns  source, how many of its jobs ended, ...; none where the template may still come back
 --
 -- What is under way is settled as ever; what comes back unwritten, or was kept aside, ends then.
+-- The rows of a draft stay: it may still be given another message.
 local code, found = OVER[template_of(argv[8]).status], {}
 if not code then return found end
 for _, number in ipairs(call('LRANGE', tag .. 'lanes_for:' .. argv[8], 0, -1)) do
   local lane = lane_of(tonumber(number))
-  now_has('ended')
-  call('HSET', tag .. 'ended', number, call('HGET', lane.key, 'last') .. '|' .. code)
-  local waiting = cancel_waiting(lane)
-  if waiting > 0 then
-    found[#found + 1] = lane.source
-    found[#found + 1] = waiting
+  if source_of(lane.source).state ~= 'draft' then
+    now_has('ended')
+    call('HSET', tag .. 'ended', number, call('HGET', lane.key, 'last') .. '|' .. code)
+    local waiting = cancel_waiting(lane)
+    if waiting > 0 then
+      found[#found + 1] = lane.source
+      found[#found + 1] = waiting
+    end
   end
 end
 flush_counts()
