@@ -91,6 +91,8 @@ class Template:
     read_at_ms: int = 0  # when Meta was last asked
     stale_since_ms: int = 0  # something happened that only Meta can tell: ask; 0 when nothing did
     is_read: bool = True  # False: news named it, and Meta was not asked yet what it is
+    version: int = 0  # how often what it wants filled in, or its category, changed
+    changed_at_ms: int = 0  # when that was last
 
     @property
     def key(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.contents import SEPARATOR, whole_for
 from engine.countries import CountryRules
 from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
@@ -24,7 +25,6 @@ BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
 LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
 FULL_RETRY_AFTER_MS = 5_000
-SEPARATOR = b"\x1f"
 
 
 class JobStatus(StrEnum):
@@ -306,7 +306,9 @@ class SendJobs:
         if priority is None:
             priority = Priority[category.name]
         to = on_the_wire(identity).encode()
-        row = Row(self._recipients.key(identity), to + SEPARATOR + job.body)
+        known = self._directory.templates.get(checked.template)
+        content = whole_for(known.version) if known is not None else 0
+        row = Row(self._recipients.key(identity), to + SEPARATOR + job.body, content)
         row.repeats_max = repeats_max(category, job.delivery)
         row.not_before_ms, row.expires_at_ms = job.not_before_ms, job.expires_at_ms
         if self._journeys is not None and journey is not None:

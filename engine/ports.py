@@ -278,6 +278,7 @@ class TemplateSpec:
 
     status: TemplateStatus
     category: Category
+    version: int = 0  # how often its words or its category changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class TemplateChanges:
         is not sure: then do it again.
         """
         before = self._registry.directory.templates.get(template.key)
+        template = self._versioned(before, template)
         is_open = template.status is TemplateStatus.APPROVED
         if not is_open:
             await self._tell_gate(template)
@@ -66,6 +67,15 @@ class TemplateChanges:
         elif template.status in ENDED:
             await self._end_jobs(template, touched)
         return touched
+
+    def _versioned(self, before: Template | None, template: Template) -> Template:
+        """Return a template with the version it has: jobs made for another are looked at again."""
+        if before is None:
+            return template
+        version, at_ms = before.version, before.changed_at_ms
+        if before.is_read and before.signature != template.signature:
+            version, at_ms = version + 1, self._now_ms()
+        return replace(template, version=version, changed_at_ms=at_ms)
 
     async def _touch_journeys(
         self, template: Template, before: Template | None, *, is_changed: bool
@@ -186,7 +196,7 @@ class TemplateChanges:
     async def _tell_gate(self, template: Template) -> None:
         portfolio = self._registry.directory.portfolio_of_waba(template.waba_id)
         if portfolio is not None:
-            spec = TemplateSpec(template.status, template.category)
+            spec = TemplateSpec(template.status, template.category, template.version)
             await self._catalog.put_template(portfolio, template.key, spec)
 
 

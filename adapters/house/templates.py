@@ -9,15 +9,18 @@ from random import SystemRandom
 from adapters.api.walls import walled_archive, walled_ledger, walled_registry
 from adapters.house.shared import House, log
 from adapters.house.waking import WakingLedger
+from adapters.knobs import parts_of
 from adapters.meta.management import Management
 from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
 from adapters.redis.lane_templates import read_template
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.template_archive import TemplateArchive
+from engine.countries import CountryRules
 from engine.directory import Sender, Template
 from engine.errors import ProviderRefusedError
 from engine.model import Priority, WabaId
+from engine.rechecking import Rechecks
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Place, PlaceWish
@@ -106,6 +109,12 @@ def taking(house: House) -> Callable[[Sender, str, Template], Awaitable[Place]]:
         return await ledger.take_place(sender.portfolio_id, wish)
 
     return take
+
+
+def rechecks_of(house: House) -> Rechecks:
+    """Return what looks again at jobs that were made for other words of their template."""
+    countries = CountryRules(parts_of(house.settings.no_marketing))
+    return Rechecks(house.registry.directory, countries)
 
 
 def asking(desk: TemplateDesk) -> Callable[[], Awaitable[None]]:

@@ -16,6 +16,7 @@ from adapters.api.front import Operations
 from adapters.house.pulsing import pulsing
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
 from adapters.house.template_doubts import TemplateDoubts
+from adapters.house.templates import rechecks_of
 from adapters.meta.client import MetaClient, build_session
 from engine.delivery import Delivery
 from engine.errors import LedgerAwayError
@@ -54,6 +55,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         timeout_s=settings.send_timeout_ms / 1_000,
         authentication_timeout_s=settings.authentication_send_timeout_ms / 1_000,
         was_written=lambda letter: messenger.letter_was_written(letter.job),
+        recheck=rechecks_of(house).objection,
     )
     pool = Pool(
         ledger=house.recollection,

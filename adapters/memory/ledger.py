@@ -154,7 +154,10 @@ class MemoryLedger:
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
         slot, now_ms = self.slot(portfolio)
+        before = slot.templates.get(template)
         slot.templates[template] = spec
+        if before is not None and before.category is not spec.category:
+            templates.move_lanes(slot, template, before.category, spec.category, now_ms)
         if spec.status is TemplateStatus.APPROVED:
             slot.open_gate((Gate.TEMPLATE, template), now_ms)
             for pair in sorted(slot.struck):

@@ -1,13 +1,14 @@
-"""What a template's change does to its lanes; mirror of template_end.lua and template_users.lua."""
+"""What a template's change does to its lanes; mirror of the scripts template_*.lua."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from adapters.memory.cancel import cancel_waiting
 from adapters.memory.records import LaneState
 from adapters.memory.slot import Slot
-from engine.model import SourceState
+from engine.model import Category, Priority, SourceState
 from engine.terms import TEMPLATE_OVER
 
 
@@ -36,6 +37,21 @@ def users(slot: Slot, template: str, since_ms: int) -> list[str]:
             if lane.at_ms >= since_ms or lane.queue or lane.parked
         }
     )
+
+
+def move_lanes(slot: Slot, template: str, was: Category, now: Category, now_ms: int) -> None:
+    """Move lanes that waited with the priority of a category; a chosen priority stays."""
+    for state in _lanes(slot, template):
+        lane = state.lane
+        if lane.priority is not Priority[was.name]:
+            continue
+        slot.leave_ring(state)
+        slot.leave_wait(state)
+        if slot.lane_numbers.get(lane) == state.number:
+            del slot.lane_numbers[lane]
+        state.lane = replace(lane, priority=Priority[now.name])
+        slot.lane_numbers.setdefault(state.lane, state.number)
+        slot.wake(state, now_ms)
 
 
 def _lanes(slot: Slot, template: str) -> Iterator[LaneState]:

@@ -18,7 +18,17 @@ from engine.model import (
     SenderId,
     parse_key,
 )
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+    misfit,
+)
 from engine.ports import (
     Again,
     Answer,
@@ -224,16 +234,16 @@ def encode(outcome: Outcome) -> tuple[str, str]:
     match outcome:
         case Accepted():
             return ("H" if outcome.held else "A"), outcome.wamid
-        case InDoubt():
-            return "X", ""
-        case Unwritten():
-            return "N", ""
+        case InDoubt() | Unwritten():
+            return ("X" if isinstance(outcome, InDoubt) else "N"), ""
         case Retry():
             return "R", f"{outcome.code}|{outcome.until_ms}"
         case Deferred():
             return "D", f"{outcome.gate.value}|{outcome.code}|{outcome.until_ms}"
         case Dropped():
-            return "F", f"{outcome.code}|{int(outcome.strikes)}"
+            return "F", f"{outcome.code}|{int(outcome.strikes)}{misfit(outcome)}"
+        case Suppressed():
+            return "S", str(outcome.code)
 
 
 def enqueued(reply: Reply) -> Enqueued:
@@ -246,6 +256,11 @@ def enqueued(reply: Reply) -> Enqueued:
     return Enqueued(lane, first, accepted, not_new, refused.decode(), sequence, due_ms)
 
 
+def edition_in(reply: Reply) -> int:
+    """Return the edition of templates and lanes that a claim's reply was made under."""
+    return int(reply[7])
+
+
 def lanes_in(reply: Reply) -> set[int]:
     """Return the lanes whose jobs a claim's reply gives."""
     return set(reply[6][0::3])
@@ -253,7 +268,7 @@ def lanes_in(reply: Reply) -> set[int]:
 
 def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     """Read what claim.lua answers; `lanes` knows every lane in it."""
-    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat = reply
+    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat, _ = reply
     return Answer(
         [
             claimed(flat[i], flat[i + 1], flat[i + 2], lanes, lease_ms)

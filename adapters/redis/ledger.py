@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from redis import exceptions
@@ -67,6 +67,9 @@ class RedisLedger:
         self._calls = Calls(terms, tolerance_ms=tolerance_ms, keep_ms=keep_days * DAY_MS)
         self._now_ms = now_ms
         self._lanes: dict[PortfolioId, dict[int, Lane]] = {}
+        self._editions: dict[PortfolioId, int] = {}
+        self.renewed: Callable[[], Awaitable[None]] = _nothing
+        """Called before jobs are given out whose template changed: read what it is now."""
 
     @property
     def scripts(self) -> Scripts:
@@ -102,6 +105,8 @@ class RedisLedger:
         replies = await self._scripts.run([self._calls.claim(ask, now_ms) for ask in asks])
         answers: list[Answer] = []
         for ask, reply in zip(asks, replies, strict=True):
+            if calls.edition_in(reply) != self._editions.get(ask.portfolio, 0):
+                await self._read_again(ask.portfolio, calls.edition_in(reply))
             lanes = self._lanes.setdefault(ask.portfolio, {})
             missing = [number for number in calls.lanes_in(reply) if number not in lanes]
             if missing:
@@ -110,6 +115,15 @@ class RedisLedger:
             if answers[-1].refused == "recovering":
                 self._lanes.pop(ask.portfolio, None)  # numbers may have gone to others meanwhile
         return answers
+
+    async def _read_again(self, portfolio: PortfolioId, edition: int) -> None:
+        """Forget what is known of lanes and have templates read before a job of theirs is written.
+
+        Whatever of it fails, the wish is asked again, and so is this.
+        """
+        self._lanes.pop(portfolio, None)
+        await self.renewed()
+        self._editions[portfolio] = edition
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle."""
@@ -185,7 +199,7 @@ class RedisLedger:
 
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
-        arguments = [template, spec.status.value, spec.category.value]
+        arguments = [template, spec.status.value, spec.category.value, spec.version]
         await self._one("template_put", portfolio, arguments)
 
     async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
@@ -300,6 +314,10 @@ class RedisLedger:
         """See Books.audit."""
         reply = await self._one("audit_read", portfolio, [])
         return [line.decode() for line in reply]
+
+
+async def _nothing() -> None:
+    """Read nothing."""
 
 
 def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:

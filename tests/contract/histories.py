@@ -24,7 +24,16 @@ from engine.model import (
     TemplateStatus,
     WabaId,
 )
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+)
 from engine.ports import (
     FOREVER_MS,
     Ask,
@@ -249,10 +258,17 @@ class History:
             return Unwritten("late")
         if draw < 0.80:
             return Retry(131000, later_ms, "unknown")
-        if draw < 0.90:
-            return Dropped(rng.choice([131026, 999]), "never", strikes=rng.random() < 0.6)
+        if draw < 0.92:
+            return self._final(draw)
         gate = rng.choice([*[Gate.PAIR] * 4, Gate.RATE, Gate.RATE, *GATES_THAT_CLOSE])
         return Deferred(gate, 130429, later_ms, "slow")
+
+    def _final(self, draw: float) -> Outcome:
+        rng = self.rng
+        if draw > 0.90:
+            return Suppressed(131049, "its category changed")
+        code, field = rng.choice([131026, 999]), rng.choice(["", "", "/message/x"])
+        return Dropped(code, "never", strikes=rng.random() < 0.6, field=field)
 
     def _receive(self) -> Step:
         pool = self.claimed + self.past
@@ -318,7 +334,10 @@ class History:
         if draw < 0.55:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
-            spec = TemplateSpec(status, _CATEGORIES[place])
+            category = _CATEGORIES[place]
+            if rng.random() < 0.3:
+                category = rng.choice(_CATEGORIES)
+            spec = TemplateSpec(status, category, rng.choice([0, 1]))
             return ("put", _bind("put_template", TEMPLATES[place], spec))
         if draw < 0.75:
             return self._put_source()

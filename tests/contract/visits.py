@@ -42,7 +42,7 @@ MUST_VISIT = (
     *(f"books {state}" for state in JobState),
     *(f"delivery {status}" for status in DeliveryStatus if status is not DeliveryStatus.NONE),
     *(f"closed {gate}" for gate in (Gate.RATE, *GATES_THAT_CLOSE)),
-    *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped"),
+    *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped", "Suppressed"),
     *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE)),
     *("duplicate", "conflict", "batch refused full", "batch refused cancelled"),
     *("batch refused ended", "ended with its template", "place taken"),

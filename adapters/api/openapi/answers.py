@@ -116,6 +116,7 @@ class JobAnswer(msgspec.Struct):
     waiting_for: list[WaitingFor]
     wamid: str | None
     code: int | None
+    misfit: str | None
 
 
 class JobCancelled(msgspec.Struct):

@@ -20,7 +20,7 @@
 -- ARGV[11]  low           how many of them may be utility or marketing
 -- ARGV[12]  known         the highest sequence it saw
 --
--- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs }
+-- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs, edition }
 --   refused   '' or clock, recovering, stale
 --   refusals  sender|gate, how often, ...
 --   jobs      lane, record in `open`, send_at_us, ...
@@ -47,7 +47,7 @@ local function answer(why, come_back_ms)
     flat[#flat + 1] = times
   end
   local rescue_ms = min(first_of('leases'), first_of('doubts'))
-  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs }
+  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs, meta.edition }
 end
 
 local why = refused()

@@ -35,10 +35,9 @@ if call('EXISTS', tag .. 'lane:' .. number) == 0 then
     'template', argv[11], 'priority', argv[12], 'last', 0)
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
   if argv[11] ~= '' then call('RPUSH', tag .. 'lanes_for:' .. argv[11], number) end
-elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
-  return 0
 end
 local lane, restored = lane_of(number), 0
+if lane.source ~= source or lane.sender ~= argv[10] or lane.template ~= argv[11] then return 0 end
 local last = tonumber(call('HGET', lane.key, 'last'))
 for i = 1, rows do
   local sequence, packed = first + i - 1, argv[15 + i]

@@ -5,7 +5,8 @@
 -- ended         HASH  lane -> sequence|code: jobs up to it that waited ended with their template
 -- done:N:B      HASH  sequence -> end of a job; bucket B holds 4,096 sequences of lane N
 --
--- An end is packed: state 1, delivery 1, fence 2, mark 6, recipient 8, code 4, then the wamid.
+-- An end is packed: state 1, delivery 1, fence 2, mark 6, recipient 8, code 4, then the wamid, or `!`
+-- and what of a failed job's message no longer fitted its template.
 local counted, ends, ended
 
 local function count(source, field, by)

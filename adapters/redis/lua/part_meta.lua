@@ -3,7 +3,8 @@
 -- Needs    part_slot.
 -- ARGV[1]  now_ms  epoch ms, from the caller's clock
 -- ARGV[8]  worker  of a claim: who asks
--- meta     HASH    clock sequence recovering lanes pruned enqueued ended; worker:W, its last wish;
+-- meta     HASH    clock sequence recovering lanes pruned enqueued ended edition (of templates and
+--                  lanes: who claims reads them again when it grew); worker:W, its last wish;
 --                  busy0 to busy3, lanes in rings of each priority; sleepers, senders behind whose
 --                  own gate lanes sleep; policy, what the operator decided: places|headroom|
 --                  reserve0|reserve1|reserve2|by_number|before|before_until; has, kinds of things
@@ -39,13 +40,14 @@ end
 local function read_meta(worker)
   local v = call('HMGET', meta_key, 'clock', 'sequence', 'recovering', 'lanes', 'pruned', 'policy',
     'has', 'worker:' .. worker, 'sleepers', 'busy0', 'busy1', 'busy2', 'busy3',
-    'ended')
+    'ended', 'edition')
   local policy, has = v[6] or NO_POLICY, v[7] or ''
   meta = { clock = tonumber(v[1] or 0), sequence = tonumber(v[2] or 0),
     recovering = tonumber(v[3] or 0), lanes = tonumber(v[4] or 0), pruned = tonumber(v[5] or 0),
     is_known = v[6], policy = policies[policy] or read_policy(policy), kinds = has,
     has = kinds[has] or read_kinds(has), worker = tonumber(v[8] or 0), sleepers = v[9],
-    busy = v, ended = tonumber(v[14] or 0) } -- from BUSY_AT on
+    busy = v, ended = tonumber(v[14] or 0),
+    edition = tonumber(v[15] or 0) } -- busy from BUSY_AT on
   meta.had_ended = meta.ended
 end
 

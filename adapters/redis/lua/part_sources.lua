@@ -2,7 +2,7 @@
 --
 -- Needs  part_lanes; off (set of gates switched off), named before it.
 -- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring
--- templates        HASH  template -> STATUS|category
+-- templates        HASH  template -> STATUS|category, and |version once it changed
 -- struck           SET   sender|template pairs parked after unknown codes
 --
 -- Mirror of adapters/memory/slot.py.
@@ -26,12 +26,14 @@ local function template_of(name)
   local template = template_cache[name]
   if not template then
     local packed = call('HGET', tag .. 'templates', name) or 'UNKNOWN|marketing'
-    local bar = find(packed, '|', 1, true)
-    template = { status = sub(packed, 1, bar - 1), category = sub(packed, bar + 1) }
+    local status, category, version = string.match(packed, '^([^|]+)|(%a+)|?(%d*)$')
+    template = { status = status, category = category, version = tonumber(version) or 0 }
     template_cache[name] = template
   end
   return template
 end
+
+local function forget_template(name) template_cache[name] = nil end
 
 local function category_of(lane)
   if lane.template == '' then return 'service' end

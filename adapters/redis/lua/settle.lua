@@ -21,7 +21,8 @@
 -- ARGV[14]  jobs          `count` jobs, then as many fences, kinds and details
 --
 -- A kind is A accepted, H accepted and held, X in doubt, N unwritten, R retry, D deferred,
--- F dropped; a detail is the wamid, `code|until_ms`, `gate|code|until_ms` or `code|strikes`.
+-- F dropped, S suppressed; a detail is the wamid, `code|until_ms`, `gate|code|until_ms`,
+-- `code|strikes` and maybe `!` and what no longer fits, or the code.
 --
 -- Returns  { sequence, due_ms, ignored, closed }
 --   ignored  jobs whose outcome changed nothing
