@@ -9,7 +9,7 @@ from engine.campaigns import Campaigns, CampaignWish, shared_body
 from engine.directory import Campaign, Registry
 from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors
-from engine.model import Priority, SourceState
+from engine.model import NowMs, Priority, SourceState, TemplateStatus
 from engine.ports import Catalog, Contents, SourceSpec
 
 
@@ -26,6 +26,7 @@ class CampaignChange:
     expires_at_ms: int | None = None
     delivery: str | None = None
     recipients_max: int | None = None
+    on_template_change: str | None = None
 
 
 class CampaignChanges:
@@ -38,7 +39,10 @@ class CampaignChanges:
         catalog: Catalog,
         contents: Contents,
         books: Books,
+        *,
+        now_ms: NowMs,
     ) -> None:
+        self._now_ms = now_ms
         self._campaigns = campaigns
         self._registry = registry
         self._catalog = catalog
@@ -75,10 +79,30 @@ class CampaignChanges:
             started_at_ms=known.started_at_ms,
             paused_because=known.paused_because,
         )
+        if known.stopped_by:
+            changed = self._stopped(known, changed)
         spec = SourceSpec(changed.state, changed.weight, changed.start_at_ms)
         await self._catalog.put_source(changed.portfolio_id, changed.source, spec)
         await self._registry.put(changed)
         return changed
+
+    def _stopped(self, known: Campaign, changed: Campaign) -> Campaign:
+        """Return a campaign that a template's change stopped, after its own change.
+
+        It stays stopped while it still sends what stopped it and that is not approved, or while its
+        message is the one that was stopped. Else it has been mended, and goes on if it wants that.
+        """
+        template = self._registry.directory.templates.get(known.stopped_by)
+        is_open = template is not None and template.status is TemplateStatus.APPROVED
+        is_another = known.stopped_by not in changed.templates
+        if not is_another and not (is_open and changed.message != known.message):
+            return replace(changed, stopped_by=known.stopped_by, stopped_from=known.stopped_from)
+        state = known.stopped_from or SourceState.RUNNING
+        if changed.on_template_change == "stay_stopped":
+            state = SourceState.STOPPED
+        elif state is SourceState.SCHEDULED and changed.start_at_ms <= self._now_ms():
+            state = SourceState.RUNNING
+        return replace(changed, state=state)
 
 
 def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
@@ -101,6 +125,7 @@ def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
         recipients_max=(
             known.recipients_max if change.recipients_max is None else change.recipients_max
         ),
+        on_template_change=change.on_template_change or known.on_template_change,
     )
 
 

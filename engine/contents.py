@@ -66,7 +66,7 @@ class Shared:
 def whole_for(version: int) -> int:
     """Return the content number of a whole message that was checked for a template's version.
 
-    >>> whole_for(0), whole_for(1), whole_for(WHOLE + 1)
+    >>> whole_for(0), whole_for(1), whole_for(WHOLE)
     (0, 32769, 32769)
     """
     return WHOLE | (version - 1) % (WHOLE - 1) + 1 if version else 0

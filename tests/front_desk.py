@@ -255,7 +255,7 @@ async def a_desk(
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
+        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger, now_ms=now_ms),
         job_ids=JobIds(SECRET),
         **people,
         now_ms=now_ms,

@@ -57,6 +57,7 @@ class CampaignPatch(Strict):
     expires_at: Moment | None = None
     delivery: Literal["at_most_once", "at_least_once"] | None = None
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    on_template_change: Literal["resume", "stay_stopped"] | None = None
 
 
 class MoveQuery(msgspec.Struct):
@@ -136,6 +137,7 @@ class CampaignRoutes:
             expires_at_ms=milliseconds(body.expires_at) if body.expires_at else None,
             delivery=body.delivery,
             recipients_max=body.recipients_max,
+            on_template_change=body.on_template_change,
         )
         changed = await self._front.changes.change(request.match_info["id"], change)
         return as_json(shown_campaign(changed))

@@ -130,7 +130,7 @@ def _front(house: House, doors: Doors) -> Front:
         retry_failed=RetryFailed(recollection, results, house.recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
+        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger, now_ms=now_ms),
         job_ids=house.job_ids,
         recipients=house.recipients,
         suppressions=walled_ledger(house.persons.suppressions),

@@ -12,7 +12,6 @@ from engine.errors import LedgerAwayError
 from engine.model import (
     Category,
     DeliveryStatus,
-    Gate,
     JobKey,
     Lane,
     PortfolioId,
@@ -25,13 +24,8 @@ from engine.model import (
     WabaId,
 )
 from engine.outcomes import (
-    Accepted,
-    Deferred,
-    Dropped,
-    InDoubt,
     Outcome,
     Retry,
-    Suppressed,
     Unwritten,
 )
 from engine.ports import (
@@ -49,6 +43,7 @@ from engine.ports import (
 from engine.template_ports import PlaceWish
 from engine.terms import Terms
 from tests.contract.erasing import erase
+from tests.contract.outcomes import an_outcome, outcome_name
 
 START_MS = 1_764_000_000_000
 PORTFOLIO = PortfolioId("acme")
@@ -59,7 +54,6 @@ WORKERS = ["w1", "w2"]
 RECIPIENTS = 60
 FAVOURITES = 2  # people whom many rows are for, so that pairs run out of budget
 PAUSES_MS = [0, 1, 5, 12, 100, 999, 1_000, 4_999, 5_000, 6_001, 60_200]
-GATES_THAT_CLOSE = (Gate.ACCOUNT, Gate.SENDER, Gate.TEMPLATE)
 
 Step = tuple[str, Callable[[Any], Any]]
 
@@ -238,37 +232,13 @@ class History:
         if self.past and rng.random() < 0.2:
             late = rng.choice(self.past)
             chosen.append((late.key, late.attempt))
-        settlements = [Settlement(key, n, self._outcome()) for key, n in chosen]
+        settlements = [Settlement(key, n, an_outcome(self.rng, self.now_ms)) for key, n in chosen]
         self.touched = [key for key, _ in chosen]
         if len(chosen) == 1 and rng.random() < 0.1:
             key, attempt = chosen[0]
             return ("again", lambda led: led.again(PORTFOLIO, key, attempt))
         self.outcomes = {its.key: outcome_name(its.outcome) for its in settlements}
         return ("settle", lambda led: led.settle(PORTFOLIO, settlements))
-
-    def _outcome(self) -> Outcome:
-        rng, now_ms = self.rng, self.now_ms
-        later_ms = now_ms + rng.choice([0, 500, 3_000, 30_000])
-        draw = rng.random()
-        if draw < 0.5:
-            return Accepted(f"wamid.{rng.randrange(10**6)}", held=rng.random() < 0.1)
-        if draw < 0.62:
-            return InDoubt("silence")
-        if draw < 0.70:
-            return Unwritten("late")
-        if draw < 0.80:
-            return Retry(131000, later_ms, "unknown")
-        if draw < 0.92:
-            return self._final(draw)
-        gate = rng.choice([*[Gate.PAIR] * 4, Gate.RATE, Gate.RATE, *GATES_THAT_CLOSE])
-        return Deferred(gate, 130429, later_ms, "slow")
-
-    def _final(self, draw: float) -> Outcome:
-        rng = self.rng
-        if draw > 0.90:
-            return Suppressed(131049, "its category changed")
-        code, field = rng.choice([131026, 999]), rng.choice(["", "", "/message/x"])
-        return Dropped(code, "never", strikes=rng.random() < 0.6, field=field)
 
     def _receive(self) -> Step:
         pool = self.claimed + self.past
@@ -389,13 +359,6 @@ class History:
         self.claimed = [job for job in self.claimed if job.key not in held]
         self.claimed += jobs
         self.touched += held
-
-
-def outcome_name(outcome: Outcome) -> str:
-    """Return what kind of outcome it is, and behind which gate."""
-    gate = f" {outcome.gate}" if isinstance(outcome, Deferred) else ""
-    held = " held" if isinstance(outcome, Accepted) and outcome.held else ""
-    return type(outcome).__name__ + gate + held
 
 
 _CATEGORIES = (Category.MARKETING, Category.UTILITY, Category.AUTHENTICATION)

@@ -7,7 +7,8 @@ from typing import Any
 
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
 from engine.ports import Cancelled
-from tests.contract.histories import GATES_THAT_CLOSE, History
+from tests.contract.histories import History
+from tests.contract.outcomes import GATES_THAT_CLOSE
 
 TRANSITIONS = (
     "queued > in_flight",

@@ -1,10 +1,12 @@
 """Changing a campaign, its cap, and what a start would do."""
 
+from dataclasses import replace
+
 import pytest
 from redis.asyncio import Redis
 
 from engine.contents import compile_shared
-from engine.model import PortfolioId
+from engine.model import PortfolioId, TemplateStatus
 from tests.front_desk import (
     PORTFOLIO,
     READ,
@@ -15,6 +17,7 @@ from tests.front_desk import (
     a_campaign,
     a_desk,
     a_message,
+    a_template,
 )
 
 PATH = "/v1/campaigns/c1"
@@ -48,6 +51,69 @@ async def test_before_the_first_row_everything_can_change(redis_client: Redis) -
         assert compile_shared(body) is not None
         assert (await desk.call("GET", PATH, key=READ))[1]["name"] == "Winter"
         assert (await desk.call("PATCH", PATH, {"name": "x"}, READ))[0] == 403
+
+
+async def stop_by_edit(desk: Desk, wish: str = "resume") -> None:
+    """Create a campaign, start it, and have an edit of its template stop it."""
+    await a_campaign(desk, on_template_change=wish)
+    await desk.call("POST", f"{PATH}/start", key=SEND)
+    await put_offer(desk, TemplateStatus.PENDING, is_edit=True)
+    shown = (await desk.call("GET", PATH))[1]
+    assert (shown["state"], shown["stopped_by"]) == ("stopped", f"{WABA}/offer/en_US")
+
+
+async def put_offer(desk: Desk, status: TemplateStatus, *, is_edit: bool = False) -> None:
+    """Put the offer with one variable less than before."""
+    template = replace(a_template(), status=status)
+    if not is_edit:
+        template = replace(template, components=[{"type": "BODY", "text": "Hi {{1}}."}])
+    assert desk.changes is not None
+    await desk.changes.put(template, is_edit=is_edit)
+
+
+@pytest.mark.parametrize(("wish", "state"), [("resume", "running"), ("stay_stopped", "stopped")])
+async def test_one_that_a_template_stopped_is_pointed_at_another(wish: str, state: str) -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk, wish)
+        change = {"message": a_message("{{name}}", "{{code}}", name="update")}
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["state"], shown["stopped_by"]) == (200, state, None)
+        assert shown["on_template_change"] == wish
+        await put_offer(desk, TemplateStatus.APPROVED)  # it is nothing to it any more
+        assert (await desk.call("GET", PATH))[1]["state"] == state
+
+
+async def test_one_that_a_template_stopped_stays_so_while_nothing_is_mended() -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk)
+        status, shown = await desk.call("PATCH", PATH, {"weight": 3}, SEND)
+        assert (status, shown["state"]) == (200, "stopped")
+        assert shown["stopped_by"] == f"{WABA}/offer/en_US"
+        assert desk.changes is not None
+        await desk.changes.put(a_template())
+        assert (await desk.call("GET", PATH))[1]["state"] == "running"
+
+
+async def test_one_that_no_longer_fits_goes_on_once_its_message_does() -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk)
+        await put_offer(desk, TemplateStatus.APPROVED)
+        shown = (await desk.call("GET", PATH))[1]
+        assert (shown["state"], shown["stopped_by"]) == ("stopped", f"{WABA}/offer/en_US")
+        change = {"message": a_message("{{name}}")}
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["state"], shown["stopped_by"]) == (200, "running", None)
+
+
+async def test_what_a_template_s_change_does_can_be_chosen_later() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        wish = {"on_template_change": "stay_stopped"}
+        assert (await desk.call("PATCH", PATH, wish, SEND))[1]["on_template_change"] == wish[
+            "on_template_change"
+        ]
+        shown = (await desk.call("PATCH", PATH, {"weight": 2}, SEND))[1]
+        assert shown["on_template_change"] == "stay_stopped"
 
 
 async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:

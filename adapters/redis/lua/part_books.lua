@@ -2,11 +2,10 @@
 --
 -- Needs  part_slot, part_lanes.
 -- src:S         HASH  enqueued; s:STATE jobs in a state; w:GATE jobs kept aside; d:STATUS delivery
--- ended         HASH  lane -> sequence|code: jobs up to it that waited ended with their template
 -- done:N:B      HASH  sequence -> end of a job; bucket B holds 4,096 sequences of lane N
 --
--- An end is packed: state 1, delivery 1, fence 2, mark 6, recipient 8, code 4, then the wamid, or `!`
--- and what of a failed job's message no longer fitted its template.
+-- An end is packed: state 1, delivery 1, fence 2, mark 6, recipient 8, code 4, then the wamid,
+-- or `!` and what of a failed job's message no longer fitted its template.
 local counted, ends, ended
 
 local function count(source, field, by)
@@ -34,17 +33,6 @@ local function pack_end(state, delivery, fence_bytes, mark, recipient, code, wam
   if mark ~= last_mark then last_mark, last_mark_bytes = mark, bytes6(mark) end
   local code_bytes = code == 0 and '\0\0\0\0' or bytes2(floor(code / 65536)) .. bytes2(code % 65536)
   return state .. delivery .. fence_bytes .. last_mark_bytes .. recipient .. code_bytes .. wamid
-end
-
--- ended_with: the code with which a job's lane ended while it waited; nil when that did not happen.
-local function ended_with(lane, sequence)
-  if not meta.has.ended then return nil end
-  if not lane.ended_until then
-    local packed = call('HGET', tag .. 'ended', lane.number) or '0|0'
-    local last, code = string.match(packed, '^(%d+)|(%d+)$')
-    lane.ended_until, lane.ended_code = tonumber(last), tonumber(code)
-  end
-  return sequence <= lane.ended_until and lane.ended_code or nil
 end
 
 local function begin_books() counted, ends, ended = {}, {}, 0 end
