@@ -25,10 +25,10 @@ local before, is_known = template_of(template), call('HEXISTS', tag .. 'template
 local packed = status .. '|' .. category
 if argv[11] ~= '0' then packed = packed .. '|' .. argv[11] end
 call('HSET', tag .. 'templates', template, packed)
-forget_template(template)
 if is_known and before.category ~= category then
   move_lanes(template, before.category, category)
 end
+new_facts()
 if status == 'APPROVED' then
   if before.status ~= status or before.version ~= tonumber(argv[11])
     or before.category ~= category then
