@@ -116,6 +116,10 @@ class Delivery:
             del self._stops_ms[name]
         self._stops_ms[source] = now_ms + self._lease_ms + STOP_SKEW_MS
 
+    def forget_messages(self) -> None:
+        """Ask for each source's message anew: one of them may have been given another."""
+        self._shared.forget()
+
     def cut_off(self, job: Claimed) -> Outcome:
         """Return how a job ended whose `deliver` was cancelled."""
         letter = Letter(job.lane.sender, b"", job, 0.0)
@@ -224,6 +228,13 @@ class SharedMessages:
         self._contents = contents
         self._known: dict[tuple[PortfolioId, str, int], Shared] = {}
         self._asked: dict[tuple[PortfolioId, str, int], asyncio.Future[Shared]] = {}
+        self._times_forgotten = 0
+
+    def forget(self) -> None:
+        """Forget them all, and what is on its way."""
+        self._known.clear()
+        self._asked.clear()
+        self._times_forgotten += 1
 
     def render_known(self, portfolio: PortfolioId, job: Claimed, opaque: str) -> bytes | None:
         """Return the body for `job`; None when its shared message must be fetched first."""
@@ -242,13 +253,17 @@ class SharedMessages:
         return (await asyncio.shield(asked)).render(job, opaque)
 
     async def _fetch(self, portfolio: PortfolioId, source: str, version: int) -> Shared:
+        began = self._times_forgotten
         shared = compile_shared(await self._contents.content(portfolio, source, version))
+        if began != self._times_forgotten:
+            return await self._fetch(portfolio, source, version)
         if len(self._known) >= SHARED_MAX:
             del self._known[next(iter(self._known))]
         self._known[(portfolio, source, version)] = shared
         return shared
 
     def _forget(self, name: tuple[PortfolioId, str, int], done: asyncio.Future[Shared]) -> None:
-        del self._asked[name]
+        if self._asked.get(name) is done:
+            del self._asked[name]
         if not done.cancelled():
             done.exception()  # whoever waits has it; nobody else needs to hear of it

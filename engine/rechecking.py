@@ -60,9 +60,7 @@ class Rechecks:
 
     def _of_row(self, job: Claimed, template: Template) -> Outcome | None:
         campaign = self._directory.campaigns.get(job.lane.source.partition(":")[2])
-        if campaign is None or campaign.content != job.content:
-            return None
-        if campaign.created_at_ms > template.changed_at_ms + HEARD_MS:
+        if campaign is None or campaign.created_at_ms > template.changed_at_ms + HEARD_MS:
             return None
         to, *values = job.tail.decode().split(SEPARATOR.decode())
         sheet = self._sheet(campaign, template)

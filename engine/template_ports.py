@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,8 +60,26 @@ class Master(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Repoint:
+    """Another message for all rows of a source, with the same fields, and other templates."""
+
+    body: bytes  # as Contents.put_content takes it
+    templates: Mapping[str, str]  # the key of each template it had -> of the one it is to have
+    was: Priority  # the default it had
+    now: Priority  # and is to have; lanes with another one keep theirs
+
+
 class TemplateJobs(Protocol):
-    """The jobs of a template in the ledger. Both are O(lanes), and raise LedgerError."""
+    """The jobs of templates in the ledger. All are O(lanes), and raise LedgerError."""
+
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
+        """Give a source's waiting rows another message; return its version, 0 while it runs.
+
+        Every version there was becomes the new one, and whoever claims hears of it before he
+        writes.
+        """
+        ...
 
     async def end_template(self, portfolio: PortfolioId, template: str) -> dict[str, int]:
         """End what waits for a disabled or deleted template; return how many jobs of each source.

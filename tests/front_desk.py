@@ -26,6 +26,7 @@ from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
+from engine.countries import CountryRules
 from engine.directory import ApiKey, Registry, Role, Sender, Template, TemplateDraft
 from engine.events import Event
 from engine.facts import Fact
@@ -41,6 +42,7 @@ from engine.model import (
     WabaId,
 )
 from engine.recipients import RecipientKeys
+from engine.repointing import Revalidation
 from engine.results import Results, RetryFailed
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -245,6 +247,7 @@ async def a_desk(
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
     door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials(ledger=ledger)
+    revalidation = Revalidation(results, ledger, registry.directory, CountryRules([]))
     changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
     front = Front(
         registry=registry,
@@ -255,7 +258,9 @@ async def a_desk(
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger, now_ms=now_ms),
+        changes=CampaignChanges(
+            *(campaigns, registry, ledger, ledger, ledger, ledger, revalidation), now_ms=now_ms
+        ),
         job_ids=JobIds(SECRET),
         **people,
         now_ms=now_ms,

@@ -84,17 +84,13 @@ def callers_desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls
 
 def naming(house: House) -> Callable[[Status], Awaitable[str]]:
     """Return what tells the template of a status's message, by the lane of its job."""
-    known: dict[tuple[str, int], str] = {}  # a lane keeps its template for ever
 
     async def template_of(status: Status) -> str:
         sender = house.registry.directory.senders.get(status.sender)
         ours = house.opaque.decode(status.opaque) if status.opaque else None
         if sender is None or ours is None:
             return ""
-        place = sender.portfolio_id, ours.key.lane
-        if place not in known:
-            known[place] = await read_template(house.client, *place)
-        return known[place]
+        return await read_template(house.client, sender.portfolio_id, ours.key.lane)
 
     return template_of
 

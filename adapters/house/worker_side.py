@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from random import SystemRandom
 from typing import Final
@@ -67,6 +67,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         rng=rng,
     )
     house.pool, house.delivery = pool, delivery
+    house.ledger.renewed = _renewing(house, delivery)
     house.serve_all()
     pool.start()
     _keep_in_touch(house, pool, worker)
@@ -79,6 +80,16 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         await pool.drain(clock.now_ms() + DRAIN_MS)
         await _leave(house, worker)
         await session.close()
+
+
+def _renewing(house: House, delivery: Delivery) -> Callable[[], Awaitable[None]]:
+    """Return what reads templates, and forgets messages, before a changed one is written."""
+
+    async def renew() -> None:
+        await house.registry.refresh()
+        delivery.forget_messages()
+
+    return renew
 
 
 def _keep_in_touch(house: House, pool: Pool, worker: str) -> None:

@@ -44,7 +44,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
-from engine.template_ports import Place, PlaceWish
+from engine.template_ports import Place, PlaceWish, Repoint
 from engine.terms import Terms
 
 
@@ -220,6 +220,11 @@ class MemoryLedger:
         """See TemplateJobs.users."""
         slot, _ = self.slot(portfolio)
         return templates.users(slot, template, since_ms)
+
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
+        """See TemplateJobs.repoint."""
+        slot, now_ms = self.slot(portfolio)
+        return templates.repoint(slot, source, wish, now_ms)
 
     async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
         """See Places.take_place."""

@@ -8,8 +8,11 @@ from dataclasses import replace
 from adapters.memory.cancel import cancel_waiting
 from adapters.memory.records import LaneState
 from adapters.memory.slot import Slot
-from engine.model import Category, Priority, SourceState
+from engine.model import Category, Lane, Priority, SourceState
+from engine.template_ports import Repoint
 from engine.terms import TEMPLATE_OVER
+
+MOVING = (SourceState.RUNNING, SourceState.SCHEDULED, SourceState.CANCELLED)
 
 
 def end_template(slot: Slot, template: str) -> dict[str, int]:
@@ -45,13 +48,37 @@ def move_lanes(slot: Slot, template: str, was: Category, now: Category, now_ms: 
         lane = state.lane
         if lane.priority is not Priority[was.name]:
             continue
-        slot.leave_ring(state)
-        slot.leave_wait(state)
-        if slot.lane_numbers.get(lane) == state.number:
-            del slot.lane_numbers[lane]
-        state.lane = replace(lane, priority=Priority[now.name])
-        slot.lane_numbers.setdefault(state.lane, state.number)
-        slot.wake(state, now_ms)
+        _move(slot, state, replace(lane, priority=Priority[now.name]), now_ms)
+
+
+def repoint(slot: Slot, source: str, wish: Repoint, now_ms: int) -> int:
+    """Give all rows of a source another message; return its version, 0 while it runs."""
+    known = slot.sources.get(source)
+    if known is None or known.spec.state in MOVING:
+        return 0
+    for number in known.lanes:
+        state = slot.lanes[number - 1]
+        for sleeping in slot.asleep.values():
+            sleeping.discard(number)
+        state.asleep = False
+        lane = state.lane
+        moved = replace(lane, template=wish.templates.get(lane.template, lane.template))
+        if lane.priority is wish.was:
+            moved = replace(moved, priority=wish.now)
+        _move(slot, state, moved, now_ms)
+    known.contents = [wish.body] * (len(known.contents) + 1)
+    slot.sequence += 1
+    return len(known.contents)
+
+
+def _move(slot: Slot, state: LaneState, lane: Lane, now_ms: int) -> None:
+    slot.leave_ring(state)
+    slot.leave_wait(state)
+    if slot.lane_numbers.get(state.lane) == state.number:
+        del slot.lane_numbers[state.lane]
+    state.lane = lane
+    slot.lane_numbers.setdefault(lane, state.number)
+    slot.wake(state, now_ms)
 
 
 def _lanes(slot: Slot, template: str) -> Iterator[LaneState]:

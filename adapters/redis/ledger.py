@@ -42,7 +42,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
-from engine.template_ports import Place, PlaceWish
+from engine.template_ports import Place, PlaceWish, Repoint
 from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
@@ -231,6 +231,13 @@ class RedisLedger:
         """See TemplateJobs.users."""
         reply = await self._one("template_users", portfolio, [template, since_ms])
         return sorted({source.decode() for source in reply})
+
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
+        """See TemplateJobs.repoint."""
+        told: list[Argument] = [source, wish.body, int(wish.was), int(wish.now)]
+        for pair in wish.templates.items():
+            told += pair
+        return int(await self._one("source_repoint", portfolio, told))
 
     async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
         """See Places.take_place."""

@@ -40,7 +40,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
-from engine.template_ports import PlaceWish
+from engine.template_ports import PlaceWish, Repoint
 from engine.terms import Terms
 from tests.contract.erasing import erase
 from tests.contract.outcomes import an_outcome, outcome_name
@@ -307,8 +307,8 @@ class History:
             return ("put", lambda led: led.put_portfolio(PORTFOLIO, limit))
         if draw < 0.35:
             return self._put_sender(rng.choice(SENDERS))
-        if draw < 0.38:
-            return self._end_template(rng.randrange(3))
+        if draw < 0.39:
+            return self._repoint() if draw < 0.365 else self._end_template(rng.randrange(3))
         if draw < 0.55:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
@@ -320,6 +320,16 @@ class History:
         if draw < 0.75:
             return self._put_source()
         return self._put_person(draw)
+
+    def _repoint(self) -> Step:
+        """Give a source's rows other templates, maybe while it runs: then nothing happens."""
+        rng = self.rng
+        had, gets = rng.sample(TEMPLATES[:3], 2)
+        was, now = rng.choice(list(Priority)), rng.choice(list(Priority))
+        source, wish = rng.choice(SOURCES), Repoint(b"{}", {had: gets}, was, now)
+        self.planned = [("repoint", _bind("repoint", source, wish))]
+        state = rng.choice([SourceState.PAUSED, SourceState.PAUSED, SourceState.RUNNING])
+        return ("put", _bind("put_source", source, SourceSpec(state)))
 
     def _end_template(self, place: int) -> Step:
         """Disable or delete a template; its jobs end, and later it comes back after all."""

@@ -47,6 +47,7 @@ MUST_VISIT = (
     *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE)),
     *("duplicate", "conflict", "batch refused full", "batch refused cancelled"),
     *("batch refused ended", "ended with its template", "place taken"),
+    *("repointed", "not repointed: it runs"),
     *(f"place refused by {gate}" for gate in (Gate.QUOTA, Gate.PAIR, Gate.SENDER, Gate.TEMPLATE)),
     *("lost reply asked again", "jobs given again", "claim refused stale"),
     "claim refused recovering",
@@ -89,10 +90,17 @@ class Visits:
             case "take_place":
                 gate = "recovering" if answer == "recovering" else answer.gate
                 self.seen[f"place refused by {gate}" if gate else "place taken"] += 1
-            case "end_template":
-                self.seen["ended with its template"] += sum(answer.values())
             case "enqueue":
                 self._note_enqueue(answer[0])
+            case _:
+                self._note_template(kind, answer)
+
+    def _note_template(self, kind: str, answer: Any) -> None:  # noqa: ANN401
+        match kind:
+            case "repoint":
+                self.seen["repointed" if answer else "not repointed: it runs"] += 1
+            case "end_template":
+                self.seen["ended with its template"] += sum(answer.values())
             case _:
                 pass
 

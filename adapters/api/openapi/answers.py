@@ -180,6 +180,22 @@ class CountsAnswer(msgspec.Struct):
     unknown: Count
 
 
+class MisfitRowAnswer(msgspec.Struct):
+    """A row that does not fit the new message."""
+
+    to: str
+    field: str
+    code: str
+    detail: str
+
+
+class CampaignChangeAnswer(CampaignAnswer):
+    """A campaign after a change, and its waiting rows that did not fit and were cancelled."""
+
+    misfit_rows: Count
+    misfits: list[MisfitRowAnswer]
+
+
 class CampaignStatusAnswer(CampaignAnswer):
     """How far a campaign is."""
 
