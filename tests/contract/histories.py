@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import LedgerAwayError
 from engine.model import (
     Category,
     DeliveryStatus,
@@ -40,10 +39,11 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, Shut
 from engine.template_ports import PlaceWish, Repoint
 from engine.terms import Terms
 from tests.contract.erasing import erase
-from tests.contract.outcomes import an_outcome, outcome_name
+from tests.contract.outcomes import an_outcome, outcome_name, take_place
 
 START_MS = 1_764_000_000_000
 PORTFOLIO = PortfolioId("acme")
@@ -126,8 +126,23 @@ class History:
         mps = self.rng.choice([2, 80, 1_000])
         closed_ms = self.rng.choice([0, 0, 0, 0, self.now_ms + 4_000, FOREVER_MS])
         places = self.rng.choice([0, 0, 2])
-        spec = SenderSpec(WabaId("w"), mps, closed_ms, places=places)
+        waba = WabaId(self.rng.choice(["w", "w", "w", "v"]))
+        share = self.rng.choice([1.0, 1.0, 0.5, 0.07])
+        spec = SenderSpec(
+            waba, mps, closed_ms, places=places, shut=self._shut(), marketing_share=share
+        )
+        self.seen["a share for marketing"] += share < 1
         return ("put", _bind("put_sender", sender, spec))
+
+    def _shut(self) -> Shut:
+        """Return categories that wait: often none, else some for a while or for good."""
+        rng, now_ms = self.rng, self.now_ms
+        if rng.random() < 0.4:
+            return NOTHING_SHUT
+        ends_ms = [0, now_ms, now_ms + 100, now_ms + 4_000, FOREVER_MS]
+        chosen = rng.choice([[Category.MARKETING], [Category.SERVICE], NOTIFICATIONS])
+        shut = NOTHING_SHUT.also(chosen, rng.choice(ends_ms))
+        return shut.also([Category.MARKETING], rng.choice(ends_ms))
 
     def step(self) -> Step:
         """Return the next step."""
@@ -289,37 +304,38 @@ class History:
         sender = rng.choice([*SENDERS, SenderId("nobody")])
         template = rng.choice([*TEMPLATES, "w/nobody/en"])
         wish = PlaceWish(sender, recipient, template, rng.choice(list(Priority)))
-
-        async def take(ledger: Any) -> Any:  # noqa: ANN401 (either ledger)
-            try:
-                return await ledger.take_place(PORTFOLIO, wish)
-            except LedgerAwayError:
-                return "recovering"
-
-        return ("take_place", take)
+        return ("take_place", lambda led: take_place(led, PORTFOLIO, wish))
 
     def _put(self) -> Step:
         rng = self.rng
         draw = rng.random()
         self.touched = [job.key for job in (self.claimed + self.past)[-40:]]
-        if draw < 0.2:
+        if draw < 0.15:
             limit = PortfolioSpec(rng.choice([0, 1, 5, 20, -1]))
             return ("put", lambda led: led.put_portfolio(PORTFOLIO, limit))
-        if draw < 0.35:
+        if draw < 0.32:
             return self._put_sender(rng.choice(SENDERS))
-        if draw < 0.39:
-            return self._repoint() if draw < 0.365 else self._end_template(rng.randrange(3))
-        if draw < 0.55:
+        if draw < 0.43:
+            return self._put_rare(draw)
+        if draw < 0.58:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
-            category = _CATEGORIES[place]
-            if rng.random() < 0.3:
-                category = rng.choice(_CATEGORIES)
+            category = rng.choice(_CATEGORIES) if rng.random() < 0.25 else _CATEGORIES[place]
             spec = TemplateSpec(status, category, rng.choice([0, 1]))
             return ("put", _bind("put_template", TEMPLATES[place], spec))
         if draw < 0.75:
             return self._put_source()
         return self._put_person(draw)
+
+    def _put_rare(self, draw: float) -> Step:
+        if draw < 0.345:
+            return self._repoint()
+        return self._end_template(self.rng.randrange(3)) if draw < 0.37 else self._close_account()
+
+    def _close_account(self) -> Step:
+        until_ms = self.rng.choice([0, 0, self.now_ms + 2_000])
+        waba = WabaId(self.rng.choice(["w", "w", "v"]))
+        return ("put", _bind("close_account", waba, until_ms, "tests", self._shut()))
 
     def _repoint(self) -> Step:
         """Give a source's rows other templates, maybe while it runs: then nothing happens."""
@@ -355,10 +371,7 @@ class History:
             name = rng.choice(["suppress", "unsuppress"])
             category = rng.choice([None, Category.MARKETING])
             return ("put", _bind(name, recipient, category))
-        if draw < 0.98:
-            return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
-        until_ms = rng.choice([0, self.now_ms + 2_000])
-        return ("put", _bind("close_account", WabaId("w"), until_ms, "tests"))
+        return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
 
     def _put_source(self) -> Step:
         states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED, SourceState.DRAFT]

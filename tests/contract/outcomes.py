@@ -1,10 +1,12 @@
-"""How writes end in random histories."""
+"""How writes end in random histories, and what a trial hears."""
 
 from __future__ import annotations
 
 import random
+from typing import Any
 
-from engine.model import Gate
+from engine.errors import LedgerAwayError
+from engine.model import Gate, PortfolioId
 from engine.outcomes import (
     Accepted,
     Deferred,
@@ -15,6 +17,7 @@ from engine.outcomes import (
     Suppressed,
     Unwritten,
 )
+from engine.template_ports import PlaceWish
 
 GATES_THAT_CLOSE = (Gate.ACCOUNT, Gate.SENDER, Gate.TEMPLATE)
 
@@ -49,3 +52,11 @@ def outcome_name(outcome: Outcome) -> str:
     gate = f" {outcome.gate}" if isinstance(outcome, Deferred) else ""
     held = " held" if isinstance(outcome, Accepted) and outcome.held else ""
     return type(outcome).__name__ + gate + held
+
+
+async def take_place(ledger: Any, portfolio: PortfolioId, wish: PlaceWish) -> Any:  # noqa: ANN401
+    """Return what a ledger answers to a send that is no job; it raises where it recovers."""
+    try:
+        return await ledger.take_place(portfolio, wish)
+    except LedgerAwayError:
+        return "recovering"

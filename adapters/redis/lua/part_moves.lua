@@ -10,9 +10,11 @@ end
 -- rouse: a lane sleeps behind no gate; the next claim puts it where it belongs.
 local function rouse(lane)
   if not lane.asleep then return end
-  local pair = lane.sender .. '|' .. lane.template
+  local pair, shut = lane.sender .. '|' .. lane.template, '|' .. category_of(lane)
+  local waba = call('HGET', tag .. 's:' .. lane.sender, 'waba') or ''
   for _, gate in ipairs({ 'source:' .. lane.source, 'template:' .. lane.template,
-    'template:' .. pair, 'sender:' .. lane.sender }) do
+    'template:' .. pair, 'sender:' .. lane.sender, 'sender:' .. lane.sender .. shut,
+    'account:' .. waba .. shut }) do
     call('SREM', tag .. 'asleep:' .. gate, lane.number)
   end
   lane.asleep = false

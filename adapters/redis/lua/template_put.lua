@@ -1,7 +1,7 @@
 -- template_put: set a template's status; APPROVED releases the lanes parked behind it.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_moves
+-- uses: part_standing part_rest part_moves part_shut
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -29,6 +29,7 @@ if is_known and before.category ~= category then
   move_lanes(template, before.category, category)
 end
 new_facts()
+if is_known and before.category ~= category then open_category(before.category) end
 if status == 'APPROVED' then
   if before.status ~= status or before.version ~= tonumber(argv[11])
     or before.category ~= category then
