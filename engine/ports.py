@@ -395,7 +395,6 @@ class Messenger(Protocol):
     async def send(self, letter: Letter) -> Outcome:
         """Write one message and return how it ended; never raises for what Meta or a wire does.
 
-        `Unwritten` is certain: not one byte left. Anything after that without an answer that
-        proves the opposite is `InDoubt`.
+        `Unwritten` is certain: not one byte left; after it, without an answer, it is `InDoubt`.
         """
         ...

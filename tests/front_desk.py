@@ -247,7 +247,6 @@ async def a_desk(
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
     door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials(ledger=ledger)
-    revalidation = Revalidation(results, ledger, registry.directory, CountryRules([]))
     changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
     front = Front(
         registry=registry,
@@ -258,9 +257,7 @@ async def a_desk(
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=campaigns,
-        changes=CampaignChanges(
-            *(campaigns, registry, ledger, ledger, ledger, ledger, revalidation), now_ms=now_ms
-        ),
+        changes=campaign_changes(campaigns, registry, ledger, results, now_ms),
         job_ids=JobIds(SECRET),
         **people,
         now_ms=now_ms,
@@ -281,6 +278,19 @@ async def a_desk(
         if is_furnished:
             await furnish(desk)
         yield desk
+
+
+def campaign_changes(
+    campaigns: Campaigns,
+    registry: Any,  # noqa: ANN401 (as Desk's)
+    ledger: Any,  # noqa: ANN401
+    results: Results,
+    now_ms: NowMs,
+) -> CampaignChanges:
+    """Return what changes campaigns, with no rule of a country."""
+    revalidation = Revalidation(results, ledger, registry.directory, CountryRules([]))
+    parts = (campaigns, registry, ledger, ledger, ledger, ledger, revalidation)
+    return CampaignChanges(*parts, now_ms=now_ms)
 
 
 async def _render(_accept: str) -> tuple[bytes, str]:

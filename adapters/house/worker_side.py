@@ -67,7 +67,6 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         rng=rng,
     )
     house.pool, house.delivery = pool, delivery
-    house.ledger.renewed = _renewing(house, delivery)
     house.serve_all()
     pool.start()
     _keep_in_touch(house, pool, worker)
@@ -82,18 +81,20 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         await session.close()
 
 
-def _renewing(house: House, delivery: Delivery) -> Callable[[], Awaitable[None]]:
+def _renewing(house: House) -> Callable[[], Awaitable[None]]:
     """Return what reads templates, and forgets messages, before a changed one is written."""
 
     async def renew() -> None:
         await house.registry.refresh()
-        delivery.forget_messages()
+        if house.delivery is not None:
+            house.delivery.forget_messages()
 
     return renew
 
 
 def _keep_in_touch(house: House, pool: Pool, worker: str) -> None:
     """Hear what the other processes tell, and tell them that this one works, and what it did."""
+    house.ledger.renewed = _renewing(house)
     house.keep("hear", lambda: _hear_hints(house, pool))
     house.keep("attend", lambda: _attend(house, worker))
     house.keep("pulse", pulsing(house))

@@ -4,7 +4,6 @@
 -- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring
 -- templates        HASH  template -> STATUS|category, and |version once it changed
 -- struck           SET   sender|template pairs parked after unknown codes
--- ended            HASH  lane -> sequence|code: what waited up to it ended with its template
 -- shut             HASH  sender|S, account|W -> until when each category of its messages waits:
 --                        authentication|service|utility|marketing, epoch ms, 0 is open
 --
@@ -43,17 +42,6 @@ local function template_of(name) return meta.facts.templates[name] or template_f
 local function category_of(lane)
   if lane.template == '' then return 'service' end
   return template_of(lane.template).category
-end
-
--- ended_with: the code with which a job's lane ended while it waited; nil when that did not happen.
-local function ended_with(lane, sequence)
-  if not meta.has.ended then return nil end
-  if not lane.ended_until then
-    local packed = call('HGET', tag .. 'ended', lane.number) or '0|0'
-    local last, code = string.match(packed, '^(%d+)|(%d+)$')
-    lane.ended_until, lane.ended_code = tonumber(last), tonumber(code)
-  end
-  return sequence <= lane.ended_until and lane.ended_code or nil
 end
 
 local function read_shut(packed)
