@@ -56,7 +56,7 @@ class Enqueued:
     first: int
     accepted: int
     not_new: list[NotNew]
-    refused: str = ""  # `full` or `cancelled`: nothing of the batch was queued
+    refused: str = ""  # `full`, `cancelled` or `ended` (its template): nothing was queued
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 
@@ -291,6 +291,7 @@ class TemplateSpec:
 
     status: TemplateStatus
     category: Category
+    version: int = 0  # how often its words or its category changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +397,6 @@ class Messenger(Protocol):
     async def send(self, letter: Letter) -> Outcome:
         """Write one message and return how it ended; never raises for what Meta or a wire does.
 
-        `Unwritten` is certain: not one byte left. Anything after that without an answer that
-        proves the opposite is `InDoubt`.
+        `Unwritten` is certain: not one byte left; after it, without an answer, it is `InDoubt`.
         """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.model import Category, Gate
+from engine.model import Category, Gate, TemplateStatus
 from engine.quota import DAY_MS
 
 GUARD_OF_WINDOW = (300, 86_400)  # five minutes a day: flight time, clocks, late acceptance
@@ -20,6 +20,12 @@ EXPIRE_LANES_MAX = 8  # lanes in which one rescue looks for jobs that expired
 EXPIRE_EVERY_MS = 1_000  # between two bites of a walk through a lane longer than one
 STRIKES_MAX = 5  # unknown codes in a row that park a sender's template
 RECOVER_MS = 10_000  # how long sending stops after a lost tail, for workers to re-assert
+
+TEMPLATE_OVER = {TemplateStatus.DISABLED: 132016, TemplateStatus.DELETED: 132001}
+"""Templates that never come back, and Meta's codes for them: what waits for one ends with its code.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
+"""
 
 
 @dataclass(frozen=True, slots=True)

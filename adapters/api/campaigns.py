@@ -14,6 +14,7 @@ from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, r
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import (
     CampaignAnswer,
+    CampaignChangeAnswer,
     CampaignsAnswer,
     CampaignStatusAnswer,
     ForetoldAnswer,
@@ -26,6 +27,7 @@ from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold, show
 from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
+from engine.repointing import Misfits
 
 
 class CampaignBody(Strict):
@@ -57,6 +59,7 @@ class CampaignPatch(Strict):
     expires_at: Moment | None = None
     delivery: Literal["at_most_once", "at_least_once"] | None = None
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    on_template_change: Literal["resume", "stay_stopped"] | None = None
 
 
 class MoveQuery(msgspec.Struct):
@@ -121,7 +124,7 @@ class CampaignRoutes:
     @described(
         "Change a campaign: a new version",
         takes=CampaignPatch,
-        gives=CampaignAnswer,
+        gives=CampaignChangeAnswer,
         refuses=(409,),
     )
     async def _patch(self, request: web.Request) -> web.Response:
@@ -136,9 +139,10 @@ class CampaignRoutes:
             expires_at_ms=milliseconds(body.expires_at) if body.expires_at else None,
             delivery=body.delivery,
             recipients_max=body.recipients_max,
+            on_template_change=body.on_template_change,
         )
-        changed = await self._front.changes.change(request.match_info["id"], change)
-        return as_json(shown_campaign(changed))
+        changed, misfits = await self._front.changes.change(request.match_info["id"], change)
+        return as_json(shown_campaign(changed) | shown_misfits(misfits))
 
     @described(
         "Start, pause, resume or cancel: O(1)",
@@ -183,6 +187,16 @@ def shown_campaign(campaign: Campaign) -> dict[str, object]:
         "expires_at": rfc3339(campaign.expires_at_ms),
         "created_at": rfc3339(campaign.created_at_ms),
     }
+
+
+def shown_misfits(misfits: Misfits) -> dict[str, object]:
+    """Return which waiting rows did not fit a new message and were cancelled; the first by name."""
+    named = [
+        {"to": each.to, "field": each.error.field, "code": each.error.code}
+        | {"detail": each.error.detail}
+        for each in misfits.named
+    ]
+    return {"misfit_rows": misfits.rows, "misfits": named}
 
 
 def shown_foretold(foretold: Foretold) -> dict[str, object]:

@@ -354,6 +354,7 @@ def shown_job(view: JobView) -> dict[str, object]:
         "waiting_for": waiting_for(view),
         "wamid": view.wamid or None,
         "code": view.code or None,
+        "misfit": view.misfit or None,
     }
 
 

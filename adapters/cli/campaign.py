@@ -159,9 +159,10 @@ def change(
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     recipients_max: Annotated[int, typer.Option(help="Rows it takes.")] = 0,
+    on_template_change: Annotated[str, typer.Option(help="resume or stay_stopped.")] = "",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Change a campaign; what its rows were accepted with stays."""
+    """Change a campaign; rows that wait get a new message too, unless it runs."""
     caller = Caller(as_json=as_json)
     wishes = {
         "name": name,
@@ -171,10 +172,12 @@ def change(
         "start_at": start_at,
         "expires_at": expires_at,
         "recipients_max": recipients_max,
+        "on_template_change": on_template_change,
     }
     body = {wish: value for wish, value in wishes.items() if value}
     answer = caller.call("PATCH", "v1", "campaigns", campaign_id, body=body)
-    caller.show(answer, ("id", "name", "state", "version", "senders", "weight"))
+    shown = ("id", "name", "state", "version", "senders", "weight", "misfit_rows", "misfits")
+    caller.show(answer, shown)
 
 
 for _action in ("pause", "resume", "cancel"):

@@ -25,9 +25,9 @@ from adapters.house.templates import (
     callers_desk_of,
     calls_of,
     changes_of,
-    counting,
     desk_of,
     naming,
+    taking,
 )
 from adapters.house.waking import Evidence, WakingLedger
 from adapters.house.world import Asking, build_keeper
@@ -55,6 +55,7 @@ from engine.model import PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
+from engine.repointing import Revalidation
 from engine.results import Results, RetryFailed
 from engine.storms import Storm, StormWatch
 from engine.template_changes import TemplateChanges
@@ -132,7 +133,7 @@ def _front(house: House, doors: Doors) -> Front:
         retry_failed=RetryFailed(recollection, results, house.recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
+        changes=_changes(house, registry, ledger, campaigns, results),
         job_ids=house.job_ids,
         recipients=house.recipients,
         suppressions=walled_ledger(house.persons.suppressions),
@@ -146,10 +147,25 @@ def _front(house: House, doors: Doors) -> Front:
         templates=doors.desk,
         upload_sample=doors.calls.upload_sample,
         try_now=doors.trials.send,
-        count_arrival=counting(house),
+        take_place=taking(house),
         operations=Operations(house.metrics.render, house.objections),
         rules=RULES[settings.rules],
         keys_are_current=house.keys_are_current,
+    )
+
+
+def _changes(
+    house: House,
+    registry: RedisRegistry,
+    ledger: WakingLedger,
+    campaigns: Campaigns,
+    results: RedisResults,
+) -> CampaignChanges:
+    countries = CountryRules(parts_of(house.settings.no_marketing))
+    revalidation = Revalidation(results, ledger, registry.directory, countries)
+    return CampaignChanges(
+        *(campaigns, registry, ledger, ledger, ledger, ledger, revalidation),
+        now_ms=house.clock.now_ms,
     )
 
 

@@ -268,6 +268,7 @@ async def open_house(
 def _tie(house: House) -> None:
     """Have the parts tell each other what concerns them."""
     house.ledger.wake = house.wake
+    house.ledger.renewed = house.registry.refresh
     house.registry.changed = house.registry_changed
 
     def webhooks() -> dict[tuple[str, ...], int]:

@@ -18,6 +18,7 @@ from engine.model import (
     SenderId,
     SourceState,
 )
+from engine.outcomes import MISFIT_MARK
 
 K = TypeVar("K")
 
@@ -74,7 +75,11 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
         return None
     lane = slot.lane_of(key)
     if (done := slot.done.get(key)) is not None:
-        return JobView(key, done.state, done.fence, done.delivery, code=done.code, wamid=done.wamid)
+        is_misfit = done.wamid.startswith(MISFIT_MARK)
+        view = JobView(key, done.state, done.fence, done.delivery, code=done.code)
+        view.wamid = "" if is_misfit else done.wamid
+        view.misfit = done.wamid.removeprefix(MISFIT_MARK) if is_misfit else ""
+        return view
     if (opened := slot.open.get(key)) is not None:
         state = JobState.IN_DOUBT if opened.doubted else JobState.IN_FLIGHT
         return JobView(key, state, opened.job.fence)
@@ -88,6 +93,8 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
 
 
 def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
+    if key.sequence <= lane.ended_until:
+        return JobView(key, JobState.CANCELLED, code=lane.ended_code)
     gate = slot.closed_gate(lane.lane)
     if gate is not None:
         shut = slot.shut_gate(lane.lane) if gate[0] in (Gate.SENDER, Gate.ACCOUNT) else None

@@ -75,4 +75,6 @@ def _forget(slot: Slot, lane: LaneState, now_ms: int) -> None:
     source.lanes.remove(number)
     if not source.lanes:
         slot.idle_sources[its.source] = now_ms
-    del slot.lanes[number], slot.lane_numbers[its], slot.idle_since[number]
+    if slot.lane_numbers.get(its) == number:  # another lane may have moved to its name
+        del slot.lane_numbers[its]
+    del slot.lanes[number], slot.idle_since[number]

@@ -77,6 +77,9 @@ class LaneState:
     ghosts: int = 0  # queued rows whose job has ended by late evidence
     asleep: bool = False
     walk: Walk | None = None
+    at_ms: int = 0  # when a job came in last
+    ended_until: int = 0  # jobs up to this one that waited ended with their template,
+    ended_code: int = 0  # with this code
 
     @property
     def fresh(self) -> int:

@@ -45,7 +45,7 @@ def _decide(slot: Slot, key: JobKey, opened: Open, now_ms: int, answer: Rescued)
     slot.doubts.drop(str(key))
     slot.count(key, JobState.IN_DOUBT, -1)
     expired = bool(job.expires_at_ms) and job.expires_at_ms <= now_ms
-    cancelled = slot.is_cancelled(slot.lane_of(key))
+    cancelled = slot.is_cancelled(key)
     if job.repeats < job.repeats_max and not expired and not cancelled:
         job.repeats += 1
         slot.put_back(job, now_ms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from adapters.memory.enqueue import append
 from adapters.memory.records import Job, LaneState, Open, SourceStateOf
 from adapters.memory.slot import Slot
@@ -20,6 +22,7 @@ def restore_enqueued(slot: Slot, batch: Batch, answer: Enqueued, now_ms: int) ->
     for sequence, row in enumerate(rows, answer.first):
         if sequence > lane.last:
             append(slot, source, lane, row, now_ms)
+    lane.at_ms = now_ms
     slot.wake(lane, now_ms)
     slot.sequence += 1
 
@@ -32,7 +35,12 @@ def _lane(slot: Slot, lane: Lane, number: int) -> LaneState | None:
             return None
         slot.add_lane(LaneState(number, lane))
     found = slot.lanes[number]
-    return found if found.lane == lane else None
+    return found if _is_same(found.lane, lane) else None
+
+
+def _is_same(known: Lane, told: Lane) -> bool:
+    """Return whether a lane is the one that was told; its priority may have moved meanwhile."""
+    return known == replace(told, priority=known.priority)
 
 
 def restore_claimed(slot: Slot, jobs: list[Claimed], now_ms: int) -> int:
@@ -65,7 +73,9 @@ def restore_claimed(slot: Slot, jobs: list[Claimed], now_ms: int) -> int:
 
 def _take_out(slot: Slot, claimed: Claimed) -> Job | None:
     """Take a job out of where the lost claim found it."""
-    if slot.lane_numbers.get(claimed.lane) != claimed.key.lane:
+    number = claimed.key.lane
+    known = slot.lanes.get(number)
+    if known is None or not _is_same(known.lane, claimed.lane):
         return None  # since the tail was lost, another lane was given the number
     if claimed.key in slot.later:
         job, gate = slot.later.pop(claimed.key)

@@ -220,11 +220,11 @@ class Slot:
             self.wake(lane, now_ms)
 
     def put_back(self, job: Job, now_ms: int) -> None:
-        """Put a job at the front of its lane; it ends there when its source was cancelled."""
+        """Put a job at the front of its lane, unless its source or its template is over."""
         lane = self.lane_of(job.key)
-        if self.is_cancelled(lane):
+        if self.is_cancelled(job.key):
             self.repeating.discard(job.key)
-            self.count(job.key, JobState.CANCELLED, 1)
+            self._end_cancelled(job)
             return
         if job.repeats:
             self.repeating.add(job.key)
@@ -239,8 +239,8 @@ class Slot:
 
     def delay(self, job: Job, until_ms: int, gate: Gate) -> None:
         """Keep a job aside until `until_ms`, or until it expires, behind `gate`."""
-        if self.is_cancelled(self.lane_of(job.key)):
-            self.count(job.key, JobState.CANCELLED, 1)
+        if self.is_cancelled(job.key):
+            self._end_cancelled(job)
             return
         if job.repeats:
             self.repeating.add(job.key)
@@ -250,9 +250,19 @@ class Slot:
         self.later_at.put(str(job.key), until_ms)
         self.count_waiting(job.key, gate, 1)
 
-    def is_cancelled(self, lane: LaneState) -> bool:
-        """Return whether the lane's source was cancelled: its jobs go nowhere any more."""
-        return self.source_of(lane).spec.state is SourceState.CANCELLED
+    def is_cancelled(self, key: JobKey) -> bool:
+        """Return whether a waiting job has ended with its source or its template."""
+        lane = self.lane_of(key)
+        is_over = self.source_of(lane).spec.state is SourceState.CANCELLED
+        return is_over or key.sequence <= lane.ended_until
+
+    def _end_cancelled(self, job: Job) -> None:
+        """End a job with its source, which says it for all, or with its template."""
+        lane = self.lane_of(job.key)
+        if self.source_of(lane).spec.state is SourceState.CANCELLED:
+            self.count(job.key, JobState.CANCELLED, 1)
+        else:
+            self.end(job, JobState.CANCELLED, code=lane.ended_code)
 
     def end(self, job: Job, state: JobState, *, mark_ms: int = 0, code: int = 0) -> Done:
         """Write a job's end; nobody can say "never sent" of one that followed a doubt."""

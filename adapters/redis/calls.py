@@ -18,7 +18,17 @@ from engine.model import (
     SenderId,
     parse_key,
 )
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+    misfit,
+)
 from engine.ports import (
     Again,
     Answer,
@@ -233,16 +243,16 @@ def encode(outcome: Outcome) -> tuple[str, str]:
     match outcome:
         case Accepted():
             return ("H" if outcome.held else "A"), outcome.wamid
-        case InDoubt():
-            return "X", ""
-        case Unwritten():
-            return "N", ""
+        case InDoubt() | Unwritten():
+            return ("X" if isinstance(outcome, InDoubt) else "N"), ""
         case Retry():
             return "R", f"{outcome.code}|{outcome.until_ms}"
         case Deferred():
             return "D", f"{outcome.gate.value}|{outcome.code}|{outcome.until_ms}"
         case Dropped():
-            return "F", f"{outcome.code}|{int(outcome.strikes)}"
+            return "F", f"{outcome.code}|{int(outcome.strikes)}{misfit(outcome)}"
+        case Suppressed():
+            return "S", str(outcome.code)
 
 
 def enqueued(reply: Reply) -> Enqueued:
@@ -253,6 +263,11 @@ def enqueued(reply: Reply) -> Enqueued:
         for i in range(0, len(flat), 3)
     ]
     return Enqueued(lane, first, accepted, not_new, refused.decode(), sequence, due_ms)
+
+
+def edition_in(reply: Reply) -> int:
+    """Return the edition of templates and lanes that a claim's reply was made under."""
+    return int(reply[9])
 
 
 def lanes_in(reply: Reply) -> set[int]:
@@ -271,7 +286,8 @@ def runs_in(flat: Sequence[Reply]) -> Iterator[tuple[int, int, int, Sequence[byt
 
 def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     """Read what claim.lua answers; `lanes` knows every lane in it."""
-    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat, ignored, closed = reply
+    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat = reply[:7]
+    ignored, closed = reply[7:9]
     return Answer(
         [
             claimed(number, record, send_at_us + at * step_us, lanes[number], lease_ms)

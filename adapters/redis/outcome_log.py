@@ -28,6 +28,7 @@ KINDS = {
     "R": "retry",
     "D": "deferred",
     "F": "failed",
+    "S": "suppressed",
     "L": "in_doubt",
     "P": "repeat",
     "U": "unknown",

@@ -26,7 +26,7 @@
 -- ARGV[15] begins a run of `count` values, ARGV[16] stands for the run after it (empty: none).
 --
 -- Returns  { refused, lane, first, accepted, sequence, due_ms, not_new }
---   refused  '' or full, cancelled
+--   refused  '' or full, cancelled, ended (its template is disabled or deleted)
 --   not_new  index from 0, job or '', conflict 0|1, ...
 --
 -- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
@@ -40,6 +40,7 @@ call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
 local function refused()
   if source_of(source_name).state == 'cancelled' then return 'cancelled' end
+  if template ~= '' and OVER[template_of(template).status] then return 'ended' end
   if queue_max == 0 then return nil end
   local enqueued = tonumber(call('HGET', meta_key, 'enqueued') or 0)
   if enqueued - meta.ended + rows > queue_max then return 'full' end
@@ -102,7 +103,7 @@ note_expiry(lane, expires_ms)
 if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
 if #keys > 0 and keyed then keep_keys(source_name, keys_today, keys) end
 local accepted = last - first + 1
-call('HSET', lane.key, 'last', last)
+call('HSET', lane.key, 'last', last, 'at', now_text)
 call('HINCRBY', source_key, 'enqueued', accepted)
 call('HINCRBY', tag .. 'meta', 'enqueued', accepted)
 flush_counts()

@@ -31,10 +31,9 @@ if call('EXISTS', tag .. 'lane:' .. number) == 0 then
   if call('HEXISTS', tag .. 'lanes', name) == 1 then return 0 end
   call('HSET', tag .. 'meta', 'lanes', max(meta.lanes, number))
   add_lane(number, name, source, argv[10], argv[11], argv[12])
-elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
-  return 0
 end
 local lane, restored = lane_of(number), 0
+if lane.source ~= source or lane.sender ~= argv[10] or lane.template ~= argv[11] then return 0 end
 local last = tonumber(call('HGET', lane.key, 'last'))
 for i = 1, rows do
   local sequence, packed = first + i - 1, argv[15 + i]
@@ -57,9 +56,10 @@ for i = 1, rows do
     last, restored = sequence, restored + 1
   end
 end
-call('HSET', lane.key, 'last', last)
+call('HSET', lane.key, 'last', last, 'at', now_text)
 call('HINCRBY', tag .. 'src:' .. source, 'enqueued', restored)
 call('HINCRBY', tag .. 'meta', 'enqueued', restored)
+flush_ends(keep_ms)
 flush_counts()
 wake(lane)
 touch(true)

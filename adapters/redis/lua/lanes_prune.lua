@@ -58,7 +58,13 @@ local function forget(lane)
   call('ZREM', tag .. 'numbers', lane.number)
   call('LREM', tag .. 'lanes_of:' .. lane.source, 1, lane.number)
   local name = table.concat({ lane.source, lane.sender, lane.template, lane.priority }, '\31')
-  call('HDEL', tag .. 'lanes', name)
+  if tonumber(call('HGET', tag .. 'lanes', name)) == lane.number then -- none has moved to it
+    call('HDEL', tag .. 'lanes', name)
+  end
+  if lane.template ~= '' then
+    call('LREM', tag .. 'lanes_for:' .. lane.template, 1, lane.number)
+  end
+  call('HDEL', tag .. 'ended', lane.number)
   call('DEL', lane.key)
   if call('EXISTS', tag .. 'lanes_of:' .. lane.source) == 0 then
     call('ZADD', tag .. 'idle_sources', now_text, lane.source)

@@ -1,7 +1,8 @@
 -- part_lanes: lanes, their keys and their window.
 --
 -- Needs  part_slot, part_window (scope_of).
--- lane:N           HASH  source sender template priority last passed wait_passed ghosts asleep
+-- lane:N           HASH  source sender template priority last at passed wait_passed ghosts
+--                        asleep; `at` is when a job came in last
 -- q:N, k:N         LIST  queued rows, rows parked for a place
 -- ring:S:P         ZSET  lane -> pass, of sender S and priority P; lanes padded to 8 digits
 -- wait:S:P         ZSET  lane -> pass, of the lanes of scope S that wait for a place

@@ -3,6 +3,7 @@
 -- Needs  part_meta.
 -- lanes         HASH  source, sender, template, priority -> number of the lane
 -- lanes_of:S    LIST  numbers of a source's lanes
+-- lanes_for:T   LIST  numbers of a template's lanes
 -- numbers       ZSET  the numbers that are in use, in their order
 -- idle_sources  ZSET  source -> since when it has no lane any more: see lanes_prune
 --
@@ -13,6 +14,7 @@ local function add_lane(number, name, source, sender, template, priority)
     'template', template, 'priority', priority, 'last', 0)
   new_facts()
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
+  if template ~= '' then call('RPUSH', tag .. 'lanes_for:' .. template, number) end
   call('ZADD', tag .. 'numbers', number, number)
   call('ZREM', tag .. 'idle_sources', source)
 end

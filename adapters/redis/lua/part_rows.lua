@@ -47,17 +47,26 @@ local function next_rescue()
   return min(first_of('leases'), first_of('doubts'), first_of('expiring'))
 end
 
-local function is_cancelled(lane) return source_of(lane.source).state == 'cancelled' end
-
-local function end_cancelled(lane, row)
-  if row_repeats(row) > 0 then call('SREM', tag .. 'repeating', job_name(lane, row)) end
-  count(lane.source, 's:cancelled', 1)
-  ended = ended + 1
+local function is_cancelled(lane, sequence)
+  return source_of(lane.source).state == 'cancelled' or ended_with(lane, sequence) ~= nil
 end
 
--- put_back: a job goes to the front of its lane; it ends when its source was cancelled.
+-- end_cancelled: a job ends with its source, which says it for all, or with its template.
+local function end_cancelled(lane, row)
+  if row_repeats(row) > 0 then call('SREM', tag .. 'repeating', job_name(lane, row)) end
+  if source_of(lane.source).state == 'cancelled' then
+    count(lane.source, 's:cancelled', 1)
+    ended = ended + 1
+    return
+  end
+  local code = ended_with(lane, row_sequence(row))
+  local packed = pack_end('C', 0, sub(row, 14, 15), 0, row_recipient(row), code, '')
+  write_end(lane, row_sequence(row), packed, 's:cancelled')
+end
+
+-- put_back: a job goes to the front of its lane, unless its source or its template is over.
 local function put_back(lane, row)
-  if is_cancelled(lane) then return end_cancelled(lane, row) end
+  if is_cancelled(lane, row_sequence(row)) then return end_cancelled(lane, row) end
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job_name(lane, row)) end
   call('LPUSH', lane.queue, row)
   note_expiry(lane, row_expires(row))
@@ -66,7 +75,7 @@ end
 
 -- delay: a job is kept aside behind `gate` until `until_ms`, or until it expires.
 local function delay(lane, row, until_ms, gate)
-  if is_cancelled(lane) then return end_cancelled(lane, row) end
+  if is_cancelled(lane, row_sequence(row)) then return end_cancelled(lane, row) end
   local expires_ms = row_expires(row)
   if expires_ms > 0 and not off.schedule then until_ms = min(until_ms, expires_ms) end
   local job = job_name(lane, row)

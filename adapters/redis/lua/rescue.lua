@@ -28,7 +28,7 @@ local function decide(opened)
   local row, lane = opened.row, opened.lane
   drop_open(opened)
   local expires_ms = row_expires(row)
-  local is_over = expires_ms > 0 and expires_ms <= now or is_cancelled(lane)
+  local is_over = expires_ms > 0 and expires_ms <= now or is_cancelled(lane, row_sequence(row))
   if row_repeats(row) < byte(row, 18) and not is_over then
     put_back(lane, with_repeats(row, row_repeats(row) + 1))
     repeated[#repeated + 1] = opened.job
