@@ -44,6 +44,7 @@ class JobView:
     until_ms: int | None = None
     code: int = 0
     wamid: str = ""
+    misfit: str = ""  # where and why a failed job's message no longer fitted its template
 
 
 @dataclass(slots=True)

@@ -344,7 +344,7 @@ def remaining(counts: Counts) -> int:
 
 
 def shown_counts(counts: Counts) -> dict[str, object]:
-    """Return the books as INTERFACE 4.3 shows them: each job in exactly one place."""
+    """Return the books as the API shows them: each job in exactly one place."""
     shown: dict[str, object] = {state.value: counts.states.get(state, 0) for state in JobState}
     shown["waiting"] = {gate.value: number for gate, number in counts.waiting.items()}
     return shown

@@ -11,22 +11,19 @@ from engine.campaigns import Campaigns, CampaignWish, shared_body
 from engine.directory import Campaign, Registry
 from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors
-from engine.model import NowMs, Priority, SourceState
-from engine.ports import Cancellation, Cancelled, Catalog, Contents, SourceSpec
-from engine.results import Results
-from engine.revalidation import Misfit, Revalidation, RowsMisfitError
-from engine.rewriting import Rewrite, Rewriting
+from engine.model import NowMs, Priority, SourceState, TemplateStatus
+from engine.ports import Catalog, Contents, SourceSpec
+from engine.revalidation import Misfit, Revalidation
+from engine.template_ports import Repoint, TemplateJobs
 
-LULL_MS = (
-    1_500  # how long a rewritten campaign gives no jobs: every process has heard of it by then
-)
+MOVING = (SourceState.RUNNING, SourceState.SCHEDULED)
+OTHERWISE = "or cancel this campaign and create another one"
+HOLD_MS = 5_000  # after it a campaign whose change was cut off opens by itself
 
-Rewrote = Callable[
-    [Campaign], Awaitable[None]
-]  # told at once, so that no process sends the old one
+TookBack = Callable[[Campaign], Awaitable[None]]  # what was claimed and not written comes back
 
 
-class Changed(Books, Catalog, Contents, Rewriting, Cancellation, Protocol):
+class Changed(Books, Catalog, Contents, TemplateJobs, Protocol):
     """What a change reads and sets of the ledger."""
 
 
@@ -43,6 +40,7 @@ class CampaignChange:
     expires_at_ms: int | None = None
     delivery: str | None = None
     recipients_max: int | None = None
+    on_template_change: str | None = None
     cancels_misfits: bool = False  # end waiting rows that do not fit; else nothing is changed
 
 
@@ -54,87 +52,113 @@ class CampaignChanges:
         campaigns: Campaigns,
         registry: Registry,
         ledger: Changed,
-        results: Results,
+        revalidation: Revalidation,
         *,
         now_ms: NowMs,
-        rewrote: Rewrote | None = None,
+        took_back: TookBack | None = None,
     ) -> None:
         self._campaigns = campaigns
         self._registry = registry
         self._ledger = ledger
-        self._revalidation = Revalidation(ledger, results)
+        self._revalidation = revalidation
         self._now_ms = now_ms
-        self._rewrote = rewrote
+        self._took_back = took_back
 
-    async def change(self, campaign_id: str, change: CampaignChange) -> Campaign:
+    async def change(
+        self, campaign_id: str, change: CampaignChange
+    ) -> tuple[Campaign, list[Misfit]]:
         """Check and store a campaign anew; raise everything that cannot be changed at once.
 
-        Rows that wait leave with the new message, priority and expiry. The message may name what
-        the rows brought and nothing else; waiting rows that do not fit it are named, and nothing
-        is changed unless they are to be cancelled. What a row carries itself stays: its sender,
-        and how often it may be repeated. The start can change until it has begun.
+        Rows that wait leave with the new message, templates, priority and expiry; the rows that
+        were cancelled because they do not fit are returned. The message may name what the rows
+        brought and nothing else. What a row carries itself stays: its sender, and how often it may
+        be repeated. The start can change until it has begun. The same change again completes one
+        that was cut off.
         """
         known = self._campaigns.get(campaign_id)
         if known.state is SourceState.CANCELLED:
             raise InvalidJobError("the campaign is cancelled", pointer="", code="state")
         draft = self._campaigns.draft_of(_wish(known, change))
-        if change.delivery is None and draft.category is known.category:
-            draft = replace(draft, repeats_max=known.repeats_max)
-        counts = await self._ledger.counts(known.portfolio_id, known.source)
-        errors = _too_late(known, draft, counts.enqueued)
-        if errors:
+        rows = (await self._ledger.counts(known.portfolio_id, known.source)).enqueued
+        if change.delivery is None:
+            draft = replace(draft, repeats_max=_repeats_max(known, draft))
+        if errors := _too_late(known, draft, rows, is_asked=change.delivery is not None):
             raise SeveralErrors(errors)
-        if counts.enqueued:
+        if rows:
             draft = replace(draft, fields=known.fields)  # of rows that came and those to come
-        changed = _grown(known, draft)
-        is_anew = changed.message != known.message
-        if is_anew and counts.enqueued:
-            await self._revalidate(changed, cancels=change.cancels_misfits)
-        spec = SourceSpec(changed.state, changed.weight, changed.start_at_ms)
-        await self._ledger.put_source(changed.portfolio_id, changed.source, spec)
-        if counts.enqueued:
-            changed = await self._rewrite(known, changed)
-        elif is_anew:
-            body = shared_body(changed)
-            content = await self._ledger.put_content(changed.portfolio_id, changed.source, body)
-            changed = replace(changed, content=content)
-        await self._registry.put(changed)
-        if is_anew and counts.enqueued and self._rewrote is not None:
-            await self._rewrote(changed)
+        changed, misfits = self._grown(known, draft), list[Misfit]()
+        if rows and draft.message != known.message:
+            misfits = await self._revalidation.run(draft, cancels=change.cancels_misfits)
+            if self._campaigns.get(campaign_id) != known:
+                detail = "it was changed while its rows were looked at; send the change again"
+                raise InvalidJobError(detail, pointer="", code="conflict")
+        if rows and (wish := _repoint(known, changed, change)) is not None:
+            return await self._put_with_rows(known, changed, wish), misfits
+        changed = await self._put(known, changed)
+        await self._open(changed)
+        return changed, misfits
+
+    async def _put_with_rows(self, known: Campaign, changed: Campaign, wish: Repoint) -> Campaign:
+        """Store a campaign and change its rows, which do not leave meanwhile.
+
+        The registry comes first: whoever claims after the rows changed reads it before he writes.
+        """
+        portfolio, source = known.portfolio_id, known.source
+        is_moving = known.state in MOVING
+        if is_moving:
+            opens_ms = max(known.start_at_ms, self._now_ms() + HOLD_MS)
+            spec = SourceSpec(SourceState.SCHEDULED, known.weight, opens_ms)
+            await self._ledger.put_source(portfolio, source, spec)
+        changed = await self._put(known, changed)
+        if not await self._ledger.repoint(portfolio, source, wish):
+            detail = "it was started or cancelled meanwhile; send the change again"
+            raise InvalidJobError(detail, pointer="", code="state")
+        if is_moving and self._took_back is not None:
+            await self._took_back(changed)
+        await self._open(changed)
         return changed
 
-    async def _revalidate(self, changed: Campaign, *, cancels: bool) -> None:
-        """Refuse a message that waiting rows do not fit, or cancel those rows."""
-        misfits = await self._revalidation.misfits(changed, self._registry.directory)
-        remedy = 'shorten the message, or end these rows with {"misfits": "cancel"}'
-        if cancels:
-            misfits = [each for each in misfits if not await self._is_cancelled(changed, each)]
-            remedy = "these could not be cancelled now: pause it and try again"
-        if misfits:
-            raise RowsMisfitError(misfits, len(misfits), remedy)
+    async def _put(self, known: Campaign, changed: Campaign) -> Campaign:
+        if changed.message != known.message:
+            body = shared_body(changed)
+            content = await self._ledger.put_content(known.portfolio_id, known.source, body)
+            changed = replace(changed, content=content)
+        await self._registry.put(changed)
+        return changed
 
-    async def _is_cancelled(self, changed: Campaign, misfit: Misfit) -> bool:
-        """Cancel a row; whether it is no longer in the way, for it may have left meanwhile."""
-        answer = await self._ledger.cancel_job(changed.portfolio_id, misfit.key)
-        return answer not in (Cancelled.UNFOUND, Cancelled.REPEATING)
+    async def _open(self, changed: Campaign) -> None:
+        spec = SourceSpec(changed.state, changed.weight, changed.start_at_ms)
+        await self._ledger.put_source(changed.portfolio_id, changed.source, spec)
 
-    async def _rewrite(self, known: Campaign, changed: Campaign) -> Campaign:
-        """Change what waits; a new message holds the campaign until all processes heard."""
-        is_anew = changed.message != known.message
-        is_late = changed.expires_at_ms != known.expires_at_ms
-        if not is_anew and not is_late and changed.priority == known.priority:
-            return changed
-        rewrite = Rewrite(
-            dict(zip(changed.senders, changed.templates, strict=True)),
-            changed.priority,
-            shared_body(changed) if is_anew else b"",
-            changed.expires_at_ms if is_late else None,
-            self._now_ms() + LULL_MS if is_anew else 0,
+    def _grown(self, known: Campaign, draft: Campaign) -> Campaign:
+        """Return the draft with what a campaign has lived through."""
+        changed = replace(
+            draft,
+            content=known.content,
+            state=known.state,
+            created_at_ms=known.created_at_ms,
+            started_at_ms=known.started_at_ms,
+            paused_because=known.paused_because,
         )
-        version = await self._ledger.rewrite_source(changed.portfolio_id, changed.source, rewrite)
-        if not version:
-            raise InvalidJobError("the campaign is cancelled", pointer="", code="state")
-        return replace(changed, content=version)
+        return self._stopped(known, changed) if known.stopped_by else changed
+
+    def _stopped(self, known: Campaign, changed: Campaign) -> Campaign:
+        """Return a campaign that a template's change stopped, after its own change.
+
+        It stays stopped while it still sends what stopped it and that is not approved, or while its
+        message is the one that was stopped. Else it has been mended, and goes on if it wants that.
+        """
+        template = self._registry.directory.templates.get(known.stopped_by)
+        is_open = template is not None and template.status is TemplateStatus.APPROVED
+        is_another = known.stopped_by not in changed.templates
+        if not is_another and not (is_open and changed.message != known.message):
+            return replace(changed, stopped_by=known.stopped_by, stopped_from=known.stopped_from)
+        state = known.stopped_from or SourceState.RUNNING
+        if changed.on_template_change == "stay_stopped":
+            state = SourceState.STOPPED
+        elif state is SourceState.SCHEDULED and changed.start_at_ms <= self._now_ms():
+            state = SourceState.RUNNING
+        return replace(changed, state=state)
 
 
 def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
@@ -154,29 +178,22 @@ def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
             known.expires_at_ms if change.expires_at_ms is None else change.expires_at_ms
         ),
         delivery=change.delivery or "",
-        on_template_change=known.on_template_change,
         recipients_max=(
             known.recipients_max if change.recipients_max is None else change.recipients_max
         ),
+        on_template_change=change.on_template_change or known.on_template_change,
     )
 
 
-def _grown(known: Campaign, draft: Campaign) -> Campaign:
-    """Return the draft with what a campaign has lived through."""
-    stopped_by = known.stopped_by if known.stopped_by in draft.templates else ""
-    return replace(
-        draft,
-        content=known.content,
-        state=known.state,
-        created_at_ms=known.created_at_ms,
-        started_at_ms=known.started_at_ms,
-        paused_because=known.paused_because,
-        stopped_by=stopped_by,
-        stopped_from=known.stopped_from if stopped_by else None,
-    )
+def _repeats_max(known: Campaign, draft: Campaign) -> int:
+    """Return how often coming rows may be repeated where nobody asks for another delivery."""
+    is_same = draft.category is known.category
+    return known.repeats_max if is_same else min(known.repeats_max, draft.repeats_max)
 
 
-def _too_late(known: Campaign, draft: Campaign, rows: int) -> list[InvalidJobError]:
+def _too_late(
+    known: Campaign, draft: Campaign, rows: int, *, is_asked: bool
+) -> list[InvalidJobError]:
     """Return what cannot be changed any more, and why."""
     errors: list[InvalidJobError] = []
     if draft.portfolio_id != known.portfolio_id:
@@ -184,21 +201,37 @@ def _too_late(known: Campaign, draft: Campaign, rows: int) -> list[InvalidJobErr
     begun = known.state not in (SourceState.DRAFT, SourceState.SCHEDULED)
     if draft.start_at_ms != known.start_at_ms and begun:
         errors.append(_error("/start_at", "state", f"it has begun: it is {known.state}"))
-    if rows:
-        other = "or cancel this campaign and create another one"
-        if draft.repeats_max != known.repeats_max:
-            detail = f"{rows} rows may be repeated {known.repeats_max} times: give the delivery"
-            errors.append(_error("/delivery", "has_rows", f"{detail} that says so, {other}"))
-        if not set(known.senders) <= set(draft.senders):
-            detail = f"{rows} rows were dealt to them: keep them and pause one, {other}"
-            errors.append(_error("/senders", "has_rows", detail))
-        brought = ", ".join(known.fields) or "no fields"
-        errors += [
-            _error("/message", "field_missing", f"no row has {{{{{name}}}}}: they bring {brought}")
-            for name in draft.fields
-            if name not in known.fields
-        ]
-    return errors
+    if rows and is_asked and draft.repeats_max != known.repeats_max:
+        detail = f"{rows} rows may be repeated {known.repeats_max} times: leave it, {OTHERWISE}"
+        errors.append(_error("/delivery", "has_rows", detail))
+    if rows and not set(known.senders) <= set(draft.senders):
+        detail = f"{rows} rows were dealt to them: keep them and pause one, {OTHERWISE}"
+        errors.append(_error("/senders", "has_rows", detail))
+    return errors + _without_field(known, draft) * bool(rows)
+
+
+def _without_field(known: Campaign, draft: Campaign) -> list[InvalidJobError]:
+    """Return which placeholders rows that came have nothing for."""
+    has = f"is no field of its rows; they have {', '.join(known.fields) or 'none'}"
+    return [
+        _error("/message", "unknown_field", f"{{{{{name}}}}} {has}")
+        for name in draft.fields
+        if name not in known.fields
+    ]
+
+
+def _repoint(known: Campaign, changed: Campaign, change: CampaignChange) -> Repoint | None:
+    """Return what rows are to hear of; also of what was asked for once more and stored before."""
+    asked = (change.message, change.priority, change.expires_at_ms, change.senders)
+    is_moved = (changed.templates, changed.priority) != (known.templates, known.priority)
+    if all(wish is None for wish in asked) and not is_moved:
+        return None
+    return Repoint(
+        dict(zip(changed.senders, changed.templates, strict=True)),
+        changed.priority,
+        b"" if change.message is None else shared_body(changed),
+        change.expires_at_ms,
+    )
 
 
 def _error(pointer: str, code: str, detail: str) -> InvalidJobError:

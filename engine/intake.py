@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.contents import SEPARATOR, whole_for
 from engine.countries import CountryRules
 from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
@@ -24,7 +25,6 @@ BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
 LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
 FULL_RETRY_AFTER_MS = 5_000
-SEPARATOR = b"\x1f"
 
 
 class JobStatus(StrEnum):
@@ -231,11 +231,7 @@ class SendJobs:
             if enqueued.refused == "full":
                 raise _full(campaign.portfolio_id)
             if enqueued.refused:
-                raise InvalidJobError(
-                    f"the campaign is {enqueued.refused}; create another one",
-                    pointer="",
-                    code="source_cancelled",
-                )
+                raise _refusal(enqueued.refused, "the campaign was cancelled; create another one")
             conflicts = sum(known.conflict for known in enqueued.not_new)
             result.accepted += enqueued.accepted
             result.conflicts += conflicts
@@ -310,7 +306,9 @@ class SendJobs:
         if priority is None:
             priority = Priority[category.name]
         to = on_the_wire(identity).encode()
-        row = Row(self._recipients.key(identity), to + SEPARATOR + job.body)
+        known = self._directory.templates.get(checked.template)
+        content = whole_for(known.version) if known is not None else 0
+        row = Row(self._recipients.key(identity), to + SEPARATOR + job.body, content)
         row.repeats_max = repeats_max(category, job.delivery)
         row.not_before_ms, row.expires_at_ms = job.not_before_ms, job.expires_at_ms
         if self._journeys is not None and journey is not None:
@@ -359,12 +357,9 @@ def _kept(batch: Batch, enqueued: Enqueued) -> KeptRows:
 def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
     """Write what became of a group's rows to their places in the answer."""
     if enqueued.refused:
-        code = "queue_full" if enqueued.refused == "full" else "source_cancelled"
-        detail = f"the queue is full; try again in {FULL_RETRY_AFTER_MS // 1000} s"
-        if code == "source_cancelled":
-            detail = "its source was cancelled; use another one"
+        refusal = _refusal(enqueued.refused, "its source was cancelled; use another one")
         for place in group.places:
-            results[place].errors = [InvalidJobError(detail, pointer="", code=code)]
+            results[place].errors = [refusal]
         return
     known = {each.index: each for each in enqueued.not_new}
     sequence = enqueued.first
@@ -381,6 +376,18 @@ def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
             detail = "was used for another body; use a fresh key for another job"
             result.status = JobStatus.CONFLICT
             result.errors = [InvalidJobError(detail, pointer="/key", code="conflict")]
+
+
+def _refusal(refused: str, cancelled: str) -> InvalidJobError:
+    """Return why a ledger queued nothing of a batch; `cancelled` says it of a source."""
+    if refused == "full":
+        detail = f"the queue is full; try again in {FULL_RETRY_AFTER_MS // 1000} s"
+        return InvalidJobError(detail, pointer="", code="queue_full")
+    if refused == "ended":
+        detail = "was deleted or disabled meanwhile; use another template"
+        pointer = "/message/template/name"
+        return InvalidJobError(detail, pointer=pointer, code="template_not_sendable")
+    return InvalidJobError(cancelled, pointer="", code="source_cancelled")
 
 
 def _full(portfolio: PortfolioId) -> QueueFullError:

@@ -122,4 +122,5 @@ class ReceiptFolder:
             code=seen.code,
             counted=not seen.pricing_free,
             undelivered=failed and self._undelivered(seen.code),
+            sender=seen.phone_number_id,
         )

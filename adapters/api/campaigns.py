@@ -14,6 +14,7 @@ from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, r
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import (
     CampaignAnswer,
+    CampaignChangeAnswer,
     CampaignsAnswer,
     CampaignStatusAnswer,
     ForetoldAnswer,
@@ -26,7 +27,7 @@ from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold, show
 from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
-from engine.revalidation import NAMED_MAX, RowsMisfitError
+from engine.revalidation import NAMED_MAX, Misfit, RowsMisfitError
 
 
 class CampaignBody(Strict):
@@ -59,6 +60,7 @@ class CampaignPatch(Strict):
     delivery: Literal["at_most_once", "at_least_once"] | None = None
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
     misfits: Literal["refuse", "cancel"] = "refuse"
+    on_template_change: Literal["resume", "stay_stopped"] | None = None
 
 
 class MoveQuery(msgspec.Struct):
@@ -123,7 +125,7 @@ class CampaignRoutes:
     @described(
         "Change a campaign: a new version, for the rows that wait too; misfits are named",
         takes=CampaignPatch,
-        gives=CampaignAnswer,
+        gives=CampaignChangeAnswer,
         refuses=(409,),
     )
     async def _patch(self, request: web.Request) -> web.Response:
@@ -138,29 +140,39 @@ class CampaignRoutes:
             expires_at_ms=milliseconds(body.expires_at) if body.expires_at else None,
             delivery=body.delivery,
             recipients_max=body.recipients_max,
+            on_template_change=body.on_template_change,
             cancels_misfits=body.misfits == "cancel",
         )
+        campaign_id = request.match_info["id"]
         try:
-            changed = await self._front.changes.change(request.match_info["id"], change)
+            changed, misfits = await self._front.changes.change(campaign_id, change)
         except RowsMisfitError as error:
-            raise self._problem_of_rows(request.match_info["id"], error) from error
-        return as_json(shown_campaign(changed))
+            raise self._problem_of_rows(campaign_id, error) from error
+        return as_json(shown_campaign(changed) | self._shown_misfits(changed, misfits))
 
     def _problem_of_rows(self, campaign_id: str, error: RowsMisfitError) -> Problem:
         """Name the rows that are in a change's way: job and field, never a person."""
-        directory = self._front.registry.directory
-        portfolio = directory.portfolios[self._front.campaigns.get(campaign_id).portfolio_id]
-        encode = self._front.job_ids.encode
-        named = [
-            FieldError(
-                f"/rows/{encode(portfolio.number, row.key)}/{each.field}", each.code, each.detail
-            )
+        campaign, problem = self._front.campaigns.get(campaign_id), problem_of(error)
+        problem.errors += [
+            FieldError(f"/rows/{self._job(campaign, row)}/{each.field}", each.code, each.detail)
             for row in error.rows[:NAMED_MAX]
             for each in row.errors
         ]
-        problem = problem_of(error)
-        problem.errors += named
         return problem
+
+    def _shown_misfits(self, campaign: Campaign, misfits: list[Misfit]) -> dict[str, object]:
+        """Return which waiting rows did not fit and were cancelled; the first of them by name."""
+        named = [
+            {"job": self._job(campaign, row), "to": row.to}
+            | {"field": each.field, "code": each.code, "detail": each.detail}
+            for row in misfits[:NAMED_MAX]
+            for each in row.errors
+        ]
+        return {"misfit_rows": len(misfits), "misfits": named}
+
+    def _job(self, campaign: Campaign, row: Misfit) -> str:
+        portfolio = self._front.registry.directory.portfolios[campaign.portfolio_id]
+        return self._front.job_ids.encode(portfolio.number, row.key)
 
     @described(
         "Start, pause, resume or cancel: O(1)",
@@ -221,7 +233,7 @@ def shown_foretold(foretold: Foretold) -> dict[str, object]:
 
 
 def shown_status(status: CampaignStatus) -> dict[str, object]:
-    """Return how far a campaign is, as INTERFACE 4.3 has it."""
+    """Return how far a campaign is, as the API shows it."""
     return {
         **shown_campaign(status.campaign),
         "state": status.state,

@@ -354,11 +354,12 @@ def shown_job(view: JobView) -> dict[str, object]:
         "waiting_for": waiting_for(view),
         "wamid": view.wamid or None,
         "code": view.code or None,
+        "misfit": view.misfit or None,
     }
 
 
 def waiting_for(view: JobView) -> list[dict[str, object]]:
-    """Return the gate a job waits behind, as INTERFACE 4.2 has it."""
+    """Return the gate a job waits behind, as the API shows it."""
     if view.gate is None:
         return []
     is_known = view.until_ms is not None and view.until_ms < FOREVER_MS

@@ -24,6 +24,7 @@ SECONDS_MAX = 30 * 86_400
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=SECONDS_MAX)]
 Weight = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+OnTemplateChange = Literal["resume", "stay_stopped"]
 
 
 class JourneyBody(Strict):
@@ -35,6 +36,7 @@ class JourneyBody(Strict):
     priority: Literal["authentication", "service", "utility", "marketing"] | None = None
     ttl_seconds: Seconds | None = None
     cooldown_seconds: Seconds | None = None
+    on_template_change: OnTemplateChange = "resume"
 
 
 class JourneyChange(Strict):
@@ -49,6 +51,7 @@ class JourneyChange(Strict):
     ) = msgspec.UNSET
     ttl_seconds: Seconds | msgspec.UnsetType | None = msgspec.UNSET
     cooldown_seconds: Seconds | msgspec.UnsetType | None = msgspec.UNSET
+    on_template_change: OnTemplateChange | msgspec.UnsetType = msgspec.UNSET
 
 
 class JourneyRoutes:
@@ -90,6 +93,7 @@ class JourneyRoutes:
             priority=Priority[body.priority.upper()] if body.priority else None,
             ttl_ms=(body.ttl_seconds or 0) * 1_000,
             cooldown_ms=(body.cooldown_seconds or 0) * 1_000,
+            on_template_change=body.on_template_change,
         )
         return await self._answer(wish)
 
@@ -111,6 +115,7 @@ class JourneyRoutes:
             priority=known.priority,
             ttl_ms=known.ttl_ms,
             cooldown_ms=known.cooldown_ms,
+            on_template_change=known.on_template_change,
         )
         if change.name is not msgspec.UNSET:
             wish = replace(wish, name=change.name)
@@ -123,6 +128,8 @@ class JourneyRoutes:
             wish = replace(wish, ttl_ms=(change.ttl_seconds or 0) * 1_000)
         if change.cooldown_seconds is not msgspec.UNSET:
             wish = replace(wish, cooldown_ms=(change.cooldown_seconds or 0) * 1_000)
+        if change.on_template_change is not msgspec.UNSET:
+            wish = replace(wish, on_template_change=change.on_template_change)
         return await self._answer(wish)
 
     async def _answer(self, wish: JourneyWish) -> web.Response:
@@ -167,4 +174,6 @@ def shown_journey(journey: Journey) -> dict[str, object]:
         "ttl_seconds": journey.ttl_ms // 1_000 or None,
         "cooldown_seconds": journey.cooldown_ms // 1_000 or None,
         "created_at": rfc3339(journey.created_at_ms),
+        "on_template_change": journey.on_template_change,
+        "stopped_by": journey.stopped_by or None,
     }

@@ -153,7 +153,7 @@ class SenderRoutes:
                 await self._front.ledger.put_template(
                     sender.portfolio_id,
                     template.key,
-                    TemplateSpec(template.status, template.category),
+                    TemplateSpec(template.status, template.category, template.version),
                 )
         await self._front.registry.put(sender)
 

@@ -163,6 +163,7 @@ def change(
     misfits: Annotated[
         str, typer.Option(help="Waiting rows that do not fit a new message: refuse or cancel.")
     ] = "",
+    on_template_change: Annotated[str, typer.Option(help="resume or stay_stopped.")] = "",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Change a campaign; rows that wait leave with its new message, priority and end."""
@@ -178,10 +179,12 @@ def change(
         "delivery": delivery,
         "recipients_max": recipients_max,
         "misfits": misfits,
+        "on_template_change": on_template_change,
     }
     body = {wish: value for wish, value in wishes.items() if value}
     answer = caller.call("PATCH", "v1", "campaigns", campaign_id, body=body)
-    caller.show(answer, ("id", "name", "state", "version", "senders", "weight"))
+    shown = ("id", "name", "state", "version", "senders", "weight", "misfit_rows", "misfits")
+    caller.show(answer, shown)
 
 
 for _action in ("pause", "resume", "cancel"):

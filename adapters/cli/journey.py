@@ -10,7 +10,7 @@ from adapters.cli.client import Caller
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 COLUMNS = ("id", "state", "portfolio_id", "weight", "priority", "ttl_seconds", "cooldown_seconds")
-SHOWN = (*COLUMNS, "enqueued", "counts", "delivery", "warnings")
+SHOWN = (*COLUMNS, "stopped_by", "enqueued", "counts", "delivery", "warnings")
 
 journey = typer.Typer(help="Journeys: standing sources of single sends.", no_args_is_help=True)
 
@@ -24,6 +24,9 @@ def put(
     priority: Annotated[str, typer.Option(help="Else by the category of what it sends.")] = "",
     ttl: Annotated[int, typer.Option(help="Seconds after which a trigger is stale.")] = 0,
     cooldown: Annotated[int, typer.Option(help="Seconds between two messages to a person.")] = 0,
+    on_template_change: Annotated[
+        str, typer.Option(help="resume or stay_stopped, when what stopped it is approved again.")
+    ] = "",
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Create a journey, or set all of what it is."""
@@ -35,6 +38,7 @@ def put(
         "priority": priority,
         "ttl_seconds": ttl,
         "cooldown_seconds": cooldown,
+        "on_template_change": on_template_change,
     }
     body |= {wish: value for wish, value in wishes.items() if value}
     caller.show(caller.call("PUT", "v1", "journeys", journey_id, body=body), COLUMNS)

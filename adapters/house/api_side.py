@@ -17,6 +17,7 @@ from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
+from adapters.house.pruning import pruning
 from adapters.house.serving import listen
 from adapters.house.shared import House, log, terms_of
 from adapters.house.templates import asking as asking_templates
@@ -25,9 +26,9 @@ from adapters.house.templates import (
     callers_desk_of,
     calls_of,
     changes_of,
-    counting,
     desk_of,
     naming,
+    taking,
 )
 from adapters.house.waking import Evidence, WakingLedger
 from adapters.house.world import Asking, build_keeper
@@ -57,6 +58,7 @@ from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
 from engine.results import Results, RetryFailed
+from engine.revalidation import Revalidation
 from engine.storms import Storm, StormWatch
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -92,6 +94,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
     house.keep("ask", asking.ask_next)
     house.keep("rests", house.persons.end_rests)
+    house.keep("prune", pruning(house))
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
     console = build_console(house, front)
     routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
@@ -133,9 +136,7 @@ def _front(house: House, doors: Doors) -> Front:
         retry_failed=RetryFailed(recollection, results, house.recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,
-        changes=CampaignChanges(
-            campaigns, registry, ledger, results, now_ms=now_ms, rewrote=house.rewrites.tell
-        ),
+        changes=_changes(house, registry, ledger, campaigns, results),
         job_ids=house.job_ids,
         recipients=house.recipients,
         suppressions=walled_ledger(house.persons.suppressions),
@@ -149,10 +150,26 @@ def _front(house: House, doors: Doors) -> Front:
         templates=doors.desk,
         upload_sample=doors.calls.upload_sample,
         try_now=doors.trials.send,
-        count_arrival=counting(house),
+        take_place=taking(house),
         operations=Operations(house.metrics.render, house.objections),
         rules=RULES[settings.rules],
         keys_are_current=house.keys_are_current,
+    )
+
+
+def _changes(
+    house: House,
+    registry: RedisRegistry,
+    ledger: WakingLedger,
+    campaigns: Campaigns,
+    results: RedisResults,
+) -> CampaignChanges:
+    countries = CountryRules(parts_of(house.settings.no_marketing))
+    revalidation = Revalidation(results, ledger, registry.directory, countries)
+    return CampaignChanges(
+        *(campaigns, registry, ledger, revalidation),
+        now_ms=house.clock.now_ms,
+        took_back=house.took_back,
     )
 
 

@@ -20,7 +20,6 @@ from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import listening
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
-from adapters.house.rewrites import Rewrites
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
 from adapters.house.world import Closings, build_keeper, counted, tell_changed
@@ -92,7 +91,6 @@ class House:
     keeper: Keeper = field(init=False)
     closings: Closings = field(init=False)
     persons: Persons = field(init=False)
-    rewrites: Rewrites = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -110,8 +108,6 @@ class House:
         settings, now_ms = self.settings, self.clock.now_ms
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
-        parts = (self.registry.directory, self.ledger, self.hints)
-        self.rewrites = Rewrites(*parts, lambda: self.pool)
         outside = (self.registry.directory, self.recipients, settings.export_path)
         self.persons = Persons(self.client, self.ledger, now_ms, self.wake, *outside)
 
@@ -169,8 +165,7 @@ class House:
         self.has_woken.set()
 
     def serve_all(self) -> None:
-        """Let the pool of this process serve every portfolio that is known, as it is by now."""
-        self.rewrites.look()
+        """Let the pool of this process serve every portfolio that is known."""
         known = self.registry.directory.portfolios
         if self.pool is not None and self.served != known.keys():
             self.served = set(known)
@@ -179,11 +174,15 @@ class House:
     async def moved(self, source: Campaign | Journey) -> None:
         """Tell all processes of a source's new state: in force now rather than in a second."""
         if source.state in STOPS:
-            if self.pool is not None:
-                self.pool.stop_heard(source.portfolio_id, source.source)
-            await self.hints.stop(source.portfolio_id, source.source)
+            await self.took_back(source)
         else:
             self.wake(source.portfolio_id)
+
+    async def took_back(self, source: Campaign | Journey) -> None:
+        """Have all processes give back what they claimed of a source and did not write yet."""
+        if self.pool is not None:
+            self.pool.stop_heard(source.portfolio_id, source.source)
+        await self.hints.stop(source.portfolio_id, source.source)
 
     def keep(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
         """Repeat `step` until the house is closed, whatever it meets."""
@@ -270,6 +269,7 @@ async def open_house(
 def _tie(house: House) -> None:
     """Have the parts tell each other what concerns them."""
     house.ledger.wake = house.wake
+    house.ledger.renewed = house.registry.refresh
     house.registry.changed = house.registry_changed
 
     def webhooks() -> dict[tuple[str, ...], int]:

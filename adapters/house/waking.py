@@ -31,7 +31,6 @@ from engine.ports import (
     TemplateSpec,
 )
 from engine.recollection import Recollection
-from engine.rewriting import Rewrite
 from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
 
@@ -107,12 +106,6 @@ class WakingLedger(RedisLedger):
         """See Catalog.put_source."""
         await super().put_source(portfolio, source, spec)
         self.wake(portfolio)
-
-    async def rewrite_source(self, portfolio: PortfolioId, source: str, rewrite: Rewrite) -> int:
-        """See Rewriting.rewrite_source."""
-        version = await super().rewrite_source(portfolio, source, rewrite)
-        self.wake(portfolio)
-        return version
 
     async def close_account(
         self,

@@ -29,7 +29,7 @@ class MemoryEraser:
             if pair[1] not in wanted
         }
         erased = Erased(unsent=_erase_aside(slot, wanted))
-        for lane in slot.lanes:
+        for lane in slot.lanes.values():
             erased.unsent += _erase_lists(slot, lane, wanted)
             erased.ended += _erase_ended(slot, lane, wanted)
         erased.open = sum(opened.job.recipient in wanted for opened in slot.open.values())

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.memory import books, enqueue, rescue, restore, settle
-from adapters.memory.cancel import cancel
+from adapters.memory import books, enqueue, place, rescue, restore, settle, templates
+from adapters.memory.cancel import cancel, cancel_waiting
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
 from adapters.memory.records import SenderState, SourceStateOf
-from adapters.memory.rewrite import rewritten
 from adapters.memory.shut import move_account, open_category, put_shut
 from adapters.memory.slot import Slot
 from engine.books import Counts, Depth, JobView, Quota
@@ -19,7 +18,6 @@ from engine.model import (
     Category,
     Gate,
     JobKey,
-    JobState,
     NowMs,
     PortfolioId,
     RecipientKey,
@@ -47,13 +45,13 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
-from engine.rewriting import Rewrite
 from engine.shutting import NOTHING_SHUT, Shut
+from engine.template_ports import Place, PlaceWish, Repoint
 from engine.terms import Terms
 
 
 class MemoryLedger:
-    """Ledger, Receipts, Catalog, Contents and Books of one process: the reference."""
+    """Ledger, Receipts, Catalog, TemplateJobs, Contents and Books of one process: the reference."""
 
     def __init__(self, terms: Terms, now_ms: NowMs) -> None:
         self._terms = terms
@@ -161,10 +159,11 @@ class MemoryLedger:
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
         slot, now_ms = self.slot(portfolio)
-        known = slot.templates.get(template, spec)
+        before = slot.templates.get(template)
         slot.templates[template] = spec
-        if known.category is not spec.category:
-            open_category(slot, known.category, now_ms)
+        if before is not None and before.category is not spec.category:
+            templates.move_lanes(slot, template, before.category, spec.category, now_ms)
+            open_category(slot, before.category, now_ms)
         if spec.status is TemplateStatus.APPROVED:
             slot.open_gate((Gate.TEMPLATE, template), now_ms)
             for pair in sorted(slot.struck):
@@ -188,13 +187,9 @@ class MemoryLedger:
         if spec.state is SourceState.RUNNING:
             slot.open_gate((Gate.SOURCE, source), now_ms)
         if spec.state is SourceState.CANCELLED:
-            self._cancel(slot, source)
+            for number in state.lanes:
+                cancel_waiting(slot, slot.lanes[number])
         slot.sequence += 1
-
-    async def rewrite_source(self, portfolio: PortfolioId, source: str, rewrite: Rewrite) -> int:
-        """See Rewriting.rewrite_source."""
-        slot, now_ms = self.slot(portfolio)
-        return rewritten(slot, source, rewrite, now_ms)
 
     async def close_account(
         self,
@@ -222,22 +217,27 @@ class MemoryLedger:
             slot.due.sooner(sender, now_ms)
         slot.sequence += 1
 
-    @staticmethod
-    def _cancel(slot: Slot, name: str) -> None:
-        """End all queued jobs of a source; those kept aside end when their time comes."""
-        source = slot.sources[name]
-        for number in source.lanes:
-            lane = slot.lanes[number - 1]
-            slot.leave_ring(lane)
-            slot.leave_wait(lane)
-            waiting = len(lane.queue) + len(lane.parked) - lane.ghosts
-            states = source.states
-            states[JobState.CANCELLED] = states.get(JobState.CANCELLED, 0) + waiting
-            for job in (*lane.queue, *lane.parked):
-                slot.repeating.discard(job.key)
-            lane.queue.clear()
-            lane.parked.clear()
-            lane.ghosts = 0
+    # -- TemplateJobs -------------------------------------------------------------------------
+
+    async def end_template(self, portfolio: PortfolioId, template: str) -> dict[str, int]:
+        """See TemplateJobs.end_template."""
+        slot, _ = self.slot(portfolio)
+        return templates.end_template(slot, template)
+
+    async def users(self, portfolio: PortfolioId, template: str, since_ms: int) -> list[str]:
+        """See TemplateJobs.users."""
+        slot, _ = self.slot(portfolio)
+        return templates.users(slot, template, since_ms)
+
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> bool:
+        """See TemplateJobs.repoint."""
+        slot, now_ms = self.slot(portfolio)
+        return templates.repoint(slot, source, wish, now_ms)
+
+    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
+        """See Places.take_place."""
+        slot, now_ms = self.slot(portfolio)
+        return place.take_place(slot, wish, now_ms)
 
     # -- Contents -----------------------------------------------------------------------------
 

@@ -17,13 +17,15 @@ def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
     for receipt in receipts:
         at_ms = min(receipt.at_ms, now_ms)
         if receipt.key is None:
-            _count_arrival(slot, "", receipt, at_ms, now_ms)
-        elif 0 < receipt.key.lane <= len(slot.lanes):
+            _count_arrival(slot, slot.scope(receipt.sender), receipt, at_ms, now_ms)
+        elif 0 < receipt.key.lane <= slot.last_lane:
             _settle(slot, receipt, receipt.key, now_ms, answer)
             _annotate(slot, receipt, receipt.key, at_ms, now_ms)
             if receipt.key not in slot.open and receipt.key not in slot.done:
-                # Its job was cancelled while it waited for a repeat: the first copy arrived.
-                scope = slot.scope(slot.lane_of(receipt.key).lane.sender)
+                # Its job was cancelled while it waited for a repeat, or is forgotten: a copy
+                # arrived.
+                lane = slot.lanes.get(receipt.key.lane)
+                scope = slot.scope(lane.lane.sender if lane else receipt.sender)
                 _count_arrival(slot, scope, receipt, at_ms, now_ms)
     slot.sequence += 1
     slot.call_waiters(now_ms)

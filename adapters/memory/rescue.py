@@ -1,7 +1,8 @@
-"""Leases that ran out become doubts, and doubts whose time is over are settled by their policy."""
+"""Leases that ran out become doubts, doubts are settled by policy, waiting jobs expire."""
 
 from __future__ import annotations
 
+from adapters.memory.expire import expire
 from adapters.memory.records import Open
 from adapters.memory.settle import doubt
 from adapters.memory.slot import Slot
@@ -11,7 +12,7 @@ from engine.terms import CLAIMS_MAX, RESCUE_MAX
 
 
 def rescue(slot: Slot, now_ms: int) -> Rescued:
-    """Settle up to RESCUE_MAX doubts and leases that have run out, the earliest first."""
+    """Settle doubts, leases and jobs that have run out, some of each, the earliest first."""
     answer = Rescued([], [], [])
     for name in slot.doubts.due(now_ms, RESCUE_MAX):
         key = parse_key(name)
@@ -24,7 +25,8 @@ def rescue(slot: Slot, now_ms: int) -> Rescued:
             if opened is not None and not opened.doubted and opened.job.fence == fence:
                 doubt(slot, opened, ended_ms, now_ms)
                 answer.doubted.append(key)
-    if answer.doubted or answer.repeated or answer.unknown:
+    answer.expired = expire(slot, now_ms)
+    if answer.doubted or answer.repeated or answer.unknown or answer.expired:
         slot.sequence += 1
     slot.call_waiters(now_ms)
     answer.sequence = slot.sequence
@@ -43,7 +45,7 @@ def _decide(slot: Slot, key: JobKey, opened: Open, now_ms: int, answer: Rescued)
     slot.doubts.drop(str(key))
     slot.count(key, JobState.IN_DOUBT, -1)
     expired = 0 < slot.expires_ms(job) <= now_ms
-    cancelled = slot.is_cancelled(slot.lane_of(key))
+    cancelled = slot.is_cancelled(key)
     if job.repeats < job.repeats_max and not expired and not cancelled:
         job.repeats += 1
         slot.put_back(job, now_ms)

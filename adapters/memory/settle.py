@@ -8,7 +8,17 @@ from adapters.memory.gates import is_suppressed
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.slot import Slot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+    misfit,
+)
 from engine.pace import NOTHING_SPENT, PAIR_BURST, PAIR_SLACK_MS, PairSpent
 from engine.ports import Again, Settled, Settlement
 from engine.terms import STRIKES_MAX
@@ -49,9 +59,11 @@ def _apply(slot: Slot, opened: Open, outcome: Outcome, now_ms: int, answer: Sett
             _defer(slot, close(slot, opened, now_ms), outcome, sent_at_ms, now_ms, answer)
         case Dropped():
             job = close(slot, opened, now_ms)
-            slot.end(job, JobState.FAILED, code=outcome.code)
+            slot.end(job, JobState.FAILED, code=outcome.code).wamid = misfit(outcome)
             if outcome.strikes:
                 _strike(slot, lane, answer)
+        case Suppressed():
+            slot.end(close(slot, opened, now_ms), JobState.SUPPRESSED, code=outcome.code)
         case _:
             assert_never(outcome)
 

@@ -35,7 +35,17 @@ from engine.events import (
     StatusesReceived,
 )
 from engine.model import Gate, NowMs, PortfolioId, SenderId
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+    never_left,
+)
 from engine.ports import FOREVER_MS, Claimed
 
 SEND_BUCKETS_US = tuple(
@@ -58,6 +68,7 @@ OUTCOMES: dict[type[Outcome], str] = {
     Deferred: "deferred",
     InDoubt: "in_doubt",
     Dropped: "failed",
+    Suppressed: "suppressed",
 }
 KINDS: Final = frozenset({"campaign", "journey", "direct"})  # of sources
 CODES_MAX: Final = 500  # codes of Meta with a label of their own; it documents about 150
@@ -172,7 +183,7 @@ class Metrics:
                 shelf = shelves[id(lane)] = self._shelf(event.portfolio, job)
             sender, category, sends, queues = shelf
             self.messages.add((sender, category, OUTCOMES[kind]))
-            if kind is Unwritten:
+            if kind is not Accepted and never_left(outcome):
                 continue
             sends.observe(took_us)
             queues.observe(max(0, sent_us // 1_000 - job.due_ms))

@@ -18,7 +18,17 @@ from engine.model import (
     SenderId,
     parse_key,
 )
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+    misfit,
+)
 from engine.ports import (
     Again,
     Answer,
@@ -34,7 +44,6 @@ from engine.ports import (
     Settled,
     Settlement,
 )
-from engine.rewriting import Rewrite
 from engine.terms import Terms
 
 # An open job as part_serve.lua packs it: state, moment, then a row as part_rows.lua packs it:
@@ -114,7 +123,7 @@ class Calls:
 
     def rescue(self, portfolio: PortfolioId, now_ms: int) -> Call:
         """Return the call that settles what ran out."""
-        return self.call("rescue", portfolio, now_ms, self._doubts)
+        return self.call("rescue", portfolio, now_ms, [*self._doubts, self._terms.expire_bite])
 
     def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt], now_ms: int) -> Call:
         """Return the call that folds statuses."""
@@ -129,6 +138,7 @@ class Calls:
                 receipt.wamid,
                 receipt.code,
                 "c" * receipt.counted + "u" * receipt.undelivered,
+                receipt.sender,
             ]
         return self.call("receive", portfolio, now_ms, arguments)
 
@@ -172,7 +182,8 @@ def lane_name(lane: Lane) -> str:
 def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
     """Return rows as they are queued, less their sequence; None when they are not a campaign's.
 
-    A campaign's rows are due now and known by their recipient: nothing is left to do for each.
+    A campaign's rows are due now, expire together and are known by their recipient: nothing is
+    left to do for each.
     """
     packed: list[bytes] = []
     due = now_ms.to_bytes(6, "big")
@@ -184,6 +195,8 @@ def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
             return None
         its = (row.repeats_max, row.content, row.expires_at_ms)
         if its != shared:
+            if shared is not None and row.expires_at_ms != shared[2]:
+                return None
             shared = its
             middle = b"".join(
                 (
@@ -213,14 +226,6 @@ def pack_row(row: Row) -> bytes:
     )
 
 
-def rewritten(source: str, rewrite: Rewrite) -> list[Argument]:
-    """Return what source_rewrite.lua is told."""
-    expires = "" if rewrite.expires_ms is None else rewrite.expires_ms
-    pairs = [part for pair in rewrite.templates.items() for part in pair]
-    counts: list[Argument] = [int(rewrite.priority), rewrite.lull_until_ms, len(rewrite.templates)]
-    return [source, rewrite.body, expires, *counts, *pairs]
-
-
 def told(settlements: Sequence[Settlement]) -> list[Argument]:
     """Return outcomes as part_settlements.lua takes them."""
     coded = [encode(settlement.outcome) for settlement in settlements]
@@ -238,16 +243,16 @@ def encode(outcome: Outcome) -> tuple[str, str]:
     match outcome:
         case Accepted():
             return ("H" if outcome.held else "A"), outcome.wamid
-        case InDoubt():
-            return "X", ""
-        case Unwritten():
-            return "N", ""
+        case InDoubt() | Unwritten():
+            return ("X" if isinstance(outcome, InDoubt) else "N"), ""
         case Retry():
             return "R", f"{outcome.code}|{outcome.until_ms}"
         case Deferred():
             return "D", f"{outcome.gate.value}|{outcome.code}|{outcome.until_ms}"
         case Dropped():
-            return "F", f"{outcome.code}|{int(outcome.strikes)}"
+            return "F", f"{outcome.code}|{int(outcome.strikes)}{misfit(outcome)}"
+        case Suppressed():
+            return "S", str(outcome.code)
 
 
 def enqueued(reply: Reply) -> Enqueued:
@@ -258,6 +263,11 @@ def enqueued(reply: Reply) -> Enqueued:
         for i in range(0, len(flat), 3)
     ]
     return Enqueued(lane, first, accepted, not_new, refused.decode(), sequence, due_ms)
+
+
+def edition_in(reply: Reply) -> int:
+    """Return the edition of templates and lanes that a claim's reply was made under."""
+    return int(reply[9])
 
 
 def lanes_in(reply: Reply) -> set[int]:
@@ -276,7 +286,8 @@ def runs_in(flat: Sequence[Reply]) -> Iterator[tuple[int, int, int, Sequence[byt
 
 def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     """Read what claim.lua answers; `lanes` knows every lane in it."""
-    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat, ignored, closed = reply
+    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat = reply[:7]
+    ignored, closed = reply[7:9]
     return Answer(
         [
             claimed(number, record, send_at_us + at * step_us, lanes[number], lease_ms)
@@ -342,8 +353,10 @@ def again(reply: Reply, attempt: int) -> Again:
 
 def rescued(reply: Reply) -> Rescued:
     """Read what rescue.lua answers."""
-    sequence, due_ms, rescue_ms, doubted, repeated, unknown = reply
-    return Rescued(keys(doubted), keys(repeated), keys(unknown), rescue_ms, sequence, due_ms)
+    sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired = reply
+    return Rescued(
+        keys(doubted), keys(repeated), keys(unknown), keys(expired), rescue_ms, sequence, due_ms
+    )
 
 
 def received(reply: Reply) -> Received:

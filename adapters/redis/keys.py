@@ -12,6 +12,16 @@ def tag(portfolio: PortfolioId) -> str:
     return f"ps:{{{portfolio}}}:"
 
 
+def numbers(portfolio: PortfolioId) -> str:
+    """ZSET of the numbers of the lanes that there are."""
+    return f"{tag(portfolio)}numbers"
+
+
+def idle_sources(portfolio: PortfolioId) -> str:
+    """ZSET source -> since when it has no lane any more, epoch ms."""
+    return f"{tag(portfolio)}idle_sources"
+
+
 def lane(portfolio: PortfolioId, number: int) -> str:
     """HASH of a lane: source, sender, template, priority and its standing."""
     return f"{tag(portfolio)}lane:{number}"

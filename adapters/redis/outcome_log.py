@@ -12,6 +12,7 @@ import msgspec
 from redis import exceptions
 
 from adapters.redis import keys
+from adapters.redis.ledger import LANES_KNOWN_MAX
 from adapters.redis.scripts import Client
 from engine.errors import LedgerAwayError
 from engine.model import DeliveryStatus, PortfolioId
@@ -27,16 +28,18 @@ KINDS = {
     "R": "retry",
     "D": "deferred",
     "F": "failed",
+    "S": "suppressed",
     "L": "in_doubt",
     "P": "repeat",
     "U": "unknown",
+    "E": "expired",
     "C": "cancelled",
     **{str(rank): status.value for rank, status in enumerate(DeliveryStatus) if rank},
 }
 
 
 class Record(msgspec.Struct, omit_defaults=True):
-    """One line of the exported log (INTERFACE section 5); `recipient` is a pseudonym."""
+    """One line of the exported log; `recipient` is a pseudonym."""
 
     at: str
     portfolio: str
@@ -188,6 +191,8 @@ class OutcomeLog:
                 keys.lane(portfolio, int(number)), ["source", "sender", "template"]
             )
             found = await cast("Awaitable[list[bytes | None]]", asked)
+            if len(self._lanes) >= LANES_KNOWN_MAX:
+                self._lanes.clear()  # most of them are long forgotten
             source, sender, template = ((value or b"").decode() for value in found)
             self._lanes[(portfolio, number)] = (source, sender, template)
         record.source, record.sender, record.template = self._lanes[(portfolio, number)]

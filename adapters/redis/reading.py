@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters.redis.scripts import Reply
 from engine.books import Counts, Depth, JobView, Quota
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, Priority, SenderId
+from engine.outcomes import MISFIT_MARK
 from engine.ports import FOREVER_MS
 
 STATES = {
@@ -114,18 +115,21 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
         case "waiting":
             return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until_ms or None)
         case "cancelled" | "queued":
-            return JobView(key, JobState(kind))
+            return JobView(key, JobState(kind), code=int(packed or 0))
         case _:
             return None
 
 
 def ended(packed: bytes, key: JobKey) -> JobView:
     """Read an end as part_books.lua packs it."""
+    tail = packed[22:].decode(errors="replace")
+    is_misfit = tail.startswith(MISFIT_MARK)
     return JobView(
         key,
         STATES[packed[:1].decode()],
         int.from_bytes(packed[2:4], "big"),
         DELIVERIES[int(packed[1:2])],
         code=int.from_bytes(packed[18:22], "big"),
-        wamid=packed[22:].decode(),
+        wamid="" if is_misfit else tail,
+        misfit=tail.removeprefix(MISFIT_MARK) if is_misfit else "",
     )

@@ -58,6 +58,11 @@ class Play:
         answer = await self._both(kind, do)
         self._trail.append(f"{self._at} {kind} {answer}")
         self.visits.note(kind, answer)
+        if kind == "rescue":
+            slot, _ = self._memory.slot(PORTFOLIO)
+            self.visits.seen["a walk through a lane"] += any(
+                lane.walk for lane in slot.lanes.values()
+            )
         for key in self.history.touched:
             self.visits.note_state(key, await self._standing(key))
 

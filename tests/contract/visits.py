@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState
 from engine.ports import Cancelled
-from tests.contract.histories import GATES_THAT_CLOSE, History
+from tests.contract.histories import History
+from tests.contract.outcomes import GATES_THAT_CLOSE
 
 TRANSITIONS = (
     "queued > in_flight",
@@ -44,15 +45,19 @@ MUST_VISIT = (
     *(f"books {state}" for state in JobState),
     *(f"delivery {status}" for status in DeliveryStatus if status is not DeliveryStatus.NONE),
     *(f"closed {gate}" for gate in (Gate.RATE, *GATES_THAT_CLOSE)),
-    *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped"),
+    *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped", "Suppressed"),
     *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE)),
     *("duplicate", "conflict", "batch refused full", "batch refused cancelled"),
+    *("batch refused ended", "ended with its template", "place taken"),
+    *("repointed", "not repointed: it runs"),
+    *(f"place refused by {gate}" for gate in (Gate.QUOTA, Gate.PAIR, Gate.SENDER, Gate.TEMPLATE)),
     *("lost reply asked again", "jobs given again", "claim refused stale"),
     "claim refused recovering",
     *("doubted", "repeated", "unknown", "settled by evidence", "cancelled repeat"),
     *("late outcome ignored", "again granted", "again refused", "debt"),
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
+    *("expired behind a gate", "queued > unknown", "a walk through a lane"),
     *(f"{category} asleep behind {gate}" for category in Category for gate in SHUTTING_GATES),
     *("a category woke", "a share for marketing"),
 )
@@ -88,8 +93,20 @@ class Visits:
                 self.seen["again refused" if answer.gate else "again granted"] += 1
             case "cancel_job":
                 self.seen[f"cancel {answer.name}"] += 1
+            case "take_place":
+                gate = "recovering" if answer == "recovering" else answer.gate
+                self.seen[f"place refused by {gate}" if gate else "place taken"] += 1
             case "enqueue":
                 self._note_enqueue(answer[0])
+            case _:
+                self._note_template(kind, answer)
+
+    def _note_template(self, kind: str, answer: Any) -> None:  # noqa: ANN401
+        match kind:
+            case "repoint":
+                self.seen["repointed" if answer else "not repointed: it runs"] += 1
+            case "end_template":
+                self.seen["ended with its template"] += sum(answer.values())
             case _:
                 pass
 
@@ -134,8 +151,10 @@ class Visits:
         self.seen["doubted"] += len(answer.doubted)
         self.seen["repeated"] += len(answer.repeated)
         self.seen["unknown"] += len(answer.unknown)
+        self.seen["expired behind a gate"] += len(answer.expired)
         self._history.repeated += answer.repeated
-        self._history.touched = [*answer.doubted, *answer.repeated, *answer.unknown]
+        its = (answer.doubted, answer.repeated, answer.unknown, answer.expired)
+        self._history.touched = [key for keys in its for key in keys]
 
     def _note_settle(self, answer: Any) -> None:  # noqa: ANN401
         self.seen["late outcome ignored"] += len(answer.ignored)

@@ -1,13 +1,16 @@
 """Changing a campaign, its cap, and what a start would do."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
 
-from engine.changes import LULL_MS
+from adapters.redis.ledger import RedisLedger
+from engine.changes import HOLD_MS
 from engine.contents import compile_shared
-from engine.model import PortfolioId, Priority
+from engine.errors import LedgerAwayError
+from engine.model import PortfolioId, Priority, TemplateStatus
 from engine.ports import Ask, Claimed
 from tests.front_desk import (
     PORTFOLIO,
@@ -19,6 +22,7 @@ from tests.front_desk import (
     a_campaign,
     a_desk,
     a_message,
+    a_template,
 )
 
 PATH = "/v1/campaigns/c1"
@@ -54,6 +58,69 @@ async def test_before_the_first_row_everything_can_change(redis_client: Redis) -
         assert (await desk.call("PATCH", PATH, {"name": "x"}, READ))[0] == 403
 
 
+async def stop_by_edit(desk: Desk, wish: str = "resume") -> None:
+    """Create a campaign, start it, and have an edit of its template stop it."""
+    await a_campaign(desk, on_template_change=wish)
+    await desk.call("POST", f"{PATH}/start", key=SEND)
+    await put_offer(desk, TemplateStatus.PENDING, is_edit=True)
+    shown = (await desk.call("GET", PATH))[1]
+    assert (shown["state"], shown["stopped_by"]) == ("stopped", f"{WABA}/offer/en_US")
+
+
+async def put_offer(desk: Desk, status: TemplateStatus, *, is_edit: bool = False) -> None:
+    """Put the offer with one variable less than before."""
+    template = replace(a_template(), status=status)
+    if not is_edit:
+        template = replace(template, components=[{"type": "BODY", "text": "Hi {{1}}."}])
+    assert desk.changes is not None
+    await desk.changes.put(template, is_edit=is_edit)
+
+
+@pytest.mark.parametrize(("wish", "state"), [("resume", "running"), ("stay_stopped", "stopped")])
+async def test_one_that_a_template_stopped_is_pointed_at_another(wish: str, state: str) -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk, wish)
+        change = {"message": a_message("{{name}}", "{{code}}", name="update")}
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["state"], shown["stopped_by"]) == (200, state, None)
+        assert shown["on_template_change"] == wish
+        await put_offer(desk, TemplateStatus.APPROVED)  # it is nothing to it any more
+        assert (await desk.call("GET", PATH))[1]["state"] == state
+
+
+async def test_one_that_a_template_stopped_stays_so_while_nothing_is_mended() -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk)
+        status, shown = await desk.call("PATCH", PATH, {"weight": 3}, SEND)
+        assert (status, shown["state"]) == (200, "stopped")
+        assert shown["stopped_by"] == f"{WABA}/offer/en_US"
+        assert desk.changes is not None
+        await desk.changes.put(a_template())
+        assert (await desk.call("GET", PATH))[1]["state"] == "running"
+
+
+async def test_one_that_no_longer_fits_goes_on_once_its_message_does() -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk)
+        await put_offer(desk, TemplateStatus.APPROVED)
+        shown = (await desk.call("GET", PATH))[1]
+        assert (shown["state"], shown["stopped_by"]) == ("stopped", f"{WABA}/offer/en_US")
+        change = {"message": a_message("{{name}}")}
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["state"], shown["stopped_by"]) == (200, "running", None)
+
+
+async def test_what_a_template_s_change_does_can_be_chosen_later() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        wish = {"on_template_change": "stay_stopped"}
+        assert (await desk.call("PATCH", PATH, wish, SEND))[1]["on_template_change"] == wish[
+            "on_template_change"
+        ]
+        shown = (await desk.call("PATCH", PATH, {"weight": 2}, SEND))[1]
+        assert shown["on_template_change"] == "stay_stopped"
+
+
 async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
     async with a_desk(redis=redis_client) as desk:
         await a_second_sender(desk)
@@ -70,10 +137,10 @@ async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
         refused = [
             ("/delivery", "has_rows"),
             ("/senders", "has_rows"),
-            ("/message", "field_missing"),
+            ("/message", "unknown_field"),
         ]
         assert (status, found) == (409, refused)
-        assert "they bring name, code" in problem["errors"][-1]["detail"]
+        assert "they have name, code" in problem["errors"][-1]["detail"]
         shown = (await desk.call("GET", PATH))[1]
         assert (shown["version"], shown["senders"]) == (1, [SENDER])
         both = {"senders": [SENDER, "2"], "weight": 9}
@@ -104,8 +171,6 @@ async def test_rows_that_wait_leave_with_the_new_message_template_and_priority(
         status, shown = await desk.call("PATCH", PATH, change, SEND)
         assert (status, shown["version"], shown["priority"]) == (200, 2, "utility")
         assert (shown["state"], shown["fields"]) == ("running", ["name", "code"])
-        assert await claimed(desk) == []  # it waits until every process has heard of it
-        desk.now_ms += LULL_MS
         jobs = await claimed(desk)
         assert {job.lane.template for job in jobs} == {f"{WABA}/update/en_US"}
         assert {job.lane.priority for job in jobs} == {Priority.UTILITY}
@@ -167,6 +232,76 @@ async def claimed(desk: Desk) -> list[Claimed]:
     desk.wishes += 1
     ask = Ask(PortfolioId(PORTFOLIO), "w", desk.wishes, 10, 10)
     return list((await desk.ledger.claim([ask]))[0].jobs)
+
+
+async def test_rows_that_do_not_fit_another_template_end_and_are_named(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV + f"+4915112345680,{'x' * 30},C3\n")
+        long = "Hi {{1}}." + " " + "y" * 1_000
+        template = replace(a_template("narrow"), components=[{"type": "BODY", "text": long}])
+        assert desk.changes is not None
+        await desk.changes.put(template)
+        change = {"message": a_message("{{name}}", name="narrow"), "misfits": "cancel"}
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["version"], shown["fields"]) == (200, 2, ["name", "code"])
+        assert shown["misfit_rows"] == 1
+        (misfit,) = shown["misfits"]
+        assert (misfit["to"], misfit["field"], misfit["code"]) == (
+            *("+4915112345680", "name"),
+            "too_long",
+        )
+        counts = (await desk.call("GET", PATH))[1]["counts"]
+        assert (counts["cancelled"], counts["waiting"]) == (1, {"source": 2})
+        await desk.call("POST", f"{PATH}/start", key=SEND)
+        jobs = await claimed(desk)
+        assert {job.lane.template for job in jobs} == {f"{WABA}/narrow/en_US"}
+        body = await desk.ledger.content(PortfolioId(PORTFOLIO), "campaign:c1", jobs[0].content)
+        rendered = compile_shared(body).render(jobs[0], "opaque")
+        assert b"Ada" in rendered
+        assert b"A1" not in rendered
+
+
+async def test_a_change_that_was_cut_off_opens_by_itself_and_is_completed_by_the_same_again(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", f"{PATH}/start", key=SEND)
+        change = {"message": a_message("{{name}}", "new", name="update")}
+        with monkeypatch.context() as cut:
+            cut.setattr(RedisLedger, "repoint", is_away)
+            assert (await desk.call("PATCH", PATH, change, SEND))[0] == 503
+        assert await claimed(desk) == []
+        desk.now_ms += HOLD_MS
+        (job,) = await claimed(desk)
+        assert job.lane.template == f"{WABA}/offer/en_US"
+        assert (await desk.call("PATCH", PATH, change, SEND))[0] == 200
+        desk.now_ms += 1_000  # its sender has a send time again
+        (job,) = await claimed(desk)
+        assert job.lane.template == f"{WABA}/update/en_US"
+        body = await desk.ledger.content(PortfolioId(PORTFOLIO), "campaign:c1", job.content)
+        assert b"new" in body
+
+
+async def is_away(*_: object) -> bool:
+    raise LedgerAwayError("cut")
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+async def test_rows_that_wait_cannot_have_a_field_that_none_has(*, is_started: bool) -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        if is_started:
+            await desk.call("POST", f"{PATH}/start", key=SEND)
+        change = {"message": a_message("{{name}}", "{{age}}")}
+        status, problem = await desk.call("PATCH", PATH, change, SEND)
+        found = [(each["pointer"], each["code"]) for each in problem["errors"]]
+        assert found == [("/message", "unknown_field")], (status, problem)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,23 @@ from typing import Any
 
 import pytest
 
+from adapters.redis.keys import tag
 from engine.model import DeliveryStatus, JobKey, JobState
 from engine.outcomes import Accepted, InDoubt, Retry
 from engine.ports import Receipt, Received
-from tests.builders import a_portfolio, a_recipient
-from tests.lua.slot_state import DOUBT_MS, GONE, PORTFOLIO, SPAN_MS, START_MS, End, Packed, Slot
+from tests.builders import a_portfolio, a_recipient, a_sender
+from tests.lua.slot_state import (
+    DOUBT_MS,
+    GONE,
+    OTHER,
+    PORTFOLIO,
+    SENDER,
+    SPAN_MS,
+    START_MS,
+    End,
+    Packed,
+    Slot,
+)
 
 ONE = JobKey(1, 1)
 HELD, SENT, FAILED = DeliveryStatus.HELD, DeliveryStatus.SENT, DeliveryStatus.UNDELIVERED
@@ -226,6 +238,17 @@ async def test_a_foreign_delivery_that_does_not_count_is_not_counted(slot: Slot)
     await foreign(slot, slot.now_ms, counted=False)
     await foreign(slot, slot.now_ms - SPAN_MS)
     assert await slot.used() == 0
+
+
+async def test_a_foreign_delivery_takes_from_the_window_of_its_number(slot: Slot) -> None:
+    await slot.put_portfolio(a_portfolio(10, scope="phone_number"))
+    for sender in (SENDER, OTHER):
+        await slot.put_sender(a_sender(), sender)
+    receipt = Receipt(None, 0, a_recipient(9), DELIVERED, slot.now_ms, sender=OTHER)
+    await slot.ledger.receive(PORTFOLIO, [receipt])
+    used = [(await slot.ledger.quota(PORTFOLIO, sender)).used for sender in (SENDER, OTHER)]
+    assert used == [0, 1]
+    assert not await slot.client.exists(tag(PORTFOLIO) + "win:"), "nobody counts in the portfolio's"
 
 
 async def test_a_status_of_a_job_that_is_not_there_changes_nothing(slot: Slot) -> None:

@@ -25,6 +25,7 @@ RECEIPT = Receipt(
     "wamid.1",
     counted=True,
     undelivered=False,
+    sender="101",
 )
 
 
@@ -109,7 +110,7 @@ async def test_batches_keep_their_order_and_their_portfolio() -> None:
     await a_folder(box, events).receive(statuses)
     assert box.batches == [
         ("A", [replace(RECEIPT, status=DeliveryStatus.READ), RECEIPT]),
-        ("B", [RECEIPT]),
+        ("B", [replace(RECEIPT, sender="201")]),
     ]
     assert [type(event) for event in events] == [
         StatusesForeign,

@@ -116,6 +116,7 @@ class JobAnswer(msgspec.Struct):
     waiting_for: list[WaitingFor]
     wamid: str | None
     code: int | None
+    misfit: str | None
 
 
 class JobCancelled(msgspec.Struct):
@@ -179,6 +180,23 @@ class CountsAnswer(msgspec.Struct):
     unknown: Count
 
 
+class MisfitRowAnswer(msgspec.Struct):
+    """A row that does not fit the new message, and one thing that is wrong with it."""
+
+    job: str
+    to: str
+    field: str
+    code: str
+    detail: str
+
+
+class CampaignChangeAnswer(CampaignAnswer):
+    """A campaign after a change, and its waiting rows that did not fit and were cancelled."""
+
+    misfit_rows: Count
+    misfits: list[MisfitRowAnswer]
+
+
 class CampaignStatusAnswer(CampaignAnswer):
     """How far a campaign is."""
 
@@ -215,6 +233,8 @@ class JourneyAnswer(msgspec.Struct):
     ttl_seconds: Count | None
     cooldown_seconds: Count | None
     created_at: Time | None
+    on_template_change: Literal["resume", "stay_stopped"]
+    stopped_by: str | None
 
 
 class JourneyStatusAnswer(JourneyAnswer):

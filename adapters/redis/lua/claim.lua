@@ -26,7 +26,7 @@
 -- ARGV[18]  count         see part_settlements, and what follows
 --
 -- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs,
---            ignored, closed }
+--            ignored, closed, edition }
 --   refused   '' or clock, recovering, stale
 --   refusals  sender|gate, how often, ...
 --   jobs      runs: lane, send_at_us of the first, step_us to the next, how many, then of each
@@ -51,8 +51,8 @@ local function answer(why, come_back_ms)
     flat[#flat + 1] = name
     flat[#flat + 1] = times
   end
-  local rescue_ms = min(first_of('leases'), first_of('doubts'))
-  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs, ignored, news }
+  return { why, come_back_ms, next_rescue(), meta.sequence, lease_until, flat, jobs, ignored, news,
+    meta.edition }
 end
 
 if known_sequence > meta.sequence then

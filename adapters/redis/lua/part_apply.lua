@@ -50,11 +50,14 @@ local function apply(opened, kind, detail, attempts_max)
     put_back(lane, opened.row)
   elseif kind == 'D' then
     defer(opened, detail)
+  elseif kind == 'S' then
+    close(opened, 0)
+    end_open(opened, 'S', 's:suppressed', 0, 0, tonumber(detail), '')
   else
-    local code, rest = string.match(detail, '^(%d+)|(%d+)$')
+    local code, rest, misfit = string.match(detail, '^(%d+)|(%d+)(.*)$')
     close(opened, 0)
     if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest), attempts_max) end
-    end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), '')
+    end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), misfit)
     if rest == '1' then strike(lane) end
   end
 end

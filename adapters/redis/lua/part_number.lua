@@ -1,8 +1,23 @@
 -- part_number: the number of a lane, which is its name in every key and in the ids of its jobs.
 --
--- Needs  part_slot.
--- lanes       HASH  source, sender, template, priority -> number of the lane
--- lanes_of:S  LIST  numbers of a source's lanes
+-- Needs  part_meta.
+-- lanes         HASH  source, sender, template, priority -> number of the lane
+-- lanes_of:S    LIST  numbers of a source's lanes
+-- lanes_for:T   LIST  numbers of a template's lanes
+-- numbers       ZSET  the numbers that are in use, in their order
+-- idle_sources  ZSET  source -> since when it has no lane any more: see lanes_prune
+--
+-- No number is ever given twice: the id of a job whose lane was forgotten means nobody else's.
+local function add_lane(number, name, source, sender, template, priority)
+  call('HSET', tag .. 'lanes', name, number)
+  call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', sender,
+    'template', template, 'priority', priority, 'last', 0)
+  new_facts()
+  call('RPUSH', tag .. 'lanes_of:' .. source, number)
+  if template ~= '' then call('RPUSH', tag .. 'lanes_for:' .. template, number) end
+  call('ZADD', tag .. 'numbers', number, number)
+  call('ZREM', tag .. 'idle_sources', source)
+end
 
 -- lane_number: the number a lane has, or the next one for a lane that nobody wrote to before.
 local function lane_number(source, sender, template, priority)
@@ -10,10 +25,6 @@ local function lane_number(source, sender, template, priority)
   local number = tonumber(call('HGET', tag .. 'lanes', name))
   if number then return number end
   number = call('HINCRBY', tag .. 'meta', 'lanes', 1)
-  call('HSET', tag .. 'lanes', name, number)
-  call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', sender,
-    'template', template, 'priority', priority, 'last', 0)
-  new_facts()
-  call('RPUSH', tag .. 'lanes_of:' .. source, number)
+  add_lane(number, name, source, sender, template, priority)
   return number
 end

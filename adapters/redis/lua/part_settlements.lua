@@ -7,7 +7,8 @@
 -- ARGV[at + 3]  jobs     `count` jobs, then as many details
 --
 -- A kind is A accepted, H accepted and held, X in doubt, N unwritten, R retry, D deferred,
--- F dropped; a detail is the wamid, `code|until_ms`, `gate|code|until_ms` or `code|strikes`.
+-- F dropped, S suppressed; a detail is the wamid, `code|until_ms`, `gate|code|until_ms`,
+-- `code|strikes` and maybe `!` and what no longer fits, or the code.
 --
 -- Provides  settle_all(), flush_settled(), ignored.
 local ignored = {} -- jobs whose outcome changed nothing

@@ -1,8 +1,8 @@
--- rescue: leases that ran out become doubts; doubts whose time is over are settled by policy.
+-- rescue: leases that ran out become doubts, doubts are settled by policy, waiting jobs expire.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
--- uses: part_settle part_repeats
+-- uses: part_settle part_repeats part_expire part_expire_walk
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -16,8 +16,9 @@
 -- ARGV[9]   doubt_ms      of service,
 -- ARGV[10]  doubt_ms      of utility,
 -- ARGV[11]  doubt_ms      and of marketing
+-- ARGV[12]  bite          see part_expire
 --
--- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown }
+-- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired }
 --
 -- A repeat leaves the first copy's proof in the window: it may have been taken.
 doubts_at = 7
@@ -27,7 +28,7 @@ local function decide(opened)
   local row, lane = opened.row, opened.lane
   drop_open(opened)
   local expires_ms = row_expires(lane, row)
-  local is_over = expires_ms > 0 and expires_ms <= now or is_cancelled(lane)
+  local is_over = expires_ms > 0 and expires_ms <= now or is_cancelled(lane, row_sequence(row))
   if row_repeats(row) < byte(row, 18) and not is_over then
     put_back(lane, with_repeats(row, row_repeats(row) + 1))
     repeated[#repeated + 1] = opened.job
@@ -62,11 +63,11 @@ for _, job in ipairs(past) do decide(parse_open(job, call('HGET', tag .. 'open',
 flush_closed()
 local over = call('ZRANGEBYSCORE', tag .. 'leases', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 16)
 for i = 1, #over, 2 do rest(over[i], tonumber(over[i + 1])) end
+expire_rows(tonumber(argv[12]))
 flush_ends(keep_ms)
 flush_counts()
 flush_windows()
 call_waiters()
 flush_log()
-touch(#doubted + #past > 0)
-local rescue_ms = min(first_of('leases'), first_of('doubts'))
-return { meta.sequence, next_due(), rescue_ms, doubted, repeated, unknown }
+touch(#doubted + #past + #expired > 0)
+return { meta.sequence, next_due(), next_rescue(), doubted, repeated, unknown, expired }

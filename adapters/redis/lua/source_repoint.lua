@@ -1,0 +1,45 @@
+-- source_repoint: all rows of a source get another message, templates, priority or end: O(lanes).
+--
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing part_rest part_books part_rows part_moves
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   source        its name
+-- ARGV[9]   body          the message, for each version there is; empty: as it is
+-- ARGV[10]  expires_ms    when its rows expire, whatever each says, 0 never; empty: as it is
+-- ARGV[11]  priority      0 to 3, of all its lanes
+-- ARGV[12]  sender        of lanes, and as ARGV[13] the template that they get, ...
+--
+-- Returns  1; 0 where the source is running or cancelled, and nothing changed
+--
+-- contents:S  LIST  versions of a source's message
+-- src:S       HASH  expires: see part_sources
+local source, body, expires, priority, gets = argv[8], argv[9], argv[10], tonumber(argv[11]), {}
+local state = source_of(source).state
+if state == 'running' or state == 'cancelled' then return 0 end
+for i = 12, #argv, 2 do gets[argv[i]] = argv[i + 1] end
+if body ~= '' then
+  local key = tag .. 'contents:' .. source
+  for version = 0, call('LLEN', key) - 1 do call('LSET', key, version, body) end
+end
+if expires ~= '' then call('HSET', tag .. 'src:' .. source, 'expires', expires) end
+for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. source, 0, -1)) do
+  local lane = lane_of(tonumber(number))
+  local template = gets[lane.sender] or lane.template
+  if lane.template ~= template or lane.priority ~= priority then
+    rouse(lane)
+    move_lane(lane, template, priority)
+  end
+  if expires ~= '' then note_expiry(lane, tonumber(expires)) end
+end
+call('HINCRBY', meta_key, 'edition', 1)
+new_facts()
+touch(true)
+return 1
