@@ -21,6 +21,7 @@ from engine.senders import (
     sender_closures,
     value_of,
 )
+from engine.silence import silent_since_ms
 
 
 class Keeper:
@@ -131,6 +132,7 @@ class Keeper:
             closed_until_ms=fact.until_ms if fact else 0,
             closed_reason=fact.value if fact else "",
             places=int(limit) if limit else 0,
+            is_silent=silent_since_ms(facts, sender.id) > 0,
         )
 
     def share_of(self, sender: SenderId) -> float:

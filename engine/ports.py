@@ -270,6 +270,7 @@ class SenderSpec:
     closed_until_ms: int = 0  # FOREVER_MS while paused or not connected
     closed_reason: str = ""
     places: int = 0  # its own limit where the scope is `phone_number`; 0 takes the portfolio's
+    is_silent: bool = False  # messages leave and no webhook tells of them: doubts are not repeated
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ WAITERS_MAX = 32  # lanes one claim passes over while it looks for a freed place
 RESCUE_MAX = 256  # doubts one rescue settles
 CLAIMS_MAX = 16  # claims whose lease ran out that one rescue looks at
 STRIKES_MAX = 5  # unknown codes in a row that park a sender's template
+SILENT_LOOK_MS = 15_000  # until a doubt is looked at again while its sender's webhooks are silent
+HELD_MS = 3_600_000  # how long silence holds a doubt back from its repeat; then it ends unknown
 RECOVER_MS = 10_000  # how long sending stops after a lost tail, for workers to re-assert
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -19,6 +20,12 @@ from engine.errors import UnknownNameError
 from engine.model import Gate, PortfolioId, SenderId, SourceState, TemplateStatus
 from engine.ports import FOREVER_MS
 from engine.senders import account_closures, sender_closures
+from engine.silence import silent_since_ms
+
+SILENCE: Final = (
+    "webhooks tell nothing of {sender} since {since}: until they do, what it sent in doubt is not "
+    "repeated, login codes apart, and ends unknown after an hour"
+)
 
 
 class ClosedGate(msgspec.Struct):
@@ -40,6 +47,7 @@ class Why(msgspec.Struct):
     id: str
     state: str
     gates: list[ClosedGate]
+    notes: list[str] = []  # what is no gate: doubts, and what they wait for
 
 
 class WhyRoutes:
@@ -85,7 +93,19 @@ class WhyRoutes:
             gate = _gate(view.gate, 1, quota, portfolio.id)
             gate.until = _until(view) or gate.until
             gates.append(gate)
-        return Why("job", name, view.state.value, gates)
+        return Why("job", name, view.state.value, gates, self._doubt(view))
+
+    def _doubt(self, view: JobView) -> list[str]:
+        """Return when a job in doubt is decided, and what that waits for."""
+        if view.sender is None:
+            return []
+        when = f"without evidence it is looked at again at {_until(view)}"
+        return [f"it may have been sent; {when}", *self._silence(view.sender)]
+
+    def _silence(self, sender: SenderId) -> list[str]:
+        """Return that the webhooks of a number are silent, if they are."""
+        since_ms = silent_since_ms(self._front.keeper.facts, sender)
+        return [SILENCE.format(sender=sender, since=rfc3339(since_ms))] if since_ms else []
 
     async def _of_source(self, source: Campaign | Journey) -> Why:
         counts = await self._front.ledger.counts(source.portfolio_id, source.source)
@@ -105,7 +125,9 @@ class WhyRoutes:
             depths = await self._front.ledger.depths(source.portfolio_id)
             gates += self._of_senders(source.senders, depths)
         kind = "campaign" if isinstance(source, Campaign) else "journey"
-        return Why(kind, source.id, source.state.value, gates)
+        senders = source.senders if isinstance(source, Campaign) else ()
+        notes = [note for sender in senders for note in self._silence(sender)]
+        return Why(kind, source.id, source.state.value, gates, notes)
 
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
         """Return which templates hold a campaign, and how each stands."""
@@ -182,7 +204,7 @@ class WhyRoutes:
             for gate, jobs in sorted(waiting.items())
             if not (learned and gate is Gate.RATE) and gate not in told
         ]
-        return Why("sender", sender.id, "", gates + closed + learned)
+        return Why("sender", sender.id, "", gates + closed + learned, self._silence(sender.id))
 
     async def _of_template(self, template: Template) -> Why:
         """Return what waits for a template, campaign by campaign."""

@@ -199,6 +199,7 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
         Preferring(house.persons.suppressions, house.persons.resting, house.recipients),
         *(house.keeper, asking.soon),
         TemplateFolding(registry, changes, house.clock.now_ms, naming(house)),
+        house.ears.heard,
     )
 
 

@@ -23,10 +23,13 @@ from engine.model import Gate, NowMs, SenderId, WabaId
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS, Catalog
 from engine.senders import ALERT, LIMIT, QUALITY, REVIEW, SECURITY, VIOLATION, QualityGuard
+from engine.silence import WEBHOOKS
 
 SPREAD_MS: Final = 2_000  # a new token is known to every process by then: a refused one was older
 ASK_AGAIN_S: Final = 300.0  # after Meta gave no answer about a number
-LOUD: Final = frozenset({ALERT, QUALITY, SECURITY, VIOLATION, LIMIT})  # somebody should look
+LOUD: Final = frozenset(
+    {ALERT, QUALITY, SECURITY, VIOLATION, LIMIT, WEBHOOKS}
+)  # somebody should look
 HELD: Final = frozenset({Gate.SENDER, Gate.ACCOUNT})
 
 log = structlog.get_logger("penstock")

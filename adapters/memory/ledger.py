@@ -144,6 +144,8 @@ class MemoryLedger:
             slots = SendSlots(spec.throughput_mps)
             slot.senders[sender] = SenderState(spec, slots, spec.closed_until_ms)
         else:
+            if state.spec.is_silent and not spec.is_silent:
+                state.spoke_ms = now_ms
             state.spec = spec
             state.closed_until_ms = spec.closed_until_ms
             state.slots.nominal_mps = spec.throughput_mps

@@ -43,6 +43,7 @@ BLOCK_MS: Final = 1_000
 
 Entry = tuple[bytes, bytes]
 Ask = Callable[[SenderId], None]  # have Meta asked about a number, soon
+Heard = Callable[[Iterable[str]], None]  # statuses of these numbers came
 
 
 class Inbox(Protocol):
@@ -78,6 +79,7 @@ class Folding:
         keeper: Keeper,
         ask: Ask,
         templates: TemplateFolding,
+        heard: Heard,
     ) -> None:
         self._inbox = inbox
         self._folder = folder
@@ -87,6 +89,7 @@ class Folding:
         self._keeper = keeper
         self._ask = ask
         self._templates = templates
+        self._heard = heard
         self.results: Counter[tuple[str, str]] = Counter()
         """Items by field and by what became of them, for metrics."""
 
@@ -130,6 +133,7 @@ class Folding:
         parsed = [parse(body) for _, body in entries]
         statuses = [status for each in parsed for status in each.statuses]
         await self._folder.receive([_seen(status) for status in statuses])
+        self._heard(status.sender for status in statuses)
         await self._templates.note_failures(statuses)
         await self._unite(parsed)  # first: what is told of a person is for each id
         for (entry, _), each in zip(entries, parsed, strict=True):

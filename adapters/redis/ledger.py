@@ -178,6 +178,7 @@ class RedisLedger:
             spec.throughput_mps,
             spec.closed_until_ms,
             spec.places,
+            int(spec.is_silent),
         ]
         await self._one("sender_put", portfolio, arguments)
 

@@ -121,7 +121,8 @@ class History:
         mps = self.rng.choice([2, 80, 1_000])
         closed_ms = self.rng.choice([0, 0, 0, 0, self.now_ms + 4_000, FOREVER_MS])
         places = self.rng.choice([0, 0, 2])
-        spec = SenderSpec(WabaId("w"), mps, closed_ms, places=places)
+        is_silent = places > 0  # another draw of its own would make other histories
+        spec = SenderSpec(WabaId("w"), mps, closed_ms, places=places, is_silent=is_silent)
         return ("put", _bind("put_sender", sender, spec))
 
     def step(self) -> Step:

@@ -115,6 +115,7 @@ def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
     parts: tuple[Any, ...] = (
         *(inbox, Folder(), ledger, Registry(), preferring, None, None),
         Templates(),
+        list,
     )
     return Folding(*parts)
 
@@ -205,6 +206,7 @@ class World:
         self.registry = MemoryRegistry()
         self.keeper = Keeper(self.registry, self.ledger, emit=lambda _: None, now_ms=lambda: NOW_MS)
         self.asked: list[SenderId] = []
+        self.heard: list[str] = []
         self.choices = MemoryPreferences()
 
     async def fold(self, *bodies: bytes, arrived_ms: int = NOW_MS) -> Folding:
@@ -217,6 +219,7 @@ class World:
             a_preferring(self.choices, self.ledger),
             *(self.keeper, self.asked.append),
             NoTemplates(),
+            self.heard.extend,
         )
         folding = Folding(*parts)
         await folding.fold_next()

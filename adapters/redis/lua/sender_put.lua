@@ -1,6 +1,6 @@
 -- sender_put: set a sender's account, throughput and gate.
 --
--- uses: part_slot part_meta part_bytes part_terms part_look
+-- uses: part_slot part_meta part_bytes part_terms part_look part_silence
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -15,10 +15,12 @@
 -- ARGV[10]  nominal       messages a second
 -- ARGV[11]  closed_until  epoch ms; 0 is open
 -- ARGV[12]  places        its own limit where the scope is the number; 0 takes the portfolio's
+-- ARGV[13]  silent        1 while its webhooks tell nothing of what left; see part_silence
 --
 -- Returns  sequence
 local key, nominal = tag .. 's:' .. argv[8], tonumber(argv[10])
 call('SADD', tag .. 'senders', argv[8])
+note_silence(key, argv[13] == '1')
 call('HSET', key, 'waba', argv[9], 'nominal', argv[10], 'closed', argv[11], 'places', argv[12])
 if tonumber(call('HGET', key, 'learned') or 0) >= nominal then call('HSET', key, 'learned', 0) end
 look_again()
