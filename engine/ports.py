@@ -221,6 +221,7 @@ class Receipt:
     code: int = 0  # why it failed
     counted: bool = True  # False when Meta says it was inside a service window
     undelivered: bool = True  # a failure after which nobody was reached: the place is given back
+    throttled: bool = False  # a failure that says that its sender was too fast
 
 
 @dataclass(slots=True)
@@ -231,6 +232,7 @@ class Received:
     cancelled_repeats: list[JobKey]
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
+    closed: list[tuple[Gate, str]] = field(default_factory=list)  # as Settled.closed
 
 
 class Receipts(Protocol):

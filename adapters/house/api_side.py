@@ -50,7 +50,7 @@ from engine.directory import Directory, Sender
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
-from engine.model import PortfolioId
+from engine.model import Gate, PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
@@ -230,6 +230,7 @@ def _folder(house: House) -> ReceiptFolder:
         portfolio_of=portfolio_of,
         key_of=house.recipients.key,
         undelivered=lambda code: verdict(code).undelivered,
+        throttled=lambda code: verdict(code).gate is Gate.RATE,
         emit=house.emit,
     )
 

@@ -134,7 +134,7 @@ class Calls:
                 receipt.at_ms,
                 receipt.wamid,
                 receipt.code,
-                "c" * receipt.counted + "u" * receipt.undelivered,
+                "c" * receipt.counted + "u" * receipt.undelivered + "t" * receipt.throttled,
             ]
         return self.call("receive", portfolio, now_ms, arguments)
 
@@ -300,8 +300,7 @@ def read_refusals(flat: Reply) -> list[Refusals]:
 def settled(reply: Reply) -> Settled:
     """Read what settle.lua answers."""
     sequence, due_ms, ignored, closed = reply
-    pairs = [(Gate(closed[i].decode()), closed[i + 1].decode()) for i in range(0, len(closed), 2)]
-    return Settled(keys(ignored), pairs, sequence, due_ms)
+    return Settled(keys(ignored), gates(closed), sequence, due_ms)
 
 
 def again(reply: Reply, attempt: int) -> Again:
@@ -320,8 +319,13 @@ def rescued(reply: Reply) -> Rescued:
 
 def received(reply: Reply) -> Received:
     """Read what receive.lua answers."""
-    sequence, due_ms, settled_jobs, cancelled = reply
-    return Received(keys(settled_jobs), keys(cancelled), sequence, due_ms)
+    sequence, due_ms, settled_jobs, cancelled, closed = reply
+    return Received(keys(settled_jobs), keys(cancelled), sequence, due_ms, gates(closed))
+
+
+def gates(flat: Reply) -> list[tuple[Gate, str]]:
+    """Read which gates a call closed, each with its key."""
+    return [(Gate(flat[i].decode()), flat[i + 1].decode()) for i in range(0, len(flat), 2)]
 
 
 def keys(names: Sequence[bytes]) -> list[JobKey]:

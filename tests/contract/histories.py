@@ -273,6 +273,7 @@ class History:
             code=131026,
             counted=rng.random() < 0.9,
             undelivered=rng.random() < 0.8,
+            throttled=job is not None and job.key.sequence % 5 == 0,
         )
 
     def _cancel_job(self) -> Step:

@@ -53,6 +53,7 @@ def a_folder(box: Box, events: list[Event]) -> ReceiptFolder:
         portfolio_of=portfolios.get,
         key_of=lambda digits: RecipientKey(digits.encode().ljust(8, b"_")[:8]),
         undelivered=lambda code: code == 131026,
+        throttled=lambda code: code == 130429,
         emit=events.append,
     )
 
@@ -74,6 +75,12 @@ def a_folder(box: Box, events: list[Event]) -> ReceiptFolder:
             {"status": DeliveryStatus.UNDELIVERED, "code": 1, "undelivered": False},
             id="failed, perhaps after all reached",
         ),
+        pytest.param(
+            {"status": "failed", "code": 130429},
+            {"status": DeliveryStatus.UNDELIVERED, "code": 130429, "throttled": True},
+            id="failed because its sender was too fast",
+        ),
+        pytest.param({"code": 130429}, {"code": 130429}, id="delivered, whatever its code"),
         pytest.param(
             {"opaque": "the caller's"},
             {"key": None, "attempt": 0, "recipient": RecipientKey(b"491510__")},
