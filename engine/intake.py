@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.border_door import BorderDoor
 from engine.countries import CountryRules
-from engine.directory import Campaign, Directory, Journey
+from engine.directory import Campaign, Directory, Journey, Sender
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
 from engine.journeys import JourneyDoor, objection
@@ -106,6 +107,7 @@ class SendJobs:
         journeys: JourneyDoor | None = None,
         results: Results | None = None,
         countries: CountryRules | None = None,
+        borders: BorderDoor | None = None,
     ) -> None:
         self._ledger = ledger
         self._results = results
@@ -114,6 +116,7 @@ class SendJobs:
         self._recipients = recipients
         self._emit = guarded(emit)
         self._countries = countries or CountryRules()
+        self._borders = borders
 
     async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
         """Queue what can be sent and refuse the rest with its reasons, each in its place.
@@ -184,6 +187,7 @@ class SendJobs:
         when the queue is full: what was accepted until then stays, and sending it all again
         repeats nothing.
         """
+        closed = self._borders.closed_to(campaign) if self._borders else {}
         sheet, rules = sheet_of(campaign, self._directory), (self._recipients, self._countries)
         result = RowsResult()
         lanes = [
@@ -197,7 +201,7 @@ class SendJobs:
                 hands: list[list[Row]] = [[] for _ in lanes]
                 for at in range(start, min(start + per_trip, len(rows)), BATCH_MAX):
                     chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
-                    packed = pack_allowed(campaign, sheet, chunk, named, at, *rules)
+                    packed = pack_allowed(campaign, sheet, chunk, named, at, *rules, closed)
                     result.errors += packed.errors
                     deal(packed.rows, hands)
                     await asyncio.sleep(0)  # others get their turn, and the trip before its socket
@@ -273,11 +277,16 @@ class SendJobs:
             )
         return answers
 
-    def _forbidden(self, identity: str | None, category: Category) -> list[InvalidJobError]:
-        """Return what a rule of a country says against it."""
+    def _forbidden(
+        self, identity: str | None, category: Category, sender: Sender | None
+    ) -> list[InvalidJobError]:
+        """Return what a rule of a country, or its border, says against it."""
         rule = self._countries.forbids(identity, category) if identity else None
         if rule is None:
-            return []
+            closed = None
+            if self._borders and identity and sender:
+                closed = self._borders.refusal(sender.waba_id, identity)
+            return [closed] if closed else []
         remedy = f"leave it out; {rule.source}"
         return [InvalidJobError(rule.detail, pointer="/to", code=rule.code, remedy=remedy)]
 
@@ -297,7 +306,7 @@ class SendJobs:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
         category = checked.category
-        errors += [] if errors else self._forbidden(identity, category)
+        errors += [] if errors else self._forbidden(identity, category, sender)
         journey = self._journeys.of(job.source) if self._journeys else None
         if journey is not None and sender is not None:
             refusal = objection(journey, sender.portfolio_id)

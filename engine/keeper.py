@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
+from engine.borders import Borders, borders_of
 from engine.directory import Newsroom, Portfolio, Sender
 from engine.events import Emit, FactChanged, guarded
 from engine.facts import Fact, Source, of_portfolio, of_sender
@@ -24,6 +26,10 @@ from engine.senders import (
 from engine.silence import silent_since_ms
 
 
+class World(Catalog, Borders, Protocol):
+    """What of the ledger obeys facts."""
+
+
 class Keeper:
     """Takes news, and has the ledger obey what holds after it.
 
@@ -34,7 +40,7 @@ class Keeper:
     def __init__(
         self,
         registry: Newsroom,
-        catalog: Catalog,
+        catalog: World,
         *,
         emit: Emit,
         now_ms: NowMs,
@@ -90,16 +96,22 @@ class Keeper:
                 return
 
     async def obey_account(self, waba: WabaId) -> None:
-        """Set an account's gate in every portfolio that has senders in it."""
+        """Set an account's gate and borders in every portfolio that has senders in it."""
         await self._registry.refresh()
         told = False
         while not told:
-            fact = last_of(account_closures(self.facts, waba))
+            fact, borders = (
+                last_of(account_closures(self.facts, waba)),
+                borders_of(self.facts, waba),
+            )
             until_ms, reason = (fact.until_ms, fact.value) if fact else (0, "")
             for portfolio in self._registry.directory.portfolios_of_waba(waba):
                 await self._catalog.close_account(portfolio, waba, until_ms, reason)
+                if borders is not None:
+                    await self._catalog.put_borders(portfolio, waba, borders)
             await self._registry.refresh()
-            told = fact == last_of(account_closures(self.facts, waba))
+            now = last_of(account_closures(self.facts, waba)), borders_of(self.facts, waba)
+            told = now == (fact, borders)
 
     async def obey_limit(self, name: PortfolioId) -> None:
         """Set a portfolio's limit; nothing for one that we do not know."""

@@ -15,6 +15,7 @@ from adapters.api.job_ids import PREFIX
 from adapters.api.meanings import MEANINGS
 from adapters.api.openapi.described import described
 from engine.books import Depth, JobView, Quota
+from engine.borders import closed_countries
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.model import Gate, PortfolioId, SenderId, SourceState, TemplateStatus
@@ -22,6 +23,10 @@ from engine.ports import FOREVER_MS
 from engine.senders import account_closures, sender_closures
 from engine.silence import silent_since_ms
 
+BORDER: Final = (
+    "Meta refused messages of account {waba} to {country} (130497): those to it end suppressed "
+    "until {until}, or until POST /v1/wabas/{waba}/open"
+)
 SILENCE: Final = (
     "webhooks tell nothing of {sender} since {since}: until they do, what it sent in doubt is not "
     "repeated, login codes apart, and ends unknown after an hour"
@@ -127,7 +132,18 @@ class WhyRoutes:
         kind = "campaign" if isinstance(source, Campaign) else "journey"
         senders = source.senders if isinstance(source, Campaign) else ()
         notes = [note for sender in senders for note in self._silence(sender)]
+        notes += self._borders(senders)
         return Why(kind, source.id, source.state.value, gates, notes)
+
+    def _borders(self, senders: Iterable[SenderId]) -> list[str]:
+        """Return which countries the accounts of these numbers may not write to."""
+        known, facts = self._front.registry.directory.senders, self._front.keeper.facts
+        wabas = {known[name].waba_id: None for name in senders if name in known}
+        return [
+            BORDER.format(waba=waba, country=country, until=rfc3339(until_ms))
+            for waba in wabas
+            for country, until_ms in closed_countries(facts, waba, self._front.now_ms()).items()
+        ]
 
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
         """Return which templates hold a campaign, and how each stands."""
@@ -204,7 +220,8 @@ class WhyRoutes:
             for gate, jobs in sorted(waiting.items())
             if not (learned and gate is Gate.RATE) and gate not in told
         ]
-        return Why("sender", sender.id, "", gates + closed + learned, self._silence(sender.id))
+        notes = [*self._silence(sender.id), *self._borders([sender.id])]
+        return Why("sender", sender.id, "", gates + closed + learned, notes)
 
     async def _of_template(self, template: Template) -> Why:
         """Return what waits for a template, campaign by campaign."""

@@ -43,6 +43,7 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.doubts import Doubts
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
@@ -189,7 +190,7 @@ def _intake(
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
     countries = CountryRules(parts_of(house.settings.no_marketing))
     parts = (recollection, directory, house.recipients, house.emit)
-    return SendJobs(*parts, door, results, countries)
+    return SendJobs(*parts, door, results, countries, BorderDoor(directory, now_ms))
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:

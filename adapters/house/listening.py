@@ -9,6 +9,9 @@ from typing import Final, Protocol
 
 import structlog
 
+from adapters.redis.connect import Client
+from adapters.redis.hearing import RedisHearing
+from adapters.redis.letterbox import Inbox
 from engine.directory import Directory
 from engine.keeper import Keeper
 from engine.model import NowMs
@@ -140,3 +143,16 @@ class Ears:
         facts = self._keeper.facts
         since = {name: silent_since_ms(facts, name) for name in self._directory.senders}
         return {name: since_ms for name, since_ms in since.items() if since_ms}
+
+
+def build_ears(
+    client: Client,
+    inbox: Inbox,
+    keeper: Keeper,
+    directory: Directory,
+    metrics: Scrapes,
+    longest_ms: int,
+) -> Ears:
+    """Return the ears of a process."""
+    hearing = RedisHearing(client)
+    return Ears(inbox.heard_at_ms, hearing, keeper, directory, metrics, longest_ms)

@@ -18,7 +18,7 @@ from adapters.api.job_ids import JobIds
 from adapters.api.patience import HEADS
 from adapters.clock import Clock
 from adapters.house.keys import first_key, open_registry
-from adapters.house.listening import Ears
+from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
 from adapters.house.waking import WakingLedger
@@ -30,7 +30,6 @@ from adapters.prometheus.metrics import Metrics
 from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.dead_letters import DeadLetters
-from adapters.redis.hearing import RedisHearing
 from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry
@@ -113,10 +112,11 @@ class House:
         settings, now_ms = self.settings, self.clock.now_ms
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
-        senses = (self.inbox.heard_at_ms, RedisHearing(self.client), self.keeper)
-        self.ears = Ears(*senses, self.registry.directory, self.metrics, settings.silence_ms)
+        senses = (self.client, self.inbox, self.keeper, self.registry.directory, self.metrics)
+        self.ears = build_ears(*senses, settings.silence_ms)
         outside = (self.registry.directory, self.recipients, settings.export_path)
-        self.persons = Persons(self.client, self.ledger, now_ms, self.wake, *outside)
+        parts = (self.client, self.ledger, now_ms, self.wake, *outside)
+        self.persons = Persons(*parts, self.closings.note_border)
 
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""

@@ -14,14 +14,15 @@ from adapters.meta.management import Management
 from adapters.meta.webhook import Webhook
 from adapters.redis.registry import RedisRegistry
 from adapters.settings import Settings
+from engine.borders import border_to
 from engine.directory import Sender
 from engine.errors import EngineError, ProviderRefusedError
 from engine.events import Emit, FactChanged, GateClosed, Journey
 from engine.facts import Fact, Source, of_account
-from engine.keeper import Keeper
+from engine.keeper import Keeper, World
 from engine.model import Gate, NowMs, SenderId, WabaId
 from engine.outcomes import Deferred
-from engine.ports import FOREVER_MS, Catalog
+from engine.ports import FOREVER_MS
 from engine.senders import ALERT, LIMIT, QUALITY, REVIEW, SECURITY, VIOLATION, QualityGuard
 from engine.silence import WEBHOOKS
 
@@ -62,6 +63,13 @@ class Closings:
         except EngineError:
             self._waiting.put_nowait(event)
             raise
+
+    async def note_border(self, sender: SenderId, to: str, at_ms: int) -> None:
+        """Have known that Meta refused an account's message because of its person's country."""
+        known = self._registry.directory.senders.get(sender)
+        fact = border_to(known.waba_id, to, at_ms) if known else None
+        if fact is not None:
+            await self._keeper.tell(fact)
 
     def facts_of(self, event: GateClosed) -> list[Fact]:
         """Return what a closing means: of a refused token, for everybody who has the same."""
@@ -172,7 +180,7 @@ def _opens_at_ms(cause: Journey) -> int:
 
 
 def build_keeper(
-    settings: Settings, registry: RedisRegistry, ledger: Catalog, emit: Emit, now_ms: NowMs
+    settings: Settings, registry: RedisRegistry, ledger: World, emit: Emit, now_ms: NowMs
 ) -> Keeper:
     """Return what keeps the gates as the world is."""
     guard = QualityGuard(settings.yellow_share, settings.red_share)

@@ -12,6 +12,7 @@ from adapters.memory.receive import receive
 from adapters.memory.records import SenderState, SourceStateOf
 from adapters.memory.slot import Slot
 from engine.books import Counts, Depth, JobView, Quota
+from engine.borders import Border
 from engine.errors import UnknownNameError
 from engine.model import (
     Category,
@@ -194,6 +195,14 @@ class MemoryLedger:
         slot, now_ms = self.slot(portfolio)
         slot.accounts[waba] = until_ms
         self._look_again(slot, now_ms)
+
+    async def put_borders(
+        self, portfolio: PortfolioId, waba: WabaId, borders: Sequence[Border]
+    ) -> None:
+        """See Borders.put_borders."""
+        slot, _ = self.slot(portfolio)
+        slot.borders[waba] = borders
+        slot.sequence += 1
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adapters.memory.records import Done, Job, LaneState, Open, SenderState, SourceStateOf
 from adapters.memory.timeline import Timeline
+from engine.borders import Border
 from engine.fairness import Ring
 from engine.model import (
     Category,
@@ -38,6 +41,7 @@ class Slot:
         self.sources: dict[str, SourceStateOf] = {}
         self.templates: dict[str, TemplateSpec] = {}
         self.accounts: dict[str, int] = {}
+        self.borders: dict[str, Sequence[Border]] = {}
         self.strikes: dict[tuple[str, str], int] = {}
         self.struck: set[tuple[str, str]] = set()
         self.lanes: list[LaneState] = []

@@ -21,6 +21,7 @@ from adapters.meta.news import (
 from adapters.meta.parsing import parse
 from adapters.meta.preferring import STOPPED_CODE, Preferring
 from adapters.meta.template_folding import TemplateFolding
+from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
@@ -215,9 +216,17 @@ class Folding:
             for each in parsed.statuses
             if each.code
         ]
+        found = [
+            (sender, closing_fact(verdict(code), waba, sender, when_ms))
+            for sender, waba, code, when_ms in told
+        ]
+        found += [
+            (each.sender, border_to(each.waba, called(each), moment(each.at_ms, at_ms)))
+            for each in parsed.statuses
+            if each.code == BORDER_CODE and each.recipient_type != "group"
+        ]
         facts: dict[str, Fact] = {}
-        for sender, waba, code, when_ms in told:
-            fact = closing_fact(verdict(code), waba, sender, when_ms)
+        for sender, fact in found:
             if fact is not None and self._portfolio_of(sender) is not None:
                 known = facts.get(fact.id)
                 facts[fact.id] = max(known or fact, fact, key=lambda each: each.at_ms)
@@ -238,6 +247,11 @@ def arrived_ms(entry: bytes) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
+def called(status: Status) -> str:
+    """Return what Meta calls the person of a status: digits where it tells them, or a user id."""
+    return status.person.digits or status.person.user_id
+
+
 def _seen(status: Status) -> StatusSeen:
     """Return a status as the engine takes it."""
     return StatusSeen(
@@ -245,7 +259,7 @@ def _seen(status: Status) -> StatusSeen:
         wamid=status.wamid,
         status=status.status,
         at_s=status.at_ms // 1_000,
-        recipient_id=status.person.digits or status.person.user_id,
+        recipient_id=called(status),
         opaque=status.opaque,
         is_group=status.recipient_type == "group",
         code=status.code,

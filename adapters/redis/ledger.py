@@ -11,6 +11,7 @@ from adapters.redis import calls, keys, reading
 from adapters.redis.calls import Calls
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
+from engine.borders import Border
 from engine.errors import LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
@@ -202,6 +203,12 @@ class RedisLedger:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms])
 
+    async def put_borders(
+        self, portfolio: PortfolioId, waba: WabaId, borders: Sequence[Border]
+    ) -> None:
+        """See Borders.put_borders."""
+        await self._one("border_put", portfolio, [waba, ";".join(map(_border, borders))])
+
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""
         reply = await self._one("job_cancel", portfolio, [key.lane, key.sequence])
@@ -278,6 +285,11 @@ class RedisLedger:
 
 def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:
     return recipient + b":" + (category.value.encode() if category else b"")
+
+
+def _border(border: Border) -> str:
+    begins = [*border.begins, *(f"!{begin}" for begin in border.but)]
+    return f"{border.until_ms}|{','.join(begins)}"
 
 
 def _lane(values: Sequence[bytes | None]) -> Lane:

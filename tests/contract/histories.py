@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.borders import border_of
 from engine.model import (
     Category,
     DeliveryStatus,
@@ -187,7 +188,7 @@ class History:
         fingerprint = rng.choice([b"A", b"B"] if again else [b"A"]) * 8
         return Row(
             RecipientKey(b"recip" + recipient.to_bytes(3, "big")),
-            b"+1555" + str(recipient).encode() + b"\x1fAnna",
+            b"+%d555%d\x1fAnna" % (1 + recipient % 2 * 90, recipient),
             content=rng.choice([0, 1, 300]),
             repeats_max=rng.choice([0, 1, 2]),
             expires_at_ms=rng.choice([0, 0, 0, 0, self.now_ms + 4_000, self.now_ms + 20_000]),
@@ -320,6 +321,9 @@ class History:
         if draw < 0.98:
             return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
         until_ms = rng.choice([0, self.now_ms + 2_000])
+        if self.rows_made % 2:
+            borders = [border_of("IN", until_ms)] if until_ms else []
+            return ("put", _bind("put_borders", WabaId("w"), borders))
         return ("put", _bind("close_account", WabaId("w"), until_ms, "tests"))
 
     def _put_source(self) -> Step:

@@ -14,6 +14,7 @@ from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS
 from adapters.meta.folding import Entry, Folding
 from adapters.meta.preferring import Preferring
+from engine.borders import REMEMBERED_MS, border_of
 from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
 from engine.keeper import Keeper
@@ -300,6 +301,17 @@ async def test_a_failed_status_closes_what_it_says_is_closed_and_an_old_one_does
     assert world.account_until_ms <= NOW_MS
     await world.fold(of_number(statuses=[failed(131042, now_s), failed(131042, now_s - 5)]))
     assert world.account_until_ms == NOW_MS + 3_600_000
+
+
+async def test_a_failed_status_closes_the_country_of_its_person_to_the_account() -> None:
+    named: dict[str, object] = {"id": "wamid.x", "status": "failed", "recipient_id": "919812345678"}
+    named |= {"timestamp": str(NOW_MS // 1_000), "errors": [{"code": 130497}]}
+    world = World()
+    await world.fold(of_number(statuses=[named]))
+    [border] = world.ledger.slot(P1)[0].borders[WabaId(WABA)]
+    assert border == border_of("IN", NOW_MS // 1_000 * 1_000 + REMEMBERED_MS)
+    assert world.account_until_ms == 0
+    assert world.heard == [SENDER]
 
 
 async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:

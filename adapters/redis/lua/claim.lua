@@ -2,7 +2,8 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_rest part_books part_rows part_due part_rings part_rings_end
--- uses: part_claim gate_schedule gate_suppression gate_window gate_pair gate_quota part_bites
+-- uses: part_claim gate_schedule gate_suppression gate_border gate_window gate_pair gate_quota
+-- uses: part_bites
 -- uses: part_serve part_grant part_order part_run part_fresh part_turns part_flush part_finish
 -- uses: part_call part_settle part_again part_return
 --
