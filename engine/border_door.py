@@ -6,10 +6,11 @@ from collections import defaultdict
 from typing import Final
 
 from engine.borders import ASPECT, country_of
-from engine.directory import Campaign, Directory
+from engine.countries import CountryRules
+from engine.directory import Campaign, Directory, Sender
 from engine.errors import InvalidJobError
 from engine.facts import of_account
-from engine.model import NowMs
+from engine.model import Category, NowMs
 
 CLOSED: Final = "country_closed"
 
@@ -66,3 +67,21 @@ class BorderDoor:
 
 def _detail(country: str) -> str:
     return f"Meta refused this account's messages to {country} (130497): they are not sent now"
+
+
+def forbidden(
+    identity: str | None,
+    category: Category,
+    sender: Sender | None,
+    rules: CountryRules,
+    door: BorderDoor | None,
+) -> list[InvalidJobError]:
+    """Return what a rule of a person's country, or its border, says against a message."""
+    if identity is None or sender is None:
+        return []
+    rule = rules.forbids(identity, category)
+    if rule is not None:
+        remedy = f"leave it out; {rule.source}"
+        return [InvalidJobError(rule.detail, pointer="/to", code=rule.code, remedy=remedy)]
+    refusal = door.refusal(sender.waba_id, identity) if door else None
+    return [refusal] if refusal else []

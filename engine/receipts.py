@@ -65,6 +65,7 @@ class ReceiptFolder:
         self._throttled = throttled
         self._emit = guarded(emit)
         self._aliases: dict[PortfolioId, set[tuple[RecipientKey, RecipientKey]]] = {}
+        self._leads: dict[PortfolioId, dict[RecipientKey, RecipientKey]] = {}
 
     def take_aliases(self) -> dict[PortfolioId, set[tuple[RecipientKey, RecipientKey]]]:
         """Return the ids that Meta gave people we wrote to, where theirs was another; each once.
@@ -73,6 +74,11 @@ class ReceiptFolder:
         """
         aliases, self._aliases = self._aliases, {}
         return aliases
+
+    def take_leads(self) -> dict[PortfolioId, dict[RecipientKey, RecipientKey]]:
+        """Return the numbers that Meta gave people we wrote to under another id; each once."""
+        leads, self._leads = self._leads, {}
+        return leads
 
     async def receive(self, statuses: Iterable[StatusSeen]) -> dict[PortfolioId, Received]:
         """Record statuses; LedgerError when that is not sure: then all of them may come again."""
@@ -108,6 +114,8 @@ class ReceiptFolder:
             theirs = self._key_of(seen.recipient_id)
             if theirs != receipt.recipient:
                 self._aliases.setdefault(portfolio, set()).add((receipt.recipient, theirs))
+                if seen.recipient_id.isdecimal():
+                    self._leads.setdefault(portfolio, {})[receipt.recipient] = theirs
 
     def _receipt(self, seen: StatusSeen) -> Receipt | None:
         """Return the evidence in one status; None when it proves nothing that we count."""

@@ -89,6 +89,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
     house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
+    asking.ask_about_unknown()
     house.keep("ask", asking.ask_next)
     house.keep("rests", house.persons.end_rests)
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
@@ -100,6 +101,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     try:
         yield
     finally:
+        await asking.stop()
         await session.close()
         await passing.close()
 
@@ -142,6 +144,7 @@ def _front(house: House, doors: Doors) -> Front:
         passage=Passage(doors.passing, graph_url=settings.graph_url),
         token_of=registry.token_of,
         refresh_sender=lambda sender: _refresh_sender(doors.asking, sender),
+        ask_soon=doors.asking.soon,
         templates=doors.desk,
         upload_sample=doors.calls.upload_sample,
         try_now=doors.trials.send,
@@ -190,7 +193,8 @@ def _intake(
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
     countries = CountryRules(parts_of(house.settings.no_marketing))
     parts = (recollection, directory, house.recipients, house.emit)
-    return SendJobs(*parts, door, results, countries, BorderDoor(directory, now_ms))
+    leads = walled_ledger(house.persons.people)
+    return SendJobs(*parts, door, results, countries, BorderDoor(directory, now_ms), leads)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:

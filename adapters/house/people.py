@@ -58,7 +58,8 @@ class Persons:
 
         self._portfolios = portfolios
         self._waiting: asyncio.Queue[Told] = asyncio.Queue()
-        parts = (choices, RedisPeople(client), self._slots)
+        self.people = RedisPeople(client)
+        parts = (choices, self.people, self._slots)
         self.suppressions = Suppressions(*parts, portfolios)
         self.resting = Resting(rests, rests, choices, self._slots, RESTS, now_ms)
         rows = RowEraser(client, directory, recipients)

@@ -119,11 +119,23 @@ class Asking:
         self._management = management
         self._waiting: dict[SenderId, None] = {}
         self._has_come = asyncio.Event()
+        self._asked: asyncio.Task[None] | None = None
 
     def soon(self, sender: SenderId) -> None:
         """Ask about a number in its turn."""
         self._waiting[sender] = None
         self._has_come.set()
+
+    def ask_about_unknown(self) -> None:
+        """Ask about the numbers of which Meta never answered anything."""
+        asked = {
+            fact.about[1]
+            for fact in self._keeper.facts.values()
+            if fact.source is Source.REFRESH and fact.about[0] == "sender"
+        }
+        for name in self._registry.directory.senders:
+            if name not in asked:
+                self.soon(SenderId(name))
 
     async def ask_next(self) -> None:
         """Wait for a number to ask about, and ask; without an answer, later again."""
@@ -136,11 +148,19 @@ class Asking:
         sender = self._registry.directory.senders.get(name)
         if sender is None:
             return
+        self._asked = asyncio.create_task(self.refresh(sender))
         try:
-            await self.refresh(sender)
+            await self._asked
         except EngineError as error:
             log.warning("number_not_asked", sender=name, error=str(error), again_s=ASK_AGAIN_S)
             asyncio.get_running_loop().call_later(ASK_AGAIN_S, self.soon, name)
+
+    async def stop(self) -> None:
+        """Give up what is being asked, and ask nothing more in turn."""
+        self._waiting.clear()
+        if self._asked is not None:
+            self._asked.cancel()
+            await asyncio.gather(self._asked, return_exceptions=True)
 
     async def refresh(self, sender: Sender) -> None:
         """Ask Meta about a number and obey what it answers; EngineError when it does not.

@@ -196,6 +196,12 @@ class Folding:
                     pairs.setdefault(portfolio, []).extend(self._preferring.pairs(*persons))
         for portfolio, some in pairs.items():
             await self._preferring.unite(portfolio, some)
+        for portfolio, leads in self._folder.take_leads().items():
+            await self._preferring.lead(portfolio, leads)
+        for known in {known for each in parsed for known in each.people}:
+            portfolio = self._portfolio_of(known.sender)
+            if portfolio is not None:
+                await self._preferring.lead(portfolio, {}, [known.person])
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
         if isinstance(notice, TEMPLATE_NEWS):

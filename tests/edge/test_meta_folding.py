@@ -78,6 +78,9 @@ class Folder:
     def take_aliases(self) -> dict[PortfolioId, set[Pair]]:
         return {}
 
+    def take_leads(self) -> dict[PortfolioId, dict[RecipientKey, RecipientKey]]:
+        return {}
+
 
 class Keys:
     def key(self, identity: str) -> RecipientKey:
@@ -162,6 +165,8 @@ async def test_a_stop_follows_its_person_to_the_ids_that_meta_tells() -> None:
     }
     await world.fold(of_number(contacts=[known, {"wa_id": "493", "user_id": "DE.3"}]))
     await world.fold(of_number(messages=[moved]))
+    led = {(key, to) for (_, key), to in world.choices.led.items()}
+    assert led == {(b"DE.1", b"491"), (b"DE.3", b"493")}  # each counts under its number from now on
     assert [world.is_stopped(each) for each in (b"DE.1", b"492", b"493", b"DE.3")] == [
         *(True, True, False, False),
     ]
@@ -245,6 +250,9 @@ class Ignoring:
         return {}
 
     def take_aliases(self) -> dict[PortfolioId, set[Pair]]:
+        return {}
+
+    def take_leads(self) -> dict[PortfolioId, dict[RecipientKey, RecipientKey]]:
         return {}
 
 

@@ -131,3 +131,11 @@ async def test_a_ledger_that_is_away_is_heard_of_and_nothing_is_told_as_done() -
     with pytest.raises(LedgerAwayError):
         await a_folder(box, events).receive([SEEN])
     assert events == []
+
+
+async def test_a_number_leads_whom_we_wrote_to_under_another_id() -> None:
+    folder = a_folder(Box(), [])
+    by_user_id = replace(SEEN, recipient_id="US.1349")
+    await folder.receive([SEEN, by_user_id])
+    assert folder.take_leads() == {PortfolioId("A"): {PERSON: RecipientKey(b"491510__")}}
+    assert folder.take_leads() == {}
