@@ -17,6 +17,7 @@ from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
+from adapters.house.retelling import retold
 from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.templates import asking as asking_templates
 from adapters.house.templates import (
@@ -163,7 +164,7 @@ def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> C
         ledger,
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
-        moved=house.moved,
+        moved=retold(house.moved, house.recollection.remember, house.ledger, house.registry),
     )
 
 

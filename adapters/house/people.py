@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from adapters.house.retelling import Remember, RetoldEraser
 from adapters.meta.codes import RESTS
 from adapters.meta.preferring import STOPPED_CODE
 from adapters.redis.connect import Client
@@ -48,6 +49,7 @@ class Persons:
         recipients: RecipientKeys,
         export_path: Path,
         note_border: NoteBorder,
+        remember: Remember,
     ) -> None:
         self._note_border = note_border
         choices, rests = RedisPreferences(client), RedisRests(client)
@@ -65,7 +67,7 @@ class Persons:
         rows = RowEraser(client, directory, recipients)
         eraser = RedisEraser(ledger.scripts, ledger.calls, now_ms, rows)
         self.erasing = Erasing(
-            *(self.suppressions, self.resting, eraser),
+            *(self.suppressions, self.resting, RetoldEraser(eraser, remember)),
             lambda portfolio, ids: erase_log(export_path, portfolio, ids),
             portfolios,
             now_ms,

@@ -116,7 +116,7 @@ class House:
         self.ears = build_ears(*senses, settings.silence_ms)
         outside = (self.registry.directory, self.recipients, settings.export_path)
         parts = (self.client, self.ledger, now_ms, self.wake, *outside)
-        self.persons = Persons(*parts, self.closings.note_border)
+        self.persons = Persons(*parts, self.closings.note_border, self.recollection.remember)
 
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
