@@ -22,6 +22,7 @@ from engine.model import (
     WabaId,
 )
 from engine.outcomes import Outcome
+from engine.shutting import NOTHING_SHUT, Shut
 
 FOREVER_MS = 9_000_000_000_000  # the year 2255: until somebody opens it
 
@@ -64,11 +65,22 @@ class Enqueued:
 
 
 @dataclass(slots=True)
+class Settlement:
+    """How one claimed job's write ended."""
+
+    key: JobKey
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(slots=True)
 class Ask:
     """A worker's wish: up to `most` jobs of a portfolio, of which at most `low` low in priority.
 
     `counter` grows by one with every new wish of `worker`; the same counter again asks again for
-    what is still leased of it, so a lost reply loses nothing.
+    what is still leased of it, so a lost reply loses nothing. `settlements` are outcomes told along
+    with the wish: they are recorded first, in the same step, as Ledger.settle records them, also
+    where the wish itself is refused.
     """
 
     portfolio: PortfolioId
@@ -77,6 +89,7 @@ class Ask:
     most: int
     low: int
     known_sequence: int = 0
+    settlements: Sequence[Settlement] = ()
 
 
 @dataclass(slots=True)
@@ -119,18 +132,11 @@ class Answer:
     sequence: int = 0
     refused: str = ""
     refusals: list[Refusals] = field(default_factory=list)
+    ignored: list[JobKey] = field(default_factory=list)  # of the settlements, as Settled has them
+    closed: list[tuple[Gate, str]] = field(default_factory=list)
 
 
 # --- settle, again, rescue ---------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Settlement:
-    """How one claimed job's write ended."""
-
-    key: JobKey
-    attempt: int
-    outcome: Outcome
 
 
 @dataclass(slots=True)
@@ -177,7 +183,10 @@ class Ledger(Protocol):
         ...
 
     async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
-        """Take jobs that may be written now, in fair order through all gates, under a lease."""
+        """Take jobs that may be written now, in fair order through all gates, under a lease.
+
+        What a wish tells of earlier jobs is recorded first, in the same step.
+        """
         ...
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
@@ -273,6 +282,8 @@ class SenderSpec:
     closed_reason: str = ""
     places: int = 0  # its own limit where the scope is `phone_number`; 0 takes the portfolio's
     is_silent: bool = False  # messages leave and no webhook tells of them: doubts are not repeated
+    shut: Shut = NOTHING_SHUT  # categories that wait while the others go on
+    marketing_share: float = 1.0  # of its send times that the priority marketing may take, above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,9 +323,14 @@ class Catalog(Protocol):
         ...
 
     async def close_account(
-        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+        self,
+        portfolio: PortfolioId,
+        waba: WabaId,
+        until_ms: int,
+        reason: str,
+        shut: Shut = NOTHING_SHUT,
     ) -> None:
-        """Close a WhatsApp Business Account until then; 0 opens it."""
+        """Close a WhatsApp Business Account, or categories of it, until then; 0 opens it."""
         ...
 
 
@@ -360,9 +376,6 @@ class Contents(Protocol):
     ) -> None:
         """Take a suppression back."""
         ...
-
-
-# --- the road to Meta --------------------------------------------------------------------------
 
 
 @dataclass(slots=True)

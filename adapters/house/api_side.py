@@ -165,6 +165,7 @@ def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> C
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
         moved=retold(house.moved, house.recollection.remember, house.ledger, house.registry),
+        guard=house.keeper.guard,
     )
 
 

@@ -19,6 +19,8 @@ from engine.model import (
 )
 from engine.outcomes import Deferred, Outcome, Retry
 from engine.ports import (
+    Answer,
+    Ask,
     PortfolioSpec,
     Receipt,
     Received,
@@ -29,6 +31,7 @@ from engine.ports import (
     TemplateSpec,
 )
 from engine.recollection import Recollection
+from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
 
 Wake = Callable[[PortfolioId], None]
@@ -69,6 +72,14 @@ class WakingLedger(RedisLedger):
         """Tell `observe` from now on how long each script takes."""
         self._scripts.observe = observe
 
+    async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
+        """See Ledger.claim; with its gate off, nobody waits after a definite failure."""
+        if self._is_impatient:
+            for ask in asks:
+                for each in ask.settlements:
+                    _forget_wait(each.outcome, self._now_ms())
+        return await super().claim(asks)
+
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle; with its gate off, nobody waits after a definite failure."""
         if self._is_impatient:
@@ -97,10 +108,15 @@ class WakingLedger(RedisLedger):
         self.wake(portfolio)
 
     async def close_account(
-        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+        self,
+        portfolio: PortfolioId,
+        waba: WabaId,
+        until_ms: int,
+        reason: str,
+        shut: Shut = NOTHING_SHUT,
     ) -> None:
         """See Catalog.close_account."""
-        await super().close_account(portfolio, waba, until_ms, reason)
+        await super().close_account(portfolio, waba, until_ms, reason, shut)
         self.wake(portfolio)
 
     async def open_window(

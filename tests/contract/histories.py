@@ -37,6 +37,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, Shut
 from engine.terms import Terms
 from tests.contract.erasing import erase
 
@@ -122,9 +123,28 @@ class History:
         mps = self.rng.choice([2, 80, 1_000])
         closed_ms = self.rng.choice([0, 0, 0, 0, self.now_ms + 4_000, FOREVER_MS])
         places = self.rng.choice([0, 0, 2])
+        waba = WabaId(self.rng.choice(["w", "w", "w", "v"]))
+        share = self.rng.choice([1.0, 1.0, 0.5, 0.07])
         is_silent = places > 0  # another draw of its own would make other histories
-        spec = SenderSpec(WabaId("w"), mps, closed_ms, places=places, is_silent=is_silent)
+        spec = SenderSpec(
+            *(waba, mps, closed_ms),
+            places=places,
+            is_silent=is_silent,
+            shut=self._shut(),
+            marketing_share=share,
+        )
+        self.seen["a share for marketing"] += share < 1
         return ("put", _bind("put_sender", sender, spec))
+
+    def _shut(self) -> Shut:
+        """Return categories that wait: often none, else some for a while or for good."""
+        rng, now_ms = self.rng, self.now_ms
+        if rng.random() < 0.4:
+            return NOTHING_SHUT
+        ends_ms = [0, now_ms, now_ms + 100, now_ms + 4_000, FOREVER_MS]
+        chosen = rng.choice([[Category.MARKETING], [Category.SERVICE], NOTIFICATIONS])
+        shut = NOTHING_SHUT.also(chosen, rng.choice(ends_ms))
+        return shut.also([Category.MARKETING], rng.choice(ends_ms))
 
     def step(self) -> Step:
         """Return the next step."""
@@ -211,7 +231,9 @@ class History:
         most = self.rng.choice([1, 3, 20, 100])
         low = self.rng.choice([0, most, most, most])
         far_ahead = 10**6 if self.rng.random() < 0.002 else 0  # somebody saw what this ledger lost
-        ask = Ask(PORTFOLIO, worker, counter, most, low, known_sequence=self._ahead(far_ahead))
+        told = self._settlements() if self.rng.random() < 0.4 else []
+        ask = Ask(PORTFOLIO, worker, counter, most, low, self._ahead(far_ahead), told)
+        self.seen["told along"] += bool(told)
         return lambda led: led.claim([ask])
 
     def _ahead(self, by: int) -> int:
@@ -220,6 +242,15 @@ class History:
         return self.jumps if by else 0
 
     def _settle(self) -> Step:
+        settlements = self._settlements()
+        if len(settlements) == 1 and self.rng.random() < 0.1:
+            key, attempt = settlements[0].key, settlements[0].attempt
+            self.outcomes = {}
+            return ("again", lambda led: led.again(PORTFOLIO, key, attempt))
+        return ("settle", lambda led: led.settle(PORTFOLIO, settlements))
+
+    def _settlements(self) -> list[Settlement]:
+        """Return outcomes of jobs in flight, and now and then a late one."""
         rng = self.rng
         chosen: list[tuple[JobKey, int]] = []
         for _ in range(min(len(self.claimed), rng.choice([1, 2, 10]))):
@@ -229,13 +260,10 @@ class History:
         if self.past and rng.random() < 0.2:
             late = rng.choice(self.past)
             chosen.append((late.key, late.attempt))
+        self.touched += [key for key, _ in chosen]
         settlements = [Settlement(key, n, self._outcome()) for key, n in chosen]
-        self.touched = [key for key, _ in chosen]
-        if len(chosen) == 1 and rng.random() < 0.1:
-            key, attempt = chosen[0]
-            return ("again", lambda led: led.again(PORTFOLIO, key, attempt))
         self.outcomes = {its.key: outcome_name(its.outcome) for its in settlements}
-        return ("settle", lambda led: led.settle(PORTFOLIO, settlements))
+        return settlements
 
     def _outcome(self) -> Outcome:
         rng, now_ms = self.rng, self.now_ms
@@ -293,15 +321,20 @@ class History:
         rng = self.rng
         draw = rng.random()
         self.touched = [job.key for job in (self.claimed + self.past)[-40:]]
-        if draw < 0.2:
+        if draw < 0.15:
             limit = PortfolioSpec(rng.choice([0, 1, 5, 20, -1]))
             return ("put", lambda led: led.put_portfolio(PORTFOLIO, limit))
-        if draw < 0.35:
+        if draw < 0.32:
             return self._put_sender(rng.choice(SENDERS))
-        if draw < 0.55:
+        if draw < 0.42:
+            until_ms = rng.choice([0, 0, self.now_ms + 2_000])
+            waba = WabaId(rng.choice(["w", "w", "v"]))
+            return ("put", _bind("close_account", waba, until_ms, "tests", self._shut()))
+        if draw < 0.58:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
-            spec = TemplateSpec(status, _CATEGORIES[place])
+            category = rng.choice(_CATEGORIES) if rng.random() < 0.2 else _CATEGORIES[place]
+            spec = TemplateSpec(status, category)
             return ("put", _bind("put_template", TEMPLATES[place], spec))
         if draw < 0.75:
             return self._put_source()
@@ -317,14 +350,11 @@ class History:
         if draw < 0.93:
             name = rng.choice(["suppress", "unsuppress"])
             category = rng.choice([None, Category.MARKETING])
+            if self.rows_made % 3 == 0:  # no draw of its own: that would make other histories
+                borders = [border_of("IN", self.now_ms + 2_000)] if name == "suppress" else []
+                return ("put", _bind("put_borders", WabaId("w"), borders))
             return ("put", _bind(name, recipient, category))
-        if draw < 0.98:
-            return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
-        until_ms = rng.choice([0, self.now_ms + 2_000])
-        if self.rows_made % 2:
-            borders = [border_of("IN", until_ms)] if until_ms else []
-            return ("put", _bind("put_borders", WabaId("w"), borders))
-        return ("put", _bind("close_account", WabaId("w"), until_ms, "tests"))
+        return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
 
     def _put_source(self) -> Step:
         states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED] * 2

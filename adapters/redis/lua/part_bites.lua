@@ -2,14 +2,15 @@
 --
 -- Needs  part_claim and the gates.
 local BITE_MAX = 64
+local NOTHING = {} -- what is at hand of a list nobody has bitten yet
 
 -- lane_here: a lane with what this claim needs at hand: its window and its lists. Whoever serves
 -- it sets `from`, its sender, once its own gate is known to be open.
 local function lane_here(number)
   local lane = lane_of(number)
   if not lane.fresh then
-    lane.fresh = { key = lane.queue, rows = {}, recipients = {}, at = 1, taken = 0, more = true }
-    lane.kept = { key = lane.parked, rows = {}, recipients = {}, at = 1, taken = 0, more = true }
+    lane.fresh = { key = lane.queue, rows = NOTHING, at = 1, taken = 0, more = true }
+    lane.kept = { key = lane.parked, rows = NOTHING, at = 1, taken = 0, more = true }
     window_of(lane)
     lane.granted, lane.is_low, lane.noted = 0, lane.priority > 1, {}
   end
@@ -27,8 +28,8 @@ end
 
 -- note_people: who of a bite opted out, wrote to us, or was written to in a burst.
 local function note_people(lane, recipients)
-  local noted, names, categories = lane.noted, {}, {}
   if not some_suppressed and not some_windows and not some_pairs then return end
+  local noted, names, categories = lane.noted, {}, {}
   local category = category_of(lane)
   for i, recipient in ipairs(recipients) do
     names[i] = lane.sender .. ':' .. recipient
@@ -49,7 +50,8 @@ local function has_row(lane, list)
   if not list.more then return false end
   local rows_read = bite(lane, list)
   local last = list.taken + rows_read - 1
-  local rows, recipients = call('LRANGE', list.key, digits(list.taken), digits(last)), {}
+  local rows = call('LRANGE', list.key, digits(list.taken), digits(last))
+  local recipients = { unpack(rows) } -- of its size at once
   for i, row in ipairs(rows) do recipients[i] = sub(row, 6, 13) end
   list.rows, list.recipients, list.at, list.more = rows, recipients, 1, #rows == rows_read
   if #rows == 0 then return false end

@@ -23,7 +23,7 @@ local function repeat_from(lane)
     or call('HMGET', tag .. 's:' .. lane.sender, 'silent', 'spoke')
   local silent, spoke = unpack(heard[lane.sender])
   if silent == '1' then return now + SILENT_LOOK_MS end
-  return spoke and tonumber(spoke) + doubts[category] or 0
+  return spoke and tonumber(spoke) + doubt_ms(category) or 0
 end
 
 -- hold: look at a doubt again later; whether there is time left for that.

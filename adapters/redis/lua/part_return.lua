@@ -1,6 +1,6 @@
 -- part_return: what comes back to a claim: a lost answer's jobs, opened sources, delayed jobs.
 --
--- Needs    part_finish, part_settle, part_again.
+-- Needs    part_finish, part_settle, part_again, part_shut.
 -- ARGV[8]  worker   who asks
 -- ARGV[9]  counter  which of its wishes
 -- give_again: what is still leased of a wish whose answer was lost, with fresh send times; what a
@@ -20,8 +20,7 @@ local function give_again()
         put_back(lane, opened.row)
         went_back = went_back + 1
       else
-        local at = #jobs
-        jobs[at + 1], jobs[at + 2], jobs[at + 3] = lane.number, record, take_slot(sender)
+        give(lane, record, take_slot(sender))
         lease_until = opened.since
       end
     end
@@ -39,9 +38,14 @@ local function open_scheduled()
   forget_first('openings')
   for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)
-    call('HSET', tag .. 'src:' .. name, 'state', 'running')
-    source_of(name).state = 'running'
-    open_gate('source', name)
+    if find(name, 'shut|', 1, true) == 1 then
+      end_shut(name)
+    else
+      call('HSET', tag .. 'src:' .. name, 'state', 'running')
+      new_facts()
+      source_of(name).state = 'running'
+      open_gate('source', name)
+    end
   end
 end
 

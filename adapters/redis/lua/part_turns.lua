@@ -9,6 +9,8 @@ local function serve_share(sender)
   sender.turn, sender.moved = 0, true
   local first = sender.share
   sender.share = (first + 1) % 3
+  local fields = sender.fields
+  fields[#fields + 1], fields[#fields + 2] = 'share', digits(sender.share)
   for i = 0, 2 do
     local lower, above = 3 - (first + i) % 3, false
     for p = 0, lower - 1 do
@@ -25,7 +27,7 @@ local function look_at(name)
   local sender = load_sender(name)
   if sender.has_sleepers and not sender.closed then
     call('HSET', sender.key, 'sleepers', '0')
-    call('HINCRBY', meta_key, 'sleepers', -1)
+    count_busy(SLEEPERS, -1)
     open_gate('sender', name)
     senders[name] = nil -- its lanes woke after it was looked at
     table.remove(sender_order)
@@ -38,11 +40,10 @@ end
 -- busy_only: the one priority that has jobs to give; nil where there are several, or none may be
 -- taken, or lanes sleep that only a look at their sender wakes.
 local function busy_only()
-  if (meta.sleepers or '0') ~= '0' then return nil end
+  if meta.busy[SLEEPERS] > 0 then return nil end
   local only
   for priority = 0, 3 do
-    local lanes_there = meta.busy[BUSY_AT + priority]
-    if lanes_there and tonumber(lanes_there) > 0 then
+    if meta.busy[priority] > 0 then
       if only then return nil end
       only = priority
     end
@@ -50,26 +51,43 @@ local function busy_only()
   return only and may_take(only) and only
 end
 
-local function serve_in_turn(names, priority)
-  for _, name in ipairs(names) do
-    if not may_take(priority) then return end
-    serve_fresh(look_at(name), priority, most)
+-- due_senders: whose time has come, from place `first` on to place `last`, longest waiting first.
+local function due_senders(first, last)
+  local flat, names = call('ZRANGE', tag .. 'due', first, last, 'WITHSCORES'), {}
+  for i = 1, #flat, 2 do
+    if tonumber(flat[i + 1]) > now then break end
+    names[#names + 1] = flat[i]
+  end
+  return names
+end
+
+-- serve_in_turn: the first two senders mostly fill the wish; the others are read when they do not.
+local function serve_in_turn(at_most, priority)
+  local first, last = '0', '1'
+  while first do
+    local names = due_senders(first, last)
+    for _, name in ipairs(names) do
+      if not may_take(priority) then return end
+      serve_fresh(look_at(name), priority, most)
+    end
+    first = first == '0' and #names == 2 and may_take(priority) and '2'
+    last = at_most - 1
   end
 end
 
 -- serve: those who wait for places and those whose senders are due, priority by priority. Where
 -- only one priority has jobs there is nothing to weigh: senders are looked at one by one, and
 -- those the wish does not reach keep their turn.
-local function serve(names)
+local function serve(at_most)
   local only, due = busy_only(), {}
   if not only then
-    for i, name in ipairs(names) do due[i] = look_at(name) end
+    for i, name in ipairs(due_senders('0', at_most - 1)) do due[i] = look_at(name) end
     for _, sender in ipairs(due) do serve_share(sender) end
   end
   local scopes = waiting_now()
   for priority = 0, 3 do
     for _, scope in ipairs(scopes) do serve_waiting(scope, priority) end
     for _, sender in ipairs(due) do serve_fresh(sender, priority, most) end
-    if priority == only then serve_in_turn(names, priority) end
+    if priority == only then serve_in_turn(at_most, priority) end
   end
 end

@@ -22,6 +22,7 @@
 --
 -- Returns  { sequence, due_ms, settled, cancelled, closed }
 --   closed  gate, key, ... that this call closed
+doubts_at = 7
 local receipts, settled, cancelled = tonumber(argv[12]), {}, {}
 local several, jobs = {}, {}
 for i = 0, receipts - 1 do
