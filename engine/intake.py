@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.border_door import BorderDoor, forbidden
 from engine.contents import SEPARATOR, whole_for
 from engine.countries import CountryRules
 from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
 from engine.journeys import JourneyDoor, objection
+from engine.leading import Leads, count_each_once, count_once
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
-from engine.model import Category, JobKey, Lane, PortfolioId, Priority, Row
+from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.results import KeptRows, Results
@@ -106,6 +108,8 @@ class SendJobs:
         journeys: JourneyDoor | None = None,
         results: Results | None = None,
         countries: CountryRules | None = None,
+        borders: BorderDoor | None = None,
+        leads: Leads | None = None,
     ) -> None:
         self._ledger = ledger
         self._results = results
@@ -113,7 +117,8 @@ class SendJobs:
         self._directory = directory
         self._recipients = recipients
         self._emit = guarded(emit)
-        self._countries = countries or CountryRules()
+        self._rules = (countries or CountryRules(), borders)
+        self._leads = leads
 
     async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
         """Queue what can be sent and refuse the rest with its reasons, each in its place.
@@ -130,6 +135,7 @@ class SendJobs:
                 sound.append(self._sound(index, job))
             except InvalidJobError as error:
                 result.errors = error.all if isinstance(error, SeveralErrors) else [error]
+        await count_each_once(self._leads, [(each.portfolio, each.row) for each in sound])
         cooling = [each for each in sound if each.journey and each.journey.cooldown_ms]
         if cooling:
             await self._cool(cooling, results)
@@ -184,7 +190,9 @@ class SendJobs:
         when the queue is full: what was accepted until then stays, and sending it all again
         repeats nothing.
         """
-        sheet, rules = sheet_of(campaign, self._directory), (self._recipients, self._countries)
+        sheet, (countries, borders) = sheet_of(campaign, self._directory), self._rules
+        closed = borders.closed_to(campaign) if borders else {}
+        rules = (self._recipients, countries, closed)
         result = RowsResult()
         lanes = [
             Lane(campaign.source, sender, template, campaign.priority)
@@ -199,6 +207,7 @@ class SendJobs:
                     chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
                     packed = pack_allowed(campaign, sheet, chunk, named, at, *rules)
                     result.errors += packed.errors
+                    await count_once(self._leads, campaign.portfolio_id, packed.rows)
                     deal(packed.rows, hands)
                     await asyncio.sleep(0)  # others get their turn, and the trip before its socket
                 if under_way is not None:
@@ -269,14 +278,6 @@ class SendJobs:
             )
         return answers
 
-    def _forbidden(self, identity: str | None, category: Category) -> list[InvalidJobError]:
-        """Return what a rule of a country says against it."""
-        rule = self._countries.forbids(identity, category) if identity else None
-        if rule is None:
-            return []
-        remedy = f"leave it out; {rule.source}"
-        return [InvalidJobError(rule.detail, pointer="/to", code=rule.code, remedy=remedy)]
-
     def _sound(self, place: int, job: JobRequest) -> _Sound:
         """Return where a job goes and its row; raise everything that is wrong with it at once."""
         errors: list[InvalidJobError] = []
@@ -293,7 +294,7 @@ class SendJobs:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
         category = checked.category
-        errors += [] if errors else self._forbidden(identity, category)
+        errors += [] if errors else forbidden(identity, category, sender, *self._rules)
         journey = self._journeys.of(job.source) if self._journeys else None
         if journey is not None and sender is not None:
             refusal = objection(journey, sender.portfolio_id)

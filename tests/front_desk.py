@@ -24,6 +24,7 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
+from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
@@ -57,6 +58,9 @@ NOW_MS = 1_780_000_000_000
 NOBODY = "http://127.0.0.1:9"  # where no Graph listens
 SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
 BODY = [{"type": "BODY", "text": "Hi {{1}}, your code is {{2}}."}]
+
+
+_Doors = tuple[JourneyDoor, Results, None, BorderDoor]
 
 
 @dataclass
@@ -246,13 +250,13 @@ async def a_desk(
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
-    door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials(ledger=ledger)
+    doors, trials = _doors(registry, cooldowns, results, now_ms), Trials(ledger=ledger)
     changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
     front = Front(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(ledger, registry.directory, recipients, events.append, door, results),
+        intake=SendJobs(ledger, registry.directory, recipients, events.append, *doors),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
@@ -308,6 +312,13 @@ async def _served(front: Front) -> AsyncGenerator[TestClient[Request, Applicatio
     with capture_logs():
         async with TestClient(server) as client:
             yield client
+
+
+def _doors(registry: Registry, cooldowns: Cooldowns, results: Results, now_ms: NowMs) -> _Doors:
+    """Return what SendJobs asks besides its ledger."""
+    directory = registry.directory
+    door, borders = JourneyDoor(directory, cooldowns, now_ms), BorderDoor(directory, now_ms)
+    return door, results, None, borders
 
 
 async def _put_keys(registry: Registry) -> None:

@@ -126,6 +126,7 @@ class Front:
     take_place: TakePlace
     operations: Operations
     rules: Rules = TODAY
+    ask_soon: Callable[[SenderId], None] = lambda _: None  # Meta, about a number, in its turn
     keys_are_current: Callable[[], bool] = lambda: True  # False: a revoked one may be among them
 
     def sender(self, name: str) -> Sender:

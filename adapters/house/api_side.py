@@ -18,6 +18,7 @@ from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
 from adapters.house.pruning import pruning
+from adapters.house.retelling import retold
 from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.templates import asking as asking_templates
 from adapters.house.templates import (
@@ -44,6 +45,7 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.doubts import Doubts
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
@@ -51,7 +53,7 @@ from engine.directory import Directory, Sender
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
-from engine.model import PortfolioId
+from engine.model import Gate, PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
@@ -90,6 +92,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
     house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
+    asking.ask_about_unknown()
     house.keep("ask", asking.ask_next)
     house.keep("rests", house.persons.end_rests)
     house.keep("prune", pruning(house))
@@ -102,6 +105,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     try:
         yield
     finally:
+        await asking.stop()
         await session.close()
         await passing.close()
 
@@ -144,6 +148,7 @@ def _front(house: House, doors: Doors) -> Front:
         passage=Passage(doors.passing, graph_url=settings.graph_url),
         token_of=registry.token_of,
         refresh_sender=lambda sender: _refresh_sender(doors.asking, sender),
+        ask_soon=doors.asking.soon,
         templates=doors.desk,
         upload_sample=doors.calls.upload_sample,
         try_now=doors.trials.send,
@@ -177,7 +182,7 @@ def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> C
         ledger,
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
-        moved=house.moved,
+        moved=retold(house.moved, house.recollection.remember, house.ledger, house.registry),
         guard=house.keeper.guard,
     )
 
@@ -208,7 +213,8 @@ def _intake(
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
     countries = CountryRules(parts_of(house.settings.no_marketing))
     parts = (recollection, directory, house.recipients, house.emit)
-    return SendJobs(*parts, door, results, countries)
+    leads = walled_ledger(house.persons.people)
+    return SendJobs(*parts, door, results, countries, BorderDoor(directory, now_ms), leads)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
@@ -218,6 +224,7 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
         Preferring(house.persons.suppressions, house.persons.resting, house.recipients),
         *(house.keeper, asking.soon),
         TemplateFolding(registry, changes, house.clock.now_ms, naming(house)),
+        house.ears.heard,
     )
 
 
@@ -248,6 +255,7 @@ def _folder(house: House) -> ReceiptFolder:
         portfolio_of=portfolio_of,
         key_of=house.recipients.key,
         undelivered=lambda code: verdict(code).undelivered,
+        throttled=lambda code: verdict(code).gate is Gate.RATE,
         emit=house.emit,
     )
 

@@ -18,7 +18,7 @@ from adapters.api.job_ids import JobIds
 from adapters.api.patience import HEADS
 from adapters.clock import Clock
 from adapters.house.keys import first_key, open_registry
-from adapters.house.listening import listening
+from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
 from adapters.house.waking import WakingLedger
@@ -93,6 +93,7 @@ class House:
     dead_letters: DeadLetters
     keeper: Keeper = field(init=False)
     closings: Closings = field(init=False)
+    ears: Ears = field(init=False)
     persons: Persons = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
@@ -111,8 +112,11 @@ class House:
         settings, now_ms = self.settings, self.clock.now_ms
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
+        senses = (self.client, self.inbox, self.keeper, self.registry.directory, self.metrics)
+        self.ears = build_ears(*senses, settings.silence_ms)
         outside = (self.registry.directory, self.recipients, settings.export_path)
-        self.persons = Persons(self.client, self.ledger, now_ms, self.wake, *outside)
+        parts = (self.client, self.ledger, now_ms, self.wake, *outside)
+        self.persons = Persons(*parts, self.closings.note_border, self.recollection.remember)
 
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
@@ -283,9 +287,7 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("hints", lambda: _tell_hints(house))
     house.keep("closings", house.closings.note_next)
     house.keep("persons", house.persons.note_next)
-    longest_ms = house.settings.silence_ms
-    heard_at_ms, now_ms = house.inbox.heard_at_ms, house.clock.now_ms
-    house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))
+    house.keep("listen", house.ears.listen)
     house.keep("look", lambda: _look(house, reader))
     house.keep("export", _exporting(house, reader))
 

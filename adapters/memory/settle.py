@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from adapters.memory.gates import is_suppressed
+from adapters.memory.gates import suppression
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.slot import Slot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
@@ -218,7 +218,7 @@ def closed_now(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> Gate | Non
     off = slot.terms.gates_off
     if Gate.SCHEDULE not in off and 0 < job.expires_at_ms <= now_ms:
         return Gate.SCHEDULE
-    if Gate.SUPPRESSION not in off and is_suppressed(slot, lane, job):
+    if suppression(slot, lane, job, now_ms) is not None:
         return Gate.SUPPRESSION
     until_ms = slot.service_windows.get((lane.lane.sender, job.recipient), 0)
     is_free_form = not lane.lane.template and Gate.WINDOW not in off

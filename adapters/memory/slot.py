@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adapters.memory.records import Done, Job, LaneState, Open, SenderState, SourceStateOf
 from adapters.memory.timeline import Timeline
+from engine.borders import Border
 from engine.fairness import Ring
 from engine.model import (
     Category,
@@ -39,6 +42,7 @@ class Slot:
         self.sources: dict[str, SourceStateOf] = {}
         self.templates: dict[str, TemplateSpec] = {}
         self.accounts: dict[str, int] = {}
+        self.borders: dict[str, Sequence[Border]] = {}
         self.shut: dict[tuple[Gate, str], Shut] = {}  # by sender and by account
         self.strikes: dict[tuple[str, str], int] = {}
         self.struck: set[tuple[str, str]] = set()

@@ -6,6 +6,7 @@ deployment, the same in every process: a query takes their `max`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -146,6 +147,18 @@ class Metrics:
     def accepted(self) -> int:
         """Return how many messages of this process Meta took."""
         return sum(times for values, times in self.messages.items() if values[2] == ACCEPTED)
+
+    def accepted_by_label(self) -> dict[str, int]:
+        """Return the same, by the label of the sender."""
+        found = Counter[str]()
+        for (sender, _, outcome), times in self.messages.items():
+            if outcome == ACCEPTED:
+                found[sender] += times
+        return found
+
+    def label_of(self, sender: str) -> str:
+        """Return the label under which a sender is counted."""
+        return self._labels(sender)
 
     async def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type; made in pieces, so that no send waits for it."""

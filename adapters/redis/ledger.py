@@ -11,6 +11,7 @@ from adapters.redis import calls, keys, reading
 from adapters.redis.calls import Calls
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
+from engine.borders import Border
 from engine.errors import ClockError, LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
@@ -201,6 +202,7 @@ class RedisLedger:
             spec.places,
             _packed_shut(spec.shut),
             repr(spec.marketing_share),
+            int(spec.is_silent),
         ]
         await self._one("sender_put", portfolio, arguments)
 
@@ -224,6 +226,12 @@ class RedisLedger:
     ) -> None:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms, _packed_shut(shut)])
+
+    async def put_borders(
+        self, portfolio: PortfolioId, waba: WabaId, borders: Sequence[Border]
+    ) -> None:
+        """See Borders.put_borders."""
+        await self._one("border_put", portfolio, [waba, ";".join(map(_border, borders))])
 
     # -- TemplateJobs -------------------------------------------------------------------------
 
@@ -337,6 +345,11 @@ async def _nothing() -> None:
 
 def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:
     return recipient + b":" + (category.value.encode() if category else b"")
+
+
+def _border(border: Border) -> str:
+    begins = [*border.begins, *(f"!{begin}" for begin in border.but)]
+    return f"{border.until_ms}|{','.join(begins)}"
 
 
 def _lane(values: Sequence[bytes | None]) -> Lane:

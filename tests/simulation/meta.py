@@ -17,6 +17,8 @@ from tests.virtual_time import VirtualTimeLoop
 
 MINUTE_S = 60.0
 HOUR_S = 3_600.0
+THROTTLED = 130429
+FAILURES = (131026, 131026, THROTTLED)  # what Meta tells later of messages that it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class FaultyMeta:
                 at_s=at_s,
                 recipient_id=body["to"].lstrip("+"),
                 opaque=body["biz_opaque_callback_data"],
-                code=131026 if status == "failed" else 0,
+                code=FAILURES[self._sent % len(FAILURES)] if status == "failed" else 0,
                 pricing_free=not write.counts,
             )
             copies = 2 if rng.random() < faults.webhook_twice else 1

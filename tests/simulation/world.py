@@ -41,7 +41,7 @@ from engine.terms import Terms
 from tests.builders import a_portfolio, a_source, a_template
 from tests.simulation.faulty_ledger import FaultyLedger, WholeLedger
 from tests.simulation.judge import Judge, Write
-from tests.simulation.meta import Faults, FaultyMeta
+from tests.simulation.meta import THROTTLED, Faults, FaultyMeta
 from tests.simulation.occupancy import Occupancy
 from tests.virtual_time import VirtualTimeLoop
 
@@ -110,6 +110,7 @@ class Fortnight:
             portfolio_of=lambda number: PORTFOLIO if number in SENDERS else None,
             key_of=lambda digits: key_of(f"+{digits}"),
             undelivered=lambda _code: True,
+            throttled=lambda code: code == THROTTLED,
             emit=self._told,
         )
         self.pools: list[Pool] = []

@@ -304,6 +304,7 @@ class AccountAnswer(msgspec.Struct):
 
     id: str
     closed_by: list[Closed]
+    countries: dict[str, Time]  # that it may not write to, each with until when
     told: dict[str, Told]
 
 
