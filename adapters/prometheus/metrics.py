@@ -61,6 +61,7 @@ OUTCOMES: dict[type[Outcome], str] = {
 }
 KINDS: Final = frozenset({"campaign", "journey", "direct"})  # of sources
 CODES_MAX: Final = 500  # codes of Meta with a label of their own; it documents about 150
+SPREADS_MAX: Final = 2_000  # labels of senders, those of former times too, with a histogram
 
 Shelf = tuple[str, str, Spread, Spread]  # sender, category, seconds of sends and in the queue
 
@@ -187,11 +188,16 @@ class Metrics:
         lane = job.lane
         self._senders[(portfolio, job.key.lane)] = lane.sender
         sender = self._labels(lane.sender)
-        sends = self.sends.get((sender,))
-        if sends is None:
-            sends = self.sends[(sender,)] = Spread(SEND_BUCKETS_US)
         category = self._category(lane.template)
-        return sender, category, sends, self._queue(lane.priority.name.lower())
+        return sender, category, self._sends_of(sender), self._queue(lane.priority.name.lower())
+
+    def _sends_of(self, sender: str) -> Spread:
+        """Return a sender's histogram; names that senders gave up do not add up for ever."""
+        if (sender,) not in self.sends and len(self.sends) >= SPREADS_MAX:
+            sender = OTHER
+        return self.sends.get((sender,)) or self.sends.setdefault(
+            (sender,), Spread(SEND_BUCKETS_US)
+        )
 
     def _enqueued(self, event: JobsEnqueued) -> None:
         sender = self._labels(event.lane.sender)
