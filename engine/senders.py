@@ -68,10 +68,11 @@ class Closure:
 
         >>> fact = Fact("sender/1/pause", "paused", 0, Source.OPERATOR, 9, "too many complaints")
         >>> Closure(Gate.SENDER, "pause", fact).sentence
-        'pause paused (too many complaints), told by operator'
+        'paused (too many complaints), told by operator'
         """
         detail = f" ({self.fact.detail})" if self.fact.detail else ""
-        return f"{self.aspect} {self.fact.value}{detail}, told by {self.fact.source.value}"
+        what = self.fact.value if self.aspect == PAUSE else f"{self.aspect} {self.fact.value}"
+        return f"{what}{detail}, told by {self.fact.source.value}"
 
 
 @dataclass(frozen=True, slots=True)

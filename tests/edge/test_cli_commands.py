@@ -21,7 +21,7 @@ TEMPLATE = {
     "components": [{"type": "BODY", "text": "Hi {{name}}"}],
 }
 CUT = ("POST /v1/campaigns/cut/recipients",)  # the first two times nobody answers
-CLOSED = {"gate": "sender", "until": None, "detail": "pause paused (ill), told by operator"}
+CLOSED = {"gate": "sender", "until": None, "detail": "paused (ill), told by operator"}
 PAUSED = {
     "id": "1",
     "portfolio_id": "p1",
