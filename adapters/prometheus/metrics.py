@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from prometheus_client.core import Metric
-
 from adapters.prometheus.pieces import (
+    Piece,
     Table,
     counter_pieces,
     encoded,
@@ -142,7 +141,7 @@ class Metrics:
         tables = await self._standings.tables()
         return await encoded(self._pieces(tables), accept)
 
-    def _pieces(self, gauges: list[Table]) -> Iterator[Metric]:
+    def _pieces(self, gauges: list[Table]) -> Iterator[Piece]:
         for table in self._counters():
             yield from counter_pieces(table)
         sends = "One Graph call."

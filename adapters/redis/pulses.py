@@ -17,7 +17,7 @@ from engine.pulses import Pulse, Times
 
 PULSES: Final = "ps:pulses"  # STREAM: `b`, what one worker did, as JSON
 KEEP_MS: Final = 600_000
-SENDERS_MAX: Final = 50  # of one pulse; the rest is told as one, so that a pulse stays near 1 kB
+SENDERS_MAX: Final = 50  # of one pulse; the rest is told as one, so that a pulse stays below 5 kB
 OTHER: Final = "other"
 AT_ONCE: Final = 1_000  # entries read in one call
 LOOKED_AT_ONCE: Final = 500  # counters looked at before whoever waits goes on
