@@ -97,9 +97,8 @@ class WhyRoutes:
             quota = await self._front.ledger.quota(portfolio.id)
             gate = _gate(view.gate, 1, quota, portfolio.id)
             gate.until = _until(view) or gate.until
-            if view.gate in OF_SENDERS:
-                gate.detail = causes_of(self._front, portfolio.id, view.gate) or gate.detail
             gates.append(gate)
+            self._name_causes(gates, portfolio.id)
         return Why("job", name, view.state.value, gates)
 
     async def _of_source(self, source: Campaign | Journey) -> Why:
@@ -111,6 +110,7 @@ class WhyRoutes:
             for gate, jobs in sorted(counts.waiting.items())
             if not (is_campaign and gate in OF_SENDERS)
         ]
+        self._name_causes(gates, source.portfolio_id)
         for gate in gates:
             if gate.gate == Gate.SOURCE:
                 gate.holder, gate.detail = source.source, f"it is {source.state}"
@@ -123,6 +123,13 @@ class WhyRoutes:
             gates += self._of_senders(source.senders, depths, self._categories(source))
         kind = "campaign" if is_campaign else "journey"
         return Why(kind, source.id, source.state.value, gates)
+
+    def _name_causes(self, gates: Iterable[ClosedGate], portfolio: str) -> None:
+        """Say of gates of senders and accounts what closed them, where that was told."""
+        for gate in gates:
+            if gate.gate in OF_SENDERS:
+                told = causes_of(self._front, portfolio, Gate(gate.gate))
+                gate.detail = told or gate.detail
 
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
         """Return which templates hold a campaign, and how each stands."""
@@ -258,6 +265,7 @@ class WhyRoutes:
             )
             learned += own
         gates = [_gate(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
+        self._name_causes(gates, portfolio.id)
         if quota.debt and Gate.QUOTA not in waiting:
             gates.append(_gate(Gate.QUOTA, 0, quota, portfolio.id))
         gates += learned

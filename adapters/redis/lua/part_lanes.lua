@@ -38,7 +38,10 @@ local function lane_fact(number)
   local h = call('HMGET', key, 'source', 'sender', 'template', 'priority')
   local fact = setmetatable({ number = number, prefix = number .. '.', name = padded(number),
     source = h[1], sender = h[2], template = h[3], priority = tonumber(h[4]), key = key,
-    queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number }, unknown_lane)
+    queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number,
+    -- What a call finds out of a lane, not found out yet: nil would be looked up as standing.
+    win = false, fresh = false, looked = false, gate = false, parking = false, named = false,
+    done_bucket = false, end_high = false, middle = false }, unknown_lane)
   fact.index = { __index = fact }
   return h[1] and keep_fact(meta.facts.lanes, number, fact) or fact
 end
