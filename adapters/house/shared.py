@@ -21,9 +21,10 @@ from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
+from adapters.house.telling import Teller
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
-from adapters.house.world import Closings, build_keeper, counted, tell_changed
+from adapters.house.world import Closings, build_keeper, counted
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics
@@ -37,18 +38,7 @@ from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import Campaign, Journey
 from engine.errors import EngineError
-from engine.events import (
-    Event,
-    FactChanged,
-    GateClosed,
-    JobBroke,
-    JobsClaimed,
-    JobsEnqueued,
-    LedgerFailed,
-    LoopFailed,
-    PoolDrained,
-    SettlementGivenUp,
-)
+from engine.events import Event, GateClosed, JobsEnqueued, LoopFailed
 from engine.keeper import Keeper
 from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
@@ -95,6 +85,7 @@ class House:
     closings: Closings = field(init=False)
     ears: Ears = field(init=False)
     persons: Persons = field(init=False)
+    teller: Teller = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -102,7 +93,6 @@ class House:
     is_draining: bool = False
     refreshed_at_ms: int = 0  # when the registry was last seen to be as others know it
     woken: set[str] = field(default_factory=set[str])
-    refused: dict[str, str] = field(default_factory=dict[str, str])  # why each ledger gives nothing
     served: set[str] = field(default_factory=set[str])
     has_woken: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
@@ -110,6 +100,7 @@ class House:
 
     def __post_init__(self) -> None:
         settings, now_ms = self.settings, self.clock.now_ms
+        self.teller = Teller(now_ms)
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
         senses = (self.client, self.inbox, self.keeper, self.registry.directory, self.metrics)
@@ -122,41 +113,14 @@ class House:
         """Count an event; wake whom it concerns; write the line it deserves."""
         self.metrics(event)
         self.persons.heard(event)
+        self.teller.tell(event)
         match event:
             case JobsEnqueued(accepted=accepted) if accepted:
                 self.wake(event.portfolio)
-            case JobsClaimed():
-                self._tell_refused(event)
             case GateClosed():
-                log.warning("gate_closed", gate=event.gate.value, key=event.key)
                 self.closings.add(event)
-            case FactChanged():
-                tell_changed(event)
-            case LedgerFailed():
-                kind = type(event.error).__name__
-                log.warning("ledger_failed", call=event.call, error=kind, wait_ms=event.wait_ms)
-            case LoopFailed():
-                log.error("loop_failed", loop=event.loop, error=repr(event.error))
-            case JobBroke():
-                log.error("job_broke", sender=event.job.lane.sender, error=repr(event.error))
-            case SettlementGivenUp():
-                log.error("settlement_given_up", job=str(event.key), error=repr(event.error))
-            case PoolDrained():
-                log.info(
-                    "drained",
-                    returned=event.returned,
-                    doubted=event.doubted,
-                    unrecorded=event.unrecorded,
-                )
             case _:
                 pass
-
-    def _tell_refused(self, event: JobsClaimed) -> None:
-        """Say once that a ledger gives nothing, and why; a claim comes every few milliseconds."""
-        if event.refused != self.refused.get(event.portfolio, ""):
-            self.refused[event.portfolio] = event.refused
-            if event.refused:
-                log.warning("claim_refused", portfolio=event.portfolio, why=event.refused)
 
     def wake(self, portfolio: PortfolioId) -> None:
         """Tell the pool of this process now, and those of the others with the next hint."""

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from prometheus_client.core import Metric
-
 from adapters.prometheus.pieces import (
+    Piece,
     Table,
     counter_pieces,
     encoded,
@@ -73,6 +72,7 @@ OUTCOMES: dict[type[Outcome], str] = {
 }
 KINDS: Final = frozenset({"campaign", "journey", "direct"})  # of sources
 CODES_MAX: Final = 500  # codes of Meta with a label of their own; it documents about 150
+SPREADS_MAX: Final = 2_000  # labels of senders, those of former times too, with a histogram
 
 Shelf = tuple[str, str, Spread, Spread]  # sender, category, seconds of sends and in the queue
 
@@ -165,7 +165,7 @@ class Metrics:
         tables = await self._standings.tables()
         return await encoded(self._pieces(tables), accept)
 
-    def _pieces(self, gauges: list[Table]) -> Iterator[Metric]:
+    def _pieces(self, gauges: list[Table]) -> Iterator[Piece]:
         for table in self._counters():
             yield from counter_pieces(table)
         sends = "One Graph call."
@@ -211,11 +211,16 @@ class Metrics:
         lane = job.lane
         self._senders[(portfolio, job.key.lane)] = lane.sender
         sender = self._labels(lane.sender)
-        sends = self.sends.get((sender,))
-        if sends is None:
-            sends = self.sends[(sender,)] = Spread(SEND_BUCKETS_US)
         category = self._category(lane.template)
-        return sender, category, sends, self._queue(lane.priority.name.lower())
+        return sender, category, self._sends_of(sender), self._queue(lane.priority.name.lower())
+
+    def _sends_of(self, sender: str) -> Spread:
+        """Return a sender's histogram; names that senders gave up do not add up for ever."""
+        if (sender,) not in self.sends and len(self.sends) >= SPREADS_MAX:
+            sender = OTHER
+        return self.sends.get((sender,)) or self.sends.setdefault(
+            (sender,), Spread(SEND_BUCKETS_US)
+        )
 
     def _enqueued(self, event: JobsEnqueued) -> None:
         sender = self._labels(event.lane.sender)

@@ -322,15 +322,20 @@ class RedisLedger:
         return reading.job(reply, key)
 
     async def depths(self, portfolio: PortfolioId) -> list[Depth]:
-        """See Books.depths; a bite of lanes at a time, so that nobody waits long behind it."""
+        """See Books.depths; a bite of each part at a time, so that nobody waits long behind it."""
         depths = reading.Depths()
-        for part, cursor in (("senders", "0"), ("lanes", "1"), ("open", "0"), ("aside", "0")):
-            following = cursor
-            while True:
-                reply = await self._one("depths_read", portfolio, [part, following, ASIDE_MAX])
-                following = depths.add(reply)
-                if following == "0":
-                    break
+        cursors = {"senders": "0", "lanes": "1", "open": "0", "aside": "0"}
+        while cursors:
+            now_ms = self._now_ms()
+            bites = [
+                self._calls.call("depths_read", portfolio, now_ms, [part, cursor, ASIDE_MAX])
+                for part, cursor in cursors.items()
+            ]
+            replies = await self._scripts.run(bites)
+            following = {
+                part: depths.add(reply) for part, reply in zip(cursors, replies, strict=True)
+            }
+            cursors = {part: cursor for part, cursor in following.items() if cursor != "0"}
         return depths.all()
 
     async def audit(self, portfolio: PortfolioId) -> list[str]:

@@ -40,13 +40,13 @@ async def test_a_pause_closes_with_its_reason_and_a_resume_opens() -> None:
         assert status == 200
         [closed] = shown["closed_by"]
         assert (closed["gate"], closed["cause"], closed["until"]) == ("sender", "pause", None)
-        assert closed["detail"] == "pause paused (complaints), told by operator"
+        assert closed["detail"] == "paused (complaints), told by operator"
         assert closed_until_ms(desk) == FOREVER_MS
         _, accepted = await desk.call("POST", "/v1/jobs", a_job())
         _, job = await desk.call("GET", f"/v1/jobs/{accepted['results'][0]['id']}")
         [waiting] = job["waiting_for"]
         assert waiting["gate"] == "sender"
-        assert waiting["detail"] == f"{SENDER}: pause paused (complaints), told by operator"
+        assert waiting["detail"] == f"{SENDER}: paused (complaints), told by operator"
         _, shown = await desk.call("POST", PATH + "/resume", {})
         assert (shown["closed_by"], closed_until_ms(desk)) == ([], 0)
 

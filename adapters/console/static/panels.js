@@ -222,7 +222,8 @@ export function showDoubts(doubts, picture, view) {
 export function showDead(dead, picture, view) {
   place("dead-note").textContent = dead?.length ? `newest ${dead.length}` : "";
   if (!dead?.length) {
-    show(place("dead"), empty(dead ? "No dead letters." : "This server does not list dead letters."));
+    const unasked = dead === undefined ? "One moment." : "This server does not list dead letters.";
+    show(place("dead"), empty(dead ? "No dead letters." : unasked));
     return;
   }
   show(place("dead"), h("div", { class: "items listed", tabindex: 0 }, dead.map((each) =>
