@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from engine.countries import CountryRules
 from engine.directory import Campaign, Directory, Journey
-from engine.errors import InvalidJobError, QueueFullError
-from engine.events import Emit, JobsEnqueued, guarded
+from engine.errors import InvalidJobError, LedgerError, QueueFullError
+from engine.events import Emit, JobsEnqueued, LedgerFailed, guarded
 from engine.journeys import JourneyDoor, objection
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
 from engine.model import Category, JobKey, Lane, PortfolioId, Priority, Row
@@ -19,6 +19,7 @@ from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.results import KeptRows, Results
 from engine.rows import RowError, deal
 from engine.sheets import pack_allowed, sheet_of
+from engine.traces import Traces
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
@@ -50,6 +51,7 @@ class JobRequest:
     delivery: str = ""  # at_most_once, at_least_once, or empty: by category
     not_before_ms: int = 0
     expires_at_ms: int = 0
+    trace: bytes = b""  # the caller's, packed
 
 
 @dataclass(slots=True)
@@ -106,9 +108,11 @@ class SendJobs:
         journeys: JourneyDoor | None = None,
         results: Results | None = None,
         countries: CountryRules | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._ledger = ledger
         self._results = results
+        self._traces = traces
         self._journeys = journeys
         self._directory = directory
         self._recipients = recipients
@@ -140,7 +144,23 @@ class SendJobs:
             await self._warm(cooling, results)
             raise
         await self._warm(cooling, results)
+        if any(job.trace for job in jobs):
+            await self._keep_traces(jobs, results)
         return results
+
+    async def _keep_traces(self, jobs: Sequence[JobRequest], results: list[JobResult]) -> None:
+        """Keep the callers' traces of what was queued; a store that is away takes nothing back."""
+        found: dict[PortfolioId, dict[JobKey, bytes]] = {}
+        for job, result in zip(jobs, results, strict=True):
+            is_queued = result.status in (JobStatus.ACCEPTED, JobStatus.DUPLICATE)
+            if job.trace and is_queued and result.portfolio is not None and result.key is not None:
+                found.setdefault(result.portfolio, {})[result.key] = job.trace
+        for portfolio, traces in found.items():
+            try:
+                if self._traces is not None:
+                    await self._traces.keep(portfolio, traces)
+            except LedgerError as error:
+                self._emit(LedgerFailed(portfolio, "traces", error, 0))
 
     async def _cool(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
         """Begin the cooldowns of a journey's recipients; refuse whose cooldown still runs."""

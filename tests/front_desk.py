@@ -19,11 +19,13 @@ from adapters.memory.cooldowns import MemoryCooldowns
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.memory.results import MemoryResults
+from adapters.memory.traces import MemoryTraces
 from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
+from adapters.redis.traces import RedisTraces
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.directory import ApiKey, Registry, Role, Template, TemplateDraft
@@ -241,14 +243,18 @@ async def a_desk(
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
     door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials()
+    traces = RedisTraces(redis, now_ms) if redis else MemoryTraces()
     changes, master = TemplateChanges(registry, ledger, ledger, now_ms=now_ms), Master()
     front = Front(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(ledger, registry.directory, recipients, events.append, door, results),
+        intake=SendJobs(
+            ledger, registry.directory, recipients, events.append, door, results, traces=traces
+        ),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
+        traces=traces,
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
         campaigns=campaigns,
         changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),

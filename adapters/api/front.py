@@ -36,6 +36,7 @@ from engine.resting import Resting
 from engine.results import Results, RetryFailed
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
+from engine.traces import Traces
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -108,6 +109,7 @@ class Front:
     journeys: Journeys
     results: Results
     retry_failed: RetryFailed
+    traces: Traces
     job_ids: JobIds
     recipients: RecipientKeys
     suppressions: Suppressions

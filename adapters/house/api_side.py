@@ -43,6 +43,7 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.doubts import Doubts
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.traces import RedisTraces
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
@@ -128,6 +129,7 @@ def _front(house: House, doors: Doors) -> Front:
         intake=_intake(house, recollection, registry.directory, results),
         results=results,
         retry_failed=RetryFailed(recollection, results, house.recipients),
+        traces=walled_ledger(RedisTraces(house.client, now_ms)),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,
         changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
@@ -189,7 +191,8 @@ def _intake(
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
     countries = CountryRules(parts_of(house.settings.no_marketing))
     parts = (recollection, directory, house.recipients, house.emit)
-    return SendJobs(*parts, door, results, countries)
+    traces = walled_ledger(RedisTraces(house.client, now_ms))
+    return SendJobs(*parts, door, results, countries, traces)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:

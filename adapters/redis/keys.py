@@ -82,6 +82,16 @@ def done(portfolio: PortfolioId, job: JobKey) -> str:
     return f"{tag(portfolio)}done:{job.lane}:{job.sequence // DONE_BUCKET}"
 
 
+def traces(portfolio: PortfolioId, job: JobKey) -> str:
+    """HASH of a job's lane and bucket: sequence -> its caller's trace, packed."""
+    return f"{tag(portfolio)}traces:{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
+def traced(portfolio: PortfolioId) -> str:
+    """ZSET lane and bucket with traces -> until when they are kept, epoch ms."""
+    return f"{tag(portfolio)}traced"
+
+
 def doubts(portfolio: PortfolioId) -> str:
     """ZSET job -> when its doubt time is over, epoch ms."""
     return f"{tag(portfolio)}doubts"

@@ -116,6 +116,7 @@ class JobAnswer(msgspec.Struct):
     waiting_for: list[WaitingFor]
     wamid: str | None
     code: int | None
+    traceparent: str | None  # as its caller named it
 
 
 class JobCancelled(msgspec.Struct):
