@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.countries import CountryRules
+from engine.dead import replay_key
 from engine.directory import Campaign, Directory, Journey
-from engine.errors import InvalidJobError, LedgerError, QueueFullError
-from engine.events import Emit, JobsEnqueued, LedgerFailed, guarded
+from engine.errors import InvalidJobError, QueueFullError
+from engine.events import Emit, JobsEnqueued, guarded
 from engine.journeys import JourneyDoor, objection
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
 from engine.model import Category, JobKey, Lane, PortfolioId, Priority, Row
@@ -19,7 +20,7 @@ from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.results import KeptRows, Results
 from engine.rows import RowError, deal
 from engine.sheets import pack_allowed, sheet_of
-from engine.traces import Traces
+from engine.tracing import Traces, keep_traces
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
@@ -52,6 +53,7 @@ class JobRequest:
     not_before_ms: int = 0
     expires_at_ms: int = 0
     trace: bytes = b""  # the caller's, packed
+    replays: JobKey | None = None  # the failed job that an operator has queued once more
 
 
 @dataclass(slots=True)
@@ -144,23 +146,8 @@ class SendJobs:
             await self._warm(cooling, results)
             raise
         await self._warm(cooling, results)
-        if any(job.trace for job in jobs):
-            await self._keep_traces(jobs, results)
+        await keep_traces(self._traces, jobs, results, self._emit)
         return results
-
-    async def _keep_traces(self, jobs: Sequence[JobRequest], results: list[JobResult]) -> None:
-        """Keep the callers' traces of what was queued; a store that is away takes nothing back."""
-        found: dict[PortfolioId, dict[JobKey, bytes]] = {}
-        for job, result in zip(jobs, results, strict=True):
-            is_queued = result.status in (JobStatus.ACCEPTED, JobStatus.DUPLICATE)
-            if job.trace and is_queued and result.portfolio is not None and result.key is not None:
-                found.setdefault(result.portfolio, {})[result.key] = job.trace
-        for portfolio, traces in found.items():
-            try:
-                if self._traces is not None:
-                    await self._traces.keep(portfolio, traces)
-            except LedgerError as error:
-                self._emit(LedgerFailed(portfolio, "traces", error, 0))
 
     async def _cool(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
         """Begin the cooldowns of a journey's recipients; refuse whose cooldown still runs."""
@@ -261,7 +248,7 @@ class SendJobs:
             result.conflicts += conflicts
             result.duplicates += len(batch.rows) - enqueued.accepted - conflicts
             if enqueued.accepted:
-                kept.append(_kept(batch, enqueued))
+                kept.append(KeptRows.of(batch, enqueued))
         if kept and self._results is not None:
             await self._results.keep(campaign.portfolio_id, campaign.source, kept)
 
@@ -337,11 +324,18 @@ class SendJobs:
             row.expires_at_ms = self._journeys.expires_at_ms(
                 journey, job.expires_at_ms, job.not_before_ms
             )
-        if job.key:
-            row.dedupe = self._recipients.dedupe(job.key)
-            row.fingerprint = self._recipients.fingerprint(to, job.body, sender.id.encode())
+        self._name(row, job, to)
         lane = Lane(job.source, sender.id, checked.template, priority)
-        return _Sound(place, sender.portfolio_id, lane, row, journey)
+        # A replay takes no cooldown: its first try began one, and reached nobody.
+        return _Sound(place, sender.portfolio_id, lane, row, None if job.replays else journey)
+
+    def _name(self, row: Row, job: JobRequest, to: bytes) -> None:
+        """Say by what a job is known to its source, where it is."""
+        if job.replays is not None:
+            row.dedupe = row.fingerprint = replay_key(job.replays)
+        elif job.key:
+            row.dedupe = self._recipients.dedupe(job.key)
+            row.fingerprint = self._recipients.fingerprint(to, job.body, job.sender.encode())
 
 
 def _grouped(sound: Sequence[_Sound]) -> list[_Group]:
@@ -367,13 +361,6 @@ def _by_journey(sound: Sequence[_Sound]) -> list[tuple[Journey, list[_Sound]]]:
         if each.journey is not None:
             found.setdefault(each.journey.id, (each.journey, []))[1].append(each)
     return list(found.values())
-
-
-def _kept(batch: Batch, enqueued: Enqueued) -> KeptRows:
-    """Return what the rows that were queued say."""
-    known = {each.index for each in enqueued.not_new}
-    tails = [row.tail for at, row in enumerate(batch.rows) if at not in known]
-    return KeptRows(enqueued.lane, enqueued.first, tails)
 
 
 def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:

@@ -1,4 +1,4 @@
-"""A caller's place in its trace: read from a header, kept beside the job, told wherever it is told.
+"""A caller's place in its trace, as a header says it and as it is kept.
 
 https://www.w3.org/TR/trace-context/#traceparent-header
 """
@@ -6,10 +6,8 @@ https://www.w3.org/TR/trace-context/#traceparent-header
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
-
-from engine.model import JobKey, PortfolioId
+from collections.abc import Sequence
+from typing import Final
 
 TRACE_BYTES: Final = 25  # trace id 16, parent id 8, flags 1
 
@@ -48,18 +46,3 @@ def text_of(trace: bytes) -> str:
     if len(trace) != TRACE_BYTES:
         return ""
     return f"{_KNOWN}-{trace[:16].hex()}-{trace[16:24].hex()}-{trace[24:].hex()}"
-
-
-class Traces(Protocol):
-    """The traces of jobs, beside the ledger: a job that brings none costs nothing anywhere.
-
-    All raise LedgerError when the store cannot answer.
-    """
-
-    async def keep(self, portfolio: PortfolioId, traces: Mapping[JobKey, bytes]) -> None:
-        """Keep the traces of jobs; the first that a job came with stays."""
-        ...
-
-    async def of(self, portfolio: PortfolioId, jobs: Sequence[JobKey]) -> dict[JobKey, bytes]:
-        """Return the traces of those that have one."""
-        ...

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
+from adapters.api.beside import TRACEPARENT, beside
 from adapters.api.bodies import (
     BULK_MAX,
     Message,
@@ -42,7 +43,7 @@ from engine.intake import JobRequest, JobResult, JobStatus
 from engine.model import Gate, JobKey, Priority
 from engine.ports import FOREVER_MS, Cancelled
 from engine.senders import account_closures, sender_closures
-from engine.traces import text_of, trace_of
+from engine.traces import trace_of
 
 JOBS_MAX = 1_000  # of one array
 LINES_PER_CALL = 500
@@ -50,7 +51,6 @@ REJECTS_MAX = 10_000  # told one by one; more are only counted
 KEY_MAX = 255
 CAUSES_MAX = 5  # told of a waiting job
 NDJSON = "application/x-ndjson"
-TRACEPARENT = "traceparent"
 STATUSES = {
     JobStatus.CONFLICT: HTTPStatus.CONFLICT,
     JobStatus.REJECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -252,7 +252,7 @@ class Jobs:
         view = await self._front.ledger.job(portfolio.id, key)
         if view is None:
             raise _no_job()
-        shown = shown_job(view) | await self._beside(portfolio, key)
+        shown = shown_job(view) | await beside(self._front, portfolio, key)
         if view.gate is Gate.QUOTA and portfolio.quota_scope == "portfolio":
             quota = await self._front.ledger.quota(portfolio.id)
             shown["waiting_for"] = [
@@ -263,11 +263,6 @@ class Jobs:
                 each | _causes(self._front, portfolio.id, view.gate) for each in waiting_for(view)
             ]
         return as_json({"id": text, **shown})
-
-    async def _beside(self, portfolio: Portfolio, key: JobKey) -> dict[str, object]:
-        """Return what is kept beside a job."""
-        traces = await self._front.traces.of(portfolio.id, [key])
-        return {TRACEPARENT: text_of(traces[key]) if traces else None}
 
     @described("Cancel a job that waits", gives=JobCancelled, refuses=(409,))
     async def _delete(self, request: web.Request) -> web.Response:

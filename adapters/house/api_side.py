@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 
 from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
+from adapters.api.dead import Dead
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
@@ -40,6 +41,7 @@ from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
 from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
@@ -55,6 +57,7 @@ from engine.model import PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
+from engine.replaying import ReplayDead
 from engine.results import Results, RetryFailed
 from engine.storms import Storm, StormWatch
 from engine.template_changes import TemplateChanges
@@ -93,7 +96,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.keep("rests", house.persons.end_rests)
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
     console = build_console(house, front)
-    routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
+    routes = [*house.webhook.routes(), *_aftermath(house, front), *console.routes()]
     app = build_app(front, routes)
     app.on_shutdown.append(console.close)
     await listen(house, app, settings.listen_address)
@@ -130,6 +133,7 @@ def _front(house: House, doors: Doors) -> Front:
         results=results,
         retry_failed=RetryFailed(recollection, results, house.recipients),
         traces=walled_ledger(RedisTraces(house.client, now_ms)),
+        dead_rows=walled_ledger(_dead_rows(house)),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,
         changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
@@ -205,18 +209,23 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
     )
 
 
-def _aftermath(house: House, front: Front) -> Aftermath:
+def _aftermath(house: House, front: Front) -> list[web.RouteDef]:
+    """Return the routes of dead letters and of doubts."""
+
     def audit(event: str, who: str, done: dict[str, object]) -> None:
         log.info(event, key=who, **done)
 
-    return Aftermath(
-        front,
-        walled_ledger(house.dead_letters),
-        walled_ledger(Doubts(house.client)),
-        walled_ledger(house.recollection).settle,
-        title_of=lambda code: verdict(code).title,
-        audit=audit,
-    )
+    settle = walled_ledger(house.recollection).settle
+    doubts = Aftermath(front, walled_ledger(Doubts(house.client)), settle, audit=audit)
+    replay = ReplayDead(front.dead_rows, front.intake, front.traces, front.now_ms)
+    letters = walled_ledger(house.dead_letters)
+    dead = Dead(front, letters, replay, lambda code: verdict(code).title, audit)
+    return [*dead.routes(), *doubts.routes()]
+
+
+def _dead_rows(house: House) -> RedisDeadRows:
+    parts = (house.client, house.ledger.scripts, house.ledger.calls, house.clock.now_ms)
+    return RedisDeadRows(*parts, keep_ms=house.settings.keep_ms)
 
 
 def _folder(house: House) -> ReceiptFolder:

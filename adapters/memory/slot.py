@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.memory.records import Done, Job, LaneState, Open, SenderState, SourceStateOf
 from adapters.memory.timeline import Timeline
+from engine.dead import DEAD_MAX
 from engine.fairness import Ring
 from engine.model import (
     Category,
@@ -53,6 +54,7 @@ class Slot:
         self.later: dict[JobKey, tuple[Job, Gate]] = {}
         self.repeating: set[JobKey] = set()
         self.done: dict[JobKey, Done] = {}
+        self.dead: dict[JobKey, tuple[int, Job]] = {}  # failed for good, and when
         self.workers: dict[str, int] = {}  # counter of each worker's last wish
         self.claims: dict[str, list[tuple[JobKey, int]]] = {}  # jobs and fences of each claim
         self.due = Timeline()  # senders
@@ -227,6 +229,14 @@ class Slot:
         self.done[job.key] = done
         self.count(job.key, state, 1)
         return done
+
+    def keep_dead(self, job: Job) -> None:
+        """Keep a job that fails for good, to be replayed; the oldest give way."""
+        if job.content or job.repeats:
+            return
+        self.dead[job.key] = (self.clock_ms, job)
+        if len(self.dead) > DEAD_MAX:
+            del self.dead[min(self.dead, key=lambda key: (self.dead[key][0], str(key)))]
 
     # -- books ----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from engine.model import JobKey, PortfolioId
 
 
 class MemoryTraces:
-    """See engine.traces.Traces."""
+    """See engine.tracing.Traces."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[PortfolioId, JobKey], bytes] = {}

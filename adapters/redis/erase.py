@@ -41,6 +41,7 @@ class RedisEraser:
             found, _ = await self._run(portfolio, parts, recipients)
             unsent += found["queue"] + found["parked"]
             ended += found["done"]
+        await self._run(portfolio, [("dead_rows", 0)], recipients)
         still_open = (await self._run(portfolio, [("open", 0)], recipients))[0]["open"]
         if self._rows is not None:
             await self._rows.erase(portfolio, recipients)

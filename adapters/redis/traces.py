@@ -16,7 +16,7 @@ KEPT_MS: Final = 30 * 86_400_000  # since the bucket's newest: longer than an en
 
 
 class RedisTraces:
-    """See engine.traces.Traces. `traced` tells which buckets have any, so that none is asked."""
+    """See engine.tracing.Traces. `traced` tells which buckets have any, so that none is asked."""
 
     def __init__(self, client: Client, now_ms: NowMs) -> None:
         self._client = client

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from engine.dead import DeadRow, WhyNot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
 from engine.ports import Cancelled
 from tests.contract.histories import GATES_THAT_CLOSE, History
@@ -51,6 +53,7 @@ MUST_VISIT = (
     *("late outcome ignored", "again granted", "again refused", "debt"),
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
+    *("dead kept", *(f"dead {why}" for why in WhyNot)),
 )
 
 
@@ -105,6 +108,11 @@ class Visits:
             self.seen[f"waiting {gate}"] += 1
         for status in counts.delivery:
             self.seen[f"delivery {status}"] += 1
+
+    def note_dead(self, rows: Sequence[DeadRow]) -> None:
+        """Note which failed jobs may be replayed, and why others may not."""
+        for row in rows:
+            self.seen[f"dead {row.why_not or 'kept'}"] += 1
 
     def _note_claim(self, kind: str, answer: Any) -> None:  # noqa: ANN401
         if kind == "re-ask":

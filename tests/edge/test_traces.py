@@ -1,6 +1,7 @@
 """A caller's `traceparent` stays with its job: at every door, in memory and on a real server."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from adapters.redis.traces import KEPT_MS, RedisTraces
 from engine.errors import LedgerAwayError
 from engine.events import LedgerFailed
 from engine.model import JobKey, PortfolioId
-from engine.traces import Traces, trace_of
+from engine.traces import trace_of
+from engine.tracing import Traces
 from tests.front_desk import PORTFOLIO, SEND, SENDER, Desk, a_desk, a_job, a_message
 
 P = PortfolioId(PORTFOLIO)
@@ -76,8 +78,8 @@ async def test_jobs_without_one_leave_nothing_behind(redis_client: Redis) -> Non
 
 async def test_a_store_that_is_away_takes_no_job_back() -> None:
     class Away(MemoryTraces):
-        async def keep(self, *_: object) -> None:
-            raise LedgerAwayError("away")
+        async def keep(self, portfolio: PortfolioId, traces: Mapping[JobKey, bytes]) -> None:
+            raise LedgerAwayError(f"{len(traces)} of {portfolio}")
 
     async with a_desk() as desk:
         desk.front.intake._traces = Away()
