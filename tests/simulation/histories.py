@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from engine.model import JobKey, JobState
+from engine.model import JobKey, JobState, TemplateStatus
 from engine.outcomes import Accepted
 from engine.ports import FOREVER_MS, Ask, Settlement
 from tests.builders import a_sender, a_source
@@ -19,7 +19,9 @@ async def drain(history: History) -> None:
     for sender, mps in SENDERS.items():
         await history.ledger.put_sender(PORTFOLIO, sender, a_sender(throughput_mps=mps))
         history.note_gate(sender, is_open=True)
+    await history.close_account(0)
     for source in SOURCES:
+        await history.put_template(source, TemplateStatus.APPROVED)
         if source not in history.judge.cancelled:
             await history.ledger.put_source(PORTFOLIO, source, a_source())
             history.note_gate(source, is_open=True)

@@ -19,6 +19,8 @@ from engine.model import (
     Row,
     SenderId,
     SourceState,
+    TemplateStatus,
+    WabaId,
 )
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Ask, Batch, Claimed, Receipt, Settlement
@@ -35,7 +37,12 @@ PORTFOLIO = PortfolioId("P")
 WORKERS = ("w1", "w2")
 SENDERS = {SenderId("s1"): 80, SenderId("s2"): 2}
 SOURCES = ("campaign:a", "journey:b", "direct:c")
+TEMPLATES = {source: f"w/{source[-1]}/en" for source in SOURCES}
+WABA = WabaId("W")  # of all senders
+FOREVER_MS = 9_000_000_000_000
 PEOPLE = 9
+ACTS = ("limit", "limit", "source", "template", "account", "sender", "suppress", "cancel")
+SHUT = tuple(status for status in TemplateStatus if status is not TemplateStatus.APPROVED)
 NEAR_MS = (-1, 0, 1)
 LINES = {
     "campaign:a": (Priority.MARKETING, Category.MARKETING, 0),
@@ -90,7 +97,8 @@ class History:
             self.judge.slots_us[sender] = (0, -(-1_000_000 // mps))
         for source, (_, category, _) in LINES.items():
             await self.ledger.put_source(PORTFOLIO, source, a_source())
-            await self.ledger.put_template(PORTFOLIO, source, a_template(category=category))
+            template = a_template(category=category)
+            await self.ledger.put_template(PORTFOLIO, TEMPLATES[source], template)
         await self.limit(self.rng.choice((1, 2, 3, 5, 250)))
 
     async def limit(self, places: int) -> None:
@@ -114,7 +122,7 @@ class History:
         source = rng.choice(SOURCES)
         priority, _, repeats_max = LINES[source]
         sender = rng.choice(list(SENDERS))
-        lane = Lane(source, sender, source, priority)
+        lane = Lane(source, sender, TEMPLATES[source], priority)
         first = self.fed[source]
         repeated = min(first, rng.choice((0, 0, 2)))
         # A key is kept for at least a day; only younger ones are used again.
@@ -134,7 +142,7 @@ class History:
         for offset, row in enumerate(rows[known:]):
             key = (answer.lane, answer.first + offset)
             self.judge.jobs[key] = JobBook(
-                row.recipient, source, sender, source, priority, repeats_max
+                row.recipient, source, sender, TEMPLATES[source], priority, repeats_max
             )
 
     def _known(self, source: str, numbers: range) -> int:
@@ -227,7 +235,7 @@ class History:
         for (lane, sequence), book in judge.jobs.items():
             if book.state != "queued" or book.person in judge.suppressed:
                 continue
-            if {book.source, book.sender, book.template} & judge.closed:
+            if judge.holds(book, now_ms):
                 continue
             counted = scores.get(book.person, 0) > now_ms - judge.span_ms
             may_enter = judge.places < 0 or used < judge.places
@@ -366,7 +374,7 @@ class History:
 
     async def operate(self) -> None:
         rng, judge = self.rng, self.judge
-        act = rng.choice(("limit", "limit", "source", "template", "sender", "suppress", "cancel"))
+        act = rng.choice(ACTS)
         name = rng.choice(SOURCES)
         is_open = rng.random() < 0.6
         if act == "limit":
@@ -375,6 +383,11 @@ class History:
             state = SourceState.RUNNING if is_open else SourceState.PAUSED
             await self.ledger.put_source(PORTFOLIO, name, a_source(state=state))
             self.note_gate(name, is_open=is_open)
+        elif act == "template":
+            await self.put_template(name, TemplateStatus.APPROVED if is_open else rng.choice(SHUT))
+        elif act == "account":
+            ends_ms = (self.now_ms + rng.choice((1_000, 60_000)), FOREVER_MS)
+            await self.close_account(0 if is_open else rng.choice(ends_ms))
         elif act == "sender":
             sender = rng.choice(list(SENDERS))
             until_ms = 0 if is_open else 9_000_000_000_000
@@ -392,6 +405,17 @@ class History:
         elif act == "cancel" and rng.random() < 0.2:
             await self.ledger.put_source(PORTFOLIO, name, a_source(state=SourceState.CANCELLED))
             judge.cancelled_source(name)
+
+    async def put_template(self, source: str, status: TemplateStatus) -> None:
+        spec = a_template(status=status, category=LINES[source][1])
+        await self.ledger.put_template(PORTFOLIO, TEMPLATES[source], spec)
+        self.note_gate(TEMPLATES[source], is_open=status is TemplateStatus.APPROVED)
+        self.judge.seen.update(() if status is TemplateStatus.APPROVED else ("closed_template",))
+
+    async def close_account(self, until_ms: int) -> None:
+        await self.ledger.close_account(PORTFOLIO, WABA, until_ms, "tests")
+        self.judge.account_until_ms = until_ms
+        self.judge.seen.update(("closed_account",) if until_ms else ())
 
     def note_gate(self, name: str, *, is_open: bool) -> None:
         if is_open:

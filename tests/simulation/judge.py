@@ -87,6 +87,7 @@ class Judge:
         self.people = People()
         self.limit = Known()
         self.gates: dict[str, Known] = {}
+        self.rates: dict[str, Known] = {}  # messages a second that a number may, as it was told
         self.away_since_ms = 0
         self.writes: dict[str, list[Write]] = {}
         self.evidence_ms: dict[str, int] = {}
@@ -101,6 +102,9 @@ class Judge:
 
     def told(self, gate: str, now_ms: int, *, is_open: bool) -> None:
         self.gates.setdefault(gate, Known()).put(now_ms, is_open)
+
+    def told_rate(self, sender: str, now_ms: int, mps: int) -> None:
+        self.rates.setdefault(sender, Known()).put(now_ms, mps)
 
     def told_limit(self, now_ms: int, places: int) -> None:
         self.limit.put(now_ms, places)
@@ -223,6 +227,9 @@ class Judge:
             self.breach(now_ms, "I4", f"{write.job} was repeated before its doubt time")
 
     def _judge_rate(self, sender: str, mps: int, now_ms: int) -> None:
+        told = self.rates.get(sender)
+        if told is not None:
+            mps = max(int(str(rate)) for rate in told.recent(now_ms, NEWS_MS))
         arrivals = self._arrivals.setdefault(sender, deque())
         arrivals.append(now_ms)
         while arrivals[0] <= now_ms - 1_000:

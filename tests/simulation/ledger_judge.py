@@ -52,6 +52,7 @@ class LedgerJudge:
         self.suppressed: set[RecipientKey] = set()
         self.closed: set[str] = set()
         self.cancelled: set[str] = set()
+        self.account_until_ms = 0  # the senders' account is closed until then
         self.slots_us: dict[str, tuple[int, int]] = {}  # last send time and interval
         self.breaches: list[str] = []
         self.seen: set[str] = set()
@@ -107,7 +108,7 @@ class LedgerJudge:
                 self.breach("I1", f"{key}: {used} of {self.places} places are taken")
             if counted and used > self.places and job.priority > 1:
                 self.breach("I1", f"{key}: a low repeat in debt")
-        self._judge_gates(key, job)
+        self._judge_gates(key, job, now_ms)
         self.slot_given(job.sender, send_at_us)
         if attempt <= job.attempt:
             self.breach("I4", f"{key}: attempt {attempt} after {job.attempt}")
@@ -118,14 +119,20 @@ class LedgerJudge:
     def holds_back(self, key: Key, now_ms: int) -> bool:
         """Whether a job asked for again goes back, as never written: its gate has closed."""
         job = self.jobs[key]
-        names = {job.source, job.sender, job.template}
-        if not names & self.closed and job.person not in self.suppressed:
+        if not self.holds(job, now_ms) and job.person not in self.suppressed:
             return False
         self.settled(key, job.attempt, "unwritten", now_ms, failures_left=True)
         self.seen.add("reask_held_back")
         return True
 
-    def _judge_gates(self, key: Key, job: JobBook) -> None:
+    def holds(self, job: JobBook, now_ms: int) -> bool:
+        """Whether a gate holds a job: its source's, sender's, template's, or their account's."""
+        names = {job.source, job.sender, job.template}
+        return bool(names & self.closed) or self.account_until_ms > now_ms
+
+    def _judge_gates(self, key: Key, job: JobBook, now_ms: int) -> None:
+        if self.account_until_ms > now_ms:
+            self.breach("I3", f"{key} was given out while its account is closed")
         for name in (job.source, job.sender, job.template):
             if name in self.closed:
                 self.breach("I3", f"{key} was given out while {name} is closed")
