@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct
 
 from adapters.redis.keys import tag
@@ -100,22 +100,15 @@ class Calls:
     def claim(self, ask: Ask, now_ms: int) -> Call:
         """Return the call that serves a wish."""
         wish: list[Argument] = [ask.worker, ask.counter, ask.most, ask.low, ask.known_sequence]
+        if ask.settlements:
+            wish += [self._terms.attempts_max, *self._doubts, *told(ask.settlements)]
         return self.call("claim", ask.portfolio, now_ms, wish)
 
     def settle(
         self, portfolio: PortfolioId, settlements: Sequence[Settlement], now_ms: int
     ) -> Call:
         """Return the call that records outcomes."""
-        coded = [encode(settlement.outcome) for settlement in settlements]
-        arguments: list[Argument] = [
-            *self._doubts,
-            self._terms.attempts_max,
-            len(settlements),
-            *[f"{s.key.lane}.{s.key.sequence}" for s in settlements],
-            *[s.attempt for s in settlements],
-            *[kind for kind, _ in coded],
-            *[detail for _, detail in coded],
-        ]
+        arguments = [*self._doubts, self._terms.attempts_max, *told(settlements)]
         return self.call("settle", portfolio, now_ms, arguments)
 
     def rescue(self, portfolio: PortfolioId, now_ms: int) -> Call:
@@ -219,6 +212,18 @@ def pack_row(row: Row) -> bytes:
     )
 
 
+def told(settlements: Sequence[Settlement]) -> list[Argument]:
+    """Return outcomes as part_settlements.lua takes them."""
+    coded = [encode(settlement.outcome) for settlement in settlements]
+    return [
+        len(settlements),
+        "".join([kind for kind, _ in coded]),
+        b"".join([s.attempt.to_bytes(2, "big") for s in settlements]),
+        *[f"{s.key.lane}.{s.key.sequence}" for s in settlements],
+        *[detail for _, detail in coded],
+    ]
+
+
 def encode(outcome: Outcome) -> tuple[str, str]:
     """Return kind and detail of an outcome, as settle.lua takes them."""
     match outcome:
@@ -248,16 +253,26 @@ def enqueued(reply: Reply) -> Enqueued:
 
 def lanes_in(reply: Reply) -> set[int]:
     """Return the lanes whose jobs a claim's reply gives."""
-    return set(reply[6][0::3])
+    return {number for number, _, _, _ in runs_in(reply[6])}
+
+
+def runs_in(flat: Sequence[Reply]) -> Iterator[tuple[int, int, int, Sequence[bytes]]]:
+    """Read the runs of a claim's reply: lane, first send time, step to the next (µs), records."""
+    at = 0
+    while at < len(flat):
+        number, send_at_us, step_us, count = flat[at : at + 4]
+        yield number, send_at_us, step_us, flat[at + 4 : at + 4 + count]
+        at += 4 + count
 
 
 def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     """Read what claim.lua answers; `lanes` knows every lane in it."""
-    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat = reply
+    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat, ignored, closed = reply
     return Answer(
         [
-            claimed(flat[i], flat[i + 1], flat[i + 2], lanes, lease_ms)
-            for i in range(0, len(flat), 3)
+            claimed(number, record, send_at_us + at * step_us, lanes[number], lease_ms)
+            for number, send_at_us, step_us, records in runs_in(flat)
+            for at, record in enumerate(records)
         ],
         come_back_ms,
         more=come_back_ms <= now_ms and not refused,
@@ -265,12 +280,12 @@ def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
         sequence=sequence,
         refused=refused.decode(),
         refusals=read_refusals(refusals),
+        ignored=keys(ignored),
+        closed=read_closed(closed),
     )
 
 
-def claimed(
-    number: int, record: bytes, send_at_us: int, lanes: dict[int, Lane], lease_ms: int
-) -> Claimed:
+def claimed(number: int, record: bytes, send_at_us: int, lane: Lane, lease_ms: int) -> Claimed:
     """Read one job of a claim."""
     state, high, low, recipient, attempt, failures, content, due_high, due_low = read_open(record)
     return Claimed(
@@ -282,7 +297,7 @@ def claimed(
         recipient,
         content,
         record[TAIL_AT:],
-        lanes[number],
+        lane,
         state == b"F",
         failures,
     )
@@ -300,8 +315,12 @@ def read_refusals(flat: Reply) -> list[Refusals]:
 def settled(reply: Reply) -> Settled:
     """Read what settle.lua answers."""
     sequence, due_ms, ignored, closed = reply
-    pairs = [(Gate(closed[i].decode()), closed[i + 1].decode()) for i in range(0, len(closed), 2)]
-    return Settled(keys(ignored), pairs, sequence, due_ms)
+    return Settled(keys(ignored), read_closed(closed), sequence, due_ms)
+
+
+def read_closed(flat: Reply) -> list[tuple[Gate, str]]:
+    """Read which gates outcomes closed: gate and key."""
+    return [(Gate(flat[i].decode()), flat[i + 1].decode()) for i in range(0, len(flat), 2)]
 
 
 def again(reply: Reply, attempt: int) -> Again:

@@ -8,6 +8,7 @@ local function park(lane, row)
     lane.parking = {}
     ring_enter(wait_key(lane), lane, lane.wait_passed)
     call('ZADD', tag .. 'waiting', 0, scope_of(lane.sender))
+    now_has('waiting')
     forget_waiting()
   end
   lane.parking[#lane.parking + 1] = row
@@ -51,7 +52,7 @@ end
 -- serve_fresh: a sender's lanes of one priority, while it has send times and they have jobs.
 local function serve_fresh(sender, priority, at_most)
   if not sender.known or sender.closed or not has_lanes(sender, priority) then return end
-  local ring = load_ring(tag .. 'ring:' .. sender.name .. ':' .. priority)
+  local ring = ring_of(sender, priority)
   local served = 0
   while #ring.list > 0 and served < at_most and may_take(priority) do
     if not has_slot(sender, priority) then

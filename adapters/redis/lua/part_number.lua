@@ -13,6 +13,7 @@ local function lane_number(source, sender, template, priority)
   call('HSET', tag .. 'lanes', name, number)
   call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', sender,
     'template', template, 'priority', priority, 'last', 0)
+  new_facts()
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
   return number
 end

@@ -6,31 +6,35 @@
 -- struck           SET   sender|template pairs parked after unknown codes
 --
 -- Mirror of adapters/memory/slot.py.
-local source_cache, template_cache
+local source_cache
 
-local function begin_sources() source_cache, template_cache = {}, {} end
+local function begin_sources() source_cache = {} end
+
+local function source_fact(name)
+  local key = tag .. 'src:' .. name
+  local h = call('HMGET', key, 'state', 'weight')
+  local fact = { key = key, state = h[1] or 'running', weight = tonumber(h[2] or 1) }
+  fact.index = { __index = fact }
+  return keep_fact(meta.facts.sources, name, fact)
+end
 
 local function source_of(name)
   local source = source_cache[name]
   if not source then
-    local h = call('HMGET', tag .. 'src:' .. name, 'state', 'weight')
-    source = { key = tag .. 'src:' .. name, state = h[1] or 'running',
-      weight = tonumber(h[2] or 1) }
+    source = setmetatable({}, (meta.facts.sources[name] or source_fact(name)).index)
     source_cache[name] = source
   end
   return source
 end
 
-local function template_of(name)
-  local template = template_cache[name]
-  if not template then
-    local packed = call('HGET', tag .. 'templates', name) or 'UNKNOWN|marketing'
-    local bar = find(packed, '|', 1, true)
-    template = { status = sub(packed, 1, bar - 1), category = sub(packed, bar + 1) }
-    template_cache[name] = template
-  end
-  return template
+local function template_fact(name)
+  local packed = call('HGET', tag .. 'templates', name) or 'UNKNOWN|marketing'
+  local bar = find(packed, '|', 1, true)
+  local fact = { status = sub(packed, 1, bar - 1), category = sub(packed, bar + 1) }
+  return keep_fact(meta.facts.templates, name, fact)
 end
+
+local function template_of(name) return meta.facts.templates[name] or template_fact(name) end
 
 local function category_of(lane)
   if lane.template == '' then return 'service' end
