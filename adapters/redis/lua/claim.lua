@@ -86,7 +86,7 @@ if counter == meta.worker then
 end
 open_scheduled()
 promote()
-serve(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now_text, 'LIMIT', '0', min(64, max(8, most))))
+serve(min(64, max(8, most)))
 flush_accepted()
 flush_closed()
 flush_claim()
