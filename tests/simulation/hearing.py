@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from random import Random
+from typing import Any, Protocol, cast
 
 from adapters.house.world import Closings
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
@@ -19,26 +20,45 @@ from adapters.meta.preferring import Preferring
 from adapters.meta.template_folding import TemplateFolding
 from engine.directory import Portfolio, Sender, Template
 from engine.errors import EngineError
-from engine.events import GateClosed
+from engine.events import Event, GateClosed
 from engine.facts import of_account, of_sender
 from engine.keeper import Keeper
-from engine.model import Category, Gate, SenderId, TemplateStatus, WabaId
+from engine.model import Category, Gate, PortfolioId, SenderId, TemplateStatus, WabaId
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS
+from engine.receipts import ReceiptFolder
 from engine.recipients import RecipientKeys
 from engine.resting import Resting
 from engine.senders import ANSWER, GIVEN, PAUSE, PAUSED, POLICY, REFUSED, TOKEN, QualityGuard
 from engine.suppressions import Suppressions
 from engine.template_changes import TemplateChanges
 from engine.template_life import heard_edit, read_again, second_of
+from tests.simulation.faulty_ledger import FaultyLedger
+from tests.simulation.judge import Judge
 from tests.simulation.known import KnownWorld
 from tests.simulation.truth import WABA, Truth, parts_of, shown_number, template_in, told_in
-
-if TYPE_CHECKING:
-    from tests.simulation.world import Fortnight
+from tests.virtual_time import VirtualTimeLoop
 
 GUARD = QualityGuard(0.5, 0.2)
 AGAIN_S = 5.0
+
+
+class World(Protocol):
+    """The fortnight around it."""
+
+    loop: VirtualTimeLoop
+    ledger: FaultyLedger
+    folder: ReceiptFolder
+    judge: Judge
+    portfolio: PortfolioId
+
+    def told(self, event: Event) -> None: ...
+
+    def note(self, *facts: object) -> None: ...
+
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]: ...
+
+    async def changed(self) -> None: ...
 
 
 class Inbox:
@@ -62,13 +82,13 @@ class Inbox:
 class Hearing:
     """Folds what comes, asks where news left a question, and tells the judge what was told."""
 
-    def __init__(self, world: Fortnight, truth: Truth, known: KnownWorld) -> None:
+    def __init__(self, world: World, truth: Truth, known: KnownWorld, rng: Random) -> None:
         self._world, self._truth, self._known = world, truth, known
         self._now_ms = world.loop.now_ms
-        self._rng = world._rng()
+        self._rng = rng
         self.registry = MemoryRegistry()
         self.keeper = Keeper(
-            self.registry, world.ledger, emit=world._told, now_ms=self._now_ms, guard=GUARD
+            self.registry, world.ledger, emit=world.told, now_ms=self._now_ms, guard=GUARD
         )
         self.changes = TemplateChanges(
             self.registry, world.ledger, world.ledger.inner, now_ms=self._now_ms

@@ -8,7 +8,8 @@ from engine.model import JobKey, JobState, TemplateStatus
 from engine.outcomes import Accepted
 from engine.ports import FOREVER_MS, Ask, Settlement
 from tests.builders import a_sender, a_source
-from tests.simulation.history import PORTFOLIO, SENDERS, SOURCES, Factory, History
+from tests.simulation.gates import PORTFOLIO, SENDERS, SOURCES
+from tests.simulation.history import Factory, History
 from tests.simulation.ledger_judge import LedgerJudge
 
 STEPS = 300

@@ -14,41 +14,36 @@ from engine.model import (
     JobState,
     Lane,
     NowMs,
-    PortfolioId,
     Priority,
     Row,
-    SenderId,
     SourceState,
     TemplateStatus,
-    WabaId,
 )
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Ask, Batch, Claimed, Receipt, Settlement
 from engine.terms import Terms
-from tests.builders import a_portfolio, a_recipient, a_sender, a_source, a_template
+from tests.builders import a_recipient, a_sender, a_source, a_template
 from tests.simulation.faulty_ledger import WholeLedger
+from tests.simulation.gates import (
+    FOREVER_MS,
+    LINES,
+    PORTFOLIO,
+    SENDERS,
+    SHUT,
+    SOURCES,
+    TEMPLATES,
+    Gates,
+)
 from tests.simulation.ledger_judge import JobBook, LedgerJudge
 from tests.virtual_time import START_MS
 
 Factory = Callable[[Terms, NowMs], WholeLedger]
 
 DAY_MS = 86_400_000
-PORTFOLIO = PortfolioId("P")
 WORKERS = ("w1", "w2")
-SENDERS = {SenderId("s1"): 80, SenderId("s2"): 2}
-SOURCES = ("campaign:a", "journey:b", "direct:c")
-TEMPLATES = {source: f"w/{source[-1]}/en" for source in SOURCES}
-WABA = WabaId("W")  # of all senders
-FOREVER_MS = 9_000_000_000_000
 PEOPLE = 9
 ACTS = ("limit", "limit", "source", "template", "account", "sender", "suppress", "cancel")
-SHUT = tuple(status for status in TemplateStatus if status is not TemplateStatus.APPROVED)
 NEAR_MS = (-1, 0, 1)
-LINES = {
-    "campaign:a": (Priority.MARKETING, Category.MARKETING, 0),
-    "journey:b": (Priority.UTILITY, Category.UTILITY, 1),
-    "direct:c": (Priority.AUTHENTICATION, Category.AUTHENTICATION, 2),
-}
 WAITING_ELSEWHERE = {Gate.RETRY, Gate.PAIR, Gate.RATE, Gate.SCHEDULE}
 STATUS = dict(enumerate(DeliveryStatus))  # 2 sent, 3 undelivered, 4 delivered, 5 read
 
@@ -61,7 +56,7 @@ class Wish:
     is_lost: bool = False
 
 
-class History:
+class History(Gates):
     """One seeded history; `step` makes one random call and has it judged."""
 
     def __init__(self, seed: int, factory: Factory) -> None:
@@ -100,10 +95,6 @@ class History:
             template = a_template(category=category)
             await self.ledger.put_template(PORTFOLIO, TEMPLATES[source], template)
         await self.limit(self.rng.choice((1, 2, 3, 5, 250)))
-
-    async def limit(self, places: int) -> None:
-        self.judge.places = places
-        await self.ledger.put_portfolio(PORTFOLIO, a_portfolio(places))
 
     # -- steps --------------------------------------------------------------------------------
 
@@ -405,20 +396,3 @@ class History:
         elif act == "cancel" and rng.random() < 0.2:
             await self.ledger.put_source(PORTFOLIO, name, a_source(state=SourceState.CANCELLED))
             judge.cancelled_source(name)
-
-    async def put_template(self, source: str, status: TemplateStatus) -> None:
-        spec = a_template(status=status, category=LINES[source][1])
-        await self.ledger.put_template(PORTFOLIO, TEMPLATES[source], spec)
-        self.note_gate(TEMPLATES[source], is_open=status is TemplateStatus.APPROVED)
-        self.judge.seen.update(() if status is TemplateStatus.APPROVED else ("closed_template",))
-
-    async def close_account(self, until_ms: int) -> None:
-        await self.ledger.close_account(PORTFOLIO, WABA, until_ms, "tests")
-        self.judge.account_until_ms = until_ms
-        self.judge.seen.update(("closed_account",) if until_ms else ())
-
-    def note_gate(self, name: str, *, is_open: bool) -> None:
-        if is_open:
-            self.judge.closed.discard(name)
-        else:
-            self.judge.closed.add(name)

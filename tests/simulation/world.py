@@ -121,7 +121,7 @@ class Fortnight:
             portfolio_of=lambda number: PORTFOLIO if number in SENDERS else None,
             key_of=lambda digits: key_of(f"+{digits}"),
             undelivered=lambda _code: True,
-            emit=self._told,
+            emit=self.told,
         )
         self.pools: list[Pool] = []
         self.incarnations = 0
@@ -130,7 +130,7 @@ class Fortnight:
         self.keys: dict[str, list[JobKey]] = {}
         self.states: dict[str, SourceState] = {}
         self.is_calm = False
-        self.hearing = Hearing(self, self.truth, self.known)
+        self.hearing = Hearing(self, self.truth, self.known, self._rng())
 
     def _rng(self) -> Random:
         return Random(self.rng.random())
@@ -141,7 +141,7 @@ class Fortnight:
         """Add a fact to the log whose digest two runs of a seed must share."""
         self.digest.update(repr((self.loop.now_us(), *facts)).encode())
 
-    def _told(self, event: Event) -> None:
+    def told(self, event: Event) -> None:
         self.note(type(event).__name__)
         seen = self.judge.seen
         match event:
@@ -238,7 +238,7 @@ class Fortnight:
             contents=self.ledger,
             messenger=self.meta,
             opaque=OPAQUE,
-            emit=self._told,
+            emit=self.told,
             now_us=self.loop.now_us,
             rng=self._rng(),
             lease_ms=self.terms.lease_ms,
@@ -248,7 +248,7 @@ class Fortnight:
             delivery=delivery,
             worker=f"w{self.incarnations}",
             concurrency=16,
-            emit=self._told,
+            emit=self.told,
             now_us=self.loop.now_us,
             rng=self._rng(),
             look_every_ms=180_000,
