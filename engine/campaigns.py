@@ -10,6 +10,7 @@ from engine.books import Books, Counts, Quota
 from engine.contents import compile_shared
 from engine.directory import Campaign, Registry, Sender
 from engine.errors import InvalidJobError, UnknownNameError
+from engine.facts import of_sender
 from engine.messages import SeveralErrors, check_job_message, fields_of, misfits, repeats_max
 from engine.model import (
     ENDS,
@@ -23,6 +24,7 @@ from engine.model import (
     TemplateStatus,
 )
 from engine.ports import Catalog, Contents, SourceSpec
+from engine.senders import QUALITY, UNGUARDED, QualityGuard, value_of
 
 SENDERS_MAX = 1_000
 RESERVED_FIELDS = ("to", "key")
@@ -100,7 +102,9 @@ class Campaigns:
         now_ms: NowMs,
         span_ms: int,
         moved: Moved | None = None,
+        guard: QualityGuard = UNGUARDED,
     ) -> None:
+        self._guard = guard
         self._registry = registry
         self._catalog = catalog
         self._contents = contents
@@ -185,10 +189,11 @@ class Campaigns:
         """Return when the last job leaves if the rate holds and places free as they were taken."""
         left = remaining(counts)
         senders = self._registry.directory.senders
-        per_s = sum(senders[name].throughput for name in campaign.senders if name in senders)
+        known = [senders[name] for name in campaign.senders if name in senders]
+        per_s = sum(self._mps(campaign, sender) for sender in known)
         if not left or not per_s:
             return None
-        by_rate_ms = left * 1000 // per_s
+        by_rate_ms = int(left * 1000 / per_s)
         now_ms = self._now_ms()
         if quota.limit < 0:
             return now_ms + by_rate_ms
@@ -199,6 +204,12 @@ class Campaigns:
         first_ms = max(0, (quota.next_free_at_ms or now_ms) - now_ms)
         by_places_ms = full_turns * self._span_ms + (first_ms if rest else 0)
         return now_ms + max(by_rate_ms, by_places_ms)
+
+    def _mps(self, campaign: Campaign, sender: Sender) -> float:
+        """Return how many messages of a campaign its quality lets a number send in a second."""
+        quality = value_of(self._registry.directory.facts, of_sender(sender.id, QUALITY))
+        is_marketing = campaign.priority is Priority.MARKETING
+        return sender.throughput * (self._guard.share(quality) if is_marketing else 1.0)
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
         templates = self._registry.directory.templates

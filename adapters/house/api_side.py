@@ -166,6 +166,7 @@ def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> C
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
         moved=house.moved,
+        guard=house.keeper.guard,
     )
 
 

@@ -90,6 +90,7 @@ class Play:
                 counts = await self._both("counts", _bound("counts", source))
                 self.visits.note_books(counts, quota)
         slot, _ = self._memory.slot(PORTFOLIO)
+        self.visits.note_shut(slot.asleep)
         for sender in SENDERS:
             if slot.spec and sender in slot.senders:
                 await self._both("quota of a sender", _bound("quota", sender))

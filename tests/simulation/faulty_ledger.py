@@ -29,6 +29,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.shutting import NOTHING_SHUT, Shut
 
 T = TypeVar("T")
 
@@ -105,10 +106,15 @@ class FaultyLedger:
         await self._through("put", lambda: self.inner.put_source(portfolio, source, spec))
 
     async def close_account(
-        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+        self,
+        portfolio: PortfolioId,
+        waba: WabaId,
+        until_ms: int,
+        reason: str,
+        shut: Shut = NOTHING_SHUT,
     ) -> None:
         await self._through(
-            "put", lambda: self.inner.close_account(portfolio, waba, until_ms, reason)
+            "put", lambda: self.inner.close_account(portfolio, waba, until_ms, reason, shut)
         )
 
     async def put_content(self, portfolio: PortfolioId, source: str, body: bytes) -> int:

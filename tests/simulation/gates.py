@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from engine.model import (
     Category,
     PortfolioId,
@@ -10,9 +12,11 @@ from engine.model import (
     TemplateStatus,
     WabaId,
 )
+from engine.shutting import NOTHING_SHUT
 from tests.builders import a_portfolio, a_template
 from tests.simulation.faulty_ledger import WholeLedger
 from tests.simulation.ledger_judge import LedgerJudge
+from tests.simulation.shutting import note_shut
 
 PORTFOLIO = PortfolioId("P")
 SENDERS = {SenderId("s1"): 80, SenderId("s2"): 2}
@@ -33,6 +37,16 @@ class Gates:
 
     ledger: WholeLedger
     judge: LedgerJudge
+    now_ms: int
+
+    async def move_gate(self, rng: Random, source: str, *, is_open: bool) -> None:
+        """Open or close a source's template, or the account of all."""
+        if rng.random() < 0.5:
+            status = TemplateStatus.APPROVED if is_open else rng.choice(SHUT)
+            await self.put_template(source, status)
+        else:
+            ends_ms = (self.now_ms + rng.choice((1_000, 60_000)), FOREVER_MS)
+            await self.close_account(0 if is_open else rng.choice(ends_ms))
 
     async def limit(self, places: int) -> None:
         self.judge.places = places
@@ -41,16 +55,11 @@ class Gates:
     async def put_template(self, source: str, status: TemplateStatus) -> None:
         spec = a_template(status=status, category=LINES[source][1])
         await self.ledger.put_template(PORTFOLIO, TEMPLATES[source], spec)
-        self.note_gate(TEMPLATES[source], is_open=status is TemplateStatus.APPROVED)
+        self.judge.note_gate(TEMPLATES[source], is_open=status is TemplateStatus.APPROVED)
         self.judge.seen.update(() if status is TemplateStatus.APPROVED else ("closed_template",))
 
     async def close_account(self, until_ms: int) -> None:
         await self.ledger.close_account(PORTFOLIO, WABA, until_ms, "tests")
         self.judge.account_until_ms = until_ms
+        note_shut(self.judge, WABA, NOTHING_SHUT)
         self.judge.seen.update(("closed_account",) if until_ms else ())
-
-    def note_gate(self, name: str, *, is_open: bool) -> None:
-        if is_open:
-            self.judge.closed.discard(name)
-        else:
-            self.judge.closed.add(name)

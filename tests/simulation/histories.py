@@ -7,10 +7,12 @@ import asyncio
 from engine.model import JobKey, JobState, TemplateStatus
 from engine.outcomes import Accepted
 from engine.ports import FOREVER_MS, Ask, Settlement
+from engine.shutting import NOTHING_SHUT
 from tests.builders import a_sender, a_source
 from tests.simulation.gates import PORTFOLIO, SENDERS, SOURCES
 from tests.simulation.history import Factory, History
 from tests.simulation.ledger_judge import LedgerJudge
+from tests.simulation.shutting import note_shut
 
 STEPS = 300
 
@@ -19,13 +21,14 @@ async def drain(history: History) -> None:
     """Open everything, send all, wait for every doubt: all end, and the books agree."""
     for sender, mps in SENDERS.items():
         await history.ledger.put_sender(PORTFOLIO, sender, a_sender(throughput_mps=mps))
-        history.note_gate(sender, is_open=True)
+        history.judge.note_gate(sender, is_open=True)
+        note_shut(history.judge, sender, NOTHING_SHUT)
     await history.close_account(0)
     for source in SOURCES:
         await history.put_template(source, TemplateStatus.APPROVED)
         if source not in history.judge.cancelled:
             await history.ledger.put_source(PORTFOLIO, source, a_source())
-            history.note_gate(source, is_open=True)
+            history.judge.note_gate(source, is_open=True)
     await history.limit(-1)
     counter = 10_000
     for _ in range(600):

@@ -17,24 +17,23 @@ from engine.model import (
     Priority,
     Row,
     SourceState,
-    TemplateStatus,
 )
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Ask, Batch, Claimed, Receipt, Settlement
+from engine.shutting import NOTHING_SHUT
 from engine.terms import Terms
 from tests.builders import a_recipient, a_sender, a_source, a_template
 from tests.simulation.faulty_ledger import WholeLedger
 from tests.simulation.gates import (
-    FOREVER_MS,
     LINES,
     PORTFOLIO,
     SENDERS,
-    SHUT,
     SOURCES,
     TEMPLATES,
     Gates,
 )
 from tests.simulation.ledger_judge import JobBook, LedgerJudge
+from tests.simulation.shutting import note_shut, shut_some
 from tests.virtual_time import START_MS
 
 Factory = Callable[[Terms, NowMs], WholeLedger]
@@ -42,7 +41,10 @@ Factory = Callable[[Terms, NowMs], WholeLedger]
 DAY_MS = 86_400_000
 WORKERS = ("w1", "w2")
 PEOPLE = 9
-ACTS = ("limit", "limit", "source", "template", "account", "sender", "suppress", "cancel")
+ACTS = (
+    *("limit", "limit", "source", "template or account", "template or account"),
+    *("sender", "suppress", "cancel", "shut"),
+)
 NEAR_MS = (-1, 0, 1)
 WAITING_ELSEWHERE = {Gate.RETRY, Gate.PAIR, Gate.RATE, Gate.SCHEDULE}
 STATUS = dict(enumerate(DeliveryStatus))  # 2 sent, 3 undelivered, 4 delivered, 5 read
@@ -219,6 +221,7 @@ class History(Gates):
 
     async def _judge_idle(self, come_back_ms: int) -> None:
         """No admissible job may wait without anybody being told to come back soon."""
+        self.judge.comes_back(come_back_ms, self.now_ms)
         if come_back_ms <= self.now_ms + 60_000:  # a slow sender's next send times
             return
         judge, now_ms = self.judge, self.now_ms
@@ -226,7 +229,7 @@ class History(Gates):
         for (lane, sequence), book in judge.jobs.items():
             if book.state != "queued" or book.person in judge.suppressed:
                 continue
-            if judge.holds(book, now_ms):
+            if judge.is_held(book, now_ms):
                 continue
             counted = scores.get(book.person, 0) > now_ms - judge.span_ms
             may_enter = judge.places < 0 or used < judge.places
@@ -373,18 +376,18 @@ class History(Gates):
         elif act == "source" and name not in judge.cancelled:
             state = SourceState.RUNNING if is_open else SourceState.PAUSED
             await self.ledger.put_source(PORTFOLIO, name, a_source(state=state))
-            self.note_gate(name, is_open=is_open)
-        elif act == "template":
-            await self.put_template(name, TemplateStatus.APPROVED if is_open else rng.choice(SHUT))
-        elif act == "account":
-            ends_ms = (self.now_ms + rng.choice((1_000, 60_000)), FOREVER_MS)
-            await self.close_account(0 if is_open else rng.choice(ends_ms))
+            judge.note_gate(name, is_open=is_open)
+        elif act == "template or account":
+            await self.move_gate(rng, name, is_open=is_open)
         elif act == "sender":
             sender = rng.choice(list(SENDERS))
             until_ms = 0 if is_open else 9_000_000_000_000
             spec = a_sender(throughput_mps=SENDERS[sender], closed_until_ms=until_ms)
             await self.ledger.put_sender(PORTFOLIO, sender, spec)
-            self.note_gate(sender, is_open=is_open)
+            judge.note_gate(sender, is_open=is_open)
+            note_shut(judge, sender, NOTHING_SHUT)
+        elif act == "shut":
+            await shut_some(self.ledger, judge, rng, SENDERS, self.now_ms)
         elif act == "suppress":
             person = a_recipient(rng.randrange(PEOPLE))
             if person in judge.suppressed:

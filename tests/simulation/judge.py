@@ -87,7 +87,7 @@ class Judge:
         self.people = People()
         self.limit = Known()
         self.gates: dict[str, Known] = {}
-        self.rates: dict[str, Known] = {}  # messages a second that a number may, as it was told
+        self.rates: dict[str, Known] = {}  # marketing messages a second of a number, as it was told
         self.away_since_ms = 0
         self.writes: dict[str, list[Write]] = {}
         self.evidence_ms: dict[str, int] = {}
@@ -156,6 +156,10 @@ class Judge:
         self._judge_gates(job, gates, now_ms)
         self._judge_copies(write, priority, repeats_max)
         self._judge_rate(sender, mps, now_ms)
+        told = self.rates.get(sender) if priority == "MARKETING" else None
+        if told is not None:
+            share = max(int(str(rate)) for rate in told.recent(now_ms, NEWS_MS))
+            self._judge_rate(f"{sender}'s marketing", share, now_ms)
         if taken:
             self._judge_pair(sender, recipient, now_ms)
         if counts:
@@ -227,9 +231,6 @@ class Judge:
             self.breach(now_ms, "I4", f"{write.job} was repeated before its doubt time")
 
     def _judge_rate(self, sender: str, mps: int, now_ms: int) -> None:
-        told = self.rates.get(sender)
-        if told is not None:
-            mps = max(int(str(rate)) for rate in told.recent(now_ms, NEWS_MS))
         arrivals = self._arrivals.setdefault(sender, deque())
         arrivals.append(now_ms)
         while arrivals[0] <= now_ms - 1_000:

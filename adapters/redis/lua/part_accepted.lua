@@ -60,7 +60,8 @@ end
 local function accept_plain(lane, job, sequence, record, fence, wamid)
   if byte(record) ~= 70 or sub(record, 21, 22) ~= fence then return false end
   local win, recipient, hold = lane.win, sub(record, 13, 20), hold_of(record)
-  if hold <= cut or win.scores[recipient] ~= hold or has_several(win, recipient) then
+  if hold <= cut or hold == now -- then a second telling would look like the first
+    or win.scores[recipient] ~= hold or has_several(win, recipient) then
     return false
   end
   if some_strikes then unstrike(lane) end

@@ -31,9 +31,15 @@ end
 
 -- flush_sender: write a sender's send times, and when it is worth looking at it again.
 local function flush_sender(sender)
+  if sender.market_us and sender.moved then
+    local at = #sender.fields
+    sender.fields[at + 1] = 'market'
+    sender.fields[at + 2] = sender.market_share .. text(sender.market_us)
+  end
   if sender.known and (sender.moved or #sender.fields > 0) then
     call('HSET', sender.key, 'next_us', text(sender.next_us), 'turn', digits(sender.turn),
       unpack(sender.fields))
+    if sender.is_raised then new_facts() end
   end
   local at_ms = FOREVER
   if sender.closed then

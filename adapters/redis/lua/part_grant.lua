@@ -15,6 +15,7 @@ local function grant(lane, row, recipient, owed_until, owed)
   names[n + 1], names[n + 2] = job, digits(fence)
   give(lane, record, take_slot(sender))
   sender.turn, sender.moved = sender.turn + 1, true
+  if lane.priority == 3 then take_share(sender, 1) end
   lane.granted, given = lane.granted + 1, given + 1
   if lane.is_low then low_left = low_left - 1 end
 end

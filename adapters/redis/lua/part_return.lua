@@ -1,6 +1,6 @@
 -- part_return: what comes back to a claim: a lost answer's jobs, opened sources, delayed jobs.
 --
--- Needs    part_finish, part_settle, part_again.
+-- Needs    part_finish, part_settle, part_again, part_shut.
 -- ARGV[8]  worker   who asks
 -- ARGV[9]  counter  which of its wishes
 -- give_again: what is still leased of a wish whose answer was lost, with fresh send times; what a
@@ -28,6 +28,7 @@ local function give_again()
   for _, sender in ipairs(sender_order) do
     if sender.known then
       call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
+      if sender.is_raised then new_facts() end
     end
   end
   return went_back
@@ -38,10 +39,14 @@ local function open_scheduled()
   forget_first('openings')
   for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)
-    call('HSET', tag .. 'src:' .. name, 'state', 'running')
-    new_facts()
-    source_of(name).state = 'running'
-    open_gate('source', name)
+    if find(name, 'shut|', 1, true) == 1 then
+      end_shut(name)
+    else
+      call('HSET', tag .. 'src:' .. name, 'state', 'running')
+      new_facts()
+      source_of(name).state = 'running'
+      open_gate('source', name)
+    end
   end
 end
 

@@ -1,9 +1,11 @@
--- part_sources: what holds a whole lane: its source, its template, and the two of them together.
+-- part_sources: what holds a whole lane: its source, its template, or that its category is shut.
 --
--- Needs  part_lanes; off (set of gates switched off), named before it.
+-- Needs  part_meta, part_lanes; off (set of gates switched off), named before it.
 -- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring
 -- templates        HASH  template -> STATUS|category
 -- struck           SET   sender|template pairs parked after unknown codes
+-- shut             HASH  sender|S, account|W -> until when each category of its messages waits:
+--                        authentication|service|utility|marketing, epoch ms, 0 is open
 --
 -- Mirror of adapters/memory/slot.py.
 local source_cache
@@ -41,6 +43,33 @@ local function category_of(lane)
   return template_of(lane.template).category
 end
 
+local function read_shut(packed)
+  local a, s, u, m = string.match(packed or '', '^(%d+)|(%d+)|(%d+)|(%d+)$')
+  return { authentication = tonumber(a or 0), service = tonumber(s or 0),
+    utility = tonumber(u or 0), marketing = tonumber(m or 0) }
+end
+
+-- shut_of: what waits at a sender and at its account; read only where something is shut at all.
+local function shut_of(sender)
+  local shut = meta.facts.shut[sender]
+  if shut then return shut end
+  local waba = call('HGET', tag .. 's:' .. sender, 'waba') or ''
+  local packed = call('HMGET', tag .. 'shut', 'sender|' .. sender, 'account|' .. waba)
+  return keep_fact(meta.facts.shut, sender,
+    { waba = waba, sender = read_shut(packed[1]), account = read_shut(packed[2]) })
+end
+
+-- shut_gate: the gate behind which a lane's category waits, its key, and until when.
+local function shut_gate(lane)
+  local shut, category = shut_of(lane.sender), category_of(lane)
+  if shut.sender[category] > now and not off.sender then
+    return 'sender', lane.sender .. '|' .. category, shut.sender[category]
+  end
+  if shut.account[category] > now and not off.account then
+    return 'account', shut.waba .. '|' .. category, shut.account[category]
+  end
+end
+
 local function look_at_gates(lane)
   if not off.source and source_of(lane.source).state ~= 'running' then
     return 'source', lane.source
@@ -52,4 +81,5 @@ local function look_at_gates(lane)
       return 'template', pair
     end
   end
+  if meta.has.shut then return shut_gate(lane) end
 end
