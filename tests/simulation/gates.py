@@ -31,6 +31,11 @@ LINES = {
 }
 SHUT = tuple(status for status in TemplateStatus if status is not TemplateStatus.APPROVED)
 
+ACTS = (
+    *("limit", "limit", "source", "template or account", "template or account"),
+    *("sender", "suppress", "cancel", "shut"),
+)
+
 
 class Gates:
     """Sets gates of a ledger, and tells the judge."""

@@ -25,6 +25,7 @@ from engine.terms import Terms
 from tests.builders import a_recipient, a_sender, a_source, a_template
 from tests.simulation.faulty_ledger import WholeLedger
 from tests.simulation.gates import (
+    ACTS,
     LINES,
     PORTFOLIO,
     SENDERS,
@@ -41,10 +42,6 @@ Factory = Callable[[Terms, NowMs], WholeLedger]
 DAY_MS = 86_400_000
 WORKERS = ("w1", "w2")
 PEOPLE = 9
-ACTS = (
-    *("limit", "limit", "source", "template or account", "template or account"),
-    *("sender", "suppress", "cancel", "shut"),
-)
 NEAR_MS = (-1, 0, 1)
 WAITING_ELSEWHERE = {Gate.RETRY, Gate.PAIR, Gate.RATE, Gate.SCHEDULE}
 STATUS = dict(enumerate(DeliveryStatus))  # 2 sent, 3 undelivered, 4 delivered, 5 read
