@@ -24,8 +24,8 @@ FORTNIGHTS_MEET = frozenset(
         *("drain", "quick_retry", "foreign", "undelivered", "settled_by_status"),
         *("transient", "throttled", "pair", "rejected", "unwritten", "coded"),
         *("closed_template", "closed_ban", "closed_restriction", "closed_token", "closed_pause"),
-        *("quality_RED", "quality_YELLOW", "old_news", "asked_template", "new_token", "lost_put"),
-        *("answer_closed_account", "answer_closed_sender", "answer_closed_template"),
+        *("quality_RED", "quality_YELLOW", "old_news", "asked_template", "new_token"),
+        *("answer_closed_account", "answer_closed_sender"),
     }
 )
 HISTORIES_MEET = frozenset(
