@@ -10,6 +10,7 @@ from enum import StrEnum
 from engine.border_door import BorderDoor, forbidden
 from engine.contents import SEPARATOR, whole_for
 from engine.countries import CountryRules
+from engine.dead import replay_key
 from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
@@ -22,6 +23,7 @@ from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.results import KeptRows, Results
 from engine.rows import RowError, deal
 from engine.sheets import pack_allowed, sheet_of
+from engine.tracing import Traces, keep_traces
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
@@ -52,6 +54,8 @@ class JobRequest:
     delivery: str = ""  # at_most_once, at_least_once, or empty: by category
     not_before_ms: int = 0
     expires_at_ms: int = 0
+    trace: bytes = b""  # the caller's, packed
+    replays: JobKey | None = None  # the failed job that an operator has queued once more
 
 
 @dataclass(slots=True)
@@ -110,9 +114,11 @@ class SendJobs:
         countries: CountryRules | None = None,
         borders: BorderDoor | None = None,
         leads: Leads | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._ledger = ledger
         self._results = results
+        self._traces = traces
         self._journeys = journeys
         self._directory = directory
         self._recipients = recipients
@@ -146,6 +152,7 @@ class SendJobs:
             await self._warm(cooling, results)
             raise
         await self._warm(cooling, results)
+        await keep_traces(self._traces, jobs, results, self._emit)
         return results
 
     async def _cool(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
@@ -246,7 +253,7 @@ class SendJobs:
             result.conflicts += conflicts
             result.duplicates += len(batch.rows) - enqueued.accepted - conflicts
             if enqueued.accepted:
-                kept.append(_kept(batch, enqueued))
+                kept.append(KeptRows.of(batch, enqueued))
         if kept and self._results is not None:
             await self._results.keep(campaign.portfolio_id, campaign.source, kept)
 
@@ -316,11 +323,18 @@ class SendJobs:
             row.expires_at_ms = self._journeys.expires_at_ms(
                 journey, job.expires_at_ms, job.not_before_ms
             )
-        if job.key:
-            row.dedupe = self._recipients.dedupe(job.key)
-            row.fingerprint = self._recipients.fingerprint(to, job.body, sender.id.encode())
+        self._name(row, job, to)
         lane = Lane(job.source, sender.id, checked.template, priority)
-        return _Sound(place, sender.portfolio_id, lane, row, journey)
+        # A replay takes no cooldown: its first try began one, and reached nobody.
+        return _Sound(place, sender.portfolio_id, lane, row, None if job.replays else journey)
+
+    def _name(self, row: Row, job: JobRequest, to: bytes) -> None:
+        """Say by what a job is known to its source, where it is."""
+        if job.replays is not None:
+            row.dedupe = row.fingerprint = replay_key(job.replays)
+        elif job.key:
+            row.dedupe = self._recipients.dedupe(job.key)
+            row.fingerprint = self._recipients.fingerprint(to, job.body, job.sender.encode())
 
 
 def _grouped(sound: Sequence[_Sound]) -> list[_Group]:
@@ -346,13 +360,6 @@ def _by_journey(sound: Sequence[_Sound]) -> list[tuple[Journey, list[_Sound]]]:
         if each.journey is not None:
             found.setdefault(each.journey.id, (each.journey, []))[1].append(each)
     return list(found.values())
-
-
-def _kept(batch: Batch, enqueued: Enqueued) -> KeptRows:
-    """Return what the rows that were queued say."""
-    known = {each.index for each in enqueued.not_new}
-    tails = [row.tail for at, row in enumerate(batch.rows) if at not in known]
-    return KeptRows(enqueued.lane, enqueued.first, tails)
 
 
 def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:

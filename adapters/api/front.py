@@ -22,6 +22,7 @@ from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
+from engine.dead import DeadRows
 from engine.directory import ApiKey, Registry, Role, Sender, Template, Vault
 from engine.erasing import Erasing
 from engine.errors import UnknownNameError
@@ -37,6 +38,7 @@ from engine.results import Results, RetryFailed
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Place
+from engine.tracing import Traces
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -110,6 +112,8 @@ class Front:
     journeys: Journeys
     results: Results
     retry_failed: RetryFailed
+    traces: Traces
+    dead_rows: DeadRows
     job_ids: JobIds
     recipients: RecipientKeys
     suppressions: Suppressions

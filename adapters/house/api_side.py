@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 
 from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
+from adapters.api.dead import Dead
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
@@ -42,9 +43,11 @@ from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
 from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.traces import RedisTraces
 from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
@@ -57,6 +60,7 @@ from engine.model import Gate, PortfolioId
 from engine.profiles import RULES
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
+from engine.replaying import ReplayDead
 from engine.repointing import Revalidation
 from engine.results import Results, RetryFailed
 from engine.storms import Storm, StormWatch
@@ -98,7 +102,7 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.keep("prune", pruning(house))
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
     console = build_console(house, front)
-    routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
+    routes = [*house.webhook.routes(), *_aftermath(house, front), *console.routes()]
     app = build_app(front, routes)
     app.on_shutdown.append(console.close)
     await listen(house, app, settings.listen_address)
@@ -135,6 +139,8 @@ def _front(house: House, doors: Doors) -> Front:
         intake=_intake(house, recollection, registry.directory, results),
         results=results,
         retry_failed=RetryFailed(recollection, results, house.recipients),
+        traces=walled_ledger(RedisTraces(house.client, now_ms)),
+        dead_rows=walled_ledger(_dead_rows(house)),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
         campaigns=campaigns,
         changes=_changes(house, registry, ledger, campaigns, results),
@@ -213,8 +219,9 @@ def _intake(
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
     countries = CountryRules(parts_of(house.settings.no_marketing))
     parts = (recollection, directory, house.recipients, house.emit)
-    leads = walled_ledger(house.persons.people)
-    return SendJobs(*parts, door, results, countries, BorderDoor(directory, now_ms), leads)
+    leads, border = walled_ledger(house.persons.people), BorderDoor(directory, now_ms)
+    traces = walled_ledger(RedisTraces(house.client, now_ms))
+    return SendJobs(*parts, door, results, countries, border, leads, traces)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
@@ -228,18 +235,23 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
     )
 
 
-def _aftermath(house: House, front: Front) -> Aftermath:
+def _aftermath(house: House, front: Front) -> list[web.RouteDef]:
+    """Return the routes of dead letters and of doubts."""
+
     def audit(event: str, who: str, done: dict[str, object]) -> None:
         log.info(event, key=who, **done)
 
-    return Aftermath(
-        front,
-        walled_ledger(house.dead_letters),
-        walled_ledger(Doubts(house.client)),
-        walled_ledger(house.recollection).settle,
-        title_of=lambda code: verdict(code).title,
-        audit=audit,
-    )
+    settle = walled_ledger(house.recollection).settle
+    doubts = Aftermath(front, walled_ledger(Doubts(house.client)), settle, audit=audit)
+    replay = ReplayDead(front.dead_rows, front.intake, front.traces, front.now_ms)
+    letters = walled_ledger(house.dead_letters)
+    dead = Dead(front, letters, replay, lambda code: verdict(code).title, audit)
+    return [*dead.routes(), *doubts.routes()]
+
+
+def _dead_rows(house: House) -> RedisDeadRows:
+    parts = (house.client, house.ledger.scripts, house.ledger.calls, house.clock.now_ms)
+    return RedisDeadRows(*parts, keep_ms=house.settings.keep_ms)
 
 
 def _folder(house: House) -> ReceiptFolder:

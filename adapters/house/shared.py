@@ -17,6 +17,7 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.patience import HEADS
 from adapters.clock import Clock
+from adapters.house.exporting import exporting
 from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
@@ -32,7 +33,6 @@ from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
-from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry
 from adapters.settings import Settings
 from engine.delivery import Delivery
@@ -48,7 +48,6 @@ from engine.recollection import Recollection
 from engine.terms import Terms
 
 REFRESH_EVERY_S: Final = 1.0
-EXPORT_EVERY_S: Final = 5.0
 CLOCK_EVERY: Final = 5  # refreshes between two samples of the ledger's clock
 ABANDONED_EVERY: Final = 30  # refreshes between two looks for what dead readers left
 AGAIN_S: Final = 0.5  # after a loop met an error
@@ -253,7 +252,13 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("persons", house.persons.note_next)
     house.keep("listen", house.ears.listen)
     house.keep("look", lambda: _look(house, reader))
-    house.keep("export", _exporting(house, reader))
+    directory = house.registry.directory
+    export = exporting(
+        *(house.client, reader, house.settings, house.dead_letters),
+        directory.portfolios.values,
+        house.clock.now_ms,
+    )
+    house.keep("export", export)
 
 
 def build_ledger(client: Client, clock: Clock, settings: Settings) -> WakingLedger:
@@ -320,28 +325,6 @@ async def _look(house: House, reader: str) -> None:
     """Hear within a second when the ledger has lost what this process told it."""
     await asyncio.sleep(REFRESH_EVERY_S)
     await house.recollection.look(f"look-{reader}")
-
-
-def _exporting(house: House, reader: str) -> Callable[[], Awaitable[None]]:
-    """Return the step that writes the outcome log to files and trims it; one process does it."""
-    settings = house.settings
-    outcome_log = OutcomeLog(
-        house.client,
-        settings.export_path,
-        process=reader,
-        span_ms=terms_of(settings).span_ms,
-        heard=house.dead_letters.note,
-    )
-
-    async def export() -> None:
-        await asyncio.sleep(EXPORT_EVERY_S)
-        for each in list(house.registry.directory.portfolios.values()):
-            now_ms = house.clock.now_ms()
-            limit, scope = each.messaging_limit, each.quota_scope
-            await outcome_log.note_limit(each.id, limit, scope, settings.window_seconds, now_ms)
-            await outcome_log.export(each.id, now_ms)
-
-    return export
 
 
 async def _tell_hints(house: House) -> None:

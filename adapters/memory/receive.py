@@ -75,6 +75,7 @@ def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Rece
         kept_ms = 0 if receipt.undelivered else now_ms
         mark_ms = kept_ms if opened.counted else 0
         job = close(slot, opened, now_ms, proof_ms=mark_ms)
+        slot.keep_dead(job)
         slot.end(job, JobState.FAILED, mark_ms=mark_ms, code=receipt.code)
         answer.settled.append(key)
 

@@ -59,6 +59,7 @@ def _apply(slot: Slot, opened: Open, outcome: Outcome, now_ms: int, answer: Sett
             _defer(slot, close(slot, opened, now_ms), outcome, sent_at_ms, now_ms, answer)
         case Dropped():
             job = close(slot, opened, now_ms)
+            slot.keep_dead(job)
             slot.end(job, JobState.FAILED, code=outcome.code).wamid = misfit(outcome)
             if outcome.strikes:
                 _strike(slot, lane, answer)
@@ -110,6 +111,7 @@ def _retry(slot: Slot, job: Job, outcome: Retry) -> None:
     job.failures += 1
     late = bool(job.expires_at_ms) and outcome.until_ms >= job.expires_at_ms
     if job.failures >= slot.terms.attempts_max or late:
+        slot.keep_dead(job)
         slot.end(job, JobState.FAILED, code=outcome.code)
     else:
         slot.delay(job, outcome.until_ms, Gate.RETRY)

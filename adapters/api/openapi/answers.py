@@ -117,6 +117,9 @@ class JobAnswer(msgspec.Struct):
     wamid: str | None
     code: int | None
     misfit: str | None
+    traceparent: str | None  # as its caller named it
+    replays: str | None  # the failed job it was queued for once more
+    replayed_as: str | None
 
 
 class JobCancelled(msgspec.Struct):

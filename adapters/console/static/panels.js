@@ -231,7 +231,7 @@ export function showDead(dead, picture, view) {
       h("div", { class: "head" }, h("h3", {}, each.title), each.code ? h("code", {}, String(each.code)) : null, h("span", { class: "right" }, each.at ? time(each.at) : "")),
       h("div", { class: "below" },
         h("p", { class: "quiet" }, `${brief(each.id)} · ${labelOf(picture, each.sender)} · attempt ${each.attempt}`),
-        acts(view, ["dead-drop"], each.id, brief(each.id), each.sender))))));
+        acts(view, each.replayable ? ["dead-replay", "dead-drop"] : ["dead-drop"], each.id, brief(each.id), each.sender))))));
 }
 
 function labelOf(picture, id) {

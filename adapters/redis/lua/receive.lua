@@ -2,7 +2,7 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
--- uses: part_settle part_repeats part_outcomes part_evidence part_marks part_throttled
+-- uses: part_settle part_dead part_repeats part_outcomes part_evidence part_marks part_throttled
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -57,6 +57,7 @@ for i = 0, receipts - 1 do
   end
 end
 flush_closed()
+flush_dead()
 flush_ends(keep_ms)
 flush_marks()
 flush_counts()
