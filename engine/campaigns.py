@@ -223,7 +223,7 @@ class Campaigns:
         ]
         warnings += self._template_warnings(campaign)
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
-            warnings.append(f"{parked} jobs wait for a place in the messaging limit")
+            warnings.append(f"{parked:,} jobs wait for a place in the messaging limit")
         return warnings
 
     def _template_warnings(self, campaign: Campaign) -> list[str]:
@@ -262,7 +262,7 @@ class Campaigns:
         if not rows:
             warnings.append("it has no rows: upload recipients first")
         elif at_once < rows:
-            warnings.append(f"{rows - at_once} rows will wait for a place in the messaging limit")
+            warnings.append(f"{rows - at_once:,} rows will wait for a place in the messaging limit")
         eta_ms = self._eta_ms(campaign, counts, quota)
         return Foretold(campaign, rows, at_once, eta_ms, warnings)
 

@@ -232,6 +232,7 @@ class Receipt:
     counted: bool = True  # False when Meta says it was inside a service window
     undelivered: bool = True  # a failure after which nobody was reached: the place is given back
     sender: str = ""  # the number it left from; a send that is not ours counts in its window
+    throttled: bool = False  # a failure that says that its sender was too fast
 
 
 @dataclass(slots=True)
@@ -242,6 +243,7 @@ class Received:
     cancelled_repeats: list[JobKey]
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
+    closed: list[tuple[Gate, str]] = field(default_factory=list)  # as Settled.closed
 
 
 class Receipts(Protocol):
@@ -281,6 +283,7 @@ class SenderSpec:
     closed_until_ms: int = 0  # FOREVER_MS while paused or not connected
     closed_reason: str = ""
     places: int = 0  # its own limit where the scope is `phone_number`; 0 takes the portfolio's
+    is_silent: bool = False  # messages leave and no webhook tells of them: doubts are not repeated
     shut: Shut = NOTHING_SHUT  # categories that wait while the others go on
     marketing_share: float = 1.0  # of its send times that the priority marketing may take, above 0
 
@@ -376,9 +379,6 @@ class Contents(Protocol):
     ) -> None:
         """Take a suppression back."""
         ...
-
-
-# --- the road to Meta --------------------------------------------------------------------------
 
 
 @dataclass(slots=True)

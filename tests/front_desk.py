@@ -16,16 +16,21 @@ from adapters.api.job_ids import JobIds
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.memory.archive import MemoryArchive
 from adapters.memory.cooldowns import MemoryCooldowns
+from adapters.memory.dead_rows import MemoryDeadRows
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.memory.results import MemoryResults
+from adapters.memory.traces import MemoryTraces
 from adapters.memory.uploads import MemoryUploads
 from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
+from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
+from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
@@ -56,9 +61,13 @@ from tests.people_desk import what_knows_people
 SECRET = b"a secret of this test's ledger"
 ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00000002_" + "r" * 24
 NOW_MS = 1_780_000_000_000
+KEEP_MS = 7 * 86_400_000
 NOBODY = "http://127.0.0.1:9"  # where no Graph listens
 SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
 BODY = [{"type": "BODY", "text": "Hi {{1}}, your code is {{2}}."}]
+
+
+_Doors = tuple[JourneyDoor, Results, None, BorderDoor]
 
 
 @dataclass
@@ -244,17 +253,18 @@ async def a_desk(
         return desk.now_ms
 
     ledger, registry, cooldowns, results = await _stores(Terms(queue_max=queue_max), now_ms, redis)
-    people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
+    beside = _beside(ledger, registry, now_ms, redis)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
-    door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials(ledger=ledger)
+    doors, trials = _doors(registry, cooldowns, results, now_ms), Trials(ledger=ledger)
     changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
+    sending = (ledger, registry.directory, recipients, events.append, *doors)
     front = Front(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(ledger, registry.directory, recipients, events.append, door, results),
+        intake=SendJobs(*sending, traces=beside["traces"]),
         results=results,
         uploads=walled_ledger(MemoryUploads() if redis is None else RedisUploads(redis)),
         retry_failed=RetryFailed(ledger, results, recipients),
@@ -262,7 +272,7 @@ async def a_desk(
         campaigns=campaigns,
         changes=campaign_changes(campaigns, registry, ledger, results, now_ms),
         job_ids=JobIds(SECRET),
-        **people,
+        **beside,
         now_ms=now_ms,
         window_ms=86_400_000,
         passage=Passage(session, graph_url=graph_url),
@@ -275,9 +285,8 @@ async def a_desk(
         operations=Operations(_render, lambda: desk.told_objections()),  # noqa: PLW0108 (no desk yet)
     )
     async with _served(front) as client, session:
-        desk = Desk(
-            client, ledger, registry, front, events, master=master, changes=changes, trials=trials
-        )
+        told: dict[str, Any] = {"master": master, "changes": changes, "trials": trials}
+        desk = Desk(client, ledger, registry, front, events, **told)
         if is_furnished:
             await furnish(desk)
         yield desk
@@ -295,6 +304,15 @@ def campaign_changes(
     return CampaignChanges(campaigns, registry, ledger, revalidation, now_ms=now_ms)
 
 
+def _beside(ledger: Any, registry: Any, now_ms: NowMs, redis: Redis | None) -> dict[str, Any]:  # noqa: ANN401
+    """Return what is kept beside jobs: words of people, traces, rows of what failed."""
+    people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
+    if redis is None:
+        return people | {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
+    rows = RedisDeadRows(redis, ledger.scripts, ledger.calls, now_ms, keep_ms=KEEP_MS)
+    return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
+
+
 async def _render(_accept: str) -> tuple[bytes, str]:
     """Return what a scrape finds."""
     return b"# metrics", "text/plain"
@@ -310,6 +328,13 @@ async def _served(front: Front) -> AsyncGenerator[TestClient[Request, Applicatio
     with capture_logs():
         async with TestClient(server) as client:
             yield client
+
+
+def _doors(registry: Registry, cooldowns: Cooldowns, results: Results, now_ms: NowMs) -> _Doors:
+    """Return what SendJobs asks besides its ledger."""
+    directory = registry.directory
+    door, borders = JourneyDoor(directory, cooldowns, now_ms), BorderDoor(directory, now_ms)
+    return door, results, None, borders
 
 
 async def _put_keys(registry: Registry) -> None:

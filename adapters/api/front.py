@@ -23,6 +23,7 @@ from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
+from engine.dead import DeadRows
 from engine.directory import ApiKey, Registry, Role, Sender, Template, Vault
 from engine.erasing import Erasing
 from engine.errors import UnknownNameError
@@ -38,6 +39,7 @@ from engine.results import Results, RetryFailed
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Place
+from engine.tracing import Traces
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -112,6 +114,8 @@ class Front:
     results: Results
     retry_failed: RetryFailed
     uploads: UploadStore
+    traces: Traces
+    dead_rows: DeadRows
     job_ids: JobIds
     recipients: RecipientKeys
     suppressions: Suppressions
@@ -128,6 +132,7 @@ class Front:
     take_place: TakePlace
     operations: Operations
     rules: Rules = TODAY
+    ask_soon: Callable[[SenderId], None] = lambda _: None  # Meta, about a number, in its turn
     keys_are_current: Callable[[], bool] = lambda: True  # False: a revoked one may be among them
 
     def sender(self, name: str) -> Sender:

@@ -105,6 +105,8 @@ class SenderRoutes:
             await keeper.order(of_sender(name, TOKEN), GIVEN)
         await self._reopen(name)
         await keeper.obey_account(sender.waba_id)
+        if known is None or body.access_token is not None:
+            self._front.ask_soon(name)
         status = HTTPStatus.OK if known else HTTPStatus.CREATED
         return as_json(shown_sender(self._front.sender(name)), status)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from adapters.memory.enqueue import waiting_jobs
-from adapters.memory.records import LaneState
+from adapters.memory.records import LaneState, Open
 from adapters.memory.slot import Slot
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.model import (
@@ -81,8 +81,7 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
         view.misfit = done.wamid.removeprefix(MISFIT_MARK) if is_misfit else ""
         return view
     if (opened := slot.open.get(key)) is not None:
-        state = JobState.IN_DOUBT if opened.doubted else JobState.IN_FLIGHT
-        return JobView(key, state, opened.job.fence)
+        return _open(slot, opened, lane)
     if key in slot.later:
         _, gate = slot.later[key]
         until_ms = slot.later_at.moment(str(key))
@@ -90,6 +89,14 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
     if slot.source_of(lane).spec.state is SourceState.CANCELLED:
         return JobView(key, JobState.CANCELLED)
     return _queued(slot, lane, key, now_ms)
+
+
+def _open(slot: Slot, opened: Open, lane: LaneState) -> JobView:
+    key, attempt = opened.job.key, opened.job.fence
+    if not opened.doubted:
+        return JobView(key, JobState.IN_FLIGHT, attempt)
+    until_ms, sender = slot.doubts.moment(str(key)), lane.lane.sender
+    return JobView(key, JobState.IN_DOUBT, attempt, until_ms=until_ms, sender=sender)
 
 
 def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:

@@ -13,6 +13,7 @@ from adapters.memory.records import SenderState, SourceStateOf
 from adapters.memory.shut import move_account, open_category, put_shut
 from adapters.memory.slot import Slot
 from engine.books import Counts, Depth, JobView, Quota
+from engine.borders import Border
 from engine.errors import UnknownNameError
 from engine.model import (
     Category,
@@ -146,6 +147,8 @@ class MemoryLedger:
             slots = SendSlots(spec.throughput_mps)
             state = slot.senders[sender] = SenderState(spec, slots, spec.closed_until_ms)
         else:
+            if state.spec.is_silent and not spec.is_silent:
+                state.spoke_ms = now_ms
             move_account(slot, state.spec.waba, spec.waba, now_ms)
             state.spec = spec
             state.closed_until_ms = spec.closed_until_ms
@@ -204,6 +207,14 @@ class MemoryLedger:
         slot.accounts[waba] = until_ms
         put_shut(slot, (Gate.ACCOUNT, waba), shut, now_ms)
         self._look_again(slot, now_ms)
+
+    async def put_borders(
+        self, portfolio: PortfolioId, waba: WabaId, borders: Sequence[Border]
+    ) -> None:
+        """See Borders.put_borders."""
+        slot, _ = self.slot(portfolio)
+        slot.borders[waba] = borders
+        slot.sequence += 1
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""

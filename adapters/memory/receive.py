@@ -5,9 +5,10 @@ from __future__ import annotations
 from adapters.memory.records import Done
 from adapters.memory.settle import accept, cancel_repeat, close
 from adapters.memory.slot import Slot
-from engine.model import DELIVERY_RANK, DeliveryStatus, JobKey, JobState
+from engine.model import DELIVERY_RANK, DeliveryStatus, Gate, JobKey, JobState
 from engine.ports import Receipt, Received
 
+WITHIN_MS = 999  # a status has whole seconds; its moment is the last that they may mean
 REACHED = (DeliveryStatus.DELIVERED, DeliveryStatus.READ)
 
 
@@ -19,6 +20,8 @@ def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
         if receipt.key is None:
             _count_arrival(slot, slot.scope(receipt.sender), receipt, at_ms, now_ms)
         elif 0 < receipt.key.lane <= slot.last_lane:
+            if receipt.throttled:
+                _learn(slot, receipt, receipt.key, now_ms, answer)
             _settle(slot, receipt, receipt.key, now_ms, answer)
             _annotate(slot, receipt, receipt.key, at_ms, now_ms)
             if receipt.key not in slot.open and receipt.key not in slot.done:
@@ -40,6 +43,22 @@ def _count_arrival(slot: Slot, scope: str, receipt: Receipt, at_ms: int, now_ms:
         slot.window(scope).prove(receipt.recipient, at_ms, now_ms)
 
 
+def _learn(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received) -> None:
+    """Let a status that says "too fast" teach the sender's rate as an answer would.
+
+    What counts is when the message was sent, as well as that is known.
+    """
+    sent_ms, opened, done = receipt.at_ms - WITHIN_MS, slot.open.get(key), slot.done.get(key)
+    if opened is not None:
+        lease_ms = 0 if opened.doubted else slot.terms.lease_ms
+        sent_ms = min(sent_ms, opened.since_ms - lease_ms)
+    elif done is not None and done.mark_ms:
+        sent_ms = min(sent_ms, done.mark_ms)
+    sender = slot.lane_of(key).lane.sender
+    if slot.senders[sender].slots.learn_down(sent_ms, now_ms):
+        answer.closed.append((Gate.RATE, sender))
+
+
 def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received) -> None:
     """Let a status settle a job that is open, or that waits for a repeat."""
     opened = slot.open.get(key)
@@ -56,6 +75,7 @@ def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Rece
         kept_ms = 0 if receipt.undelivered else now_ms
         mark_ms = kept_ms if opened.counted else 0
         job = close(slot, opened, now_ms, proof_ms=mark_ms)
+        slot.keep_dead(job)
         slot.end(job, JobState.FAILED, mark_ms=mark_ms, code=receipt.code)
         answer.settled.append(key)
 

@@ -99,6 +99,7 @@ class SenderState:
     spec: SenderSpec
     slots: SendSlots
     closed_until_ms: int = 0
+    spoke_ms: int = 0  # when a silence of its webhooks ended
     turn: int = 0
     share: int = 0
 

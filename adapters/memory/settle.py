@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from adapters.memory.gates import is_suppressed
+from adapters.memory.gates import suppression
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.slot import Slot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
@@ -59,6 +59,7 @@ def _apply(slot: Slot, opened: Open, outcome: Outcome, now_ms: int, answer: Sett
             _defer(slot, close(slot, opened, now_ms), outcome, sent_at_ms, now_ms, answer)
         case Dropped():
             job = close(slot, opened, now_ms)
+            slot.keep_dead(job)
             slot.end(job, JobState.FAILED, code=outcome.code).wamid = misfit(outcome)
             if outcome.strikes:
                 _strike(slot, lane, answer)
@@ -110,6 +111,7 @@ def _retry(slot: Slot, job: Job, outcome: Retry) -> None:
     job.failures += 1
     late = 0 < slot.expires_ms(job) <= outcome.until_ms
     if job.failures >= slot.terms.attempts_max or late:
+        slot.keep_dead(job)
         slot.end(job, JobState.FAILED, code=outcome.code)
     else:
         slot.delay(job, outcome.until_ms, Gate.RETRY)
@@ -218,7 +220,7 @@ def closed_now(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> Gate | Non
     off = slot.terms.gates_off
     if Gate.SCHEDULE not in off and 0 < slot.expires_ms(job) <= now_ms:
         return Gate.SCHEDULE
-    if Gate.SUPPRESSION not in off and is_suppressed(slot, lane, job):
+    if suppression(slot, lane, job, now_ms) is not None:
         return Gate.SUPPRESSION
     until_ms = slot.service_windows.get((lane.lane.sender, job.recipient), 0)
     is_free_form = not lane.lane.template and Gate.WINDOW not in off

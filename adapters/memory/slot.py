@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adapters.memory.records import Done, Job, LaneState, Open, SenderState, SourceStateOf
 from adapters.memory.timeline import Timeline
+from engine.borders import Border
+from engine.contents import WHOLE
+from engine.dead import DEAD_MAX
 from engine.fairness import Ring
 from engine.model import (
     Category,
@@ -39,6 +44,7 @@ class Slot:
         self.sources: dict[str, SourceStateOf] = {}
         self.templates: dict[str, TemplateSpec] = {}
         self.accounts: dict[str, int] = {}
+        self.borders: dict[str, Sequence[Border]] = {}
         self.shut: dict[tuple[Gate, str], Shut] = {}  # by sender and by account
         self.strikes: dict[tuple[str, str], int] = {}
         self.struck: set[tuple[str, str]] = set()
@@ -58,6 +64,7 @@ class Slot:
         self.later: dict[JobKey, tuple[Job, Gate]] = {}
         self.repeating: set[JobKey] = set()
         self.done: dict[JobKey, Done] = {}
+        self.dead: dict[JobKey, tuple[int, Job]] = {}  # failed for good, and when
         self.workers: dict[str, int] = {}  # counter of each worker's last wish
         self.claims: dict[str, list[tuple[JobKey, int]]] = {}  # jobs and fences of each claim
         self.due = Timeline()  # senders
@@ -278,6 +285,14 @@ class Slot:
         self.done[job.key] = done
         self.count(job.key, state, 1)
         return done
+
+    def keep_dead(self, job: Job) -> None:
+        """Keep a job that fails for good, to be replayed; the oldest give way."""
+        if 0 < job.content < WHOLE or job.repeats:
+            return
+        self.dead[job.key] = (self.clock_ms, job)
+        if len(self.dead) > DEAD_MAX:
+            del self.dead[min(self.dead, key=lambda key: (self.dead[key][0], str(key)))]
 
     # -- books ----------------------------------------------------------------------------------
 

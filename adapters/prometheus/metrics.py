@@ -6,13 +6,13 @@ deployment, the same in every process: a query takes their `max`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from prometheus_client.core import Metric
-
 from adapters.prometheus.pieces import (
+    Piece,
     Table,
     counter_pieces,
     encoded,
@@ -72,6 +72,7 @@ OUTCOMES: dict[type[Outcome], str] = {
 }
 KINDS: Final = frozenset({"campaign", "journey", "direct"})  # of sources
 CODES_MAX: Final = 500  # codes of Meta with a label of their own; it documents about 150
+SPREADS_MAX: Final = 2_000  # labels of senders, those of former times too, with a histogram
 
 Shelf = tuple[str, str, Spread, Spread]  # sender, category, seconds of sends and in the queue
 
@@ -147,12 +148,24 @@ class Metrics:
         """Return how many messages of this process Meta took."""
         return sum(times for values, times in self.messages.items() if values[2] == ACCEPTED)
 
+    def accepted_by_label(self) -> dict[str, int]:
+        """Return the same, by the label of the sender."""
+        found = Counter[str]()
+        for (sender, _, outcome), times in self.messages.items():
+            if outcome == ACCEPTED:
+                found[sender] += times
+        return found
+
+    def label_of(self, sender: str) -> str:
+        """Return the label under which a sender is counted."""
+        return self._labels(sender)
+
     async def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type; made in pieces, so that no send waits for it."""
         tables = await self._standings.tables()
         return await encoded(self._pieces(tables), accept)
 
-    def _pieces(self, gauges: list[Table]) -> Iterator[Metric]:
+    def _pieces(self, gauges: list[Table]) -> Iterator[Piece]:
         for table in self._counters():
             yield from counter_pieces(table)
         sends = "One Graph call."
@@ -198,11 +211,16 @@ class Metrics:
         lane = job.lane
         self._senders[(portfolio, job.key.lane)] = lane.sender
         sender = self._labels(lane.sender)
-        sends = self.sends.get((sender,))
-        if sends is None:
-            sends = self.sends[(sender,)] = Spread(SEND_BUCKETS_US)
         category = self._category(lane.template)
-        return sender, category, sends, self._queue(lane.priority.name.lower())
+        return sender, category, self._sends_of(sender), self._queue(lane.priority.name.lower())
+
+    def _sends_of(self, sender: str) -> Spread:
+        """Return a sender's histogram; names that senders gave up do not add up for ever."""
+        if (sender,) not in self.sends and len(self.sends) >= SPREADS_MAX:
+            sender = OTHER
+        return self.sends.get((sender,)) or self.sends.setdefault(
+            (sender,), Spread(SEND_BUCKETS_US)
+        )
 
     def _enqueued(self, event: JobsEnqueued) -> None:
         sender = self._labels(event.lane.sender)

@@ -137,7 +137,7 @@ class Calls:
                 receipt.at_ms,
                 receipt.wamid,
                 receipt.code,
-                "c" * receipt.counted + "u" * receipt.undelivered,
+                "c" * receipt.counted + "u" * receipt.undelivered + "t" * receipt.throttled,
                 receipt.sender,
             ]
         return self.call("receive", portfolio, now_ms, arguments)
@@ -339,7 +339,7 @@ def settled(reply: Reply) -> Settled:
 
 
 def read_closed(flat: Reply) -> list[tuple[Gate, str]]:
-    """Read which gates outcomes closed: gate and key."""
+    """Read which gates a call closed: gate and key."""
     return [(Gate(flat[i].decode()), flat[i + 1].decode()) for i in range(0, len(flat), 2)]
 
 
@@ -361,8 +361,8 @@ def rescued(reply: Reply) -> Rescued:
 
 def received(reply: Reply) -> Received:
     """Read what receive.lua answers."""
-    sequence, due_ms, settled_jobs, cancelled = reply
-    return Received(keys(settled_jobs), keys(cancelled), sequence, due_ms)
+    sequence, due_ms, settled_jobs, cancelled, closed = reply
+    return Received(keys(settled_jobs), keys(cancelled), sequence, due_ms, read_closed(closed))
 
 
 def keys(names: Sequence[bytes]) -> list[JobKey]:

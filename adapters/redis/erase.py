@@ -40,6 +40,7 @@ class RedisEraser:
             found = await self._run(portfolio, parts, recipients)
             unsent += found["queue"] + found["parked"]
             ended += found["done"]
+        await self._run(portfolio, [("dead_rows", 0)], recipients)
         still_open = (await self._run(portfolio, [("open", 0)], recipients))["open"]
         if self._rows is not None:
             await self._rows.erase(portfolio, recipients)

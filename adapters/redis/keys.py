@@ -97,6 +97,31 @@ def done(portfolio: PortfolioId, job: JobKey) -> str:
     return f"{tag(portfolio)}done:{job.lane}:{job.sequence // DONE_BUCKET}"
 
 
+def dead_rows(portfolio: PortfolioId) -> str:
+    """HASH of the rows of jobs that failed for good: part_dead.lua."""
+    return f"{tag(portfolio)}dead_rows"
+
+
+def dead_at(portfolio: PortfolioId) -> str:
+    """ZSET of the jobs whose rows are kept -> when they failed, epoch ms."""
+    return f"{tag(portfolio)}dead_at"
+
+
+def replays(portfolio: PortfolioId, job: JobKey) -> str:
+    """HASH of a job's lane and bucket: `as JOB` -> what replays it, `of JOB` -> what it replays."""
+    return f"{tag(portfolio)}replays:{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
+def traces(portfolio: PortfolioId, job: JobKey) -> str:
+    """HASH of a job's lane and bucket: sequence -> its caller's trace, packed."""
+    return f"{tag(portfolio)}traces:{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
+def traced(portfolio: PortfolioId) -> str:
+    """ZSET lane and bucket with traces -> until when they are kept, epoch ms."""
+    return f"{tag(portfolio)}traced"
+
+
 def doubts(portfolio: PortfolioId) -> str:
     """ZSET job -> when its doubt time is over, epoch ms."""
     return f"{tag(portfolio)}doubts"

@@ -11,6 +11,7 @@ from adapters.redis import calls, keys, reading
 from adapters.redis.calls import Calls
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
+from engine.borders import Border
 from engine.errors import ClockError, InvalidJobError, LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
@@ -202,6 +203,7 @@ class RedisLedger:
             spec.places,
             _packed_shut(spec.shut),
             repr(spec.marketing_share),
+            int(spec.is_silent),
         ]
         await self._one("sender_put", portfolio, arguments)
 
@@ -225,6 +227,12 @@ class RedisLedger:
     ) -> None:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms, _packed_shut(shut)])
+
+    async def put_borders(
+        self, portfolio: PortfolioId, waba: WabaId, borders: Sequence[Border]
+    ) -> None:
+        """See Borders.put_borders."""
+        await self._one("border_put", portfolio, [waba, ";".join(map(_border, borders))])
 
     # -- TemplateJobs -------------------------------------------------------------------------
 
@@ -316,15 +324,20 @@ class RedisLedger:
         return reading.job(reply, key)
 
     async def depths(self, portfolio: PortfolioId) -> list[Depth]:
-        """See Books.depths; a bite of lanes at a time, so that nobody waits long behind it."""
+        """See Books.depths; a bite of each part at a time, so that nobody waits long behind it."""
         depths = reading.Depths()
-        for part, cursor in (("senders", "0"), ("lanes", "1"), ("open", "0"), ("aside", "0")):
-            following = cursor
-            while True:
-                reply = await self._one("depths_read", portfolio, [part, following, ASIDE_MAX])
-                following = depths.add(reply)
-                if following == "0":
-                    break
+        cursors = {"senders": "0", "lanes": "1", "open": "0", "aside": "0"}
+        while cursors:
+            now_ms = self._now_ms()
+            bites = [
+                self._calls.call("depths_read", portfolio, now_ms, [part, cursor, ASIDE_MAX])
+                for part, cursor in cursors.items()
+            ]
+            replies = await self._scripts.run(bites)
+            following = {
+                part: depths.add(reply) for part, reply in zip(cursors, replies, strict=True)
+            }
+            cursors = {part: cursor for part, cursor in following.items() if cursor != "0"}
         return depths.all()
 
     async def audit(self, portfolio: PortfolioId) -> list[str]:
@@ -342,6 +355,11 @@ async def _nothing() -> None:
 
 def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:
     return recipient + b":" + (category.value.encode() if category else b"")
+
+
+def _border(border: Border) -> str:
+    begins = [*border.begins, *(f"!{begin}" for begin in border.but)]
+    return f"{border.until_ms}|{','.join(begins)}"
 
 
 def _lane(values: Sequence[bytes | None]) -> Lane:

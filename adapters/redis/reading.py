@@ -108,8 +108,7 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
         case "done":
             return ended(packed, key)
         case "open":
-            state = JobState.IN_DOUBT if packed[:1] in (b"D", b"d") else JobState.IN_FLIGHT
-            return JobView(key, state, int.from_bytes(packed[20:22], "big"))
+            return under_way(packed, key, SenderId(gate), until_ms)
         case "aside":
             return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=until_ms)
         case "waiting":
@@ -118,6 +117,14 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
             return JobView(key, JobState(kind), code=int(packed or 0))
         case _:
             return None
+
+
+def under_way(packed: bytes, key: JobKey, sender: SenderId, decided_ms: int) -> JobView:
+    """Read an open job as part_serve.lua packs it."""
+    attempt = int.from_bytes(packed[20:22], "big")
+    if packed[:1] not in (b"D", b"d"):
+        return JobView(key, JobState.IN_FLIGHT, attempt)
+    return JobView(key, JobState.IN_DOUBT, attempt, until_ms=decided_ms, sender=sender)
 
 
 def ended(packed: bytes, key: JobKey) -> JobView:

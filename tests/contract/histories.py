@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.borders import border_of
 from engine.model import (
     Category,
     DeliveryStatus,
@@ -129,8 +130,13 @@ class History:
         places = self.rng.choice([0, 0, 2])
         waba = WabaId(self.rng.choice(["w", "w", "w", "v"]))
         share = self.rng.choice([1.0, 1.0, 0.5, 0.07])
+        is_silent = places > 0  # another draw of its own would make other histories
         spec = SenderSpec(
-            waba, mps, closed_ms, places=places, shut=self._shut(), marketing_share=share
+            *(waba, mps, closed_ms),
+            places=places,
+            is_silent=is_silent,
+            shut=self._shut(),
+            marketing_share=share,
         )
         self.seen["a share for marketing"] += share < 1
         return ("put", _bind("put_sender", sender, spec))
@@ -207,7 +213,7 @@ class History:
         fingerprint = rng.choice([b"A", b"B"] if again else [b"A"]) * 8
         return Row(
             RecipientKey(b"recip" + recipient.to_bytes(3, "big")),
-            b"+1555" + str(recipient).encode() + b"\x1fAnna",
+            b"+%d555%d\x1fAnna" % (1 + recipient % 2 * 90, recipient),
             content=rng.choice([0, 1, 300]),
             repeats_max=rng.choice([0, 1, 2]),
             expires_at_ms=rng.choice([0, 0, 0, 0, self.now_ms + 4_000, self.now_ms + 20_000]),
@@ -285,6 +291,7 @@ class History:
             counted=rng.random() < 0.9,
             undelivered=rng.random() < 0.8,
             sender=job.lane.sender if job else rng.choice(SENDERS),
+            throttled=job is not None and job.key.sequence % 5 == 0,
         )
 
     def _cancel_job(self) -> Step:
@@ -343,13 +350,10 @@ class History:
         """Change what a source's rows are, maybe while it runs: then nothing happens."""
         rng = self.rng
         senders = rng.sample(SENDERS, rng.choice([0, 1, 3]))
-        wish = Repoint(
-            {sender: rng.choice(TEMPLATES[:3]) for sender in senders},
-            rng.choice(list(Priority)),
-            rng.choice([b"", b"{}"]),
-            rng.choice([None, None, 0, self.now_ms + 2_000, self.now_ms + 20_000]),
-        )
-        source = rng.choice(SOURCES)
+        gets = {sender: rng.choice(TEMPLATES[:3]) for sender in senders}
+        body, priority = rng.choice([b"", b"{}"]), rng.choice(list(Priority))
+        expires_ms = rng.choice([None, None, 0, self.now_ms + 2_000, self.now_ms + 20_000])
+        source, wish = rng.choice(SOURCES), Repoint(gets, priority, body, expires_ms)
         self.planned = [("repoint", _bind("repoint", source, wish))]
         state = rng.choice([SourceState.PAUSED, SourceState.SCHEDULED, SourceState.RUNNING])
         spec = SourceSpec(state, 1, self.now_ms + 2_000)
@@ -378,6 +382,9 @@ class History:
         if draw < 0.93:
             name = rng.choice(["suppress", "unsuppress"])
             category = rng.choice([None, Category.MARKETING])
+            if self.rows_made % 3 == 0:  # no draw of its own: that would make other histories
+                borders = [border_of("IN", self.now_ms + 2_000)] if name == "suppress" else []
+                return ("put", _bind("put_borders", WabaId("w"), borders))
             return ("put", _bind(name, recipient, category))
         return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from engine.dead import DeadRow, WhyNot
 from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState
 from engine.ports import Cancelled
 from tests.contract.histories import History
@@ -58,6 +59,7 @@ MUST_VISIT = (
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
     *("expired behind a gate", "queued > unknown", "a walk through a lane"),
+    *("dead kept", *(f"dead {why}" for why in WhyNot)),
     *(f"{category} asleep behind {gate}" for category in Category for gate in SHUTTING_GATES),
     *("a category woke", "a share for marketing"),
 )
@@ -127,6 +129,11 @@ class Visits:
             self.seen[f"waiting {gate}"] += 1
         for status in counts.delivery:
             self.seen[f"delivery {status}"] += 1
+
+    def note_dead(self, rows: Sequence[DeadRow]) -> None:
+        """Note which failed jobs may be replayed, and why others may not."""
+        for row in rows:
+            self.seen[f"dead {row.why_not or 'kept'}"] += 1
 
     def note_shut(self, asleep: Collection[tuple[Gate, str]]) -> None:
         """Note behind which shut categories lanes sleep now, and which of them woke."""

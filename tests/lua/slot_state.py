@@ -56,6 +56,7 @@ GONE = None
 BOOKKEEPING = (
     *("ring:", "wait:", "waiting", "due", "lane:", "lanes", "meta", "log", "s:", "senders"),
     *("workers", "expiring", "numbers", "idle_sources"),
+    *("dead_rows", "dead_at"),  # what is kept of failures: test_dead_read
 )
 RECIPIENT = re.compile(rb"\0{5}[\s\S]{3}")  # a small number in 8 bytes
 State = dict[str, Any]

@@ -103,6 +103,7 @@ async def test_a_number_is_never_given_twice(slot: Slot) -> None:
     assert await slot.ledger.job(PORTFOLIO, ONE) is None
     assert await slot.ledger.cancel_job(PORTFOLIO, ONE) is Cancelled.NO_JOB
     assert not await slot.client.exists(tag(PORTFOLIO) + "idle_sources"), "it has a lane again"
+    assert await slot.ledger.audit(PORTFOLIO) == [], "the books still count its job"
     assert await slot.take() == [1]
 
 

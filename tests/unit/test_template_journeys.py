@@ -111,7 +111,7 @@ async def test_a_paused_one_comes_back_paused(house: House) -> None:
 @pytest.mark.parametrize("later_ms", [USED_MS, USED_MS + 1])
 async def test_one_uses_what_waits_or_what_it_sent_lately(house: House, later_ms: int) -> None:
     await house.queue("journey:j")
-    job = house.ledger.slot(P)[0].lanes[0].queue.popleft()
+    job = house.ledger.slot(P)[0].lanes[1].queue.popleft()
     assert job.key.sequence == 1
     house.now_ms += later_ms
     stopped = [("journey:j", "stopped", 0)] if later_ms == USED_MS else []

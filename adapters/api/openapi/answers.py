@@ -117,6 +117,9 @@ class JobAnswer(msgspec.Struct):
     wamid: str | None
     code: int | None
     misfit: str | None
+    traceparent: str | None  # as its caller named it
+    replays: str | None  # the failed job it was queued for once more
+    replayed_as: str | None
 
 
 class JobCancelled(msgspec.Struct):
@@ -305,6 +308,7 @@ class AccountAnswer(msgspec.Struct):
 
     id: str
     closed_by: list[Closed]
+    countries: dict[str, Time]  # that it may not write to, each with until when
     told: dict[str, Told]
 
 

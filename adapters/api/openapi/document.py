@@ -47,6 +47,10 @@ HEADERS: Final[Mapping[str, dict[str, Any]]] = {
         "description": "bytes of the file that were taken before: the body is what follows them",
         "schema": {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999},
     },
+    "traceparent": {
+        "description": "W3C Trace Context; kept with each job; one that is malformed is ignored",
+        "schema": {"type": "string"},
+    },
     "Content-Encoding": {"schema": {"enum": ["identity", "gzip"]}},
     "X-Hub-Signature-256": {"schema": {"type": "string", "pattern": "^sha256=[0-9a-f]{64}$"}},
 }

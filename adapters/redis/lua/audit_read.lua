@@ -17,12 +17,12 @@
 -- tells anything where there are more than `most`. It reads every job: not for a busy ledger.
 --
 -- Ends are kept for keep_ms, a bucket at a time. Where a source's jobs are not all here and one of
--- its buckets is gone, fewer ends than the books have is what one must expect.
+-- its buckets is gone, or any lane is, fewer ends than the books have is what one must expect.
 local NAMES = { A = 'accepted', F = 'failed', E = 'expired', S = 'suppressed', U = 'unknown',
   C = 'cancelled' }
 local STATUS = { 'held', 'sent', 'undelivered', 'delivered', 'read' }
-local kept = 0
-for number = 1, meta.lanes do
+local kept, numbers = 0, call('ZRANGE', tag .. 'numbers', 0, -1)
+for _, number in ipairs(numbers) do
   local last = tonumber(call('HGET', tag .. 'lane:' .. number, 'last'))
   for bucket = 0, floor(last / 4096) do
     kept = kept + call('HLEN', tag .. 'done:' .. number .. ':' .. bucket)
@@ -39,7 +39,7 @@ end
 
 local function source_of_job(job) return lane_of_job(job).source end
 
-for _, number in ipairs(call('ZRANGE', tag .. 'numbers', 0, -1)) do
+for _, number in ipairs(numbers) do
   local lane = lane_of(tonumber(number))
   sources[lane.source] = true
   local waiting = call('LLEN', lane.queue) + call('LLEN', lane.parked) - lane.ghosts
@@ -72,7 +72,8 @@ end
 for source in pairs(sources) do
   local flat, total, books = call('HGETALL', tag .. 'src:' .. source), queued[source], {}
   for i = 1, #flat, 2 do books[flat[i]] = tonumber(flat[i + 1]) or 0 end
-  local forgets = has_gap[source] and total + (here[source] or 0) < books.enqueued
+  local is_less = total + (here[source] or 0) < books.enqueued
+  local forgets = is_less and (has_gap[source] or #numbers < meta.lanes)
   for field, value in pairs(books) do
     local kind = sub(field, 1, 2)
     if kind == 's:' or kind == 'w:' then total = total + value end

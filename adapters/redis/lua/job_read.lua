@@ -15,7 +15,8 @@
 -- ARGV[9]   sequence      its place there
 --
 -- Returns  { kind, packed, gate, until_ms }
---   kind    '' no such job, done, open, aside, cancelled, waiting, queued
+--   kind    '' no such job, done, open (gate is its sender then, until_ms when its doubt is decided),
+--           aside, cancelled, waiting, queued
 --   packed  the record of it; why it was cancelled with its template, as a code, else 0
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
@@ -26,7 +27,10 @@ local job = number .. '.' .. text(sequence)
 local done = call('HGET', done_key(number, sequence), sequence)
 if done then return { 'done', done, '', 0 } end
 local record = call('HGET', tag .. 'open', job)
-if record then return { 'open', record, '', 0 } end
+if record then
+  local decided_ms = tonumber(call('ZSCORE', tag .. 'doubts', job) or 0)
+  return { 'open', record, lane.sender, decided_ms }
+end
 local aside = call('HGET', tag .. 'aside', job)
 if aside then
   return { 'aside', aside, sub(aside, 1, 1), tonumber(call('ZSCORE', tag .. 'later', job)) }

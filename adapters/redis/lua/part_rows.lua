@@ -1,8 +1,9 @@
 -- part_rows: a job as its lane queues it, and how it goes back to its lane or is kept aside.
 --
--- Needs  part_slot, part_lanes, part_books.
+-- Needs  part_slot, part_lanes, part_sources, part_books.
 -- A row is packed: sequence 5, recipient 8, fence 2, failures 1, repeats 1, repeats_max 1,
--- content 2, expires 6, due 6, then the tail that only the worker reads.
+-- content 2, expires 6, due 6, then the tail that only the worker reads. It expires when its source
+-- says, where that was changed since, else as it says itself; 0 is never.
 -- aside      HASH  job -> gate letter and row; later  ZSET  job -> when it comes back
 -- repeating  SET   jobs that wait to be written once more after a doubt
 -- expiring   ZSET  lane -> not later than its first row expires: see part_expire
@@ -14,16 +15,12 @@ local function row_sequence(row) return number5(row, 1) end
 local function row_recipient(row) return sub(row, 6, 13) end
 local function row_fence(row) return number2(row, 14) end
 local function row_repeats(row) return byte(row, 17) end
+local function row_expires(lane, row) return source_of(lane.source).expires or number6(row, 21) end
 
 local function with_fence(row, fence) return sub(row, 1, 13) .. bytes2(fence) .. sub(row, 16) end
 local function with_failures(row, n) return sub(row, 1, 15) .. char(n) .. sub(row, 17) end
 local function with_repeats(row, n) return sub(row, 1, 16) .. char(n) .. sub(row, 18) end
 local function with_due(row, due) return sub(row, 1, 26) .. bytes6(due) .. sub(row, 33) end
-
--- row_expires: when a row's time is over; 0 is never. What was said later of its source counts.
-local function row_expires(lane, row)
-  return source_of(lane.source).expires or number6(row, 21)
-end
 
 -- job_name: the name of a row's job. The same hundred comes again: a number is costly to write.
 local function job_name(lane, row)

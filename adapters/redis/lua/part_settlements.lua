@@ -1,6 +1,6 @@
 -- part_settlements: outcomes as settle and claim are told them, each applied to its job.
 --
--- Needs  part_accepted, part_late, part_call.
+-- Needs  part_accepted, part_late, part_call, part_dead.
 -- ARGV[at]      count    outcomes that follow
 -- ARGV[at + 1]  kinds    a letter for each
 -- ARGV[at + 2]  fences   two bytes for each
@@ -20,6 +20,7 @@ end
 local function flush_settled()
   flush_accepted()
   flush_closed()
+  flush_dead()
   flush_ends(keep_ms)
   flush_counts()
   flush_windows()

@@ -11,7 +11,8 @@
 -- ARGV[5]   lease_ms      see part_terms
 -- ARGV[6]   keep_ms       how long ended jobs are kept
 -- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   part          queue or parked (lists of a lane), done, aside, open, pairs or lanes
+-- ARGV[8]   part          queue or parked (lists of a lane), done, aside, open, dead_rows, pairs or
+--                         lanes
 -- ARGV[9]   lane          its number, 0 where the part is of no lane
 -- ARGV[10]  cursor        where to go on: 0, then what the last bite returned
 -- ARGV[11]  recipient     the ids of the person, as many as there are
@@ -74,7 +75,13 @@ else
   for i = 1, #page[2], 2 do
     local job, record = page[2][i], page[2][i + 1]
     local row = sub(record, part == 'open' and 8 or 2)
-    if is_wanted[row_recipient(row)] and part == 'open' then
+    if part == 'dead_rows' then
+      if is_wanted[row_recipient(record)] then
+        call('HDEL', tag .. 'dead_rows', job)
+        call('ZREM', tag .. 'dead_at', job)
+        found = found + 1
+      end
+    elseif is_wanted[row_recipient(row)] and part == 'open' then
       found = found + 1
     elseif is_wanted[row_recipient(row)] then
       call('HDEL', tag .. 'aside', job)

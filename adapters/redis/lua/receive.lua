@@ -2,7 +2,7 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
--- uses: part_settle part_repeats part_evidence part_marks
+-- uses: part_settle part_dead part_repeats part_outcomes part_evidence part_marks part_throttled
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -18,9 +18,11 @@
 -- ARGV[11]  doubt_ms      see part_doubts
 -- ARGV[12]  count         receipts that follow
 -- ARGV[13]  receipts      per receipt 9 values: job or '', fence, recipient, status rank 1 to 5,
---                         at_ms, wamid, code, flags (c counts, u nobody was reached), sender
+--                         at_ms, wamid, code, flags (c counts, u nobody was reached, t throttled),
+--                         sender
 --
--- Returns  { sequence, due_ms, settled, cancelled }
+-- Returns  { sequence, due_ms, settled, cancelled, closed }
+--   closed  gate, key, ... that this call closed
 doubts_at = 7
 local receipts, settled, cancelled = tonumber(argv[12]), {}, {}
 local several, jobs = {}, {}
@@ -43,6 +45,9 @@ for i = 0, receipts - 1 do
     count_arrival(receipt, scope_of(argv[at + 8]))
     note('0.0', receipt.rank, receipt.counts, receipt.recipient, receipt.at_ms)
   elseif receipt.number and receipt.number > 0 and receipt.number <= meta.lanes then
+    if find(argv[at + 7], 't', 1, true) then
+      learn_from(receipt, open_now[i + 1], tonumber(argv[at + 4]))
+    end
     settle_open(receipt, open_now[i + 1], settled, cancelled)
     if not annotate(receipt) and not open_now[i + 1] then
       -- Its job was cancelled while it waited for a repeat, or is forgotten: a copy arrived.
@@ -52,6 +57,7 @@ for i = 0, receipts - 1 do
   end
 end
 flush_closed()
+flush_dead()
 flush_ends(keep_ms)
 flush_marks()
 flush_counts()
@@ -59,4 +65,4 @@ flush_windows()
 call_waiters()
 flush_log()
 touch(true)
-return { meta.sequence, next_due(), settled, cancelled }
+return { meta.sequence, next_due(), settled, cancelled, news }

@@ -2,7 +2,7 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
--- uses: part_settle part_repeats part_expire part_expire_walk
+-- uses: part_settle part_repeats part_silence part_held part_expire part_expire_walk
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -20,16 +20,18 @@
 --
 -- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired }
 --
--- A repeat leaves the first copy's proof in the window: it may have been taken.
+-- A repeat leaves the first copy's proof in the window: it may have been taken. Doubts that
+-- silence holds back are in none of the three.
 doubts_at = 7
 local doubted, repeated, unknown = {}, {}, {}
 
 local function decide(opened)
   local row, lane = opened.row, opened.lane
+  local may_repeat = row_repeats(row) < byte(row, 18) and not is_over(opened)
+  local from_ms = may_repeat and repeat_from(lane) or 0
+  if from_ms > now and hold(opened, from_ms) then return end
   drop_open(opened)
-  local expires_ms = row_expires(lane, row)
-  local is_over = expires_ms > 0 and expires_ms <= now or is_cancelled(lane, row_sequence(row))
-  if row_repeats(row) < byte(row, 18) and not is_over then
+  if may_repeat and from_ms <= now then
     put_back(lane, with_repeats(row, row_repeats(row) + 1))
     repeated[#repeated + 1] = opened.job
     note(opened.job, 'P', opened.hold > 0, opened.recipient)
@@ -69,5 +71,5 @@ flush_counts()
 flush_windows()
 call_waiters()
 flush_log()
-touch(#doubted + #past + #expired > 0)
+touch(#doubted + #repeated + #unknown + #expired > 0)
 return { meta.sequence, next_due(), next_rescue(), doubted, repeated, unknown, expired }
