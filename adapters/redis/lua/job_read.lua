@@ -15,8 +15,8 @@
 -- ARGV[9]   sequence      its place there
 --
 -- Returns  { kind, packed, gate, until_ms }
---   kind    '' no such job, done, open (gate is its sender then, until_ms when its doubt is decided),
---           aside, cancelled, waiting, queued
+--   kind    '' no such job, done, open (gate is its sender then, until_ms when its doubt is
+--           decided), aside, cancelled, waiting, queued
 --   packed  the record of it; why it was cancelled with its template, as a code, else 0
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end

@@ -1,39 +1,15 @@
 -- part_accepted: plain acceptances, which is what nearly every write ends with, told in few steps.
 --
--- Needs  part_apply, part_log, part_settlements (parsed). What it does to each job is what accept and note would do.
+-- Needs  part_told, part_apply, part_log, part_settlements (parsed). What it does to each job is
+-- what accept and note would do.
 --
 -- An acceptance is plain when the job is in flight, its attempt is the one told of, and its hold
 -- is all its person has in the window.
 local accepted, now_end = {}, nil
-local lanes_at, rests, people -- of a batch, by place: lane, rest of the job's name, recipient
 
 local function begin_accepted()
   now_end = now_bytes
   if next(accepted) then accepted = {} end
-end
-
-local function asked_in(win)
-  win.asked = win.asked or {}
-  return win.asked
-end
-
--- ask_scores: whose jobs a batch tells of; their scores are read at once, window by window.
-local function ask_scores(records, jobs_at)
-  lanes_at, rests, people = { unpack(records) }, { unpack(records) }, { unpack(records) }
-  local lane, prefix, width, asked = nil, nil, 0, nil
-  for i, record in ipairs(records) do
-    if record then
-      local job, recipient = argv[jobs_at + i], sub(record, 13, 20)
-      if sub(job, 1, width) ~= prefix then
-        lane = lane_of_job(job)
-        prefix, asked = lane.prefix, asked_in(window_of(lane))
-        width = #prefix
-      end
-      lanes_at[i], rests[i], people[i] = lane, sub(job, width + 1), recipient
-      asked[#asked + 1] = recipient
-    end
-  end
-  for _, win in pairs(windows) do fetch_scores(win, asked_in(win)) end
 end
 
 -- hold_of: the hold that records which begin alike share; nil where none is plainly accepted.
