@@ -90,7 +90,8 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
 def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
     gate = slot.closed_gate(lane.lane)
     if gate is not None:
-        return JobView(key, JobState.WAITING, gate=gate[0])
+        until_ms = slot.opens_at_ms(lane.lane) if gate[0] is Gate.SCHEDULE else None
+        return JobView(key, JobState.WAITING, gate=gate[0], until_ms=until_ms)
     closed = slot.sender_closed_until(lane.lane.sender, now_ms)
     if closed is not None:
         return JobView(key, JobState.WAITING, gate=closed[0], until_ms=closed[1])
@@ -117,7 +118,7 @@ def depths(slot: Slot, now_ms: int) -> list[Depth]:
         closed = slot.closed_gate(lane) or slot.sender_closed_until(lane.sender, now_ms)
         add(lane.sender, lane.priority, closed[0] if closed else JobState.QUEUED, state.fresh)
         add(lane.sender, lane.priority, closed[0] if closed else Gate.QUOTA, state.waiting)
-        if closed is None or closed[0] is not Gate.SOURCE:
+        if closed is None or closed[0] not in (Gate.SOURCE, Gate.SCHEDULE):
             fronts = [state.queue[0].due_ms] if state.fresh else []
             fronts += [state.parked[0].due_ms] if state.waiting else []
             oldest = found[lane.sender].oldest_due_ms if fronts else {}

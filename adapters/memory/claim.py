@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapters.memory.grant import claimed
 from adapters.memory.serve import serve_fresh, serve_share, serve_waiting
 from adapters.memory.settle import close, closed_now
-from adapters.memory.slot import Slot
+from adapters.memory.slot import QUIET, Slot
 from adapters.memory.under_way import Claim, Loaded, ahead_ms
 from engine.model import Gate, Priority, SenderId, SourceState, parse_key
 from engine.ports import FOREVER_MS, Answer, Ask, Refusals
@@ -145,9 +145,12 @@ def _give_again(under_way: Claim) -> None:
 
 
 def _open_scheduled(slot: Slot, now_ms: int) -> None:
-    """Start the sources whose time has come."""
+    """Start the sources whose time has come; wake what quiet hours held."""
     for name in slot.openings.due(now_ms, SENDERS_MAX):
         slot.openings.drop(name)
+        if name.startswith(QUIET):
+            slot.open_gate((Gate.SCHEDULE, name.removeprefix(QUIET)), now_ms)
+            continue
         source = slot.sources[name]
         source.spec = type(source.spec)(SourceState.RUNNING, source.spec.weight, 0)
         slot.open_gate((Gate.SOURCE, name), now_ms)

@@ -19,7 +19,7 @@ JOURNEY: Final = b"journey:"
 async def read_journeys(client: Client, portfolio: PortfolioId, template: str) -> list[str]:
     """Return the journeys, as `journey:ID`, that ever sent a template; O(lanes), so ask rarely.
 
-    The names of lanes are source, sender, template and priority.
+    The names of lanes are source, sender, template, priority and, if any, zone.
     """
     asked = cast("Awaitable[list[bytes]]", client.hkeys(f"{keys.tag(portfolio)}lanes"))
     try:
@@ -28,7 +28,7 @@ async def read_journeys(client: Client, portfolio: PortfolioId, template: str) -
         kind = type(error).__name__
         raise LedgerAwayError(f"the ledger does not tell its lanes: {kind}") from error
     wanted = template.encode()
-    sources = {source for source, _, name, _ in lanes if name == wanted}
+    sources = {source for source, _, name, *_ in lanes if name == wanted}
     return sorted(source.decode() for source in sources if source.startswith(JOURNEY))
 
 

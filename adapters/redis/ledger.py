@@ -41,11 +41,12 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.quiet import Spans, ZoneStanding
 from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
 DAY_MS = 86_400_000
-LANE_FIELDS = ["source", "sender", "template", "priority"]
+LANE_FIELDS = ["source", "sender", "template", "priority", "zone"]
 
 
 class RedisLedger:
@@ -191,6 +192,23 @@ class RedisLedger:
         arguments = [source, spec.state.value, spec.weight, spec.start_at_ms]
         await self._one("source_put", portfolio, arguments)
 
+    # -- QuietLedger --------------------------------------------------------------------------
+
+    async def put_quiet(self, portfolio: PortfolioId, source: str, open_: dict[str, Spans]) -> None:
+        """See QuietLedger.put_quiet."""
+        told = [text for zone, spans in open_.items() for text in (zone, calls.calendar(spans))]
+        await self._one("quiet_put", portfolio, [source, 1, *told])
+
+    async def end_quiet(self, portfolio: PortfolioId, source: str) -> None:
+        """See QuietLedger.end_quiet."""
+        await self._one("quiet_put", portfolio, [source, 0])
+
+    async def zones(self, portfolio: PortfolioId, source: str) -> list[ZoneStanding]:
+        """See QuietLedger.zones."""
+        return reading.zones(await self._one("quiet_read", portfolio, [source]))
+
+    # -- more of Catalog ------------------------------------------------------------------------
+
     async def close_account(
         self,
         portfolio: PortfolioId,
@@ -280,5 +298,5 @@ def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:
 
 
 def _lane(values: Sequence[bytes | None]) -> Lane:
-    source, sender, template, priority = [(value or b"").decode() for value in values]
-    return Lane(source, SenderId(sender), template, Priority(int(priority)))
+    source, sender, template, priority, zone = [(value or b"").decode() for value in values]
+    return Lane(source, SenderId(sender), template, Priority(int(priority)), zone)

@@ -6,6 +6,7 @@ from adapters.redis.scripts import Reply
 from engine.books import Counts, Depth, JobView, Quota
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, Priority, SenderId
 from engine.ports import FOREVER_MS
+from engine.quiet import ZoneStanding
 
 STATES = {
     "A": JobState.ACCEPTED,
@@ -65,6 +66,14 @@ def counts(reply: Reply) -> Counts:
         waiting=waiting,
         delivery={status: n for status, n in delivery.items() if n},
     )
+
+
+def zones(reply: Reply) -> list[ZoneStanding]:
+    """Read what quiet_read.lua answers."""
+    return [
+        ZoneStanding(reply[i].decode(), reply[i + 1], reply[i + 2] or None)
+        for i in range(0, len(reply), 3)
+    ]
 
 
 class Depths:

@@ -36,6 +36,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.quiet import Spans
 from engine.terms import Terms
 from tests.contract.erasing import erase
 
@@ -43,6 +44,7 @@ START_MS = 1_764_000_000_000
 PORTFOLIO = PortfolioId("acme")
 SENDERS = [SenderId("1001"), SenderId("1002"), SenderId("1003")]
 TEMPLATES = ["w/promo/en", "w/order/en", "w/code/en", ""]
+ZONES = ["", "", "", "Europe/Rome", "A/a+B/b"]
 SOURCES = ["campaign:a", "campaign:b", "journey:c", "direct:d"]
 WORKERS = ["w1", "w2"]
 RECIPIENTS = 60
@@ -168,6 +170,7 @@ class History:
             self.rng.choice(SENDERS),
             template,
             self.rng.choice([*Priority, Priority.MARKETING, Priority.MARKETING]),
+            self.rng.choice(ZONES),
         )
 
     def _enqueue(self) -> Step:
@@ -300,8 +303,10 @@ class History:
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
             spec = TemplateSpec(status, _CATEGORIES[place])
             return ("put", _bind("put_template", TEMPLATES[place], spec))
-        if draw < 0.75:
+        if draw < 0.70:
             return self._put_source()
+        if draw < 0.80:
+            return self._put_quiet()
         return self._put_person(draw)
 
     def _put_person(self, draw: float) -> Step:
@@ -319,6 +324,24 @@ class History:
             return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
         until_ms = rng.choice([0, self.now_ms + 2_000])
         return ("put", _bind("close_account", WabaId("w"), until_ms, "tests"))
+
+    def _put_quiet(self) -> Step:
+        """Set or end the quiet hours of a source: calendars that end soon, or are shut just now."""
+        rng = self.rng
+        source = rng.choice(SOURCES)
+        if rng.random() < 0.3:
+            return ("put", _bind("end_quiet", source))
+        zones = rng.sample(["", "Europe/Rome", "A/a+B/b"], rng.choice([1, 2, 3]))
+        return ("put", _bind("put_quiet", source, {zone: self._spans() for zone in zones}))
+
+    def _spans(self) -> Spans:
+        rng, at_ms = self.rng, self.now_ms + self.rng.choice([-9_000, -500, 0, 400, 3_000])
+        spans: list[tuple[int, int]] = []
+        for _ in range(rng.choice([0, 1, 2, 3])):
+            until_ms = at_ms + rng.choice([300, 4_000, 90_000])
+            spans.append((at_ms, until_ms))
+            at_ms = until_ms + rng.choice([200, 5_000])
+        return tuple(spans)
 
     def _put_source(self) -> Step:
         states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED] * 2

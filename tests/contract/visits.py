@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Any
 
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
-from engine.ports import Cancelled
+from engine.ports import FOREVER_MS, Cancelled
+from engine.quiet import ZoneStanding
 from tests.contract.histories import GATES_THAT_CLOSE, History
 
 TRANSITIONS = (
@@ -33,7 +34,7 @@ TRANSITIONS = (
 )
 REFUSING_GATES = (
     *(Gate.QUOTA, Gate.RATE, Gate.PAIR, Gate.ACCOUNT, Gate.SENDER),
-    *(Gate.TEMPLATE, Gate.WINDOW, Gate.SUPPRESSION, Gate.SOURCE),
+    *(Gate.TEMPLATE, Gate.WINDOW, Gate.SUPPRESSION, Gate.SOURCE, Gate.SCHEDULE),
 )
 MUST_VISIT = (
     *TRANSITIONS,
@@ -51,6 +52,7 @@ MUST_VISIT = (
     *("late outcome ignored", "again granted", "again refused", "debt"),
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
+    *(f"zone {how}" for how in ("open", "shut until", "shut, nobody told")),
 )
 
 
@@ -105,6 +107,13 @@ class Visits:
             self.seen[f"waiting {gate}"] += 1
         for status in counts.delivery:
             self.seen[f"delivery {status}"] += 1
+
+    def note_zones(self, zones: list[ZoneStanding]) -> None:
+        """Note how zones with waiting jobs stand."""
+        for each in zones:
+            opens_ms = each.opens_at_ms or 0
+            shut = "shut until" if opens_ms < FOREVER_MS else "shut, nobody told"
+            self.seen[f"zone {shut if opens_ms else 'open'}"] += each.jobs > 0
 
     def _note_claim(self, kind: str, answer: Any) -> None:  # noqa: ANN401
         if kind == "re-ask":

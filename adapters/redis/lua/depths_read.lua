@@ -64,8 +64,9 @@ local function look_at_lane(lane, fresh, parked)
   fresh, parked = without_ghosts(lane, fresh, parked)
   add(lane.sender, lane.priority, gate or 'queued', fresh)
   add(lane.sender, lane.priority, gate or 'quota', parked)
-  if gate ~= 'source' and fresh > 0 then look_at_front(lane, lane.queue) end
-  if gate ~= 'source' and parked > 0 then look_at_front(lane, lane.parked) end
+  if gate == 'source' or gate == 'schedule' then return end -- nobody wants them to leave now
+  if fresh > 0 then look_at_front(lane, lane.queue) end
+  if parked > 0 then look_at_front(lane, lane.parked) end
 end
 
 if part == 'lanes' then

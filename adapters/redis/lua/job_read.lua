@@ -32,7 +32,7 @@ if aside then
 end
 if source_of(lane.source).state == 'cancelled' then return { 'cancelled', '', '', 0 } end
 local gate = closed_gate(lane)
-if gate then return { 'waiting', '', gate, 0 } end
+if gate then return { 'waiting', '', gate, lane.opens or 0 } end
 local h = call('HMGET', tag .. 's:' .. lane.sender, 'waba', 'closed')
 if not h[1] then return { 'waiting', '', 'sender', FOREVER } end
 local closed_until = tonumber(h[2] or 0)

@@ -31,6 +31,10 @@ local function put_to_sleep(lane, gate, key)
   call('HSET', lane.key, 'asleep', '1', 'passed', lane.passed,
     'wait_passed', lane.wait_passed)
   call('SADD', tag .. 'asleep:' .. gate .. ':' .. key, lane.number)
+  if gate == 'schedule' and lane.opens < FOREVER then
+    call('ZADD', tag .. 'openings', text(lane.opens), 'quiet:' .. key)
+    forget_first('openings')
+  end
 end
 
 local function sender_ready(sender, priority)

@@ -39,9 +39,13 @@ local function open_scheduled()
   forget_first('openings')
   for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)
-    call('HSET', tag .. 'src:' .. name, 'state', 'running')
-    source_of(name).state = 'running'
-    open_gate('source', name)
+    if sub(name, 1, 6) == 'quiet:' then
+      open_gate('schedule', sub(name, 7))
+    else
+      call('HSET', tag .. 'src:' .. name, 'state', 'running')
+      source_of(name).state = 'running'
+      open_gate('source', name)
+    end
   end
 end
 

@@ -1,9 +1,11 @@
--- part_sources: what holds a whole lane: its source, its template, and the two of them together.
+-- part_sources: what holds a whole lane: its source, its template, both together, quiet hours.
 --
 -- Needs  part_lanes; off (set of gates switched off), named before it.
 -- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring
 -- templates        HASH  template -> STATUS|category
 -- struck           SET   sender|template pairs parked after unknown codes
+-- src:S quiet      1 while the source has quiet hours; calls look once meta.has.quiet
+-- quiet:S          HASH  zone of a lane -> when it is open: `from,until;from,until;`, epoch ms
 --
 -- Mirror of adapters/memory/slot.py.
 local source_cache, template_cache
@@ -37,6 +39,29 @@ local function category_of(lane)
   return template_of(lane.template).category
 end
 
+-- opens_at: when a calendar opens; nil while it is open. Where it ends nobody knows: shut.
+local function opens_at(calendar)
+  for from, till in string.gmatch(calendar or '', '(%d+),(%d+)') do
+    if now < tonumber(till) then
+      from = tonumber(from)
+      return from > now and from or nil
+    end
+  end
+  return FOREVER
+end
+
+-- quiet_zone: the zone whose quiet hours hold a lane, and when it opens; nil when none hold it.
+-- They never hold authentication and replies.
+local function quiet_zone(lane)
+  local source, category = source_of(lane.source), category_of(lane)
+  if category == 'authentication' or category == 'service' then return nil end
+  if source.quiet == nil then source.quiet = call('HGET', source.key, 'quiet') == '1' end
+  if not source.quiet then return nil end
+  local zone = call('HGET', lane.key, 'zone') or ''
+  local opens = opens_at(call('HGET', tag .. 'quiet:' .. lane.source, zone))
+  return opens and zone, opens
+end
+
 local function look_at_gates(lane)
   if not off.source and source_of(lane.source).state ~= 'running' then
     return 'source', lane.source
@@ -47,5 +72,10 @@ local function look_at_gates(lane)
     if meta.has.struck and call('SISMEMBER', tag .. 'struck', pair) == 1 then
       return 'template', pair
     end
+  end
+  if meta.has.quiet and not off.schedule then
+    local zone, opens = quiet_zone(lane)
+    lane.opens = opens
+    if zone then return 'schedule', lane.source .. '|' .. zone end
   end
 end

@@ -1,0 +1,32 @@
+-- quiet_read: the zones of a source, how many jobs wait in each, and when it opens.
+--
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
+-- uses: part_standing part_quiet
+--
+-- KEYS[1]   tag           begin of every key of the portfolio
+-- ARGV[1]   now_ms        epoch ms
+-- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
+-- ARGV[3]   span_ms       how long a recipient counts
+-- ARGV[4]   guard_ms      see part_terms
+-- ARGV[5]   lease_ms      see part_terms
+-- ARGV[6]   keep_ms       see part_terms
+-- ARGV[7]   gates_off     see part_terms
+-- ARGV[8]   source        its name
+--
+-- Returns  { zone, jobs, opens_ms, ... } by name
+--   jobs      queued or parked in lanes of the zone, without ghosts
+--   opens_ms  when it opens; 0 while it is open, FOREVER where nobody has told
+local source, jobs, flat = argv[8], {}, {}
+local is_quiet = call('HGET', tag .. 'src:' .. source, 'quiet') == '1'
+for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. source, 0, -1)) do
+  local lane, zone = lane_of(tonumber(number)), call('HGET', tag .. 'lane:' .. number, 'zone') or ''
+  local queued, parked = without_ghosts(lane, call('LLEN', lane.queue), call('LLEN', lane.parked))
+  jobs[zone] = (jobs[zone] or 0) + queued + parked
+end
+for _, zone in ipairs(zones_known(source)) do
+  local calendar = call('HGET', tag .. 'quiet:' .. source, zone)
+  local at = #flat
+  flat[at + 1], flat[at + 2] = zone, jobs[zone] or 0
+  flat[at + 3] = is_quiet and opens_at(calendar) or 0
+end
+return flat
