@@ -44,6 +44,7 @@ class JobView:
     until_ms: int | None = None
     code: int = 0
     wamid: str = ""
+    zone: str | None = None  # whose quiet hours hold it, where they do
 
 
 @dataclass(slots=True)

@@ -23,6 +23,8 @@ from engine.model import (
     TemplateStatus,
 )
 from engine.ports import Catalog, Contents, SourceSpec
+from engine.quiet import NEVER_QUIET, QuietHours
+from engine.quiet_keeper import QuietKeeper, quiet_objections
 
 SENDERS_MAX = 1_000
 RESERVED_FIELDS = ("to", "key")
@@ -63,6 +65,7 @@ class CampaignWish:
     delivery: str = ""
     on_template_change: str = "resume"
     recipients_max: int = 0
+    quiet: QuietHours | None = None
 
 
 @dataclass(slots=True)
@@ -100,6 +103,7 @@ class Campaigns:
         now_ms: NowMs,
         span_ms: int,
         moved: Moved | None = None,
+        quiet: QuietKeeper | None = None,
     ) -> None:
         self._registry = registry
         self._catalog = catalog
@@ -108,6 +112,7 @@ class Campaigns:
         self._now_ms = now_ms
         self._span_ms = span_ms
         self._moved = moved
+        self._quiet = quiet
 
     def get(self, campaign_id: str) -> Campaign:
         """Return a campaign; UnknownNameError when there is none."""
@@ -131,6 +136,8 @@ class Campaigns:
         content = await self._contents.put_content(draft.portfolio_id, draft.source, body)
         campaign = replace(draft, content=content, created_at_ms=self._now_ms())
         await self._registry.put(campaign)
+        if self._quiet is not None and campaign.quiet is not None:
+            await self._quiet.obey(campaign)
         return campaign
 
     async def move(self, campaign_id: str, action: str, *, because: str = "") -> Campaign:
@@ -170,8 +177,9 @@ class Campaigns:
         counts = await self._books.counts(campaign.portfolio_id, campaign.source)
         quota = await self._books.quota(campaign.portfolio_id)
         state = self._state(campaign, counts)
-        eta_ms = self._eta_ms(campaign, counts, quota) if state == "running" else None
-        return CampaignStatus(campaign, state, counts, eta_ms, self._warnings(campaign, counts))
+        eta_ms = await self._eta_ms(campaign, counts, quota) if state == "running" else None
+        warnings = await self._all_warnings(campaign, counts)
+        return CampaignStatus(campaign, state, counts, eta_ms, warnings)
 
     def _state(self, campaign: Campaign, counts: Counts) -> str:
         state = campaign.state
@@ -181,11 +189,17 @@ class Campaigns:
             return "completed"
         return state.value
 
-    def _eta_ms(self, campaign: Campaign, counts: Counts, quota: Quota) -> int | None:
+    async def _eta_ms(self, campaign: Campaign, counts: Counts, quota: Quota) -> int | None:
         """Return when the last job leaves if the rate holds and places free as they were taken."""
-        left = remaining(counts)
         senders = self._registry.directory.senders
         per_s = sum(senders[name].throughput for name in campaign.senders if name in senders)
+        eta_ms = self._without_quiet_ms(counts, quota, per_s)
+        if self._quiet is None or campaign.category in NEVER_QUIET:
+            return eta_ms
+        return await self._quiet.later_ms(campaign, eta_ms, per_s)
+
+    def _without_quiet_ms(self, counts: Counts, quota: Quota, per_s: int) -> int | None:
+        left = remaining(counts)
         if not left or not per_s:
             return None
         by_rate_ms = left * 1000 // per_s
@@ -199,6 +213,15 @@ class Campaigns:
         first_ms = max(0, (quota.next_free_at_ms or now_ms) - now_ms)
         by_places_ms = full_turns * self._span_ms + (first_ms if rest else 0)
         return now_ms + max(by_rate_ms, by_places_ms)
+
+    async def _all_warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
+        """Return what somebody should know of it, quiet hours included."""
+        warnings = self._warnings(campaign, counts)
+        if self._quiet is not None and (held := await self._quiet.held(campaign)).jobs:
+            warnings.append(held.sentence)
+        if campaign.quiet is not None and campaign.category in NEVER_QUIET:
+            warnings.append(f"its quiet hours hold nothing: it is {campaign.category}")
+        return warnings
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
         templates = self._registry.directory.templates
@@ -247,12 +270,12 @@ class Campaigns:
         quota = await self._books.quota(campaign.portfolio_id)
         rows = remaining(counts)
         at_once = rows if quota.limit < 0 else min(rows, quota.available)
-        warnings = self._warnings(campaign, counts)
+        warnings = await self._all_warnings(campaign, counts)
         if not rows:
             warnings.append("it has no rows: upload recipients first")
         elif at_once < rows:
             warnings.append(f"{rows - at_once} rows will wait for a place in the messaging limit")
-        eta_ms = self._eta_ms(campaign, counts, quota)
+        eta_ms = await self._eta_ms(campaign, counts, quota)
         return Foretold(campaign, rows, at_once, eta_ms, warnings)
 
     def draft_of(self, wish: CampaignWish) -> Campaign:
@@ -273,6 +296,7 @@ class Campaigns:
         ]
         if wish.message.get("type") != "template":
             errors.append(_error("/message/type", "unknown_type", "must be `template`"))
+        errors += quiet_objections(wish.quiet, self._quiet)
         templates: list[str] = []
         category = Category.MARKETING
         for sender in senders if not errors else []:
@@ -299,6 +323,7 @@ class Campaigns:
             repeats_max=repeats_max(category, wish.delivery),
             on_template_change=wish.on_template_change,
             recipients_max=wish.recipients_max,
+            quiet=wish.quiet,
         )
 
     def _senders(self, wish: CampaignWish, errors: list[InvalidJobError]) -> list[Sender]:

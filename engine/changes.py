@@ -11,6 +11,8 @@ from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors
 from engine.model import Priority, SourceState
 from engine.ports import Catalog, Contents, SourceSpec
+from engine.quiet import QuietHours
+from engine.quiet_keeper import QuietKeeper, unsorted_rows
 
 
 @dataclass(slots=True)
@@ -26,6 +28,9 @@ class CampaignChange:
     expires_at_ms: int | None = None
     delivery: str | None = None
     recipients_max: int | None = None
+    quiet: QuietHours | None = None
+    sets_quiet: bool = False  # whether `quiet` counts; without hours then: none any more
+    names_zone: bool = False  # whether the caller said what counts where no zone is known
 
 
 class CampaignChanges:
@@ -38,19 +43,21 @@ class CampaignChanges:
         catalog: Catalog,
         contents: Contents,
         books: Books,
+        quiet: QuietKeeper | None = None,
     ) -> None:
         self._campaigns = campaigns
         self._registry = registry
         self._catalog = catalog
         self._contents = contents
         self._books = books
+        self._quiet = quiet
 
     async def change(self, campaign_id: str, change: CampaignChange) -> Campaign:
         """Check and store a campaign anew; raise everything that cannot be changed at once.
 
         A queued row carries its message's version and its own expiry, and stands in a lane of its
         template, sender and priority: these can only change while there is no row. Name, weight,
-        cap and further senders can always; the start until it has begun.
+        cap, quiet hours and further senders can always; the start until it has begun.
         """
         known = self._campaigns.get(campaign_id)
         if known.state is SourceState.CANCELLED:
@@ -60,6 +67,8 @@ class CampaignChanges:
             draft = replace(draft, repeats_max=known.repeats_max)
         counts = await self._books.counts(known.portfolio_id, known.source)
         errors = _too_late(known, draft, counts.enqueued)
+        unsorted = 0 if change.names_zone else counts.enqueued
+        errors += unsorted_rows(known.quiet, draft.quiet, unsorted)
         if errors:
             raise SeveralErrors(errors)
         content = known.content
@@ -78,6 +87,8 @@ class CampaignChanges:
         spec = SourceSpec(changed.state, changed.weight, changed.start_at_ms)
         await self._catalog.put_source(changed.portfolio_id, changed.source, spec)
         await self._registry.put(changed)
+        if self._quiet is not None and changed.quiet != known.quiet:
+            await self._quiet.obey(changed)
         return changed
 
 
@@ -101,6 +112,7 @@ def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
         recipients_max=(
             known.recipients_max if change.recipients_max is None else change.recipients_max
         ),
+        quiet=change.quiet if change.sets_quiet else known.quiet,
     )
 
 

@@ -71,6 +71,7 @@ class ZoneStanding:
 
     zone: str
     jobs: int = 0  # queued or waiting for a place, in lanes of this zone
+    held: int = 0  # those of them that nothing but quiet hours holds
     opens_at_ms: int | None = None  # FOREVER_MS: nobody has told yet; None: it is open
 
 

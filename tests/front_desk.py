@@ -24,6 +24,7 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
+from adapters.time_zones import TimeZones
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.directory import ApiKey, Registry, Role, Template, TemplateDraft
@@ -40,6 +41,7 @@ from engine.model import (
     TemplateStatus,
     WabaId,
 )
+from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.results import Results, RetryFailed
 from engine.template_changes import TemplateChanges
@@ -239,19 +241,23 @@ async def a_desk(
     people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
-    campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
+    quiet = QuietKeeper(registry, ledger, TimeZones(), now_ms=now_ms)
+    outside = (registry, ledger, ledger, ledger)
+    campaigns = Campaigns(*outside, now_ms=now_ms, span_ms=86_700_000, quiet=quiet)
+    parts = (ledger, registry.directory, recipients, events.append)
     door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials()
     changes, master = TemplateChanges(registry, ledger, ledger, now_ms=now_ms), Master()
     front = Front(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(ledger, registry.directory, recipients, events.append, door, results),
+        intake=SendJobs(*parts, door, results, quiet=quiet),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
-        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
+        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=quiet),
+        quiet=quiet,
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
+        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger, quiet),
         job_ids=JobIds(SECRET),
         **people,
         now_ms=now_ms,
@@ -266,9 +272,8 @@ async def a_desk(
         operations=Operations(_render, lambda: desk.told_objections()),  # noqa: PLW0108 (no desk yet)
     )
     async with _served(front) as client, session:
-        desk = Desk(
-            client, ledger, registry, front, events, master=master, changes=changes, trials=trials
-        )
+        made = (client, ledger, registry, front, events)
+        desk = Desk(*made, master=master, changes=changes, trials=trials)
         if is_furnished:
             await furnish(desk)
         yield desk

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from engine.books import JobView
 from engine.model import Gate
+from engine.quiet import shown_zone
 
 MEANINGS = {
     Gate.QUOTA: "new recipients wait for a place in the messaging limit",
@@ -17,3 +19,12 @@ MEANINGS = {
     Gate.SOURCE: "the campaign or journey does not run",
     Gate.RETRY: "an earlier try failed; it is tried again",
 }
+
+
+def meaning_for(view: JobView) -> str:
+    """Return what the gate that holds a job means; of quiet hours: whose."""
+    if view.gate is None:
+        return ""
+    if view.zone is None:
+        return MEANINGS[view.gate]
+    return f"quiet hours in {shown_zone(view.zone)}" if view.zone else "quiet hours of its source"

@@ -52,6 +52,7 @@ from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
 from engine.model import PortfolioId
 from engine.profiles import RULES
+from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
 from engine.results import Results, RetryFailed
@@ -87,7 +88,9 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.folding = _folding(house, changes, asking)
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
-    house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
+    house.keep(
+        "storms", _watching(house, _campaigns(house, house.registry, house.ledger, house.quiet))
+    )
     house.keep("ask", asking.ask_next)
     house.keep("rests", house.persons.end_rests)
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
@@ -120,17 +123,19 @@ def _front(house: House, doors: Doors) -> Front:
     registry, ledger = walled_registry(house.registry), walled_ledger(house.ledger)
     recollection = walled_ledger(house.recollection)
     results = walled_ledger(RedisResults(house.client, house.ledger))
-    campaigns = _campaigns(house, registry, ledger)
+    quiet = house.quiet.behind(registry, ledger)
+    campaigns = _campaigns(house, registry, ledger, quiet)
     return Front(
         registry=registry,
         ledger=ledger,
         keeper=build_keeper(settings, registry, ledger, house.emit, now_ms),
-        intake=_intake(house, recollection, registry.directory, results),
+        intake=_intake(house, recollection, registry.directory, results, quiet),
         results=results,
         retry_failed=RetryFailed(recollection, results, house.recipients),
-        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
+        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved, quiet=quiet),
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger),
+        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger, quiet),
+        quiet=quiet,
         job_ids=house.job_ids,
         recipients=house.recipients,
         suppressions=walled_ledger(house.persons.suppressions),
@@ -151,7 +156,9 @@ def _front(house: House, doors: Doors) -> Front:
     )
 
 
-def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> Campaigns:
+def _campaigns(
+    house: House, registry: RedisRegistry, ledger: WakingLedger, quiet: QuietKeeper
+) -> Campaigns:
     return Campaigns(
         registry,
         ledger,
@@ -160,6 +167,7 @@ def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> C
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
         moved=house.moved,
+        quiet=quiet,
     )
 
 
@@ -182,14 +190,18 @@ def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None
 
 
 def _intake(
-    house: House, recollection: Recollection, directory: Directory, results: Results
+    house: House,
+    recollection: Recollection,
+    directory: Directory,
+    results: Results,
+    quiet: QuietKeeper,
 ) -> SendJobs:
     """Return the front door of all jobs."""
     now_ms = house.clock.now_ms
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
     countries = CountryRules(parts_of(house.settings.no_marketing))
     parts = (recollection, directory, house.recipients, house.emit)
-    return SendJobs(*parts, door, results, countries)
+    return SendJobs(*parts, door, results, countries, quiet)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:

@@ -21,9 +21,10 @@ from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import listening
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
+from adapters.house.quieting import build_quiet, keeping_quiet
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
-from adapters.house.world import Closings, build_keeper, counted, tell_changed
+from adapters.house.world import Closings, build_keeper, build_webhook, counted, tell_changed
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics
@@ -53,6 +54,7 @@ from engine.keeper import Keeper
 from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
+from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.recollection import Recollection
 from engine.terms import Terms
@@ -92,6 +94,7 @@ class House:
     webhook: Webhook
     dead_letters: DeadLetters
     keeper: Keeper = field(init=False)
+    quiet: QuietKeeper = field(init=False)
     closings: Closings = field(init=False)
     persons: Persons = field(init=False)
     pool: Pool | None = None
@@ -111,6 +114,7 @@ class House:
         settings, now_ms = self.settings, self.clock.now_ms
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
+        self.quiet = build_quiet(self.registry, self.ledger, now_ms)
         outside = (self.registry.directory, self.recipients, settings.export_path)
         self.persons = Persons(self.client, self.ledger, now_ms, self.wake, *outside)
 
@@ -151,6 +155,8 @@ class House:
         """Say once that a ledger gives nothing, and why; a claim comes every few milliseconds."""
         if event.refused != self.refused.get(event.portfolio, ""):
             self.refused[event.portfolio] = event.refused
+            if event.refused == "recovering":
+                self.quiet.forget()  # what it was told last may be lost
             if event.refused:
                 log.warning("claim_refused", portfolio=event.portfolio, why=event.refused)
 
@@ -229,7 +235,7 @@ async def open_house(
         await ledger.load()
         inbox = Inbox(client, blocking[0], reader)
         await inbox.open()
-        webhook = _webhook(settings, inbox)
+        webhook = build_webhook(settings, inbox)
         attendance = Attendance(client, clock.now_ms)
         dead_letters = DeadLetters(client, clock.now_ms, keep_ms=settings.keep_ms)
         outside = (client, attendance, dead_letters)
@@ -286,6 +292,7 @@ def _keep_up(house: House, reader: str) -> None:
     heard_at_ms, now_ms = house.inbox.heard_at_ms, house.clock.now_ms
     house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))
     house.keep("look", lambda: _look(house, reader))
+    house.keep("quiet", keeping_quiet(house.quiet))
     house.keep("export", _exporting(house, reader))
 
 
@@ -323,11 +330,6 @@ async def listen(house: House, app: web.Application, address: tuple[str, int]) -
         server = runner.server
         house.keep("heads", lambda: app[HEADS].look(server))
     await web.TCPSite(runner, *address, reuse_address=True).start()
-
-
-def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
-    token = settings.meta_verify_token.reveal() if settings.meta_verify_token else ""
-    return Webhook(app_secrets=settings.app_secrets, verify_token=token, inbox=inbox.keep)
 
 
 def _refreshing(house: House) -> Callable[[], Awaitable[None]]:

@@ -43,14 +43,18 @@ def zones(slot: Slot, name: str, now_ms: int) -> list[ZoneStanding]:
     source = slot.sources.get(name)
     if source is None:
         return []
-    jobs = Counter[str]()
+    jobs, held = Counter[str](), Counter[str]()
     for number in source.lanes:
         lane = slot.lanes[number - 1]
         jobs[lane.lane.zone] += lane.fresh + lane.waiting
+        gate = slot.closed_gate(lane.lane)
+        if gate is not None and gate[0] is Gate.SCHEDULE:
+            held[lane.lane.zone] += lane.fresh + lane.waiting
     return [
         ZoneStanding(
             zone,
             jobs[zone],
+            held[zone],
             shut_until_ms(source.quiet.get(zone, ()), now_ms, FOREVER_MS)
             if source.is_quiet
             else None,

@@ -24,7 +24,6 @@ from engine.quiet import NEVER_QUIET, shut_until_ms
 from engine.quota import Limit, Window
 from engine.terms import Terms
 
-
 QUIET = "quiet:"  # before the names of zones among openings
 
 

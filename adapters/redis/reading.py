@@ -71,8 +71,8 @@ def counts(reply: Reply) -> Counts:
 def zones(reply: Reply) -> list[ZoneStanding]:
     """Read what quiet_read.lua answers."""
     return [
-        ZoneStanding(reply[i].decode(), reply[i + 1], reply[i + 2] or None)
-        for i in range(0, len(reply), 3)
+        ZoneStanding(reply[i].decode(), reply[i + 1], reply[i + 2], reply[i + 3] or None)
+        for i in range(0, len(reply), 4)
     ]
 
 
@@ -121,7 +121,9 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
         case "aside":
             return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=until_ms)
         case "waiting":
-            return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until_ms or None)
+            zone = reply[4].decode().rpartition("|")[2] if gate == Gate.SCHEDULE else None
+            until = until_ms or None
+            return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until, zone=zone)
         case "cancelled" | "queued":
             return JobView(key, JobState(kind))
         case _:

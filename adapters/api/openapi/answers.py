@@ -132,6 +132,15 @@ class AcceptedJobsAnswer(JobsAnswer):
     waiting_for: list[WaitingFor]
 
 
+class QuietAnswer(msgspec.Struct):
+    """Hours in which nobody is written to; with `recipient` by the time zone of each."""
+
+    from_: str = msgspec.field(name="from")
+    to: str
+    time_zone: str
+    recipient: bool
+
+
 class CampaignAnswer(msgspec.Struct):
     """A campaign as created."""
 
@@ -147,6 +156,7 @@ class CampaignAnswer(msgspec.Struct):
     stopped_by: str | None
     version: int
     recipients_max: int | None
+    quiet_hours: QuietAnswer | None
     start_at: Time | None
     expires_at: Time | None
     created_at: Time | None
@@ -214,6 +224,7 @@ class JourneyAnswer(msgspec.Struct):
     priority: PriorityName | None
     ttl_seconds: Count | None
     cooldown_seconds: Count | None
+    quiet_hours: QuietAnswer | None
     created_at: Time | None
 
 

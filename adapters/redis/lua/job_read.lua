@@ -14,8 +14,9 @@
 -- ARGV[8]   lane          number of its lane
 -- ARGV[9]   sequence      its place there
 --
--- Returns  { kind, packed, gate, until_ms }
+-- Returns  { kind, packed, gate, until_ms, key }
 --   kind  '' no such job, done, open, aside, cancelled, waiting, queued
+--   key   of a gate that holds the whole lane
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
 local lane = lane_of(number)
@@ -32,7 +33,7 @@ if aside then
 end
 if source_of(lane.source).state == 'cancelled' then return { 'cancelled', '', '', 0 } end
 local gate = closed_gate(lane)
-if gate then return { 'waiting', '', gate, lane.opens or 0 } end
+if gate then return { 'waiting', '', gate, lane.opens or 0, lane.gate_key } end
 local h = call('HMGET', tag .. 's:' .. lane.sender, 'waba', 'closed')
 if not h[1] then return { 'waiting', '', 'sender', FOREVER } end
 local closed_until = tonumber(h[2] or 0)

@@ -1,4 +1,4 @@
--- quiet_read: the zones of a source, how many jobs wait in each, and when it opens.
+-- quiet_read: the zones of a source, how many jobs stand in each, and when it opens.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_quiet
@@ -13,20 +13,22 @@
 -- ARGV[7]   gates_off     see part_terms
 -- ARGV[8]   source        its name
 --
--- Returns  { zone, jobs, opens_ms, ... } by name
+-- Returns  { zone, jobs, held, opens_ms, ... } by name
 --   jobs      queued or parked in lanes of the zone, without ghosts
+--   held      those of them in lanes behind quiet hours
 --   opens_ms  when it opens; 0 while it is open, FOREVER where nobody has told
-local source, jobs, flat = argv[8], {}, {}
+local source, jobs, held, flat = argv[8], {}, {}, {}
 local is_quiet = call('HGET', tag .. 'src:' .. source, 'quiet') == '1'
 for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. source, 0, -1)) do
   local lane, zone = lane_of(tonumber(number)), call('HGET', tag .. 'lane:' .. number, 'zone') or ''
   local queued, parked = without_ghosts(lane, call('LLEN', lane.queue), call('LLEN', lane.parked))
   jobs[zone] = (jobs[zone] or 0) + queued + parked
+  if closed_gate(lane) == 'schedule' then held[zone] = (held[zone] or 0) + queued + parked end
 end
 for _, zone in ipairs(zones_known(source)) do
   local calendar = call('HGET', tag .. 'quiet:' .. source, zone)
   local at = #flat
-  flat[at + 1], flat[at + 2] = zone, jobs[zone] or 0
-  flat[at + 3] = is_quiet and opens_at(calendar) or 0
+  flat[at + 1], flat[at + 2], flat[at + 3] = zone, jobs[zone] or 0, held[zone] or 0
+  flat[at + 4] = is_quiet and opens_at(calendar) or 0
 end
 return flat
