@@ -178,33 +178,32 @@ def upload_request(place: Place) -> tuple[str, dict[str, str]]:
 
 
 async def claim_and_settle(place: Place, *, batch: int, jobs: int) -> int:
-    """Claim and settle (as accepted) queued jobs, `batch` a call, without HTTP; return how many."""
+    """Claim and settle (as accepted) queued jobs, `batch` a call, without HTTP; return how many.
+
+    As a busy worker does it: a wish tells how the jobs of the one before it ended.
+    """
     kept = await _at(place)
     ledger, portfolio = kept.house.ledger, kept.started[0].portfolio_id
     worker = f"bench-{secrets.token_hex(4)}"
     done = counter = sequence = in_vain = 0
+    told: list[Settlement] = []
     while done < jobs and in_vain < ASKED_IN_VAIN_MAX:
         counter += 1
-        ask = Ask(portfolio, worker, counter, min(batch, jobs - done), batch, sequence)
+        most = max(0, min(batch, jobs - done - len(told)))
+        ask = Ask(portfolio, worker, counter, most, batch, sequence, told)
         (answer,) = await ledger.claim([ask])
         sequence = answer.sequence
+        done += len(told) - len(answer.ignored)
+        told = []
         if not answer.jobs:
             in_vain += 1
             await asyncio.sleep(ASK_AGAIN_S)
             continue
         in_vain = 0
-        wamids = [_wamid(done + at) for at in range(len(answer.jobs))]
-        settlements = [
-            Settlement(job.key, job.attempt, Accepted(wamid))
-            for job, wamid in zip(answer.jobs, wamids, strict=True)
-        ]
-        settled = await ledger.settle(portfolio, settlements)
-        sequence = settled.sequence
-        done += len(answer.jobs) - len(settled.ignored)
-        kept.settled += [
-            (job.key, job.attempt, job.recipient, wamid)
-            for job, wamid in zip(answer.jobs, wamids, strict=True)
-        ]
+        for at, job in enumerate(answer.jobs):
+            wamid = _wamid(done + at)
+            told.append(Settlement(job.key, job.attempt, Accepted(wamid)))
+            kept.settled.append((job.key, job.attempt, job.recipient, wamid))
     return done
 
 

@@ -1,4 +1,7 @@
-"""Asking the ledger for jobs, no more than there is room for, and for what ran out."""
+"""Asking the ledger for jobs, no more than there is room for, and for what ran out.
+
+What has ended meanwhile is told along with a wish: its room is free for what the wish gives.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from collections.abc import Callable, Iterable
 from random import Random
 
 from engine.delivery import NowUs
-from engine.errors import LedgerError
+from engine.errors import LedgerAwayError, LedgerError
 from engine.events import Emit, JobsClaimed, JobsRescued, LedgerFailed, LoopFailed
 from engine.model import Gate
 from engine.ports import FOREVER_MS, Answer, Ask, Claimed, Ledger
 from engine.served import Room, Served, low_count, trouble_ms
+from engine.settler import Settler, told
 
 ASKS_MAX = 64  # portfolios in one call
 SLOW_US = 10_000  # a call that takes longer is for too many: at 20 ms its first jobs are too late
@@ -38,6 +42,7 @@ class Claimer:
         rng: Random,
         tell: Emit,
         taken: Taken,
+        settler: Settler,
         served: Callable[[], Iterable[Served]],
         look_every_ms: int,
     ) -> None:
@@ -48,6 +53,7 @@ class Claimer:
         self._rng = rng
         self._tell = tell
         self._taken = taken
+        self._settler = settler
         self._served = served
         self._look_every_ms = look_every_ms
         self._together_max = ASKS_MAX
@@ -63,6 +69,13 @@ class Claimer:
         """Look again at who may be asked: room, a hint or a stop has come."""
         if self._bell is not None and not self._bell.done():
             self._bell.set_result(None)
+
+    def rides(self, served: Served) -> bool:
+        """Return whether a wish is due that tells what has ended; then it is made at once."""
+        if served.troubles or self._asks_at_ms(served) > self._now_us() // 1_000:
+            return False
+        self.ring()
+        return True
 
     def stop(self) -> None:
         """Make no new wishes; `claim_forever` ends when the lost ones are answered."""
@@ -115,7 +128,9 @@ class Claimer:
             return FOREVER_MS
         if served.lost is not None:
             return served.not_before_ms
-        if self._is_stopping or served.is_leaving or self._room.free <= 0:
+        if self._is_stopping or served.is_leaving:
+            return FOREVER_MS
+        if self._room.free + len(served.journeys) <= 0:
             return FOREVER_MS
         due_ms = max(served.due_at_ms, served.not_before_ms)
         return max(due_ms, served.asked_at_ms + self._pause_ms(served))
@@ -127,6 +142,7 @@ class Claimer:
         if served.empties:
             return min(EMPTY_MOST_MS, 1 << served.empties)
         room = self._room.low_now if served.lacked_low else self._room.free
+        room += len(served.journeys)
         if served.is_more and room >= self._room_worth_it:
             return 0
         return LOW_EVERY_MS if room <= 0 else CLAIM_EVERY_MS
@@ -176,18 +192,41 @@ class Claimer:
             ask, served.lost = served.lost, None
             ask.known_sequence = served.sequence
             return ask
+        riders = self._settler.ride(served) if served.journeys else []
         room = self._room
-        most = max(0, min(MOST, max(1, room.free // sharers), room.free))
-        low = max(0, min(most, max(1, room.low_now // sharers), room.low_now))
+        free = room.free + len(riders)
+        low_free = room.low_now + low_count(job for job, _, _, _ in riders)
+        most = max(0, min(MOST, max(1, free // sharers), free))
+        low = max(0, min(most, max(1, low_free // sharers), low_free))
         room.take(most, low)
-        return Ask(served.portfolio, self._worker, served.counter, most, low, served.sequence)
+        return Ask(
+            served.portfolio,
+            self._worker,
+            served.counter,
+            most,
+            low,
+            served.sequence,
+            told(riders) if riders else (),
+        )
 
     def _lose(self, served: Served, ask: Ask, error: Exception) -> None:
+        if ask.settlements and not isinstance(error, LedgerAwayError):
+            self._ask_alone_for_jobs(served, ask)
         served.lost = ask
         served.is_asking = False
         self._leave_alone(served)
         wait_ms = served.not_before_ms - self._now_us() // 1_000
         self._tell(LedgerFailed(served.portfolio, "claim", error, wait_ms))
+
+    def _ask_alone_for_jobs(self, served: Served, ask: Ask) -> None:
+        """Take from a wish that broke what rode along, and the room that this would have freed."""
+        riders = served.riders
+        low = min(ask.low, low_count(job for job, _, _, _ in riders))
+        most = min(ask.most, len(riders))
+        ask.settlements = ()
+        ask.most, ask.low = ask.most - most, ask.low - low
+        self._room.give_back(most, low)
+        self._settler.got_off(served)
 
     def _leave_alone(self, served: Served) -> None:
         served.troubles += 1
@@ -197,6 +236,8 @@ class Claimer:
     def _take(self, served: Served, ask: Ask, answer: Answer, took_us: int) -> None:
         jobs = answer.jobs
         low = low_count(jobs)
+        if ask.settlements:
+            self._settler.rode(served, answer, took_us)
         self._room.give_back(ask.most - len(jobs), ask.low - low)
         served.is_asking = False
         self._tell(JobsClaimed(served.portfolio, jobs, answer.refusals, answer.refused, took_us))

@@ -61,6 +61,7 @@ class Pool:
             rng=rng,
             tell=self._tell,
             settled=self._settled,
+            rides=self._rides,
         )
         self._dispatch = Dispatch(
             delivery=delivery,
@@ -77,6 +78,7 @@ class Pool:
             rng=rng,
             tell=self._tell,
             taken=self._taken,
+            settler=self._settler,
             served=self._served.values,
             look_every_ms=look_every_ms,
         )
@@ -109,7 +111,7 @@ class Pool:
     @property
     def unrecorded(self) -> int:
         """Return how many jobs have ended and are not yet recorded."""
-        return sum(len(served.journeys) + served.recording for served in self._served.values())
+        return sum(served.unrecorded for served in self._served.values())
 
     @property
     def in_flight(self) -> int:
@@ -190,6 +192,9 @@ class Pool:
             self._give_back([(served, job) for job in jobs])
         else:
             self._dispatch.put(served, jobs)
+
+    def _rides(self, served: Served) -> bool:
+        return self._claimer.rides(served)
 
     def _settled(self) -> None:
         self._claimer.ring()

@@ -64,11 +64,22 @@ class Enqueued:
 
 
 @dataclass(slots=True)
+class Settlement:
+    """How one claimed job's write ended."""
+
+    key: JobKey
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(slots=True)
 class Ask:
     """A worker's wish: up to `most` jobs of a portfolio, of which at most `low` low in priority.
 
     `counter` grows by one with every new wish of `worker`; the same counter again asks again for
-    what is still leased of it, so a lost reply loses nothing.
+    what is still leased of it, so a lost reply loses nothing. `settlements` are outcomes told along
+    with the wish: they are recorded first, in the same step, as Ledger.settle records them, also
+    where the wish itself is refused.
     """
 
     portfolio: PortfolioId
@@ -77,6 +88,7 @@ class Ask:
     most: int
     low: int
     known_sequence: int = 0
+    settlements: Sequence[Settlement] = ()
 
 
 @dataclass(slots=True)
@@ -119,18 +131,11 @@ class Answer:
     sequence: int = 0
     refused: str = ""
     refusals: list[Refusals] = field(default_factory=list)
+    ignored: list[JobKey] = field(default_factory=list)  # of the settlements, as Settled has them
+    closed: list[tuple[Gate, str]] = field(default_factory=list)
 
 
 # --- settle, again, rescue ---------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Settlement:
-    """How one claimed job's write ended."""
-
-    key: JobKey
-    attempt: int
-    outcome: Outcome
 
 
 @dataclass(slots=True)
@@ -177,7 +182,10 @@ class Ledger(Protocol):
         ...
 
     async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
-        """Take jobs that may be written now, in fair order through all gates, under a lease."""
+        """Take jobs that may be written now, in fair order through all gates, under a lease.
+
+        What a wish tells of earlier jobs is recorded first, in the same step.
+        """
         ...
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:

@@ -90,6 +90,9 @@ class Recollection:
             if answer.jobs:
                 of.claimed.append((self._now_ms(), answer.jobs))
                 self._forget(of.claimed)
+            if ask.settlements:
+                of.settled.append((self._now_ms(), ask.settlements))
+                self._forget(of.settled)
             if answer.refused == "recovering":
                 await self._assert_again(ask.portfolio, of)
         return answers

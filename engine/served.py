@@ -48,8 +48,14 @@ class Served:
     rescue_not_before_ms: int = 0
 
     journeys: list[Journey] = field(default_factory=list)  # ended, not yet recorded
-    recording: int = 0  # how many are on their way to the ledger
+    recording: int = 0  # how many are on their way to the ledger in a call of their own
+    riders: list[Journey] = field(default_factory=list)  # told along with the wish under way
     timer: TimerHandle | None = None  # the next flush, if one is planned
+
+    @property
+    def unrecorded(self) -> int:
+        """Return how many jobs have ended and are not yet recorded."""
+        return len(self.journeys) + self.recording + len(self.riders)
 
     def hint(self, due_at_ms: int, sequence: int) -> None:
         """Note that a claim may find something at `due_at_ms`."""

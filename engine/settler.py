@@ -1,9 +1,12 @@
-"""Outcomes on their way to the ledger: in batches, again and again until they are recorded."""
+"""Outcomes on their way to the ledger: in batches, again and again until they are recorded.
+
+Where a wish is about to be made they ride along with it: one call instead of two.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 
 from engine.delivery import NowUs
@@ -17,9 +20,9 @@ from engine.events import (
     LoopFailed,
     SettlementGivenUp,
 )
-from engine.model import Gate
+from engine.model import Gate, JobKey
 from engine.outcomes import Deferred
-from engine.ports import Ledger, Settled, Settlement
+from engine.ports import Answer, Ledger, Settled, Settlement
 from engine.served import Room, Served, low_count, trouble_ms
 
 BATCH = 100
@@ -39,6 +42,7 @@ class Settler:
         rng: Random,
         tell: Emit,
         settled: Callable[[], None],
+        rides: Callable[[Served], bool],
     ) -> None:
         self._ledger = ledger
         self._room = room
@@ -46,6 +50,7 @@ class Settler:
         self._rng = rng
         self._tell = tell
         self._settled = settled
+        self._rides = rides
         # Small pools must not wait for a hundred that can never be open at once.
         self._batch = max(1, min(BATCH, room.concurrency // 4))
         self._tasks: dict[Served, asyncio.Task[None]] = {}
@@ -55,16 +60,35 @@ class Settler:
         journeys = served.journeys
         journeys.append(journey)
         if len(journeys) >= self._batch:
-            self.flush(served)
+            if not self._rides(served):
+                self.flush(served)
         elif served.timer is None:
-            loop = asyncio.get_running_loop()
-            served.timer = loop.call_later(FLUSH_MS / 1_000, self.flush, served)
+            self._plan(served, self._at_the_latest)
+
+    def ride(self, served: Served) -> list[Journey]:
+        """Hand over what is collected to a wish; `rode` or `got_off` says what came of it."""
+        self._drop_timer(served)
+        riders = served.journeys[:BATCH_MAX]
+        del served.journeys[:BATCH_MAX]
+        served.riders = riders
+        if served.journeys:
+            self._plan(served, self.flush)
+        return riders
+
+    def rode(self, served: Served, answer: Answer, took_us: int) -> None:
+        """Note that what rode along with a wish is recorded."""
+        riders, served.riders = served.riders, []
+        self._recorded(served, riders, answer.ignored, answer.closed, took_us)
+
+    def got_off(self, served: Served) -> None:
+        """Record by itself what rode along with a wish that broke: one of them may be poison."""
+        served.journeys[:0] = served.riders
+        served.riders = []
+        self.flush(served)
 
     def flush(self, served: Served) -> None:
         """Begin to record what is collected, unless that is under way already."""
-        if served.timer is not None:
-            served.timer.cancel()
-            served.timer = None
+        self._drop_timer(served)
         if served.journeys and served not in self._tasks:
             task = asyncio.get_running_loop().create_task(self._record_all(served))
             self._tasks[served] = task
@@ -77,6 +101,23 @@ class Settler:
     def tasks(self) -> list[asyncio.Task[None]]:
         """Return what is under way."""
         return list(self._tasks.values())
+
+    def _at_the_latest(self, served: Served) -> None:
+        """Have what was collected recorded now: by the wish that is due, or by its own call."""
+        served.timer = None
+        if served.journeys and self._rides(served):
+            self._plan(served, self.flush)  # should the wish not be made after all
+        else:
+            self.flush(served)
+
+    def _plan(self, served: Served, then: Callable[[Served], None]) -> None:
+        loop = asyncio.get_running_loop()
+        served.timer = loop.call_later(FLUSH_MS / 1_000, then, served)
+
+    def _drop_timer(self, served: Served) -> None:
+        if served.timer is not None:
+            served.timer.cancel()
+            served.timer = None
 
     async def _record_all(self, served: Served) -> None:
         try:
@@ -92,13 +133,12 @@ class Settler:
             self._tell(LoopFailed("settle", error))
         finally:
             del self._tasks[served]
-        if served.journeys:
-            loop = asyncio.get_running_loop()
-            served.timer = loop.call_later(FLUSH_MS / 1_000, self.flush, served)
+        if served.journeys and served.timer is None:
+            self._plan(served, self._at_the_latest)
 
     async def _record(self, served: Served, batch: list[Journey]) -> None:
         """Record one batch, however often it takes; give its room back."""
-        settlements = [Settlement(job.key, job.attempt, end) for job, end, _, _ in batch]
+        settlements = told(batch)
         began_us = self._now_us()
         try:
             settled = await self._until_recorded(served, settlements)
@@ -106,14 +146,25 @@ class Settler:
             self._tell(LoopFailed("settle", error))
             settled = await self._one_by_one(served, settlements)
         served.hint(settled.due_at_ms, settled.sequence)
+        took_us = self._now_us() - began_us
+        self._recorded(served, batch, settled.ignored, settled.closed, took_us)
+        self._settled()
+
+    def _recorded(
+        self,
+        served: Served,
+        batch: list[Journey],
+        ignored: list[JobKey],
+        closed: list[tuple[Gate, str]],
+        took_us: int,
+    ) -> None:
+        """Give back the room of a batch and tell of it."""
         self._room.give_back(len(batch), low_count(job for job, _, _, _ in batch))
         late_us = sum([began_us - job.send_at_us for job, _, began_us, _ in batch])
         self._room.note_late(late_us // len(batch))
-        took_us = self._now_us() - began_us
-        self._tell(JobsSettled(served.portfolio, batch, settled.ignored, took_us))
-        for gate, key in settled.closed:
+        self._tell(JobsSettled(served.portfolio, batch, ignored, took_us))
+        for gate, key in closed:
             self._tell(GateClosed(served.portfolio, gate, key, _causes_of(gate, batch)))
-        self._settled()
 
     async def _until_recorded(self, served: Served, settlements: list[Settlement]) -> Settled:
         times = 0
@@ -141,6 +192,11 @@ class Settler:
             total.sequence = max(total.sequence, settled.sequence)
             total.due_at_ms = min(total.due_at_ms, settled.due_at_ms)
         return total
+
+
+def told(journeys: Iterable[Journey]) -> list[Settlement]:
+    """Return journeys as the ledger is told of them."""
+    return [Settlement(job.key, job.attempt, end) for job, end, _, _ in journeys]
 
 
 def _causes_of(gate: Gate, batch: list[Journey]) -> tuple[Journey, ...]:

@@ -19,6 +19,8 @@ from engine.model import (
 )
 from engine.outcomes import Deferred, Outcome, Retry
 from engine.ports import (
+    Answer,
+    Ask,
     PortfolioSpec,
     Receipt,
     Received,
@@ -69,6 +71,14 @@ class WakingLedger(RedisLedger):
     def tell_times(self, observe: Observe) -> None:
         """Tell `observe` from now on how long each script takes."""
         self._scripts.observe = observe
+
+    async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
+        """See Ledger.claim; with its gate off, nobody waits after a definite failure."""
+        if self._is_impatient:
+            for ask in asks:
+                for each in ask.settlements:
+                    _forget_wait(each.outcome, self._now_ms())
+        return await super().claim(asks)
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle; with its gate off, nobody waits after a definite failure."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.memory.grant import claimed
 from adapters.memory.serve import serve_fresh, serve_share, serve_waiting
-from adapters.memory.settle import close, closed_now
+from adapters.memory.settle import close, closed_now, settle
 from adapters.memory.slot import QUIET, Slot
 from adapters.memory.under_way import Claim, Loaded, ahead_ms
 from engine.model import Gate, Priority, SenderId, SourceState, parse_key
@@ -13,7 +13,17 @@ from engine.terms import PROMOTE_MAX, RECOVER_MS, SENDERS_MAX, SENDERS_MIN
 
 
 def claim(slot: Slot, ask: Ask, now_ms: int) -> Answer:
-    """Serve one wish."""
+    """Record what the wish tells of earlier jobs, then serve it."""
+    _hear(slot, ask, now_ms)
+    if not ask.settlements:
+        return _serve_wish(slot, ask, now_ms)
+    settled = settle(slot, list(ask.settlements), now_ms)
+    answer = _serve_wish(slot, ask, now_ms)
+    answer.ignored, answer.closed = settled.ignored, settled.closed
+    return answer
+
+
+def _serve_wish(slot: Slot, ask: Ask, now_ms: int) -> Answer:
     refused = _refused(slot, ask, now_ms)
     if refused:
         return Answer(
@@ -92,10 +102,14 @@ def _busy_only(under_way: Claim) -> Priority | None:
     return Priority(busy[0])
 
 
-def _refused(slot: Slot, ask: Ask, now_ms: int) -> str:
+def _hear(slot: Slot, ask: Ask, now_ms: int) -> None:
+    """Notice that a worker knows more than this ledger: its tail was lost."""
     if ask.known_sequence > slot.sequence:
         slot.sequence = ask.known_sequence
         slot.recovering_until_ms = now_ms + RECOVER_MS
+
+
+def _refused(slot: Slot, ask: Ask, now_ms: int) -> str:
     if now_ms < slot.recovering_until_ms:
         return "recovering"
     return "stale" if ask.counter < slot.workers.get(ask.worker, 0) else ""

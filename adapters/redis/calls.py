@@ -102,22 +102,15 @@ class Calls:
     def claim(self, ask: Ask, now_ms: int) -> Call:
         """Return the call that serves a wish."""
         wish: list[Argument] = [ask.worker, ask.counter, ask.most, ask.low, ask.known_sequence]
+        if ask.settlements:
+            wish += [self._terms.attempts_max, *self._doubts, *told(ask.settlements)]
         return self.call("claim", ask.portfolio, now_ms, wish)
 
     def settle(
         self, portfolio: PortfolioId, settlements: Sequence[Settlement], now_ms: int
     ) -> Call:
         """Return the call that records outcomes."""
-        coded = [encode(settlement.outcome) for settlement in settlements]
-        arguments: list[Argument] = [
-            *self._doubts,
-            self._terms.attempts_max,
-            len(settlements),
-            *[f"{s.key.lane}.{s.key.sequence}" for s in settlements],
-            *[s.attempt for s in settlements],
-            *[kind for kind, _ in coded],
-            *[detail for _, detail in coded],
-        ]
+        arguments = [*self._doubts, self._terms.attempts_max, *told(settlements)]
         return self.call("settle", portfolio, now_ms, arguments)
 
     def rescue(self, portfolio: PortfolioId, now_ms: int) -> Call:
@@ -228,6 +221,18 @@ def pack_row(row: Row) -> bytes:
     )
 
 
+def told(settlements: Sequence[Settlement]) -> list[Argument]:
+    """Return outcomes as part_settlements.lua takes them."""
+    coded = [encode(settlement.outcome) for settlement in settlements]
+    return [
+        len(settlements),
+        *[f"{s.key.lane}.{s.key.sequence}" for s in settlements],
+        *[s.attempt for s in settlements],
+        *[kind for kind, _ in coded],
+        *[detail for _, detail in coded],
+    ]
+
+
 def encode(outcome: Outcome) -> tuple[str, str]:
     """Return kind and detail of an outcome, as settle.lua takes them."""
     match outcome:
@@ -262,7 +267,7 @@ def lanes_in(reply: Reply) -> set[int]:
 
 def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     """Read what claim.lua answers; `lanes` knows every lane in it."""
-    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat = reply
+    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat, ignored, closed = reply
     return Answer(
         [
             claimed(flat[i], flat[i + 1], flat[i + 2], lanes, lease_ms)
@@ -274,6 +279,8 @@ def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
         sequence=sequence,
         refused=refused.decode(),
         refusals=read_refusals(refusals),
+        ignored=keys(ignored),
+        closed=read_closed(closed),
     )
 
 
@@ -309,8 +316,12 @@ def read_refusals(flat: Reply) -> list[Refusals]:
 def settled(reply: Reply) -> Settled:
     """Read what settle.lua answers."""
     sequence, due_ms, ignored, closed = reply
-    pairs = [(Gate(closed[i].decode()), closed[i + 1].decode()) for i in range(0, len(closed), 2)]
-    return Settled(keys(ignored), pairs, sequence, due_ms)
+    return Settled(keys(ignored), read_closed(closed), sequence, due_ms)
+
+
+def read_closed(flat: Reply) -> list[tuple[Gate, str]]:
+    """Read which gates outcomes closed: gate and key."""
+    return [(Gate(flat[i].decode()), flat[i + 1].decode()) for i in range(0, len(flat), 2)]
 
 
 def again(reply: Reply, attempt: int) -> Again:

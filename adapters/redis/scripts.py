@@ -1,37 +1,23 @@
-"""Load the Lua files, put each script together from its parts, and run them in one round trip."""
+"""Load the scripts into a Redis and run several of them in one round trip."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
+from adapters.redis.assembly import read_scripts
 from engine.errors import LedgerAwayError, LedgerError
 
 Client = Redis | RedisCluster
 Reply = Any  # integers, byte strings and lists of both; calls.py gives the places names
 Argument = str | bytes | int
 
-FUNCTION = re.compile(
-    r"^local function (\w+)\((?:.*end\n|[^\n]*\n(?:[ \n][^\n]*\n|\n)*?end\n)", re.MULTILINE
-)
-DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*))", re.MULTILINE)
-PLAIN = re.compile(r"^local \w+(?:, \w+)*$\n?", re.MULTILINE)  # declared, and nothing given yet
-WORD = re.compile(r"\w+")
-COMMENT = re.compile(r"(^| +)--.*$")
-CONSTANTS = re.compile(
-    r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (\d+(?:, \d+)*)$", re.MULTILINE
-)
-BEGIN = re.compile(r"^local function (begin_\w+)", re.MULTILINE)
 MISSING = ("NOSCRIPT", "Function not found", "No matching script")
 AWAY = ("READONLY", "LOADING", "OOM", "BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "CLUSTERDOWN")
 AWAY_ERRORS = (
@@ -50,99 +36,6 @@ class Call:
     script: str
     tag: str
     arguments: Sequence[Argument]
-
-
-@cache
-def read_scripts() -> dict[str, str]:
-    """Return every script's whole text by name: its parts in the order of its `uses:` lines."""
-    folder = files("adapters.redis") / "lua"
-    texts = {
-        path.name.removesuffix(".lua"): path.read_text(encoding="utf-8")
-        for path in folder.iterdir()
-        if path.name.endswith(".lua")
-    }
-    return {
-        name: assemble(name, texts) for name in texts if not name.startswith(("part_", "gate_"))
-    }
-
-
-def assemble(name: str, texts: dict[str, str]) -> str:
-    """Return one script: its parts, what begins each of them anew, and the script as `main`.
-
-    Nothing but definitions stands outside functions, so a server that keeps functions runs them
-    once and not at every call. Lua knows at most 200 locals at a time: numbers stand where their
-    names stood, and what only one part uses is seen in that part only.
-    """
-    named: list[str] = []
-    for line in texts[name].splitlines():
-        if line.startswith("-- uses:"):
-            named += line.removeprefix("-- uses:").split()
-    parts = [without_comments(texts[part]) for part in named]
-    begins = [found for text in parts for found in BEGIN.findall(text)]
-    calls = " ".join(
-        f"{begin}(keys, arguments)" if begin == "begin_slot" else f"{begin}()" for begin in begins
-    )
-    body = without_comments(texts[name])
-    main = f"local function main(keys, arguments)\n{calls}\n{body}\nend"
-    *parts, main = without_unused(with_numbers([*parts, main]))
-    return "\n".join([*(closed(part, parts, main) for part in parts), main])
-
-
-def with_numbers(parts: list[str]) -> list[str]:
-    """Return `parts` with the numbers that their constants name."""
-    numbers: dict[str, str] = {}
-    for text in parts:
-        for names, values in CONSTANTS.findall(text):
-            numbers |= zip(names.split(", "), values.split(", "), strict=True)
-    return [
-        WORD.sub(lambda word: numbers.get(word.group(), word.group()), CONSTANTS.sub("", text))
-        for text in parts
-    ]
-
-
-def without_unused(parts: list[str]) -> list[str]:
-    """Return `parts` without functions that nothing in them calls."""
-    while True:
-        times = Counter(word for text in parts for word in WORD.findall(text))
-        unused = {
-            found.group(0)
-            for text in parts
-            for found in FUNCTION.finditer(text)
-            if times[found.group(1)] == 1 and found.group(1) != "main"
-        }
-        if not unused:
-            return parts
-        for text in unused:
-            parts = [part.replace(text, "") for part in parts]
-
-
-def closed(part: str, parts: list[str], main: str) -> str:
-    """Return `part` as a block that shows only what the others use."""
-    others = {word for text in [*parts, main] if text is not part for word in WORD.findall(text)}
-    declared: list[str] = []
-    for is_function, names in DECLARED.findall(part):
-        declared += [is_function] if is_function else names.split(", ")
-    shown = [name for name in declared if name in others]
-    hidden = [name for name in declared if name not in others]
-    code = PLAIN.sub("", part)
-    code = re.sub(r"^local (?:function (\w+)|(?=\w))", _defined, code, flags=re.MULTILINE)
-    return "\n".join(
-        [*_locals(shown), "do", *_locals(hidden), code, "end"],
-    )
-
-
-def _defined(found: re.Match[str]) -> str:
-    return f"function {found[1]}" if found[1] else ""
-
-
-def _locals(names: list[str]) -> list[str]:
-    return [f"local {', '.join(names)}"] if names else []
-
-
-def without_comments(text: str) -> str:
-    """Return the code of a Lua file: its header is for readers, not for the server."""
-    lines = (COMMENT.sub("", line) for line in text.splitlines())
-    return "\n".join(line for line in lines if line.strip())
 
 
 @dataclass(frozen=True, slots=True)

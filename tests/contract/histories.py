@@ -212,7 +212,9 @@ class History:
         most = self.rng.choice([1, 3, 20, 100])
         low = self.rng.choice([0, most, most, most])
         far_ahead = 10**6 if self.rng.random() < 0.002 else 0  # somebody saw what this ledger lost
-        ask = Ask(PORTFOLIO, worker, counter, most, low, known_sequence=self._ahead(far_ahead))
+        told = self._settlements() if self.rng.random() < 0.4 else []
+        ask = Ask(PORTFOLIO, worker, counter, most, low, self._ahead(far_ahead), told)
+        self.seen["told along"] += bool(told)
         return lambda led: led.claim([ask])
 
     def _ahead(self, by: int) -> int:
@@ -221,6 +223,15 @@ class History:
         return self.jumps if by else 0
 
     def _settle(self) -> Step:
+        settlements = self._settlements()
+        if len(settlements) == 1 and self.rng.random() < 0.1:
+            key, attempt = settlements[0].key, settlements[0].attempt
+            self.outcomes = {}
+            return ("again", lambda led: led.again(PORTFOLIO, key, attempt))
+        return ("settle", lambda led: led.settle(PORTFOLIO, settlements))
+
+    def _settlements(self) -> list[Settlement]:
+        """Return outcomes of jobs in flight, and now and then a late one."""
         rng = self.rng
         chosen: list[tuple[JobKey, int]] = []
         for _ in range(min(len(self.claimed), rng.choice([1, 2, 10]))):
@@ -230,13 +241,10 @@ class History:
         if self.past and rng.random() < 0.2:
             late = rng.choice(self.past)
             chosen.append((late.key, late.attempt))
+        self.touched += [key for key, _ in chosen]
         settlements = [Settlement(key, n, self._outcome()) for key, n in chosen]
-        self.touched = [key for key, _ in chosen]
-        if len(chosen) == 1 and rng.random() < 0.1:
-            key, attempt = chosen[0]
-            return ("again", lambda led: led.again(PORTFOLIO, key, attempt))
         self.outcomes = {its.key: outcome_name(its.outcome) for its in settlements}
-        return ("settle", lambda led: led.settle(PORTFOLIO, settlements))
+        return settlements
 
     def _outcome(self) -> Outcome:
         rng, now_ms = self.rng, self.now_ms

@@ -123,6 +123,7 @@ class Visits:
             self.seen[f"claim refused {answer.refused}"] += 1
         for refusal in answer.refusals:
             self.seen[f"refused by {refusal.gate}"] += refusal.count
+        self._note_settle(answer)
         self._history.remember(answer.jobs)
 
     def _note_rescue(self, answer: Any) -> None:  # noqa: ANN401

@@ -88,6 +88,7 @@ class World:
         if self.lose_claims:
             self.lose_claims -= 1
             raise LedgerAwayError("the reply got lost")
+        self.open -= sum(len(ask.settlements) for ask in asks)
         self.open += sum(len(answer.jobs) for answer in answers)
         self.open_most = max(self.open_most, self.open)
         return answers

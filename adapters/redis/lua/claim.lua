@@ -1,10 +1,12 @@
--- claim: take jobs that may be written now, in fair order through all gates, under a lease.
+-- claim: take jobs that may be written now, in fair order through all gates, under a lease; how
+-- earlier writes ended may be told along with it, and is recorded first.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_rest part_books part_rows part_due part_rings part_rings_end
 -- uses: part_claim gate_schedule gate_suppression gate_window gate_pair gate_quota part_bites
 -- uses: part_serve part_grant part_order part_run part_fresh part_turns part_flush part_finish
--- uses: part_call part_settle part_again part_return
+-- uses: part_call part_settle part_again part_return part_doubts part_log part_repeats part_outcomes
+-- uses: part_apply part_late part_accepted part_settlements
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -19,25 +21,27 @@
 -- ARGV[10]  most          how many jobs it can write now
 -- ARGV[11]  low           how many of them may be utility or marketing
 -- ARGV[12]  known         the highest sequence it saw
+-- ARGV[13]  attempts_max  definite failures before a job is dropped; left out where none is told
+-- ARGV[14]  doubt_ms      four of them: see part_doubts
+-- ARGV[18]  count         see part_settlements, and what follows
 --
--- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs }
+-- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs,
+--            ignored, closed }
 --   refused   '' or clock, recovering, stale
 --   refusals  sender|gate, how often, ...
 --   jobs      lane, record in `open`, send_at_us, ...
+--   ignored   jobs whose outcome changed nothing
+--   closed    gate, key, ... that these outcomes closed
 --
 -- claims   HASH  worker:counter -> job,fence,job,fence,...; until its lease is over
 -- leases   ZSET  worker:counter -> when its lease runs out
 local worker, counter = argv[8], tonumber(argv[9])
-local known_sequence = tonumber(argv[12])
+local known_sequence, is_told = tonumber(argv[12]), argv[13] ~= nil
 
 local function refused()
   if clock_differs then return 'clock' end
-  if known_sequence > meta.sequence then
-    meta.sequence = known_sequence
-    meta.recovering = now + 10000
-    call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', meta.recovering)
-  end
   if now < meta.recovering then return 'recovering' end
+  if counter < meta.worker then return 'stale' end
 end
 
 local function answer(why, come_back_ms)
@@ -47,30 +51,46 @@ local function answer(why, come_back_ms)
     flat[#flat + 1] = times
   end
   local rescue_ms = min(first_of('leases'), first_of('doubts'))
-  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs }
+  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs, ignored, news }
 end
 
+if known_sequence > meta.sequence then
+  meta.sequence = known_sequence
+  meta.recovering = now + 10000
+  call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', meta.recovering)
+end
+if is_told then
+  doubts_at = 13
+  settle_all(18, tonumber(argv[13]))
+  some_pairs = meta.has.pairs
+  meta.sequence = meta.sequence + 1
+end
 local why = refused()
-if why then return answer(why, now + 1000) end
-local last = meta.worker
-if counter < last then return answer('stale', now + 1000) end
-if counter == last then
-  local went_back = give_again()
-  flush_closed()
-  flush_counts()
-  flush_ends(argv[6])
-  flush_windows()
-  if went_back > 0 then
-    call_waiters()
-    touch(true)
+if why then
+  if is_told then
+    flush_settled()
+    touch(false)
+    flush_log()
   end
+  return answer(why, now + 1000)
+end
+if counter == meta.worker then
+  flush_settled() -- what has ended is not given again
+  local went_back = give_again()
+  flush_settled()
+  if went_back > 0 then call_waiters() end
+  if went_back > 0 or is_told then touch(went_back > 0) end
+  flush_log()
   return answer('', next_due())
 end
 open_scheduled()
 promote()
 serve(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now_text, 'LIMIT', '0', min(64, max(8, most))))
+flush_accepted()
+flush_closed()
 flush_claim()
 flush_counts()
-flush_ends(argv[6])
+flush_ends(keep_ms)
 touch(given > 0, 'worker:' .. worker, argv[9])
+flush_log()
 return answer('', next_due())

@@ -52,4 +52,5 @@ local function flush_accepted()
     count(lane.source, 's:accepted', times)
     ended = ended + times
   end
+  accepted = {}
 end

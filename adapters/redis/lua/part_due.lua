@@ -1,10 +1,10 @@
 -- part_due: when a claim may find something to do.
 --
 -- Needs  part_slot, part_window; meta.policy holds the portfolio's places and what is kept back.
--- Provides  limit_of(scope), taken_in(scope), waiting_now(), next_due().
-local limits, waiting_scopes
+-- Provides  limit_of(scope), taken_in(scope), next_due().
+local limits
 
-local function begin_due() limits, waiting_scopes = {}, nil end
+local function begin_due() limits = {} end
 
 -- ceilings: how many places each priority may use; what one keeps back is closed to those below.
 local function ceilings(places)
@@ -46,14 +46,6 @@ local function quota_frees(scope)
   end
   return first
 end
-
--- waiting_now: the scopes in which lanes wait, read once unless one of them changed.
-local function waiting_now()
-  waiting_scopes = waiting_scopes or call('ZRANGE', tag .. 'waiting', '0', '-1')
-  return waiting_scopes
-end
-
-local function forget_waiting() waiting_scopes = nil end
 
 local function next_due()
   local first = min(first_of('due'), first_of('later'), first_of('openings'))

@@ -10,9 +10,9 @@
 -- asleep:G:K       SET   lanes held by gate G under key K
 --
 -- Mirror of adapters/memory/slot.py.
-local lanes, lanes_by_prefix
+local lanes, lanes_by_prefix, waiting_scopes
 
-local function begin_lanes() lanes, lanes_by_prefix = {}, {} end
+local function begin_lanes() lanes, lanes_by_prefix, waiting_scopes = {}, {}, nil end
 
 local function padded(number) return string.format('%08d', number) end
 
@@ -59,3 +59,11 @@ local function window_of(lane)
   end
   return win
 end
+
+-- waiting_now: the scopes in which lanes wait, read once unless one of them changed.
+local function waiting_now()
+  waiting_scopes = waiting_scopes or call('ZRANGE', tag .. 'waiting', '0', '-1')
+  return waiting_scopes
+end
+
+local function forget_waiting() waiting_scopes = nil end

@@ -10,7 +10,7 @@ local function doubt(opened, since_ms)
   end
   opened.since, opened.doubted = since_ms, true
   call('HSET', tag .. 'open', opened.job, letter .. bytes6(since_ms) .. opened.row)
-  call('ZADD', tag .. 'doubts', since_ms + doubts[category_of(opened.lane)], opened.job)
+  call('ZADD', tag .. 'doubts', since_ms + doubt_ms(category_of(opened.lane)), opened.job)
   count(opened.lane.source, 's:in_flight', -1)
   count(opened.lane.source, 's:in_doubt', 1)
 end

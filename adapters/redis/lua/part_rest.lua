@@ -27,6 +27,7 @@ local function leave_wait(lane)
     if call('EXISTS', tag .. 'wait:' .. scope .. ':' .. priority) == 1 then return end
   end
   call('ZREM', tag .. 'waiting', scope)
+  forget_waiting()
 end
 
 local function open_gate(gate, key)

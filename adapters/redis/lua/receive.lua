@@ -21,6 +21,7 @@
 --                         at_ms, wamid, code, flags (c counts, u nobody was reached)
 --
 -- Returns  { sequence, due_ms, settled, cancelled }
+doubts_at = 7
 local receipts, settled, cancelled = tonumber(argv[12]), {}, {}
 local several, jobs = {}, {}
 for i = 0, receipts - 1 do

@@ -20,6 +20,7 @@
 -- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown }
 --
 -- A repeat leaves the first copy's proof in the window: it may have been taken.
+doubts_at = 7
 local doubted, repeated, unknown = {}, {}, {}
 
 local function decide(opened)

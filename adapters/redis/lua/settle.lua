@@ -2,7 +2,7 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
 -- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
--- uses: part_settle part_repeats part_outcomes part_apply part_late part_accepted
+-- uses: part_settle part_repeats part_outcomes part_apply part_late part_accepted part_settlements
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -17,47 +17,14 @@
 -- ARGV[10]  doubt_ms      of utility,
 -- ARGV[11]  doubt_ms      and of marketing
 -- ARGV[12]  attempts_max  definite failures before a job is dropped
--- ARGV[13]  count         outcomes that follow
--- ARGV[14]  jobs          `count` jobs, then as many fences, kinds and details
---
--- A kind is A accepted, H accepted and held, X in doubt, N unwritten, R retry, D deferred,
--- F dropped; a detail is the wamid, `code|until_ms`, `gate|code|until_ms` or `code|strikes`.
+-- ARGV[13]  count         see part_settlements, and what follows
 --
 -- Returns  { sequence, due_ms, ignored, closed }
 --   ignored  jobs whose outcome changed nothing
 --   closed   gate, key, ... that this call closed
-local attempts_max, outcomes = tonumber(argv[12]), tonumber(argv[13])
-local fences_at, kinds_at, details_at = 13 + outcomes, 13 + 2 * outcomes, 13 + 3 * outcomes
-local listed, ignored = {}, {}
-for i = 1, outcomes do listed[i] = argv[13 + i] end
-local records = outcomes > 0 and call('HMGET', tag .. 'open', unpack(listed)) or {}
-local lanes_at, rests = ask_scores(listed, records)
-
-local parsed = {} -- jobs that this call has opened: a job may be told of twice
-for i = 1, outcomes do
-  local job, kind, detail = listed[i], argv[kinds_at + i], argv[details_at + i]
-  local record, fence = records[i], argv[fences_at + i]
-  if record and not parsed[job] and kind == 'A'
-    and accept_plain(lanes_at[i], rests[i], record, fence, detail) then
-    parsed[job] = GONE
-  else
-    local opened = parsed[job] or record and parse_open(job, record)
-    parsed[job] = opened or nil
-    if opened and not opened.gone and row_fence(opened.row) == tonumber(fence) then
-      apply(opened, kind, detail, attempts_max)
-      note(job, kind, opened.hold > 0, opened.recipient)
-    else
-      take_late(opened, job, kind, detail)
-      ignored[#ignored + 1] = job
-    end
-  end
-end
-flush_accepted()
-flush_closed()
-flush_ends(keep_ms)
-flush_counts()
-flush_windows()
-call_waiters()
+doubts_at = 7
+settle_all(13, tonumber(argv[12]))
+flush_settled()
 touch(true)
 flush_log()
 return { meta.sequence, next_due(), ignored, news }

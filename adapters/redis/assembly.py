@@ -1,0 +1,143 @@
+"""Each Lua script put together from its parts, within what Lua allows of names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+FUNCTION = re.compile(
+    r"^local function (\w+)\((?:.*end\n|[^\n]*\n(?:[ \n][^\n]*\n|\n)*?end\n)", re.MULTILINE
+)
+DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*))", re.MULTILINE)
+PLAIN = re.compile(r"^local \w+(?:, \w+)*$\n?", re.MULTILINE)  # declared, and nothing given yet
+WORD = re.compile(r"\w+")
+COMMENT = re.compile(r"(^| +)--.*$")
+CONSTANTS = re.compile(
+    r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (\d+(?:, \d+)*)$", re.MULTILINE
+)
+BEGIN = re.compile(r"^local function (begin_\w+)", re.MULTILINE)
+
+
+@cache
+def read_scripts() -> dict[str, str]:
+    """Return every script's whole text by name: its parts in the order of its `uses:` lines."""
+    folder = files("adapters.redis") / "lua"
+    texts = {
+        path.name.removesuffix(".lua"): path.read_text(encoding="utf-8")
+        for path in folder.iterdir()
+        if path.name.endswith(".lua")
+    }
+    return {
+        name: assemble(name, texts) for name in texts if not name.startswith(("part_", "gate_"))
+    }
+
+
+def assemble(name: str, texts: dict[str, str]) -> str:
+    """Return one script: its parts, what begins each of them anew, and the script as `main`.
+
+    Nothing but definitions stands outside functions, so a server that keeps functions runs them
+    once and not at every call. Lua knows at most 200 locals at a time: numbers stand where their
+    names stood, what only one part uses is seen in that part only, and what only the first two
+    thirds of the parts use is seen in these only.
+    """
+    named: list[str] = []
+    for line in texts[name].splitlines():
+        if line.startswith("-- uses:"):
+            named += line.removeprefix("-- uses:").split()
+    parts = [without_comments(texts[part]) for part in named]
+    first = len(parts) * 2 // 3
+    parts.insert(first, beginning("begin_first", parts[:first]))
+    parts.append(beginning("begin_rest", parts[first + 1 :]))
+    body = without_comments(texts[name])
+    begin = "begin_first(keys, arguments)\nbegin_rest(keys, arguments)"
+    main = f"local function main(keys, arguments)\n{begin}\n{body}\nend"
+    *parts, main = without_unused(with_numbers([*parts, main]))
+    blocks, shared, shown = in_blocks(parts[: first + 1], [*parts[first + 1 :], main])
+    late_blocks, late_shared, late_shown = in_blocks(parts[first + 1 :], [main])
+    early = [*_locals(shown), "do", *_locals(shared), *blocks, "end"]
+    return "\n".join([*early, *_locals([*late_shown, *late_shared]), *late_blocks, main])
+
+
+def beginning(name: str, parts: Sequence[str]) -> str:
+    """Return the function that begins each of `parts` anew."""
+    calls = " ".join(
+        f"{begin}(keys, arguments)" if begin == "begin_slot" else f"{begin}()"
+        for part in parts
+        for begin in BEGIN.findall(part)
+    )
+    return f"local function {name}(keys, arguments)\n{calls}\nend"
+
+
+def with_numbers(parts: list[str]) -> list[str]:
+    """Return `parts` with the numbers that their constants name."""
+    numbers: dict[str, str] = {}
+    for text in parts:
+        for names, values in CONSTANTS.findall(text):
+            numbers |= zip(names.split(", "), values.split(", "), strict=True)
+    return [
+        WORD.sub(lambda word: numbers.get(word.group(), word.group()), CONSTANTS.sub("", text))
+        for text in parts
+    ]
+
+
+def without_unused(parts: list[str]) -> list[str]:
+    """Return `parts` without functions that nothing in them calls."""
+    while True:
+        times = Counter(word for text in parts for word in WORD.findall(text))
+        unused = {
+            found.group(0)
+            for text in parts
+            for found in FUNCTION.finditer(text)
+            if times[found.group(1)] == 1 and found.group(1) != "main"
+        }
+        if not unused:
+            return parts
+        for text in unused:
+            parts = [part.replace(text, "") for part in parts]
+
+
+def declared_in(part: str) -> list[str]:
+    """Return the names a part gives at its outermost level."""
+    declared: list[str] = []
+    for is_function, names in DECLARED.findall(part):
+        declared += [is_function] if is_function else names.split(", ")
+    return declared
+
+
+def in_blocks(parts: Sequence[str], later: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return `parts` as blocks that keep to themselves what nobody else uses, and names.
+
+    First the names that several blocks share, then those that what comes later uses, too.
+    """
+    used = [set(WORD.findall(part)) for part in parts]
+    used_later = {word for part in later for word in WORD.findall(part)}
+    blocks: list[str] = []
+    shared: list[str] = []
+    shown: list[str] = []
+    for at, part in enumerate(parts):
+        beside = set[str]().union(*used[:at], *used[at + 1 :])
+        hidden: list[str] = []
+        for name in declared_in(part):
+            kind = shown if name in used_later else shared if name in beside else hidden
+            kind.append(name)
+        code = PLAIN.sub("", part)
+        code = re.sub(r"^local (?:function (\w+)|(?=\w))", _defined, code, flags=re.MULTILINE)
+        blocks.append("\n".join(["do", *_locals(hidden), code, "end"]))
+    return blocks, shared, shown
+
+
+def _defined(found: re.Match[str]) -> str:
+    return f"function {found[1]}" if found[1] else ""
+
+
+def _locals(names: list[str]) -> list[str]:
+    return [f"local {', '.join(names)}"] if names else []
+
+
+def without_comments(text: str) -> str:
+    """Return the code of a Lua file: its header is for readers, not for the server."""
+    lines = (COMMENT.sub("", line) for line in text.splitlines())
+    return "\n".join(line for line in lines if line.strip())
