@@ -24,7 +24,7 @@ from engine.model import (
 )
 from engine.ports import Catalog, Contents, SourceSpec
 from engine.quiet import NEVER_QUIET, QuietHours
-from engine.quiet_keeper import QuietKeeper, quiet_objections
+from engine.quiet_keeper import Held, QuietKeeper, quiet_objections
 
 SENDERS_MAX = 1_000
 RESERVED_FIELDS = ("to", "key")
@@ -178,7 +178,8 @@ class Campaigns:
         quota = await self._books.quota(campaign.portfolio_id)
         state = self._state(campaign, counts)
         eta_ms = await self._eta_ms(campaign, counts, quota) if state == "running" else None
-        warnings = await self._all_warnings(campaign, counts)
+        warnings = self._warnings(campaign, counts)
+        warnings += (await self._held(campaign)).warnings(campaign.quiet)
         return CampaignStatus(campaign, state, counts, eta_ms, warnings)
 
     def _state(self, campaign: Campaign, counts: Counts) -> str:
@@ -213,15 +214,6 @@ class Campaigns:
         first_ms = max(0, (quota.next_free_at_ms or now_ms) - now_ms)
         by_places_ms = full_turns * self._span_ms + (first_ms if rest else 0)
         return now_ms + max(by_rate_ms, by_places_ms)
-
-    async def _all_warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
-        """Return what somebody should know of it, quiet hours included."""
-        warnings = self._warnings(campaign, counts)
-        if self._quiet is not None and (held := await self._quiet.held(campaign)).jobs:
-            warnings.append(held.sentence)
-        if campaign.quiet is not None and campaign.category in NEVER_QUIET:
-            warnings.append(f"its quiet hours hold nothing: it is {campaign.category}")
-        return warnings
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
         templates = self._registry.directory.templates
@@ -270,13 +262,20 @@ class Campaigns:
         quota = await self._books.quota(campaign.portfolio_id)
         rows = remaining(counts)
         at_once = rows if quota.limit < 0 else min(rows, quota.available)
-        warnings = await self._all_warnings(campaign, counts)
+        held = await self._held(campaign, if_running=True)
+        warnings = [*self._warnings(campaign, counts), *held.warnings(campaign.quiet)]
         if not rows:
             warnings.append("it has no rows: upload recipients first")
         elif at_once < rows:
             warnings.append(f"{rows - at_once} rows will wait for a place in the messaging limit")
         eta_ms = await self._eta_ms(campaign, counts, quota)
-        return Foretold(campaign, rows, at_once, eta_ms, warnings)
+        return Foretold(campaign, rows, min(at_once, rows - held.jobs), eta_ms, warnings)
+
+    async def _held(self, campaign: Campaign, *, if_running: bool = False) -> Held:
+        """Return what quiet hours hold; nothing of codes and replies."""
+        if self._quiet is None or campaign.category in NEVER_QUIET:
+            return Held(is_idle=True)
+        return await self._quiet.held(campaign, if_running=if_running)
 
     def draft_of(self, wish: CampaignWish) -> Campaign:
         """Return the campaign a wish describes; raise everything that is wrong with it at once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -52,6 +52,13 @@ class Held:
     opens_at_ms: int | None = None  # of the zone that opens first; None where nobody knows
     zone: str = ""  # that one
     zones: int = 0  # how many are shut and have jobs
+    is_idle: bool = False  # they never hold a message of its category
+
+    def warnings(self, hours: QuietHours | None) -> list[str]:
+        """Return what somebody should know of it."""
+        if hours is not None and self.is_idle:
+            return ["its quiet hours hold nothing: nobody waits for a code or a reply at night"]
+        return [self.sentence] if self.jobs else []
 
     @property
     def sentence(self) -> str:
@@ -205,12 +212,16 @@ class QuietKeeper:
 
     # -- for people -----------------------------------------------------------------------------
 
-    async def held(self, source: Source) -> Held:
-        """Return what quiet hours hold of a source now."""
+    async def held(self, source: Source, *, if_running: bool = False) -> Held:
+        """Return what quiet hours hold of a source now, or what they would hold if it ran."""
         if source.quiet is None:
             return Held()
         standings = await self._ledger.zones(source.portfolio_id, source.source)
-        shut = [each for each in standings if each.held]
+        shut = [
+            replace(each, held=each.jobs) if if_running else each
+            for each in standings
+            if each.opens_at_ms is not None and (each.jobs if if_running else each.held)
+        ]
         if not shut:
             return Held()
         first = min(shut, key=_opens)

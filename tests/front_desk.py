@@ -241,9 +241,7 @@ async def a_desk(
     people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
-    quiet = QuietKeeper(registry, ledger, TimeZones(), now_ms=now_ms)
-    outside = (registry, ledger, ledger, ledger)
-    campaigns = Campaigns(*outside, now_ms=now_ms, span_ms=86_700_000, quiet=quiet)
+    campaigns, quiet = _campaigns(registry, ledger, now_ms)
     parts = (ledger, registry.directory, recipients, events.append)
     door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials()
     changes, master = TemplateChanges(registry, ledger, ledger, now_ms=now_ms), Master()
@@ -277,6 +275,17 @@ async def a_desk(
         if is_furnished:
             await furnish(desk)
         yield desk
+
+
+def _campaigns(
+    registry: Any,  # noqa: ANN401 (either one)
+    ledger: Any,  # noqa: ANN401
+    now_ms: NowMs,
+) -> tuple[Campaigns, QuietKeeper]:
+    """Return the use cases of campaigns, and what keeps quiet hours."""
+    quiet = QuietKeeper(registry, ledger, TimeZones(), now_ms=now_ms)
+    parts = (registry, ledger, ledger, ledger)
+    return Campaigns(*parts, now_ms=now_ms, span_ms=86_700_000, quiet=quiet), quiet
 
 
 async def _render(_accept: str) -> tuple[bytes, str]:

@@ -248,8 +248,8 @@ def quiet_hours(body: QuietBody | None) -> QuietHours | None:
         detail = 'say whose clock counts: an IANA "time_zone", or "recipient": true'
         wrong = FieldError("/quiet_hours/time_zone", "missing", detail)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="missing", errors=[wrong])
-    zone = body.time_zone if names_zone(body) and body.time_zone else UTC
-    return QuietHours(body.from_, body.to, zone, by_recipient)
+    named = None if body.time_zone == RECIPIENT else body.time_zone
+    return QuietHours(body.from_, body.to, UTC if named is None else named, by_recipient)
 
 
 def names_zone(body: QuietBody | None) -> bool:

@@ -15,7 +15,7 @@ MEANINGS = {
     Gate.TEMPLATE: "the template is not APPROVED",
     Gate.WINDOW: "free-form messages need an open customer service window",
     Gate.SUPPRESSION: "this person does not want it",
-    Gate.SCHEDULE: "its time has not come",
+    Gate.SCHEDULE: "its time has not come, or quiet hours hold it",
     Gate.SOURCE: "the campaign or journey does not run",
     Gate.RETRY: "an earlier try failed; it is tried again",
 }

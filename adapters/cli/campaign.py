@@ -12,6 +12,7 @@ import typer
 
 from adapters.cli.client import FAILED, Caller, console, is_terminal, kind_of
 from adapters.cli.messages import template_message
+from adapters.cli.quiet import HELP, OFF, Quiet, Unknown, Zone, quiet_body
 from adapters.cli.status import status_table
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -46,6 +47,9 @@ def create(
         str, typer.Option(help="When its template is approved again: resume or stay_stopped.")
     ] = "",
     recipients_max: Annotated[int, typer.Option(help="Rows it takes; 0 is all.")] = 0,
+    quiet: Quiet = "",
+    time_zone: Zone = "",
+    unknown_zone: Unknown = "",
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Create a campaign as a draft."""
@@ -64,6 +68,8 @@ def create(
     body |= {wish: value for wish, value in wishes.items() if value}
     if recipients_max:
         body["recipients_max"] = recipients_max
+    if (hours := quiet_body(quiet, time_zone, unknown_zone)) is not None:
+        body["quiet_hours"] = hours
     answer = caller.call("POST", "v1", "campaigns", body=body)
     caller.show(answer, ("id", "name", "state", "fields", "senders"))
 
@@ -159,6 +165,9 @@ def change(
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     recipients_max: Annotated[int, typer.Option(help="Rows it takes.")] = 0,
+    quiet: Annotated[str, typer.Option("--quiet", help=f"{HELP} `off` takes them away.")] = "",
+    time_zone: Zone = "",
+    unknown_zone: Unknown = "",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Change a campaign; what its rows were accepted with stays."""
@@ -173,8 +182,11 @@ def change(
         "recipients_max": recipients_max,
     }
     body = {wish: value for wish, value in wishes.items() if value}
+    if quiet or time_zone or unknown_zone:
+        hours = quiet_body(quiet, time_zone, unknown_zone) if quiet != OFF else None
+        body["quiet_hours"] = hours
     answer = caller.call("PATCH", "v1", "campaigns", campaign_id, body=body)
-    caller.show(answer, ("id", "name", "state", "version", "senders", "weight"))
+    caller.show(answer, ("id", "name", "state", "version", "senders", "weight", "quiet_hours"))
 
 
 for _action in ("pause", "resume", "cancel"):

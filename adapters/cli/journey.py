@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.client import Caller
+from adapters.cli.quiet import Quiet, Unknown, Zone, quiet_body
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 COLUMNS = ("id", "state", "portfolio_id", "weight", "priority", "ttl_seconds", "cooldown_seconds")
-SHOWN = (*COLUMNS, "enqueued", "counts", "delivery", "warnings")
+SHOWN = (*COLUMNS, "quiet_hours", "enqueued", "counts", "delivery", "warnings")
 
 journey = typer.Typer(help="Journeys: standing sources of single sends.", no_args_is_help=True)
 
@@ -24,6 +25,9 @@ def put(
     priority: Annotated[str, typer.Option(help="Else by the category of what it sends.")] = "",
     ttl: Annotated[int, typer.Option(help="Seconds after which a trigger is stale.")] = 0,
     cooldown: Annotated[int, typer.Option(help="Seconds between two messages to a person.")] = 0,
+    quiet: Quiet = "",
+    time_zone: Zone = "",
+    unknown_zone: Unknown = "",
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Create a journey, or set all of what it is."""
@@ -37,6 +41,8 @@ def put(
         "cooldown_seconds": cooldown,
     }
     body |= {wish: value for wish, value in wishes.items() if value}
+    if (hours := quiet_body(quiet, time_zone, unknown_zone)) is not None:
+        body["quiet_hours"] = hours
     caller.show(caller.call("PUT", "v1", "journeys", journey_id, body=body), COLUMNS)
 
 
