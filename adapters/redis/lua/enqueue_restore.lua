@@ -36,6 +36,7 @@ if call('EXISTS', tag .. 'lane:' .. number) == 0 then
   call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', argv[10],
     'template', argv[11], 'priority', argv[12], 'last', 0)
   if zone ~= '' then call('HSET', tag .. 'lane:' .. number, 'zone', zone) end
+  new_facts()
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
 elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
   return 0

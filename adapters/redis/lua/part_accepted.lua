@@ -5,20 +5,31 @@
 -- An acceptance is plain when the job is in flight, its attempt is the one told of, and its hold
 -- is all its person has in the window.
 local GONE = { gone = true }
-local accepted
+local accepted, now_end, hold_at, hold_bytes
+local fence_of = {} -- two bytes by the text of a fence: the same few come again
 
-local function begin_accepted() accepted = {} end
+local function begin_accepted() accepted, now_end, hold_bytes = {}, now_bytes, nil end
+
+-- bytes_of_fence: a fence as a record has it.
+local function bytes_of_fence(fence)
+  local known = bytes2(tonumber(fence))
+  if #fence < 3 then fence_of[fence] = known end
+  return known
+end
 
 -- ask_scores: the scores of a batch's people are read at once, window by window. Returns each
 -- job's lane and the rest of its name.
-local function ask_scores(listed, records)
-  local lanes_at, rests = {}, {}
-  for i, job in ipairs(listed) do
-    local record = records[i]
+local function ask_scores(records, jobs_at)
+  local lanes_at, rests, lane, prefix, width, asked = {}, {}, nil, nil, 0, nil
+  for i, record in ipairs(records) do
     if record then
-      local lane, rest = lane_of_job(job)
-      local asked = window_of(lane).asked
-      lanes_at[i], rests[i] = lane, rest
+      local job = argv[jobs_at + i]
+      if sub(job, 1, width) ~= prefix then
+        lane = lane_of_job(job)
+        prefix, asked = lane.prefix, window_of(lane).asked
+        width = #prefix
+      end
+      lanes_at[i], rests[i] = lane, sub(job, width + 1)
       asked[#asked + 1] = sub(record, 13, 20)
     end
   end
@@ -26,22 +37,42 @@ local function ask_scores(listed, records)
   return lanes_at, rests
 end
 
+-- hold_of: until when a record in flight holds its place; a batch was mostly claimed at once.
+local function hold_of(record)
+  local bytes = sub(record, 2, 7)
+  if bytes ~= hold_bytes then hold_bytes, hold_at = bytes, number6(record, 2) end
+  return hold_at
+end
+
+-- end_fields: what this call has to write into the bucket of a record's sequence.
+local function end_fields(lane, sequence, record)
+  local high, low = sub(record, 8, 10), byte(record, 11)
+  if lane.end_high ~= high or low - low % 16 ~= lane.end_low
+    or ends[lane.done_key] ~= lane.end_fields then -- they may have been written meanwhile
+    lane.end_high, lane.end_low = high, low - low % 16
+    lane.end_fields = ends_of(lane, tonumber(sequence))
+  end
+  return lane.end_fields
+end
+
 -- accept_plain: end a job as accepted when its acceptance is plain; whether it was.
-local function accept_plain(lane, sequence, record, fence, wamid)
-  if byte(record, 1) ~= 70 or digits(number2(record, 21)) ~= fence then return false end
-  local win, recipient, hold = lane.win, sub(record, 13, 20), number6(record, 2)
+local function accept_plain(lane, job, sequence, record, fence, wamid)
+  local fence_bytes = sub(record, 21, 22)
+  if byte(record) ~= 70 or fence_bytes ~= (fence_of[fence] or bytes_of_fence(fence)) then
+    return false
+  end
+  local win, recipient, hold = lane.win, sub(record, 13, 20), hold_of(record)
   if hold <= cut or win.scores[recipient] ~= hold or has_several(win, recipient) then
     return false
   end
-  unstrike(lane)
-  local job = lane.prefix .. sequence
-  win.scores[recipient], win.dirty[recipient] = now, true
+  if some_strikes then unstrike(lane) end
+  local adds, fields = win.adds, end_fields(lane, sequence, record)
+  local at, end_at = #adds, #fields
+  win.scores[recipient], adds[at + 1], adds[at + 2] = now, now_text, recipient
   closed_jobs[#closed_jobs + 1] = job
-  local fields = ends_of(lane, sequence)
-  local at = #fields
-  fields[at + 1] = sequence
-  fields[at + 2] = 'A0' .. sub(record, 21, 22) .. now_bytes .. recipient .. '\0\0\0\0' .. wamid
-  logged[#logged + 1] = job .. 'A+' .. recipient .. now_bytes
+  fields[end_at + 1] = sequence
+  fields[end_at + 2] = 'A0' .. fence_bytes .. now_end .. recipient .. '\0\0\0\0' .. wamid
+  logged[#logged + 1] = job .. 'A+' .. recipient .. now_end
   accepted[lane] = (accepted[lane] or 0) + 1
   return true
 end

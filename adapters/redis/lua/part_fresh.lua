@@ -8,6 +8,7 @@ local function park(lane, row)
     lane.parking = {}
     ring_enter(wait_key(lane), lane, lane.wait_passed)
     call('ZADD', tag .. 'waiting', 0, scope_of(lane.sender))
+    now_has('waiting')
     forget_waiting()
   end
   lane.parking[#lane.parking + 1] = row

@@ -33,6 +33,7 @@ local function put_to_sleep(lane, gate, key)
   call('SADD', tag .. 'asleep:' .. gate .. ':' .. key, lane.number)
   if gate == 'schedule' and lane.opens < FOREVER then
     call('ZADD', tag .. 'openings', text(lane.opens), 'quiet:' .. key)
+    now_has('openings')
     forget_first('openings')
   end
 end

@@ -1,7 +1,7 @@
 -- part_lanes: lanes, their keys and their window.
 --
 -- Needs  part_slot, part_window (scope_of).
--- lane:N           HASH  source sender template priority last passed wait_passed ghosts asleep
+-- lane:N           HASH  source sender template priority zone last passed wait_passed ghosts asleep
 -- q:N, k:N         LIST  queued rows, rows parked for a place
 -- ring:S:P         ZSET  lane -> pass, of sender S and priority P; lanes padded to 8 digits
 -- wait:S:P         ZSET  lane -> pass, of the lanes of scope S that wait for a place
@@ -16,16 +16,37 @@ local function begin_lanes() lanes, lanes_by_prefix, waiting_scopes = {}, {}, ni
 
 local function padded(number) return string.format('%08d', number) end
 
+-- What of a lane changes is read when it is first asked for: nil fields of a lane come here.
+local STANDING = { passed = true, wait_passed = true, ghosts = true, asleep = true }
+local function read_standing(fact, field)
+  if not STANDING[field] then return nil end
+  local lane, h = lanes[fact.number], call('HMGET', fact.key, 'passed', 'wait_passed', 'ghosts',
+    'asleep')
+  local read = { passed = tonumber(h[1] or 0), wait_passed = tonumber(h[2] or 0),
+    ghosts = tonumber(h[3] or 0), asleep = h[4] == '1' }
+  for name, value in pairs(read) do
+    if rawget(lane, name) == nil then lane[name] = value end
+  end
+  return rawget(lane, field)
+end
+
+local unknown_lane = { __index = read_standing }
+
+-- lane_fact: what never changes of a lane, and the names of its keys.
+local function lane_fact(number)
+  local key = tag .. 'lane:' .. number
+  local h = call('HMGET', key, 'source', 'sender', 'template', 'priority', 'zone')
+  local fact = setmetatable({ number = number, prefix = number .. '.', name = padded(number),
+    source = h[1], sender = h[2], template = h[3], priority = tonumber(h[4]), zone = h[5] or '',
+    key = key, queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number }, unknown_lane)
+  fact.index = { __index = fact }
+  return h[1] and keep_fact(meta.facts.lanes, number, fact) or fact
+end
+
 local function lane_of(number)
   local lane = lanes[number]
   if not lane then
-    local h = call('HMGET', tag .. 'lane:' .. number, 'source', 'sender', 'template', 'priority',
-      'passed', 'wait_passed', 'ghosts', 'asleep')
-    lane = { number = number, prefix = number .. '.', name = padded(number), source = h[1],
-      sender = h[2], template = h[3], priority = tonumber(h[4]), passed = tonumber(h[5] or 0),
-      wait_passed = tonumber(h[6] or 0), ghosts = tonumber(h[7] or 0), asleep = h[8] == '1',
-      key = tag .. 'lane:' .. number, queue = tag .. 'q:' .. number,
-      parked = tag .. 'k:' .. number }
+    lane = setmetatable({}, (meta.facts.lanes[number] or lane_fact(number)).index)
     lanes[number] = lane
   end
   return lane
@@ -62,7 +83,10 @@ end
 
 -- waiting_now: the scopes in which lanes wait, read once unless one of them changed.
 local function waiting_now()
-  waiting_scopes = waiting_scopes or call('ZRANGE', tag .. 'waiting', '0', '-1')
+  if not waiting_scopes then
+    waiting_scopes = meta.has.waiting and call('ZRANGE', tag .. 'waiting', '0', '-1') or {}
+    if #waiting_scopes == 0 then has_no_more('waiting') end
+  end
   return waiting_scopes
 end
 

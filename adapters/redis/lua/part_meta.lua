@@ -6,14 +6,19 @@
 -- meta     HASH    clock sequence recovering lanes pruned enqueued ended; worker:W, its last wish;
 --                  busy0 to busy3, lanes in rings of each priority; sleepers, senders behind whose
 --                  own gate lanes sleep; policy, what the operator decided: places|headroom|
---                  reserve0|reserve1|reserve2|by_number|before|before_until; has, kinds of things
---                  that were ever put in, so that most calls need not look for them
+--                  reserve0|reserve1|reserve2|by_number|before|before_until; has, a stamp and the
+--                  kinds of things that were put in, so that most calls need not look for them
 --
--- Provides  now and now_text, meta, now_has(), touch().
-local meta, meta_key, now_text
+-- Provides  now and now_text, meta, now_has(), has_no_more(), new_facts(), first_of(), touch().
+local meta, meta_key, now_text, firsts
 local BUSY_AT = 10 -- where the counts of busy lanes begin in what HMGET answers
 local NO_POLICY = '0|0|0|0|0|0|0|0'
 local policies, kinds, cached = {}, {}, 0 -- what was read of a text once is kept by that very text
+
+-- What seldom changes (lanes' names, sources' states, templates) is kept between calls, a portfolio's
+-- facts as long as its stamp stays: whoever changes one of them stamps the portfolio anew.
+local FACTS_MAX = 20000
+local facts_of, facts_held = {}, 0
 
 local function cache(texts, packed, value)
   if cached >= 1000 then policies, kinds, cached = {}, {}, 0 end
@@ -31,9 +36,26 @@ local function read_policy(packed)
 end
 
 local function read_kinds(packed)
-  local has = {}
-  for kind in string.gmatch(packed, '%a+') do has[kind] = true end
+  local bar = find(packed, '|', 1, true) or 0
+  local has = { stamp = sub(packed, 1, bar - 1) }
+  for kind in string.gmatch(sub(packed, bar + 1), '%a+') do has[kind] = true end
   return cache(kinds, packed, has)
+end
+
+-- facts_under: what is kept of the portfolio under a stamp; nothing is kept without one.
+local function facts_under(stamp)
+  local facts = facts_of[tag]
+  if facts and facts.stamp == stamp then return facts end
+  facts = { stamp = stamp, lanes = {}, sources = {}, templates = {} }
+  if stamp ~= '' then facts_of[tag] = facts end
+  return facts
+end
+
+-- keep_fact: keep one for later calls; all are forgotten when they have become too many.
+local function keep_fact(facts, name, fact)
+  if facts_held >= FACTS_MAX then facts_of, facts_held = {}, 0 end
+  facts[name], facts_held = fact, facts_held + 1
+  return fact
 end
 
 local function read_meta(worker)
@@ -44,25 +66,63 @@ local function read_meta(worker)
   meta = { clock = tonumber(v[1] or 0), sequence = tonumber(v[2] or 0),
     recovering = tonumber(v[3] or 0), lanes = tonumber(v[4] or 0), pruned = tonumber(v[5] or 0),
     is_known = v[6], policy = policies[policy] or read_policy(policy), kinds = has,
-    has = kinds[has] or read_kinds(has), worker = tonumber(v[8] or 0), sleepers = v[9],
+    has = kinds[has] or read_kinds(has), stamps = 0, worker = tonumber(v[8] or 0), sleepers = v[9],
     busy = v, ended = tonumber(v[14] or 0) } -- from BUSY_AT on
   meta.had_ended = meta.ended
+  meta.facts = facts_under(meta.has.stamp)
 end
 
 local function begin_meta()
-  meta_key = tag .. 'meta'
+  meta_key, firsts = tag .. 'meta', {}
   read_meta(argv[8] or '')
   now = max(now, meta.clock)
   now_text = now == tonumber(argv[1]) and argv[1] or text(now) -- a number is costly to write
 end
 
+local function write_kinds(packed)
+  meta.kinds = packed
+  meta.has = kinds[packed] or read_kinds(packed)
+  call('HSET', meta_key, 'has', packed)
+end
+
 -- now_has: something of a kind was put in; calls look for it from now on.
 local function now_has(kind)
-  if meta.has[kind] then return end
-  meta.kinds = meta.kinds .. kind .. ' '
-  meta.has = read_kinds(meta.kinds)
-  call('HSET', meta_key, 'has', meta.kinds)
+  if not meta.has[kind] then write_kinds(meta.kinds .. kind .. ' ') end
 end
+
+-- has_no_more: nothing of a kind is there any more; calls need not look for it.
+local function has_no_more(kind)
+  if meta.has[kind] then write_kinds((string.gsub(meta.kinds, '%f[%a]' .. kind .. ' ', ''))) end
+end
+
+-- new_facts: a lane, a source's state or a template has changed; nobody goes by what he kept. No
+-- stamp comes twice, not even where a server that lost its tail counts the same sequence again.
+local function new_facts()
+  local moment = call('TIME')
+  meta.stamps = meta.stamps + 1
+  local stamp = table.concat({ text(meta.sequence), moment[1], moment[2], meta.stamps }, '.')
+  local bar = find(meta.kinds, '|', 1, true) or 0
+  write_kinds(stamp .. '|' .. sub(meta.kinds, bar + 1))
+  meta.facts = facts_under(stamp)
+end
+
+-- first_of: the nearest moment in a sorted set of moments; read once, until somebody forgets it.
+-- Of most sets there is a kind: while nothing is in them they are not looked at.
+local HAS_KIND = { later = true, openings = true, doubts = true }
+local function first_of(name)
+  local first = firsts[name]
+  if not first then
+    first = FOREVER
+    if meta.has[name] or not HAS_KIND[name] then
+      first = tonumber(call('ZRANGE', tag .. name, '0', '0', 'WITHSCORES')[2] or FOREVER)
+      if first == FOREVER and HAS_KIND[name] then has_no_more(name) end
+    end
+    firsts[name] = first
+  end
+  return first
+end
+
+local function forget_first(name) firsts[name] = nil end
 
 -- touch: write down the clock, how many jobs have ended, and a new sequence number when something
 -- changed; `field` (or nil) goes along.

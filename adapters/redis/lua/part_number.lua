@@ -15,6 +15,7 @@ local function lane_number(source, sender, template, priority, zone)
   call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', sender,
     'template', template, 'priority', priority, 'last', 0)
   if zone ~= '' then call('HSET', tag .. 'lane:' .. number, 'zone', zone) end
+  new_facts()
   call('RPUSH', tag .. 'lanes_of:' .. source, number)
   return number
 end

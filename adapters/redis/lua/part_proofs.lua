@@ -45,7 +45,7 @@ local function replace(win, recipient, old, with, arrived)
 end
 
 local function flush_window(win)
-  local adds, at, removes, last, last_text = {}, 0, {}, nil, nil
+  local adds, at, removes, last, last_text = win.adds, #win.adds, {}, nil, nil
   for recipient in pairs(win.dirty) do
     local score = win.scores[recipient]
     if score > 0 then
@@ -57,12 +57,12 @@ local function flush_window(win)
   end
   for i = 1, at, 1000 do call('ZADD', win.key, unpack(adds, i, min(i + 999, at))) end
   if #removes > 0 then call('ZREM', win.key, unpack(removes)) end
-  win.dirty = {}
+  win.dirty, win.adds = {}, {}
 end
 
 local function flush_windows()
   for _, win in pairs(windows) do
-    if next(win.dirty) then flush_window(win) end
+    if win.adds[1] or next(win.dirty) then flush_window(win) end
   end
 end
 

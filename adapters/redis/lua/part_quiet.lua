@@ -1,11 +1,11 @@
 -- part_quiet: the zones of a source, those it was told and those of its lanes.
 --
--- Needs  part_slot.
+-- Needs  part_slot, part_lanes.
 -- Provides  zones_known(source): their names, sorted.
 local function zones_known(source)
   local names, found = call('HKEYS', tag .. 'quiet:' .. source), {}
   for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. source, 0, -1)) do
-    names[#names + 1] = call('HGET', tag .. 'lane:' .. number, 'zone') or ''
+    names[#names + 1] = lane_of(tonumber(number)).zone
   end
   table.sort(names)
   for i, zone in ipairs(names) do

@@ -10,6 +10,8 @@ local function doubt(opened, since_ms)
   end
   opened.since, opened.doubted = since_ms, true
   call('HSET', tag .. 'open', opened.job, letter .. bytes6(since_ms) .. opened.row)
+  now_has('doubts')
+  forget_first('doubts')
   call('ZADD', tag .. 'doubts', since_ms + doubt_ms(category_of(opened.lane)), opened.job)
   count(opened.lane.source, 's:in_flight', -1)
   count(opened.lane.source, 's:in_doubt', 1)

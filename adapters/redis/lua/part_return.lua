@@ -43,6 +43,7 @@ local function open_scheduled()
       open_gate('schedule', sub(name, 7))
     else
       call('HSET', tag .. 'src:' .. name, 'state', 'running')
+      new_facts()
       source_of(name).state = 'running'
       open_gate('source', name)
     end

@@ -22,7 +22,8 @@ local function with_due(row, due) return sub(row, 1, 26) .. bytes6(due) .. sub(r
 
 -- job_name: the name of a row's job. The same hundred comes again: a number is costly to write.
 local function job_name(lane, row)
-  local sequence = number5(row, 1)
+  local a, b, c, d, e = byte(row, 1, 5)
+  local sequence = (((a * 256 + b) * 256 + c) * 256 + d) * 256 + e
   local low = sequence % 100
   local high = sequence - low
   if lane.named ~= high then
@@ -56,6 +57,7 @@ local function delay(lane, row, until_ms, gate)
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job) end
   call('HSET', tag .. 'aside', job, GATE_LETTER[gate] .. row)
   call('ZADD', tag .. 'later', until_ms, job)
+  now_has('later')
   forget_first('later')
   count(lane.source, 'w:' .. gate, 1)
 end

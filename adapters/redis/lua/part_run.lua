@@ -18,11 +18,14 @@ local function room_for(lane, at_most)
   return min(room, limit[lane.priority] - limit.before - used_of(lane.win))
 end
 
--- has_time: whether a row's time is not over; a campaign's rows end together.
-local function has_time(lane, expires)
-  if expires == lane.lasts or expires == NEVER then return true end
-  if number6(expires, 1) <= now and not off.schedule then return false end
-  lane.lasts = expires
+-- is_alike: whether what follows the recipient in a row (`middle`: fence to expires) lets it leave
+-- without a look: no repeat, and time left. A campaign's rows are alike, and looked at once.
+local function is_alike(lane, middle)
+  if byte(middle, 4) ~= 0 then return false end
+  local expires = sub(middle, 8, 13)
+  if expires ~= NEVER and number6(expires, 1) <= now and not off.schedule then return false end
+  local fence = number2(middle, 1) + 1
+  lane.middle, lane.fence, lane.rest = middle, digits(fence), bytes2(fence) .. sub(middle, 3)
   return true
 end
 
@@ -30,21 +33,22 @@ end
 local function take_run(lane, at_most)
   if lane.template == '' or off.rate or off.quota then return 0 end
   local list, win, sender, noted = lane.fresh, lane.win, lane.from, lane.noted
-  local rows, recipients, scores, dirty = list.rows, list.recipients, win.scores, win.dirty
+  local rows, recipients, scores, adds = list.rows, list.recipients, win.scores, win.adds
   local first, number, run = list.at, lane.number, 0
   local slot_us, interval_us = max(sender.next_us, now * 1000), sender.interval_us
-  local n, j = given * 2, given * 3
+  local n, j, a, several = given * 2, given * 3, #adds, win.several
   for i = first, first + room_for(lane, at_most) - 1 do
     local row, recipient = rows[i], recipients[i]
-    if scores[recipient] > cut or noted[recipient] or byte(row, 17) ~= 0
-      or has_several(win, recipient) or not has_time(lane, sub(row, 21, 26)) then break end
-    local job, fence = job_name(lane, row), number2(row, 14) + 1
-    local record = in_flight .. sub(row, 1, 13) .. bytes2(fence) .. sub(row, 16)
+    local middle = sub(row, 14, 26)
+    if scores[recipient] > cut or noted[recipient] or several and has_several(win, recipient)
+      or middle ~= lane.middle and not is_alike(lane, middle) then break end
+    local job = job_name(lane, row)
+    local record = in_flight .. sub(row, 1, 13) .. lane.rest .. sub(row, 27)
     opens[n + 1], opens[n + 2] = job, record
-    names[n + 1], names[n + 2] = job, digits(fence)
+    names[n + 1], names[n + 2] = job, lane.fence
     jobs[j + 1], jobs[j + 2], jobs[j + 3] = number, record, slot_us
-    scores[recipient], dirty[recipient] = lease_until, true
-    slot_us, run, n, j = slot_us + interval_us, run + 1, n + 2, j + 3
+    scores[recipient], adds[a + 1], adds[a + 2] = lease_until, lease_text, recipient
+    slot_us, run, n, j, a = slot_us + interval_us, run + 1, n + 2, j + 3, a + 2
   end
   if run == 0 then return 0 end
   list.at, list.taken = first + run, list.taken + run

@@ -20,23 +20,31 @@ local function flush_settled()
   flush_windows()
 end
 
+-- note_gone: plain acceptances are noted only when an outcome comes that is none.
+local function note_gone(parsed, seen)
+  for i = seen + 1, #closed_jobs do
+    local job = closed_jobs[i]
+    parsed[job] = parsed[job] or GONE
+  end
+  return #closed_jobs
+end
+
 -- settle_all: apply every outcome; what plain acceptances changed is written by who ends the call.
 local function settle_all(at, attempts_max)
-  local outcomes, is_plain = tonumber(argv[at]), true
+  local outcomes, is_plain, seen = tonumber(argv[at]), true, 0
   local fences_at, kinds_at, details_at = at + outcomes, at + 2 * outcomes, at + 3 * outcomes
-  local listed = {}
-  for i = 1, outcomes do listed[i] = argv[at + i] end
-  local records = outcomes > 0 and call('HMGET', tag .. 'open', unpack(listed)) or {}
-  local lanes_at, rests = ask_scores(listed, records)
+  local records = {}
+  if outcomes > 0 then
+    records = call('HMGET', tag .. 'open', unpack(argv, at + 1, at + outcomes))
+  end
+  local lanes_at, rests = ask_scores(records, at)
   local parsed = {} -- jobs that this call has opened: a job may be told of twice
   for i = 1, outcomes do
-    local job, kind, detail = listed[i], argv[kinds_at + i], argv[details_at + i]
+    local job, kind, detail = argv[at + i], argv[kinds_at + i], argv[details_at + i]
     local record, fence = records[i], argv[fences_at + i]
-    if record and not parsed[job] and kind == 'A'
-      and accept_plain(lanes_at[i], rests[i], record, fence, detail) then
-      parsed[job] = GONE
-    else
-      is_plain = false
+    if not (record and kind == 'A' and not parsed[job]
+      and accept_plain(lanes_at[i], job, rests[i], record, fence, detail)) then
+      is_plain, seen = false, note_gone(parsed, seen)
       local opened = parsed[job] or record and parse_open(job, record)
       parsed[job] = opened or nil
       if opened and not opened.gone and row_fence(opened.row) == tonumber(fence) then

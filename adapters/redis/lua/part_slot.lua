@@ -4,20 +4,21 @@
 -- ARGV[1]  now_ms        epoch ms, from the caller's clock
 -- ARGV[2]  tolerance_ms  how far that clock and this server's may differ; 0 does not look
 --
--- Provides  now, clock_differs, first_of().
+-- Provides  now, clock_differs, text().
 --
 -- Time never goes back in a slot. A caller whose clock differs too much is brought to the edge of
 -- what is allowed; only a claim refuses (DESIGN section 4).
-local tag, now, clock_differs, argv, firsts
-local call, floor, max, min, sub, byte, char, find -- a function may reach for these only in a call
+local tag, now, clock_differs, argv
+local call, floor, max, min, sub, byte, char, find, format -- a function may reach for these only in a call
 local FOREVER = 9000000000000
-local function text(number) return string.format('%.0f', number) end
+local function text(number) return format('%d', number) end
 
 local function begin_slot(keys, arguments)
   argv, tag, call = arguments, keys[1], redis.call
   floor, max, min = math.floor, math.max, math.min
   sub, byte, char, find = string.sub, string.byte, string.char, string.find
-  now, clock_differs, firsts = tonumber(argv[1]), false, {}
+  format = string.format
+  now, clock_differs = tonumber(argv[1]), false
   local tolerance_ms = tonumber(argv[2])
   if tolerance_ms > 0 then
     local server = call('TIME')
@@ -26,15 +27,3 @@ local function begin_slot(keys, arguments)
     now = max(server_ms - tolerance_ms, min(server_ms + tolerance_ms, now))
   end
 end
-
--- first_of: the nearest moment in a sorted set of moments; read once, until somebody forgets it.
-local function first_of(name)
-  local first = firsts[name]
-  if not first then
-    first = tonumber(call('ZRANGE', tag .. name, '0', '0', 'WITHSCORES')[2] or FOREVER)
-    firsts[name] = first
-  end
-  return first
-end
-
-local function forget_first(name) firsts[name] = nil end

@@ -1,38 +1,43 @@
 -- part_sources: what holds a whole lane: its source, its template, both together, quiet hours.
 --
 -- Needs  part_lanes; off (set of gates switched off), named before it.
--- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring
+-- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring;
+--                        quiet, 1 while it has quiet hours
 -- templates        HASH  template -> STATUS|category
 -- struck           SET   sender|template pairs parked after unknown codes
--- src:S quiet      1 while the source has quiet hours; calls look once meta.has.quiet
 -- quiet:S          HASH  zone of a lane -> when it is open: `from,until;from,until;`, epoch ms
 --
 -- Mirror of adapters/memory/slot.py.
-local source_cache, template_cache
+local source_cache
 
-local function begin_sources() source_cache, template_cache = {}, {} end
+local function begin_sources() source_cache = {} end
+
+local function source_fact(name)
+  local key = tag .. 'src:' .. name
+  local h = call('HMGET', key, 'state', 'weight', 'quiet')
+  local fact = { key = key, state = h[1] or 'running', weight = tonumber(h[2] or 1),
+    quiet = h[3] == '1' and {} }
+  fact.index = { __index = fact }
+  return keep_fact(meta.facts.sources, name, fact)
+end
 
 local function source_of(name)
   local source = source_cache[name]
   if not source then
-    local h = call('HMGET', tag .. 'src:' .. name, 'state', 'weight')
-    source = { key = tag .. 'src:' .. name, state = h[1] or 'running',
-      weight = tonumber(h[2] or 1) }
+    source = setmetatable({}, (meta.facts.sources[name] or source_fact(name)).index)
     source_cache[name] = source
   end
   return source
 end
 
-local function template_of(name)
-  local template = template_cache[name]
-  if not template then
-    local packed = call('HGET', tag .. 'templates', name) or 'UNKNOWN|marketing'
-    local bar = find(packed, '|', 1, true)
-    template = { status = sub(packed, 1, bar - 1), category = sub(packed, bar + 1) }
-    template_cache[name] = template
-  end
-  return template
+local function template_fact(name)
+  local packed = call('HGET', tag .. 'templates', name) or 'UNKNOWN|marketing'
+  local bar = find(packed, '|', 1, true)
+  local fact = { status = sub(packed, 1, bar - 1), category = sub(packed, bar + 1) }
+  return keep_fact(meta.facts.templates, name, fact)
 end
+
+local function template_of(name) return meta.facts.templates[name] or template_fact(name) end
 
 local function category_of(lane)
   if lane.template == '' then return 'service' end
@@ -50,16 +55,17 @@ local function opens_at(calendar)
   return FOREVER
 end
 
--- quiet_zone: the zone whose quiet hours hold a lane, and when it opens; nil when none hold it.
--- They never hold authentication and replies.
-local function quiet_zone(lane)
-  local source, category = source_of(lane.source), category_of(lane)
+-- quiet_until: when the quiet hours that hold a lane end; nil when none hold it. They never hold
+-- authentication and replies.
+local function quiet_until(lane, calendars)
+  local category = category_of(lane)
   if category == 'authentication' or category == 'service' then return nil end
-  if source.quiet == nil then source.quiet = call('HGET', source.key, 'quiet') == '1' end
-  if not source.quiet then return nil end
-  local zone = call('HGET', lane.key, 'zone') or ''
-  local opens = opens_at(call('HGET', tag .. 'quiet:' .. lane.source, zone))
-  return opens and zone, opens
+  local calendar = calendars[lane.zone]
+  if not calendar then
+    calendar = call('HGET', tag .. 'quiet:' .. lane.source, lane.zone) or ''
+    calendars[lane.zone] = calendar
+  end
+  return opens_at(calendar)
 end
 
 local function look_at_gates(lane)
@@ -73,9 +79,9 @@ local function look_at_gates(lane)
       return 'template', pair
     end
   end
-  if meta.has.quiet and not off.schedule then
-    local zone, opens = quiet_zone(lane)
-    lane.opens = opens
-    if zone then return 'schedule', lane.source .. '|' .. zone end
+  local calendars = source_of(lane.source).quiet
+  if calendars and not off.schedule then
+    lane.opens = quiet_until(lane, calendars)
+    if lane.opens then return 'schedule', lane.source .. '|' .. lane.zone end
   end
 end

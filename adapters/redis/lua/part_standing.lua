@@ -49,6 +49,7 @@ end
 local function enter_wait(lane)
   enter(wait_key(lane), lane, lane.wait_passed)
   call('ZADD', tag .. 'waiting', 0, scope_of(lane.sender))
+  now_has('waiting')
   forget_waiting()
 end
 

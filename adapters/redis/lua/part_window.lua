@@ -21,7 +21,7 @@ local function window(scope)
   local found = windows[scope]
   if not found then
     found = { key = tag .. 'win:' .. scope, proofs = tag .. 'proofs:' .. scope,
-      scores = {}, dirty = {}, asked = {}, is_single = {},
+      scores = {}, dirty = {}, adds = {}, asked = {}, is_single = {},
       several = meta.has.proofs }
     windows[scope] = found
   end

@@ -35,7 +35,7 @@ end
 call('HSETNX', tag .. 'src:' .. source, 'state', 'running')
 call('HSETNX', tag .. 'src:' .. source, 'weight', 1)
 call('HSET', tag .. 'src:' .. source, 'quiet', has)
-now_has('quiet')
+new_facts()
 local flat = told()
 for i = 1, #flat, 2 do
   local zone, calendar = flat[i], flat[i + 1]
@@ -47,6 +47,7 @@ for i = 1, #flat, 2 do
     open_gate('schedule', name)
   elseif opens < FOREVER and call('EXISTS', tag .. 'asleep:schedule:' .. name) == 1 then
     call('ZADD', tag .. 'openings', text(opens), 'quiet:' .. name)
+    now_has('openings')
   end
 end
 touch(true)

@@ -20,7 +20,8 @@
 local source, jobs, held, flat = argv[8], {}, {}, {}
 local is_quiet = call('HGET', tag .. 'src:' .. source, 'quiet') == '1'
 for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. source, 0, -1)) do
-  local lane, zone = lane_of(tonumber(number)), call('HGET', tag .. 'lane:' .. number, 'zone') or ''
+  local lane = lane_of(tonumber(number))
+  local zone = lane.zone
   local queued, parked = without_ghosts(lane, call('LLEN', lane.queue), call('LLEN', lane.parked))
   jobs[zone] = (jobs[zone] or 0) + queued + parked
   if closed_gate(lane) == 'schedule' then held[zone] = (held[zone] or 0) + queued + parked end

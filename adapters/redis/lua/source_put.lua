@@ -23,8 +23,12 @@ local name, state = argv[8], argv[9]
 local key = tag .. 'src:' .. name
 if call('HGET', key, 'state') == 'cancelled' then return meta.sequence end
 call('HSET', key, 'state', state, 'weight', argv[10])
+new_facts()
 call('ZREM', tag .. 'openings', name)
-if state == 'scheduled' then call('ZADD', tag .. 'openings', argv[11], name) end
+if state == 'scheduled' then
+  call('ZADD', tag .. 'openings', argv[11], name)
+  now_has('openings')
+end
 if state == 'running' then open_gate('source', name) end
 if state == 'cancelled' then
   for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do

@@ -18,6 +18,7 @@
 -- Returns  sequence
 local template, status = argv[8], argv[9]
 call('HSET', tag .. 'templates', template, status .. '|' .. argv[10])
+new_facts()
 if status == 'APPROVED' then
   open_gate('template', template)
   local struck = call('SMEMBERS', tag .. 'struck')
