@@ -25,11 +25,12 @@ from engine.ports import (
     Settled,
     Settlement,
 )
+from engine.quiet import QuietLedger
 
 T = TypeVar("T")
 
 
-class WholeLedger(Ledger, Receipts, Catalog, Contents, Books, Protocol):
+class WholeLedger(Ledger, Receipts, Catalog, Contents, Books, QuietLedger, Protocol):
     """All ports of one ledger, as a factory must give them."""
 
 

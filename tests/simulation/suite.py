@@ -22,7 +22,7 @@ FORTNIGHTS_MEET = frozenset(
         *("debt", "doubt", "repeat", "repeat_allowed", "rescue", "unknown", "ended_unknown"),
         *("lost_claim", "lost_settle", "lost_receive", "crash_in_flight", "crash_after_claim"),
         *("drain", "quick_retry", "foreign", "undelivered", "settled_by_status"),
-        *("transient", "throttled", "pair", "rejected", "unwritten"),
+        *("transient", "throttled", "pair", "rejected", "unwritten", "evening", "held_by_night"),
     }
 )
 HISTORIES_MEET = frozenset(
