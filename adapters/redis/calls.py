@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct
 
 from adapters.redis.keys import tag
@@ -226,9 +226,9 @@ def told(settlements: Sequence[Settlement]) -> list[Argument]:
     coded = [encode(settlement.outcome) for settlement in settlements]
     return [
         len(settlements),
+        "".join([kind for kind, _ in coded]),
+        b"".join([s.attempt.to_bytes(2, "big") for s in settlements]),
         *[f"{s.key.lane}.{s.key.sequence}" for s in settlements],
-        *[s.attempt for s in settlements],
-        *[kind for kind, _ in coded],
         *[detail for _, detail in coded],
     ]
 
@@ -262,7 +262,16 @@ def enqueued(reply: Reply) -> Enqueued:
 
 def lanes_in(reply: Reply) -> set[int]:
     """Return the lanes whose jobs a claim's reply gives."""
-    return set(reply[6][0::3])
+    return {number for number, _, _, _ in runs_in(reply[6])}
+
+
+def runs_in(flat: Sequence[Reply]) -> Iterator[tuple[int, int, int, Sequence[bytes]]]:
+    """Read the runs of a claim's reply: lane, first send time, step to the next (µs), records."""
+    at = 0
+    while at < len(flat):
+        number, send_at_us, step_us, count = flat[at : at + 4]
+        yield number, send_at_us, step_us, flat[at + 4 : at + 4 + count]
+        at += 4 + count
 
 
 def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
@@ -270,8 +279,9 @@ def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat, ignored, closed = reply
     return Answer(
         [
-            claimed(flat[i], flat[i + 1], flat[i + 2], lanes, lease_ms)
-            for i in range(0, len(flat), 3)
+            claimed(number, record, send_at_us + at * step_us, lanes[number], lease_ms)
+            for number, send_at_us, step_us, records in runs_in(flat)
+            for at, record in enumerate(records)
         ],
         come_back_ms,
         more=come_back_ms <= now_ms and not refused,
@@ -285,7 +295,7 @@ def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
 
 
 def claimed(
-    number: int, record: bytes, send_at_us: int, lanes: dict[int, Lane], lease_ms: int
+    number: int, record: bytes, send_at_us: int, lane: Lane, lease_ms: int
 ) -> Claimed:
     """Read one job of a claim."""
     state, high, low, recipient, attempt, failures, content, due_high, due_low = read_open(record)
@@ -298,7 +308,7 @@ def claimed(
         recipient,
         content,
         record[TAIL_AT:],
-        lanes[number],
+        lane,
         state == b"F",
         failures,
     )

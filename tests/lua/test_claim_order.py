@@ -173,9 +173,9 @@ async def test_a_lane_asleep_behind_its_sender_wakes_though_others_are_busy(slot
     await slot.put_sender(a_sender(closed_until_ms=slot.now_ms + 1_000), OTHER)
     await slot.put_portfolio(a_portfolio(places=2))
     assert await slot.take() == []  # and now asleep behind its sender
-    assert (await slot.state(everything=True))["meta sleepers"] == 1
+    assert (await slot.state(everything=True))["meta busy"] == "0|0|0|0|1"
     await slot.queue(3, 4, 5)
     slot.now_ms += 1_000
     answer = await slot.claim()
     assert [job.lane.sender for job in answer.jobs] == [OTHER]
-    assert (await slot.state(everything=True))["meta sleepers"] == 0
+    assert (await slot.state(everything=True))["meta busy"][-2:] == "|0"

@@ -29,7 +29,8 @@
 --            ignored, closed }
 --   refused   '' or clock, recovering, stale
 --   refusals  sender|gate, how often, ...
---   jobs      lane, record in `open`, send_at_us, ...
+--   jobs      runs: lane, send_at_us of the first, step_us to the next, how many, then of each
+--             the record in `open`
 --   ignored   jobs whose outcome changed nothing
 --   closed    gate, key, ... that these outcomes closed
 --

@@ -6,10 +6,12 @@
 -- A pair is written down only for its second message within the interval: the first one is told
 -- by the window's score, so a campaign pays nothing here.
 local PAIR_INTERVAL_MS, PAIR_SLACK_MS = 6000, 1500
-local some_pairs, pair_cache, pair_writes
+local some_pairs, pair_cache, pair_writes = nil, {}, {}
 
 local function begin_gate_pair()
-  some_pairs, pair_cache, pair_writes = meta.has.pairs, {}, {}
+  some_pairs = meta.has.pairs
+  if next(pair_cache) then pair_cache = {} end
+  if next(pair_writes) then pair_writes = {} end
 end
 
 -- pair_spent: until when a pair owes, and for how many messages; 0 when it owes nothing.

@@ -5,22 +5,18 @@
 -- An acceptance is plain when the job is in flight, its attempt is the one told of, and its hold
 -- is all its person has in the window.
 local GONE = { gone = true }
-local accepted, now_end, hold_at, hold_bytes
-local fence_of = {} -- two bytes by the text of a fence: the same few come again
+local accepted, now_end, hold_at, hold_bytes = {}, nil, nil, nil
 
-local function begin_accepted() accepted, now_end, hold_bytes = {}, now_bytes, nil end
-
--- bytes_of_fence: a fence as a record has it.
-local function bytes_of_fence(fence)
-  local known = bytes2(tonumber(fence))
-  if #fence < 3 then fence_of[fence] = known end
-  return known
+local function begin_accepted()
+  now_end, hold_bytes = now_bytes, nil
+  if next(accepted) then accepted = {} end
 end
 
 -- ask_scores: the scores of a batch's people are read at once, window by window. Returns each
 -- job's lane and the rest of its name.
 local function ask_scores(records, jobs_at)
-  local lanes_at, rests, lane, prefix, width, asked = {}, {}, nil, nil, 0, nil
+  local lanes_at, rests = { unpack(records) }, { unpack(records) } -- of their size at once
+  local lane, prefix, width, asked = nil, nil, 0, nil
   for i, record in ipairs(records) do
     if record then
       local job = argv[jobs_at + i]
@@ -57,10 +53,7 @@ end
 
 -- accept_plain: end a job as accepted when its acceptance is plain; whether it was.
 local function accept_plain(lane, job, sequence, record, fence, wamid)
-  local fence_bytes = sub(record, 21, 22)
-  if byte(record) ~= 70 or fence_bytes ~= (fence_of[fence] or bytes_of_fence(fence)) then
-    return false
-  end
+  if byte(record) ~= 70 or sub(record, 21, 22) ~= fence then return false end
   local win, recipient, hold = lane.win, sub(record, 13, 20), hold_of(record)
   if hold <= cut or win.scores[recipient] ~= hold or has_several(win, recipient) then
     return false
@@ -71,13 +64,14 @@ local function accept_plain(lane, job, sequence, record, fence, wamid)
   win.scores[recipient], adds[at + 1], adds[at + 2] = now, now_text, recipient
   closed_jobs[#closed_jobs + 1] = job
   fields[end_at + 1] = sequence
-  fields[end_at + 2] = 'A0' .. fence_bytes .. now_end .. recipient .. '\0\0\0\0' .. wamid
+  fields[end_at + 2] = 'A0' .. fence .. now_end .. recipient .. '\0\0\0\0' .. wamid
   logged[#logged + 1] = job .. 'A+' .. recipient .. now_end
   accepted[lane] = (accepted[lane] or 0) + 1
   return true
 end
 
 local function flush_accepted()
+  if not next(accepted) then return end
   for lane, times in pairs(accepted) do
     count(lane.source, 's:in_flight', -times)
     count(lane.source, 's:accepted', times)

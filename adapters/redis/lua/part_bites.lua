@@ -27,8 +27,8 @@ end
 
 -- note_people: who of a bite opted out, wrote to us, or was written to in a burst.
 local function note_people(lane, recipients)
-  local noted, names, categories = lane.noted, {}, {}
   if not some_suppressed and not some_windows and not some_pairs then return end
+  local noted, names, categories = lane.noted, {}, {}
   local category = category_of(lane)
   for i, recipient in ipairs(recipients) do
     names[i] = lane.sender .. ':' .. recipient
@@ -49,7 +49,8 @@ local function has_row(lane, list)
   if not list.more then return false end
   local rows_read = bite(lane, list)
   local last = list.taken + rows_read - 1
-  local rows, recipients = call('LRANGE', list.key, digits(list.taken), digits(last)), {}
+  local rows = call('LRANGE', list.key, digits(list.taken), digits(last))
+  local recipients = { unpack(rows) } -- of its size at once
   for i, row in ipairs(rows) do recipients[i] = sub(row, 6, 13) end
   list.rows, list.recipients, list.at, list.more = rows, recipients, 1, #rows == rows_read
   if #rows == 0 then return false end

@@ -5,6 +5,7 @@
 -- done:N:B      HASH  sequence -> end of a job; bucket B holds 4,096 sequences of lane N
 --
 -- An end is packed: state 1, delivery 1, fence 2, mark 6, recipient 8, code 4, then the wamid.
+local RENEW_EVERY_MS = 60000
 local counted, ends, ended
 
 local function count(source, field, by)
@@ -14,6 +15,7 @@ local function count(source, field, by)
 end
 
 local function flush_counts()
+  if not next(counted) then return end
   for source, fields in pairs(counted) do
     for field, by in pairs(fields) do
       if by ~= 0 then call('HINCRBY', tag .. 'src:' .. source, field, digits(by)) end
@@ -56,11 +58,16 @@ local function write_end(lane, sequence, packed, field)
   ended = ended + 1
 end
 
--- flush_ends: write the ends of a call; what is kept expires as a whole bucket (housekeeping).
+-- flush_ends: write the ends of a call; what is kept expires as a whole bucket (housekeeping), up to
+-- a minute before its time: that is not put off at each call.
 local function flush_ends(keep_ms)
+  local renewed = meta.facts.renewed
   for key, fields in pairs(ends) do
     call('HSET', key, unpack(fields))
-    call('PEXPIRE', key, keep_ms)
+    if now - (renewed[key] or 0) >= RENEW_EVERY_MS then
+      call('PEXPIRE', key, keep_ms)
+      keep_fact(renewed, key, now)
+    end
   end
   meta.ended = meta.ended + ended
   ends, ended = {}, 0

@@ -8,12 +8,14 @@
 --
 -- Mirror of adapters/memory/claim.py, class Claim.
 local most, low, steps, low_left, given
-local senders, sender_order, refusals, account_cache, lease_until, lease_text, lease_bytes
+local senders, sender_order, refusals, lease_until, lease_text, lease_bytes
+local account_cache = {}
 
 local function begin_claim()
   most, low = tonumber(argv[10]), tonumber(argv[11])
   steps, low_left, given = 256, min(low, most), 0
-  senders, sender_order, refusals, account_cache = {}, {}, {}, {}
+  senders, sender_order, refusals = {}, {}, {}
+  if next(account_cache) then account_cache = {} end
   lease_until = now + lease_ms
   lease_text, lease_bytes = text(lease_until), bytes6(lease_until)
 end
@@ -45,7 +47,7 @@ local function load_sender(name)
   local h = call('HMGET', tag .. 's:' .. name, 'waba', 'nominal', 'learned', 'next_us', 'raised',
     'closed', 'turn', 'share', 'sleepers', 'lanes0', 'lanes1', 'lanes2', 'lanes3')
   sender = { name = name, key = tag .. 's:' .. name, known = h[1], wants = FOREVER, fields = {},
-    has_sleepers = h[9] == '1', lanes = { [0] = h[10], h[11], h[12], h[13] } }
+    rings = {}, has_sleepers = h[9] == '1', lanes = { [0] = h[10], h[11], h[12], h[13] } }
   senders[name] = sender
   sender_order[#sender_order + 1] = sender
   sender.closed, sender.closed_until = 'sender', FOREVER

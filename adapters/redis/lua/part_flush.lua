@@ -30,7 +30,7 @@ end
 local function flush_sender(sender)
   if sender.known and (sender.moved or #sender.fields > 0) then
     call('HSET', sender.key, 'next_us', text(sender.next_us), 'turn', digits(sender.turn),
-      'share', digits(sender.share), unpack(sender.fields))
+      unpack(sender.fields))
   end
   local at_ms = FOREVER
   if sender.closed then
@@ -47,6 +47,8 @@ local function flush_sender(sender)
   elseif at_ms > now then
     call('ZADD', tag .. 'due', text(at_ms), sender.name)
   elseif not sender.is_due then
-    due_sooner(sender.name, at_ms) -- who is due already keeps its turn
+    due_sooner(sender.name, at_ms)
+  else
+    firsts.due = 0 -- who is due already keeps its turn, and nobody's comes before now
   end
 end

@@ -52,7 +52,7 @@ end
 -- serve_fresh: a sender's lanes of one priority, while it has send times and they have jobs.
 local function serve_fresh(sender, priority, at_most)
   if not sender.known or sender.closed or not has_lanes(sender, priority) then return end
-  local ring = load_ring(tag .. 'ring:' .. sender.name .. ':' .. priority)
+  local ring = ring_of(sender, priority)
   local served = 0
   while #ring.list > 0 and served < at_most and may_take(priority) do
     if not has_slot(sender, priority) then

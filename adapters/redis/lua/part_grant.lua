@@ -10,10 +10,10 @@ local function grant(lane, row, recipient, owed_until, owed)
   if byte(row, 17) > 0 then call('SREM', tag .. 'repeating', job) end
   local record = (counts and in_flight or in_flight_free) .. sub(row, 1, 13) .. bytes2(fence)
     .. sub(row, 16)
-  local sender, at, n = lane.from, given * 3, given * 2
+  local sender, n = lane.from, given * 2
   opens[n + 1], opens[n + 2] = job, record
   names[n + 1], names[n + 2] = job, digits(fence)
-  jobs[at + 1], jobs[at + 2], jobs[at + 3] = lane.number, record, take_slot(sender)
+  give(lane, record, take_slot(sender))
   sender.turn, sender.moved = sender.turn + 1, true
   lane.granted, given = lane.granted + 1, given + 1
   if lane.is_low then low_left = low_left - 1 end

@@ -4,16 +4,16 @@
 -- ARGV[1]  now_ms  epoch ms, from the caller's clock
 -- ARGV[8]  worker  of a claim: who asks
 -- meta     HASH    clock sequence recovering lanes pruned enqueued ended; worker:W, its last wish;
---                  busy0 to busy3, lanes in rings of each priority; sleepers, senders behind whose
---                  own gate lanes sleep; policy, what the operator decided: places|headroom|
+--                  busy, lanes|in|rings|of each priority|and senders behind whose own gate lanes
+--                  sleep; policy, what the operator decided: places|headroom|
 --                  reserve0|reserve1|reserve2|by_number|before|before_until; has, a stamp and the
 --                  kinds of things that were put in, so that most calls need not look for them
 --
--- Provides  now and now_text, meta, now_has(), has_no_more(), new_facts(), first_of(), touch().
+-- Provides  now and now_text, meta, now_has(), has_no_more(), count_busy(), new_facts(), first_of(),
+--           touch().
 local meta, meta_key, now_text, firsts
-local BUSY_AT = 10 -- where the counts of busy lanes begin in what HMGET answers
-local NO_POLICY = '0|0|0|0|0|0|0|0'
-local policies, kinds, cached = {}, {}, 0 -- what was read of a text once is kept by that very text
+local NO_POLICY, NOBODY_BUSY, SLEEPERS = '0|0|0|0|0|0|0|0', '0|0|0|0|0', 4
+local policies, kinds, busy_by_text, cached = {}, {}, {}, 0 -- what was read of a text once is kept by that very text
 
 -- What seldom changes (lanes' names, sources' states, templates) is kept between calls, a portfolio's
 -- facts as long as its stamp stays: whoever changes one of them stamps the portfolio anew.
@@ -21,7 +21,7 @@ local FACTS_MAX = 20000
 local facts_of, facts_held = {}, 0
 
 local function cache(texts, packed, value)
-  if cached >= 1000 then policies, kinds, cached = {}, {}, 0 end
+  if cached >= 1000 then policies, kinds, busy_by_text, cached = {}, {}, {}, 0 end
   texts[packed], cached = value, cached + 1
   return value
 end
@@ -46,7 +46,7 @@ end
 local function facts_under(stamp)
   local facts = facts_of[tag]
   if facts and facts.stamp == stamp then return facts end
-  facts = { stamp = stamp, lanes = {}, sources = {}, templates = {} }
+  facts = { stamp = stamp, lanes = {}, sources = {}, templates = {}, renewed = {} }
   if stamp ~= '' then facts_of[tag] = facts end
   return facts
 end
@@ -58,16 +58,21 @@ local function keep_fact(facts, name, fact)
   return fact
 end
 
+local function read_busy(packed)
+  local busy, at = {}, 0
+  for count in string.gmatch(packed, '%d+') do busy[at], at = tonumber(count), at + 1 end
+  return cache(busy_by_text, packed, busy)
+end
+
 local function read_meta(worker)
   local v = call('HMGET', meta_key, 'clock', 'sequence', 'recovering', 'lanes', 'pruned', 'policy',
-    'has', 'worker:' .. worker, 'sleepers', 'busy0', 'busy1', 'busy2', 'busy3',
-    'ended')
-  local policy, has = v[6] or NO_POLICY, v[7] or ''
+    'has', 'worker:' .. worker, 'busy', 'ended')
+  local policy, has, busy = v[6] or NO_POLICY, v[7] or '', v[9] or NOBODY_BUSY
   meta = { clock = tonumber(v[1] or 0), sequence = tonumber(v[2] or 0),
     recovering = tonumber(v[3] or 0), lanes = tonumber(v[4] or 0), pruned = tonumber(v[5] or 0),
     is_known = v[6], policy = policies[policy] or read_policy(policy), kinds = has,
-    has = kinds[has] or read_kinds(has), stamps = 0, worker = tonumber(v[8] or 0), sleepers = v[9],
-    busy = v, ended = tonumber(v[14] or 0) } -- from BUSY_AT on
+    has = kinds[has] or read_kinds(has), stamps = 0, worker = tonumber(v[8] or 0),
+    busy = busy_by_text[busy] or read_busy(busy), ended = tonumber(v[10] or 0) }
   meta.had_ended = meta.ended
   meta.facts = facts_under(meta.has.stamp)
 end
@@ -93,6 +98,15 @@ end
 -- has_no_more: nothing of a kind is there any more; calls need not look for it.
 local function has_no_more(kind)
   if meta.has[kind] then write_kinds((string.gsub(meta.kinds, '%f[%a]' .. kind .. ' ', ''))) end
+end
+
+-- count_busy: lanes came into rings of a priority or left them; SLEEPERS counts senders.
+local function count_busy(place, by)
+  local counts = {}
+  for i = 0, SLEEPERS do counts[i + 1] = text(meta.busy[i] + (i == place and by or 0)) end
+  local packed = table.concat(counts, '|')
+  meta.busy = busy_by_text[packed] or read_busy(packed)
+  call('HSET', meta_key, 'busy', packed)
 end
 
 -- new_facts: a lane, a source's state or a template has changed; nobody goes by what he kept. No

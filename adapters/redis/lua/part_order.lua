@@ -5,7 +5,7 @@ local function note_sleepers(sender)
   if sender.has_sleepers then return end
   sender.has_sleepers = true
   call('HSET', sender.key, 'sleepers', '1')
-  call('HINCRBY', meta_key, 'sleepers', 1)
+  count_busy(SLEEPERS, 1)
 end
 
 -- serve_waiting: freed places go to the best waiting jobs whose senders may send now.

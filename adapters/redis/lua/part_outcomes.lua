@@ -5,9 +5,13 @@
 -- struck   SET   sender|template parked after five
 -- pairs    ZSET  see gate_pair
 local STRIKES_MAX, PAIR_BURST, PAIR_SLACK_MS, JUDGED_FOR_MS = 5, 44, 1500, 10000
-local some_strikes, unstruck, news
+local some_strikes, unstruck, news = nil, {}, {}
 
-local function begin_outcomes() some_strikes, unstruck, news = meta.has.strikes, {}, {} end
+local function begin_outcomes()
+  some_strikes = meta.has.strikes
+  if next(unstruck) then unstruck = {} end
+  if news[1] then news = {} end
+end
 
 -- unstrike: an acceptance ends a pair's unknown codes in a row; told once, until the next of them.
 local function unstrike(lane)

@@ -57,7 +57,8 @@ local function flush_window(win)
   end
   for i = 1, at, 1000 do call('ZADD', win.key, unpack(adds, i, min(i + 999, at))) end
   if #removes > 0 then call('ZREM', win.key, unpack(removes)) end
-  win.dirty, win.adds = {}, {}
+  win.adds = {}
+  if next(win.dirty) then win.dirty = {} end
 end
 
 local function flush_windows()

@@ -20,8 +20,7 @@ local function give_again()
         put_back(lane, opened.row)
         went_back = went_back + 1
       else
-        local at = #jobs
-        jobs[at + 1], jobs[at + 2], jobs[at + 3] = lane.number, record, take_slot(sender)
+        give(lane, record, take_slot(sender))
         lease_until = opened.since
       end
     end

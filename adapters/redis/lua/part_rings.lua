@@ -64,9 +64,19 @@ local function ring_enter(key, lane, passed)
   return 1
 end
 
+-- ring_of: the ring of a sender's lanes of one priority.
+local function ring_of(sender, priority)
+  local ring = sender.rings[priority]
+  if not ring then
+    ring = load_ring(tag .. 'ring:' .. sender.name .. ':' .. priority)
+    sender.rings[priority] = ring
+  end
+  return ring
+end
+
 -- has_lanes: whether a sender has lanes to serve in a priority; a ring nobody is in is not read.
 local function has_lanes(sender, priority)
-  local ring = rings[tag .. 'ring:' .. sender.name .. ':' .. priority]
+  local ring = sender.rings[priority]
   if ring then return #ring.list > 0 end
   local lanes_there = sender.lanes[priority]
   return lanes_there and lanes_there ~= '0'

@@ -36,7 +36,8 @@ local function take_run(lane, at_most)
   local rows, recipients, scores, adds = list.rows, list.recipients, win.scores, win.adds
   local first, number, run = list.at, lane.number, 0
   local slot_us, interval_us = max(sender.next_us, now * 1000), sender.interval_us
-  local n, j, a, several = given * 2, given * 3, #adds, win.several
+  local n, j, a, several = given * 2, #jobs, #adds, win.several
+  local first_at = j
   for i = first, first + room_for(lane, at_most) - 1 do
     local row, recipient = rows[i], recipients[i]
     local middle = sub(row, 14, 26)
@@ -46,14 +47,16 @@ local function take_run(lane, at_most)
     local record = in_flight .. sub(row, 1, 13) .. lane.rest .. sub(row, 27)
     opens[n + 1], opens[n + 2] = job, record
     names[n + 1], names[n + 2] = job, lane.fence
-    jobs[j + 1], jobs[j + 2], jobs[j + 3] = number, record, slot_us
+    jobs[j + 5] = record
     scores[recipient], adds[a + 1], adds[a + 2] = lease_until, lease_text, recipient
-    slot_us, run, n, j, a = slot_us + interval_us, run + 1, n + 2, j + 3, a + 2
+    run, n, j, a = run + 1, n + 2, j + 1, a + 2
   end
   if run == 0 then return 0 end
+  jobs[first_at + 1], jobs[first_at + 2] = number, slot_us
+  jobs[first_at + 3], jobs[first_at + 4] = interval_us, run
   list.at, list.taken = first + run, list.taken + run
   if win.used then win.used = win.used + run end
-  sender.next_us, sender.turn, sender.moved = slot_us, sender.turn + run, true
+  sender.next_us, sender.turn, sender.moved = slot_us + run * interval_us, sender.turn + run, true
   lane.granted, given, steps = lane.granted + run, given + run, steps - run
   if lane.is_low then low_left = low_left - run end
   return run

@@ -12,6 +12,13 @@ local function begin_serve()
   jobs, names, opens = {}, {}, {}
 end
 
+-- give: a job the answer gives, as a run of one.
+local function give(lane, record, slot_us)
+  local at = #jobs
+  jobs[at + 1], jobs[at + 2], jobs[at + 3] = lane.number, slot_us, 0
+  jobs[at + 4], jobs[at + 5] = 1, record
+end
+
 local function end_row(lane, row, letter, field, code)
   local job = job_name(lane, row)
   if row_repeats(row) > 0 then -- nobody can say "never sent" of a job that followed a doubt

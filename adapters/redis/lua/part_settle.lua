@@ -14,16 +14,19 @@ local function parse_open(job, record)
     recipient = sub(record, 13, 20), win = window_of(lane), gone = false }
 end
 
-local closed_jobs, closed_doubts
+local closed_jobs, closed_doubts = {}, {}
 
-local function begin_settle() closed_jobs, closed_doubts = {}, {} end
+local function begin_settle()
+  if closed_jobs[1] then closed_jobs = {} end
+  if closed_doubts[1] then closed_doubts = {} end
+end
 
 local function flush_closed()
   for i = 1, #closed_jobs, 400 do
     call('HDEL', tag .. 'open', unpack(closed_jobs, i, min(i + 399, #closed_jobs)))
   end
   if #closed_doubts > 0 then call('ZREM', tag .. 'doubts', unpack(closed_doubts)) end
-  closed_jobs, closed_doubts = {}, {}
+  begin_settle()
 end
 
 -- drop_open: a job is neither in flight nor in doubt any more.

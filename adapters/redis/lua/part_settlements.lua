@@ -2,15 +2,19 @@
 --
 -- Needs  part_accepted, part_late, part_call.
 -- ARGV[at]      count    outcomes that follow
--- ARGV[at + 1]  jobs     `count` jobs, then as many fences, kinds and details
+-- ARGV[at + 1]  kinds    a letter for each
+-- ARGV[at + 2]  fences   two bytes for each
+-- ARGV[at + 3]  jobs     `count` jobs, then as many details
 --
 -- A kind is A accepted, H accepted and held, X in doubt, N unwritten, R retry, D deferred,
 -- F dropped; a detail is the wamid, `code|until_ms`, `gate|code|until_ms` or `code|strikes`.
 --
 -- Provides  settle_all(), flush_settled(), ignored.
-local ignored -- jobs whose outcome changed nothing
+local ignored = {} -- jobs whose outcome changed nothing
 
-local function begin_settlements() ignored = {} end
+local function begin_settlements()
+  if ignored[1] then ignored = {} end
+end
 
 local function flush_settled()
   flush_accepted()
@@ -32,22 +36,24 @@ end
 -- settle_all: apply every outcome; what plain acceptances changed is written by who ends the call.
 local function settle_all(at, attempts_max)
   local outcomes, is_plain, seen = tonumber(argv[at]), true, 0
-  local fences_at, kinds_at, details_at = at + outcomes, at + 2 * outcomes, at + 3 * outcomes
+  local kinds, fences, jobs_at = argv[at + 1], argv[at + 2], at + 2
+  local details_at = jobs_at + outcomes
   local records = {}
   if outcomes > 0 then
-    records = call('HMGET', tag .. 'open', unpack(argv, at + 1, at + outcomes))
+    records = call('HMGET', tag .. 'open', unpack(argv, jobs_at + 1, details_at))
   end
-  local lanes_at, rests = ask_scores(records, at)
+  local lanes_at, rests = ask_scores(records, jobs_at)
   local parsed = {} -- jobs that this call has opened: a job may be told of twice
   for i = 1, outcomes do
-    local job, kind, detail = argv[at + i], argv[kinds_at + i], argv[details_at + i]
-    local record, fence = records[i], argv[fences_at + i]
-    if not (record and kind == 'A' and not parsed[job]
+    local job, detail = argv[jobs_at + i], argv[details_at + i]
+    local record, kind, fence = records[i], byte(kinds, i), sub(fences, i * 2 - 1, i * 2)
+    if not (record and kind == 65 and not parsed[job]
       and accept_plain(lanes_at[i], job, rests[i], record, fence, detail)) then
       is_plain, seen = false, note_gone(parsed, seen)
+      kind = char(kind)
       local opened = parsed[job] or record and parse_open(job, record)
       parsed[job] = opened or nil
-      if opened and not opened.gone and row_fence(opened.row) == tonumber(fence) then
+      if opened and not opened.gone and sub(opened.row, 14, 15) == fence then
         apply(opened, kind, detail, attempts_max)
         note(job, kind, opened.hold > 0, opened.recipient)
       else

@@ -43,7 +43,7 @@ local function ring_count(lane, by)
   local source, field = source_of(lane.source), 'ring:' .. lane.sender .. ':' .. lane.priority
   source[field] = call('HINCRBY', source.key, field, by)
   call('HINCRBY', tag .. 's:' .. lane.sender, 'lanes' .. lane.priority, by)
-  meta.busy[BUSY_AT + lane.priority] = call('HINCRBY', meta_key, 'busy' .. lane.priority, by)
+  count_busy(lane.priority, by)
 end
 
 local function enter_wait(lane)

@@ -9,6 +9,8 @@ local function serve_share(sender)
   sender.turn, sender.moved = 0, true
   local first = sender.share
   sender.share = (first + 1) % 3
+  local fields = sender.fields
+  fields[#fields + 1], fields[#fields + 2] = 'share', digits(sender.share)
   for i = 0, 2 do
     local lower, above = 3 - (first + i) % 3, false
     for p = 0, lower - 1 do
@@ -25,7 +27,7 @@ local function look_at(name)
   local sender = load_sender(name)
   if sender.has_sleepers and not sender.closed then
     call('HSET', sender.key, 'sleepers', '0')
-    call('HINCRBY', meta_key, 'sleepers', -1)
+    count_busy(SLEEPERS, -1)
     open_gate('sender', name)
     senders[name] = nil -- its lanes woke after it was looked at
     table.remove(sender_order)
@@ -38,11 +40,10 @@ end
 -- busy_only: the one priority that has jobs to give; nil where there are several, or none may be
 -- taken, or lanes sleep that only a look at their sender wakes.
 local function busy_only()
-  if (meta.sleepers or '0') ~= '0' then return nil end
+  if meta.busy[SLEEPERS] > 0 then return nil end
   local only
   for priority = 0, 3 do
-    local lanes_there = meta.busy[BUSY_AT + priority]
-    if lanes_there and tonumber(lanes_there) > 0 then
+    if meta.busy[priority] > 0 then
       if only then return nil end
       only = priority
     end
