@@ -14,7 +14,9 @@ from engine.quiet import TOGETHER, UNKNOWN_ZONE
 NORTH_AMERICA: Final = "1"  # its area codes tell places also of mobile numbers
 MEXICO, MEXICO_MOBILE = "52", "521"  # ids of WhatsApp may keep the 1 that was given up in 2019
 CALLING_CODE_DIGITS: Final = (1, 2, 3)
-ALIKE_DIGITS: Final = 8  # numbers that share so many are of one kind and place
+ALIKE_DIGITS: Final = 6  # numbers that share so many, and are as long, are of one kind
+FILLERS: Final = "50279"
+UNKNOWN_KIND: Final = 99  # PhoneNumberType.UNKNOWN
 COUNTRY_COLUMN, ZONE_COLUMN = 0, 2  # of zone.tab
 
 
@@ -29,7 +31,7 @@ class TimeZones:
         return _zone(name)
 
     def zone_of(self, identity: str) -> str:
-        """See Clocks.zone_of; about a microsecond, 30 for the first number of a kind."""
+        """See Clocks.zone_of; some microseconds, 100 for the first number of a kind."""
         if not identity[:1].isdigit():
             return _zones_of_countries().get(identity[:2], UNKNOWN_ZONE)
         if not self.knows_numbers:
@@ -41,7 +43,10 @@ class TimeZones:
         for digits in CALLING_CODE_DIGITS:  # most countries have one zone
             zones = _prefixes().get(identity[:digits])
             if zones is not None:
-                return _joined(zones) if len(zones) == 1 else _of_kind(identity[:ALIKE_DIGITS])
+                if len(zones) == 1:
+                    return _joined(zones)
+                of_all = _of_country(identity[:ALIKE_DIGITS], len(identity))
+                return _joined(_by_prefix(identity)) if of_all is None else of_all
         return UNKNOWN_ZONE
 
     @property
@@ -77,10 +82,10 @@ def _by_prefix(identity: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _of_kind(alike: str) -> str:
-    """Return the zones of numbers that begin so, under a calling code that has several.
+def _of_country(alike: str, digits: int) -> str | None:
+    """Return the zones of a country where numbers that begin so tell no place; None: they do.
 
-    Mobile numbers of most such countries tell no place: then it is every zone of the country.
+    Mobile numbers of most countries with several zones are such: they have every zone of theirs.
     """
     from phonenumbers import (  # noqa: PLC0415 (an extra)
         NumberParseException,
@@ -90,24 +95,18 @@ def _of_kind(alike: str) -> str:
         region_code_for_number,
     )
 
-    digits = next(n for n in CALLING_CODE_DIGITS if alike[:n] in _prefixes())
-    country = _prefixes()[alike[:digits]]
-    for more in range(_E164_MAX - len(alike), -1, -1):  # of a length that the country has
+    for filler in FILLERS:  # the first that makes a number which the country may have given out
         try:
-            number = parse(f"+{alike}{'5' * more}")
+            number = parse(f"+{alike}{filler * (digits - len(alike))}")
         except NumberParseException:
-            continue
+            break
         kind = number_type(number)
-        if kind != _UNKNOWN_KIND:
+        if kind != UNKNOWN_KIND:
             if is_number_type_geographical(kind, number.country_code or 0):
-                return _joined(_by_prefix(alike))
-            region = region_code_for_number(number)
-            return _zones_of_countries().get(region or "", _joined(country))
-    return _joined(country)
-
-
-_E164_MAX: Final = 15
-_UNKNOWN_KIND: Final = 99  # PhoneNumberType.UNKNOWN
+                return None
+            return _zones_of_countries().get(region_code_for_number(number) or "", "") or None
+    code = next(n for n in CALLING_CODE_DIGITS if alike[:n] in _prefixes())
+    return _joined(_prefixes()[alike[:code]])
 
 
 @cache

@@ -294,9 +294,7 @@ def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     )
 
 
-def claimed(
-    number: int, record: bytes, send_at_us: int, lane: Lane, lease_ms: int
-) -> Claimed:
+def claimed(number: int, record: bytes, send_at_us: int, lane: Lane, lease_ms: int) -> Claimed:
     """Read one job of a claim."""
     state, high, low, recipient, attempt, failures, content, due_high, due_low = read_open(record)
     return Claimed(
