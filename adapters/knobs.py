@@ -73,8 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     phone_salt: Secret | None = None
     log: Literal["json", "console"] = "json"
     rules: Profile = Profile.TODAY
-    yellow_share: float = 0.5  # of a number's throughput while its quality is YELLOW
-    red_share: float = 0.2  # and while it is RED
+    yellow_share: float = 0.5  # of a number's send times, for marketing while it is YELLOW
+    red_share: float = 0.0  # and while it is RED; 0 holds marketing back
     no_marketing: str = "US"  # countries, comma separated, to whose numbers Meta delivers none
     silence_seconds: float = 900  # sends without a webhook: longer is told
     gates_off: str = ""  # comma separated; only to prove that the sandbox convicts

@@ -73,8 +73,8 @@ REMEDIES: Final = {
     "or lower send_timeout_seconds",
     "keep_days": "use at least one window (1 day by default): an idempotency key holds that long",
     "doubt_seconds": "use 1 or more, or leave it out for the time of each category",
-    "yellow_share": "use a share above 0, at most 1; 1 changes nothing",
-    "red_share": "use a share above 0, at most 1; 1 changes nothing",
+    "yellow_share": "use 0 (holds marketing back), or a share from 0.001 to 1 (changes nothing)",
+    "red_share": "use 0 (holds marketing back), or a share from 0.001 to 1 (changes nothing)",
     "no_marketing": f"name countries of {', '.join(COUNTRIES)}, or none",
     "silence_seconds": "use 1 or more",
     "meta_app_secret": "give one secret, or two with a comma between them while rotating",
@@ -176,8 +176,8 @@ def _rules(its: Settings) -> Iterator[tuple[str, bool]]:
     yield "keep_days", _is_between(its.keep_days, least_days, 3_650)
     doubt_seconds = 1 if its.doubt_seconds is None else its.doubt_seconds
     yield "doubt_seconds", _is_between(doubt_seconds, 1, LONGEST_SECONDS)
-    yield "yellow_share", _is_between(its.yellow_share, 0.001, 1)
-    yield "red_share", _is_between(its.red_share, 0.001, 1)
+    yield "yellow_share", not its.yellow_share or _is_between(its.yellow_share, 0.001, 1)
+    yield "red_share", not its.red_share or _is_between(its.red_share, 0.001, 1)
     yield "no_marketing", set(parts_of(its.no_marketing)) <= set(COUNTRIES)
     yield "silence_seconds", _is_between(its.silence_seconds, 1, LONGEST_SECONDS)
     yield "meta_app_secret", len(its.app_secrets) <= APP_SECRETS_MAX

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from engine.books import Books, Counts, Quota
 from engine.contents import compile_shared
 from engine.directory import Campaign, Registry, Sender
+from engine.endings import last_leaves_ms
 from engine.errors import InvalidJobError, UnknownNameError
+from engine.facts import of_sender
 from engine.messages import SeveralErrors, check_job_message, fields_of, misfits, repeats_max
 from engine.model import (
     ENDS,
@@ -25,6 +27,7 @@ from engine.model import (
 from engine.ports import Catalog, Contents, SourceSpec
 from engine.quiet import NEVER_QUIET, QuietHours
 from engine.quiet_keeper import Held, QuietKeeper, quiet_objections
+from engine.senders import QUALITY, UNGUARDED, QualityGuard, value_of
 
 SENDERS_MAX = 1_000
 RESERVED_FIELDS = ("to", "key")
@@ -104,7 +107,9 @@ class Campaigns:
         span_ms: int,
         moved: Moved | None = None,
         quiet: QuietKeeper | None = None,
+        guard: QualityGuard = UNGUARDED,
     ) -> None:
+        self._guard = guard
         self._registry = registry
         self._catalog = catalog
         self._contents = contents
@@ -191,29 +196,21 @@ class Campaigns:
         return state.value
 
     async def _eta_ms(self, campaign: Campaign, counts: Counts, quota: Quota) -> int | None:
-        """Return when the last job leaves if the rate holds and places free as they were taken."""
+        """Return when its last job leaves, places, rate and quiet hours considered."""
         senders = self._registry.directory.senders
-        per_s = sum(senders[name].throughput for name in campaign.senders if name in senders)
-        eta_ms = self._without_quiet_ms(counts, quota, per_s)
+        known = [senders[name] for name in campaign.senders if name in senders]
+        per_s = sum(self._mps(campaign, sender) for sender in known)
+        now = {"now_ms": self._now_ms(), "span_ms": self._span_ms}
+        eta_ms = last_leaves_ms(remaining(counts), per_s, quota, **now)
         if self._quiet is None or campaign.category in NEVER_QUIET:
             return eta_ms
         return await self._quiet.later_ms(campaign, eta_ms, per_s)
 
-    def _without_quiet_ms(self, counts: Counts, quota: Quota, per_s: int) -> int | None:
-        left = remaining(counts)
-        if not left or not per_s:
-            return None
-        by_rate_ms = left * 1000 // per_s
-        now_ms = self._now_ms()
-        if quota.limit < 0:
-            return now_ms + by_rate_ms
-        if quota.limit == 0:
-            return None
-        waiting = max(0, left - quota.available)
-        full_turns, rest = divmod(waiting, quota.limit)
-        first_ms = max(0, (quota.next_free_at_ms or now_ms) - now_ms)
-        by_places_ms = full_turns * self._span_ms + (first_ms if rest else 0)
-        return now_ms + max(by_rate_ms, by_places_ms)
+    def _mps(self, campaign: Campaign, sender: Sender) -> float:
+        """Return how many messages of a campaign its quality lets a number send in a second."""
+        quality = value_of(self._registry.directory.facts, of_sender(sender.id, QUALITY))
+        is_marketing = campaign.priority is Priority.MARKETING
+        return sender.throughput * (self._guard.share(quality) if is_marketing else 1.0)
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
         templates = self._registry.directory.templates

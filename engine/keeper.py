@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.directory import Newsroom, Portfolio, Sender
@@ -14,13 +15,16 @@ from engine.senders import (
     LIMIT,
     QUALITY,
     SLOWED,
+    Closure,
     QualityGuard,
     account_closures,
     granted_mps,
     last_of,
     sender_closures,
+    shut_by,
     value_of,
 )
+from engine.shutting import NOTHING_SHUT
 
 
 class Keeper:
@@ -93,12 +97,13 @@ class Keeper:
         await self._registry.refresh()
         told = False
         while not told:
-            fact = last_of(account_closures(self.facts, waba))
+            closures = list(account_closures(self.facts, waba))
+            fact, shut = last_of(closures), shut_by(closures)
             until_ms, reason = (fact.until_ms, fact.value) if fact else (0, "")
             for portfolio in self._registry.directory.portfolios_of_waba(waba):
-                await self._catalog.close_account(portfolio, waba, until_ms, reason)
+                await self._catalog.close_account(portfolio, waba, until_ms, reason, shut)
             await self._registry.refresh()
-            told = fact == last_of(account_closures(self.facts, waba))
+            told = closures == list(account_closures(self.facts, waba))
 
     async def obey_limit(self, name: PortfolioId) -> None:
         """Set a portfolio's limit; nothing for one that we do not know."""
@@ -114,27 +119,38 @@ class Keeper:
                 return
 
     async def obey_guard(self) -> None:
-        """Slow the numbers that people complain about: its shares may be others since last time."""
-        for name in list(self._registry.directory.senders):
-            if value_of(self.facts, of_sender(name, QUALITY)) in SLOWED:
-                await self.obey_sender(name)
+        """Obey anew what closes or slows only in part: how may be another since the last start."""
+        senders = list(self._registry.directory.senders.values())
+        for each in senders:
+            is_slowed = value_of(self.facts, of_sender(each.id, QUALITY)) in SLOWED
+            if is_slowed or shut_by(self.closures_of(each.id)) != NOTHING_SHUT:
+                await self.obey_sender(each.id)
+        for waba in dict.fromkeys(each.waba_id for each in senders):
+            if shut_by(account_closures(self.facts, waba)) != NOTHING_SHUT:
+                await self.obey_account(waba)
 
     def sender_spec(self, sender: Sender) -> SenderSpec:
         """Return what the ledger must know of a number."""
         facts = self.facts
-        fact = last_of(sender_closures(facts, sender.id))
+        closures = list(self.closures_of(sender.id))
+        fact = last_of(closures)
         limit = value_of(facts, of_sender(sender.id, LIMIT))
-        granted = granted_mps(facts, sender.id, sender.throughput)
         return SenderSpec(
             sender.waba_id,
-            max(1, int(granted * self.share_of(sender.id))),
+            granted_mps(facts, sender.id, sender.throughput),
             closed_until_ms=fact.until_ms if fact else 0,
             closed_reason=fact.value if fact else "",
             places=int(limit) if limit else 0,
+            shut=shut_by(closures),
+            marketing_share=self.share_of(sender.id) or 1.0,  # without a share it is shut
         )
 
+    def closures_of(self, sender: SenderId) -> Iterator[Closure]:
+        """Yield what closes a number, or marketing from it, as the guard has it."""
+        return sender_closures(self.facts, sender, self.guard)
+
     def share_of(self, sender: SenderId) -> float:
-        """Return the share of its throughput that its quality leaves a number."""
+        """Return the share of a number's send times that its quality leaves to marketing."""
         return self.guard.share(value_of(self.facts, of_sender(sender, QUALITY)))
 
     def places_of(self, portfolio: Portfolio) -> int:

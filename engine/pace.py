@@ -9,6 +9,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/about-
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ class SendSlots:
     next_us: int = 0  # the first send time nobody has
     decreased_at_ms: int = 0
     raised_at_ms: int = 0
+    marketing_share: float = 1.0  # of the send times, for marketing; 1 is all
+    marketing_us: int = 0  # from when on marketing may take one; counts where it has a share
 
     @property
     def rate_mps(self) -> int:
@@ -62,13 +65,28 @@ class SendSlots:
         self.next_us = slot_us + self.interval_us
         return slot_us
 
-    def has_slot(self, now_ms: int, ahead_ms: int) -> bool:
+    def has_slot(self, now_ms: int, ahead_ms: int, *, is_marketing: bool = False) -> bool:
         """Return whether the next send time lies at most `ahead_ms` ahead."""
-        return self.next_us <= (now_ms + ahead_ms) * 1_000
+        return self._open_us(is_marketing=is_marketing) <= (now_ms + ahead_ms) * 1_000
 
-    def ready_at_ms(self, ahead_ms: int) -> int:
+    def ready_at_ms(self, ahead_ms: int, *, is_marketing: bool = False) -> int:
         """Return the moment from which `has_slot` says yes."""
-        return -(-self.next_us // 1_000) - ahead_ms
+        return -(-self._open_us(is_marketing=is_marketing) // 1_000) - ahead_ms
+
+    def take_share(self, now_ms: int) -> None:
+        """Note that marketing took a send time: its next one is its share of the rate away."""
+        if self.marketing_share < 1:
+            step_us = math.ceil(self.interval_us / self.marketing_share)
+            self.marketing_us = max(self.marketing_us, now_ms * 1_000) + step_us
+
+    def set_share(self, share: float) -> None:
+        """Set marketing's share; a new one goes on from where the last one stands."""
+        self.marketing_share = share
+        if share >= 1:
+            self.marketing_us = 0
+
+    def _open_us(self, *, is_marketing: bool) -> int:
+        return max(self.next_us, self.marketing_us) if is_marketing else self.next_us
 
     def learn_down(self, sent_at_ms: int, now_ms: int) -> bool:
         """Lower the rate for a send of `sent_at_ms` that Meta called too fast; return whether.

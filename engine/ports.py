@@ -22,6 +22,7 @@ from engine.model import (
     WabaId,
 )
 from engine.outcomes import Outcome
+from engine.shutting import NOTHING_SHUT, Shut
 
 FOREVER_MS = 9_000_000_000_000  # the year 2255: until somebody opens it
 
@@ -278,6 +279,8 @@ class SenderSpec:
     closed_until_ms: int = 0  # FOREVER_MS while paused or not connected
     closed_reason: str = ""
     places: int = 0  # its own limit where the scope is `phone_number`; 0 takes the portfolio's
+    shut: Shut = NOTHING_SHUT  # categories that wait while the others go on
+    marketing_share: float = 1.0  # of its send times that the priority marketing may take, above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,9 +320,14 @@ class Catalog(Protocol):
         ...
 
     async def close_account(
-        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+        self,
+        portfolio: PortfolioId,
+        waba: WabaId,
+        until_ms: int,
+        reason: str,
+        shut: Shut = NOTHING_SHUT,
     ) -> None:
-        """Close a WhatsApp Business Account until then; 0 opens it."""
+        """Close a WhatsApp Business Account, or categories of it, until then; 0 opens it."""
         ...
 
 

@@ -229,7 +229,7 @@ class QuietKeeper:
         zone = first.zone or source.quiet.time_zone
         return Held(sum(each.held for each in shut), opens_ms, zone, len(shut))
 
-    async def later_ms(self, source: Source, eta_ms: int | None, per_s: int) -> int | None:
+    async def later_ms(self, source: Source, eta_ms: int | None, per_s: float) -> int | None:
         """Return when the last job leaves, quiet hours considered; None when that is not known.
 
         `eta_ms` is when it would without them; each zone has the whole rate while it is open.
@@ -242,7 +242,7 @@ class QuietKeeper:
         for each in await self._ledger.zones(source.portfolio_id, source.source):
             if each.jobs:
                 spans = self._spans(hours, each.zone)
-                leaves_ms = after_open_ms(spans, now_ms, each.jobs * 1000 // per_s)
+                leaves_ms = after_open_ms(spans, now_ms, int(each.jobs * 1000 / per_s))
                 opens_ms = after_open_ms(spans, eta_ms, 0)
                 if leaves_ms is None or opens_ms is None:
                     return None

@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 REMEMBER_MS = 60_000  # a failover loses a second or two; a minute is far on the safe side
 REMEMBER_ROWS = 200_000  # and of what was queued no more than this: an upload has any length
+BEYOND = 1_000_000  # further than others can have counted before our next wish tells of a loss
 ASSERT_EVERY_MS = 10_000  # once per recovery
 
 
@@ -99,8 +100,11 @@ class Recollection:
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle."""
+        seen = self._of(portfolio).sequence
         answer = await self._ledger.settle(portfolio, settlements)
         of = self._of(portfolio, answer.sequence)
+        if answer.sequence <= seen:  # each settlement is counted: a tail has been lost
+            of.sequence = seen + BEYOND
         of.settled.append((self._now_ms(), settlements))
         self._forget(of.settled)
         return answer

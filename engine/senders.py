@@ -5,13 +5,14 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/busine
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from engine.facts import Fact, Known, Source, of_account, of_sender
-from engine.model import Gate
+from engine.model import Category, Gate
 from engine.ports import FOREVER_MS
 from engine.quota import DAY_MS
+from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, PLACES, Shut
 
 # Aspects of a sender.
 PAUSE = "pause"  # `paused`, by an operator
@@ -31,7 +32,8 @@ SECURITY = "security"  # the last event, such as PIN_RESET_REQUEST
 ALERT = "alert"  # the last alert (of an account too)
 
 # Aspects of an account.
-RESTRICTION = "restriction"  # what it may not do, until when
+RESTRICTION = "restriction"  # it may not begin to write, until when
+REPLIES = "replies"  # it may not answer, until when
 BAN = "ban"  # SCHEDULE_FOR_DISABLE, DISABLE or REINSTATE
 LINK = "link"  # whether it is still ours: the event that ended or renewed it
 REVIEW = "review"  # APPROVED, REJECTED, PENDING or DEFERRED
@@ -51,7 +53,26 @@ SLOWED = frozenset({"YELLOW", "RED"})  # qualities with a share of their own
 UNTOLD = frozenset({"", "UNKNOWN", "NA", "NONE"})  # tells nothing: what was known stays
 
 CLOSES_SENDER = (PAUSE, TOKEN, STATUS, ANSWER, UPGRADE)
-CLOSES_ACCOUNT = (RESTRICTION, BAN, LINK, POLICY, ANSWER)
+CLOSES_ACCOUNT = (RESTRICTION, REPLIES, BAN, LINK, POLICY, ANSWER)
+
+CLOSES_IN_PART = {
+    # "you can not send any notification messages until the 24-hour window is reset. However, you
+    # can respond to any messages": the seed's documents.
+    (STATUS, "RESTRICTED"): NOTIFICATIONS,
+    # Meta names neither a length nor an end; answers to people who wrote still go:
+    # https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
+    (ANSWER, "131048"): NOTIFICATIONS,
+    # Wrongly classified templates; the limit is one of templates:
+    # https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-categorization
+    (POLICY, "131064"): NOTIFICATIONS,
+    # https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/account_update
+    (RESTRICTION, "RESTRICTED_BIZ_INITIATED_MESSAGING"): NOTIFICATIONS,
+    (REPLIES, "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"): (Category.SERVICE,),
+}
+"""What closes only some categories of messages, by aspect and value; all else closes everything.
+
+Templates wait also where the person wrote lately: only what is no template is surely an answer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +84,42 @@ class Closure:
     fact: Fact
 
     @property
+    def categories(self) -> tuple[Category, ...]:
+        """Return what it closes."""
+        if self.aspect == QUALITY:
+            return (Category.MARKETING,)
+        return CLOSES_IN_PART.get((self.aspect, self.fact.value), PLACES)
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether it closes everything."""
+        return self.categories == PLACES
+
+    @property
     def sentence(self) -> str:
         """Return it for people.
 
         >>> fact = Fact("sender/1/pause", "paused", 0, Source.OPERATOR, 9, "too many complaints")
         >>> Closure(Gate.SENDER, "pause", fact).sentence
         'pause paused (too many complaints), told by operator'
+        >>> fact = Fact("sender/1/status", "RESTRICTED", 0, Source.REFRESH, 9)
+        >>> Closure(Gate.SENDER, "status", fact).sentence
+        'status RESTRICTED, told by refresh: authentication, utility, marketing wait'
         """
         detail = f" ({self.fact.detail})" if self.fact.detail else ""
-        return f"{self.aspect} {self.fact.value}{detail}, told by {self.fact.source.value}"
+        told = f"{self.aspect} {self.fact.value}{detail}, told by {self.fact.source.value}"
+        if self.is_whole:
+            return told
+        verb = "wait" if len(self.categories) > 1 else "waits"
+        return f"{told}: {', '.join(self.categories)} {verb}"
 
 
 @dataclass(frozen=True, slots=True)
 class QualityGuard:
-    """Which share of its throughput a number keeps when people complain; 1 changes nothing.
+    """Which share of a number's send times marketing may take when people complain.
 
-    Fewer messages are what brings a rating back:
+    1 changes nothing, 0 holds marketing back. The seed's documents advise to send only what people
+    need while the quality is low, and fewer messages are what brings a rating back:
     https://developers.facebook.com/documentation/business-messaging/whatsapp/messaging-limits
     """
 
@@ -92,6 +133,9 @@ class QualityGuard:
         (0.5, 1.0)
         """
         return {"YELLOW": self.yellow_share, "RED": self.red_share}.get(quality, 1.0)
+
+
+UNGUARDED = QualityGuard()
 
 
 def status_fact(sender: str, status: str, at_ms: int, source: Source) -> Fact:
@@ -110,12 +154,17 @@ def status_fact(sender: str, status: str, at_ms: int, source: Source) -> Fact:
     return Fact(of_sender(sender, STATUS), status, at_ms, source, until_ms)
 
 
-def sender_closures(facts: Known, sender: str) -> Iterator[Closure]:
+def sender_closures(
+    facts: Known, sender: str, guard: QualityGuard = UNGUARDED
+) -> Iterator[Closure]:
     """Yield what closes a number; also what is over already, for its end says so."""
     for aspect in CLOSES_SENDER:
         fact = facts.get(of_sender(sender, aspect))
         if fact is not None and fact.until_ms:
             yield Closure(Gate.SENDER, aspect, fact)
+    fact = facts.get(of_sender(sender, QUALITY))
+    if fact is not None and guard.share(fact.value) <= 0:
+        yield Closure(Gate.SENDER, QUALITY, replace(fact, until_ms=FOREVER_MS))
 
 
 def account_closures(facts: Known, waba: str) -> Iterator[Closure]:
@@ -126,9 +175,19 @@ def account_closures(facts: Known, waba: str) -> Iterator[Closure]:
             yield Closure(Gate.ACCOUNT, aspect, fact)
 
 
-def last_of(closures: Iterator[Closure]) -> Fact | None:
-    """Return the fact that opens last; None when nothing closes."""
-    return max((each.fact for each in closures), key=lambda fact: fact.until_ms, default=None)
+def last_of(closures: Iterable[Closure]) -> Fact | None:
+    """Return the fact that opens last of those that close everything; None when none does."""
+    whole = (each.fact for each in closures if each.is_whole)
+    return max(whole, key=lambda fact: fact.until_ms, default=None)
+
+
+def shut_by(closures: Iterable[Closure]) -> Shut:
+    """Return until when each category waits, by what closes only some."""
+    shut = NOTHING_SHUT
+    for each in closures:
+        if not each.is_whole:
+            shut = shut.also(each.categories, each.fact.until_ms)
+    return shut
 
 
 def granted_mps(facts: Known, sender: str, known_mps: int) -> int:

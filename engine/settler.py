@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 
 from engine.delivery import NowUs
-from engine.errors import LedgerError
+from engine.errors import LedgerAwayError
 from engine.events import (
     Emit,
     GateClosed,
@@ -171,7 +171,7 @@ class Settler:
         while True:
             try:
                 return await self._ledger.settle(served.portfolio, settlements)
-            except LedgerError as error:
+            except LedgerAwayError as error:
                 times += 1
                 wait_ms = trouble_ms(times, self._rng)
                 self._tell(LedgerFailed(served.portfolio, "settle", error, wait_ms))

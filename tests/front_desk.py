@@ -242,14 +242,13 @@ async def a_desk(
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns, quiet = _campaigns(registry, ledger, now_ms)
-    parts = (ledger, registry.directory, recipients, events.append)
     door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials()
     changes, master = TemplateChanges(registry, ledger, ledger, now_ms=now_ms), Master()
     front = Front(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(*parts, door, results, quiet=quiet),
+        intake=_intake(ledger, registry, events, door, results, quiet),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=quiet),
@@ -286,6 +285,19 @@ def _campaigns(
     quiet = QuietKeeper(registry, ledger, TimeZones(), now_ms=now_ms)
     parts = (registry, ledger, ledger, ledger)
     return Campaigns(*parts, now_ms=now_ms, span_ms=86_700_000, quiet=quiet), quiet
+
+
+def _intake(
+    ledger: Any,  # noqa: ANN401 (either one)
+    registry: Any,  # noqa: ANN401
+    events: list[Event],
+    door: JourneyDoor,
+    results: Results,
+    quiet: QuietKeeper,
+) -> SendJobs:
+    """Return the front door of all jobs."""
+    parts = (ledger, registry.directory, RecipientKeys(SECRET), events.append)
+    return SendJobs(*parts, door, results, quiet=quiet)
 
 
 async def _render(_accept: str) -> tuple[bytes, str]:

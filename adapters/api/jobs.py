@@ -35,19 +35,18 @@ from adapters.api.problems import CONFLICTS, FieldError, Problem, field_error, p
 from adapters.api.references import MARK, PATIENCE_MS, with_wamids
 from adapters.api.repeats import refuse_repeats
 from adapters.api.streams import lines_of
+from adapters.api.told import causes_of
 from engine.books import JobView
 from engine.directory import Portfolio, Role
 from engine.errors import EngineError, InvalidJobError, LedgerError
 from engine.intake import JobRequest, JobResult, JobStatus
 from engine.model import Gate, JobKey, Priority
 from engine.ports import FOREVER_MS, Cancelled
-from engine.senders import account_closures, sender_closures
 
 JOBS_MAX = 1_000  # of one array
 LINES_PER_CALL = 500
 REJECTS_MAX = 10_000  # told one by one; more are only counted
 KEY_MAX = 255
-CAUSES_MAX = 5  # told of a waiting job
 NDJSON = "application/x-ndjson"
 STATUSES = {
     JobStatus.CONFLICT: HTTPStatus.CONFLICT,
@@ -257,7 +256,7 @@ class Jobs:
             ]
         if view.gate is Gate.SENDER or view.gate is Gate.ACCOUNT:
             shown["waiting_for"] = [
-                each | _causes(self._front, portfolio.id, view.gate) for each in waiting_for(view)
+                each | self._causes(portfolio.id, view.gate) for each in waiting_for(view)
             ]
         return as_json({"id": text, **shown})
 
@@ -272,6 +271,10 @@ class Jobs:
         if became is not Cancelled.DONE:
             raise Problem(HTTPStatus.CONFLICT, TOO_LATE[became], code=became.value)
         return as_json({"id": text, "state": became.value})
+
+    def _causes(self, portfolio: str, gate: Gate) -> dict[str, object]:
+        causes = causes_of(self._front, portfolio, gate)
+        return {"detail": causes} if causes else {}
 
     def _place(self, text: str) -> tuple[Portfolio, JobKey]:
         """Return where a job id leads; the problem when it leads nowhere."""
@@ -292,19 +295,6 @@ class Jobs:
 
 def _no_job() -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
-
-
-def _causes(front: Front, portfolio: str, gate: Gate) -> dict[str, object]:
-    """Return why numbers or accounts of a portfolio are closed; {} when nobody told."""
-    facts, found = front.keeper.facts, dict[str, None]()
-    for sender in front.registry.directory.senders.values():
-        if sender.portfolio_id == portfolio:
-            name = sender.id if gate is Gate.SENDER else sender.waba_id
-            closures = sender_closures if gate is Gate.SENDER else account_closures
-            for closure in closures(facts, name):
-                if closure.fact.until_ms > front.now_ms():
-                    found[f"{name}: {closure.sentence}"] = None
-    return {"detail": "; ".join(list(found)[:CAUSES_MAX])} if found else {}
 
 
 def check_key(key: str, place: str) -> str:

@@ -34,7 +34,6 @@ from engine.senders import (
     STATUS,
     TOKEN,
     account_closures,
-    sender_closures,
     value_of,
 )
 
@@ -229,7 +228,7 @@ class SenderRoutes:
         """Return what is known of a number, and what of it closes a gate."""
         keeper, facts = self._front.keeper, self._front.keeper.facts
         closures = [
-            *sender_closures(facts, sender.id),
+            *keeper.closures_of(sender.id),
             *account_closures(facts, sender.waba_id),
         ]
         return {

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from adapters.api.bodies import rfc3339
+from adapters.api.front import Front
 from engine.facts import Known
+from engine.model import Gate
 from engine.ports import FOREVER_MS
-from engine.senders import Closure
+from engine.senders import Closure, account_closures
+
+CAUSES_MAX = 5  # told of a waiting job
 
 
 def shown_closures(closures: Iterable[Closure], now_ms: int) -> list[dict[str, object]]:
@@ -17,6 +21,7 @@ def shown_closures(closures: Iterable[Closure], now_ms: int) -> list[dict[str, o
             "gate": each.gate.value,
             "cause": each.aspect,
             "value": each.fact.value,
+            "categories": [category.value for category in each.categories],
             "detail": each.sentence,
             "source": each.fact.source.value,
             "since": rfc3339(each.fact.at_ms),
@@ -40,3 +45,20 @@ def shown_facts(facts: Known, kind: str, name: str) -> dict[str, dict[str, objec
         for key, fact in sorted(facts.items())
         if key.startswith(first)
     }
+
+
+def causes_of(front: Front, portfolio: str, gate: Gate) -> str:
+    """Return why numbers or accounts of a portfolio are closed; empty when nobody told."""
+    facts, found = front.keeper.facts, dict[str, None]()
+    for sender in front.registry.directory.senders.values():
+        if sender.portfolio_id == portfolio:
+            name = sender.id if gate is Gate.SENDER else sender.waba_id
+            closures = (
+                front.keeper.closures_of(sender.id)
+                if gate is Gate.SENDER
+                else account_closures(facts, sender.waba_id)
+            )
+            for closure in closures:
+                if closure.fact.until_ms > front.now_ms():
+                    found[f"{name}: {closure.sentence}"] = None
+    return "; ".join(list(found)[:CAUSES_MAX])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 from aiohttp import web
@@ -13,13 +13,26 @@ from adapters.api.front import Front, as_json
 from adapters.api.job_ids import PREFIX
 from adapters.api.meanings import MEANINGS, meaning_for
 from adapters.api.openapi.described import described
+from adapters.api.told import causes_of
 from engine.books import Depth, JobView, Quota
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
 from engine.errors import UnknownNameError
-from engine.model import Gate, PortfolioId, SenderId, SourceState, TemplateStatus
+from engine.facts import of_sender
+from engine.model import (
+    Category,
+    Gate,
+    JobState,
+    PortfolioId,
+    Priority,
+    SenderId,
+    SourceState,
+    TemplateStatus,
+)
 from engine.ports import FOREVER_MS
 from engine.quiet_keeper import Held
-from engine.senders import account_closures, sender_closures
+from engine.senders import QUALITY, account_closures, value_of
+
+OF_SENDERS = (Gate.SENDER, Gate.ACCOUNT)
 
 
 class ClosedGate(msgspec.Struct):
@@ -87,6 +100,8 @@ class WhyRoutes:
             gate.until = _until(view) or gate.until
             if view.zone is not None:
                 gate.holder, gate.detail = view.zone, meaning_for(view)
+            if view.gate in OF_SENDERS:
+                gate.detail = causes_of(self._front, portfolio.id, view.gate) or gate.detail
             gates.append(gate)
         return Why("job", name, view.state.value, gates)
 
@@ -95,8 +110,11 @@ class WhyRoutes:
         quota = await self._front.ledger.quota(source.portfolio_id)
         held = await self._front.quiet.held(source)
         waiting = Counter(counts.waiting) - Counter({Gate.SCHEDULE: held.jobs})
+        is_campaign = isinstance(source, Campaign)
         gates = [
-            _gate(gate, jobs, quota, source.portfolio_id) for gate, jobs in sorted(waiting.items())
+            _gate(gate, jobs, quota, source.portfolio_id)
+            for gate, jobs in sorted(waiting.items())
+            if not (is_campaign and gate in OF_SENDERS)
         ]
         gates += _quiet_gates(source, held)
         for gate in gates:
@@ -106,10 +124,10 @@ class WhyRoutes:
                     gate.until = rfc3339(source.start_at_ms)
             if gate.gate == Gate.TEMPLATE and isinstance(source, Campaign):
                 gate.holder, gate.detail = self._templates(source)
-        if isinstance(source, Campaign) and counts.waiting.keys() <= {Gate.QUOTA}:
+        if isinstance(source, Campaign) and counts.waiting.keys() <= {Gate.QUOTA, *OF_SENDERS}:
             depths = await self._front.ledger.depths(source.portfolio_id)
-            gates += self._of_senders(source.senders, depths)
-        kind = "campaign" if isinstance(source, Campaign) else "journey"
+            gates += self._of_senders(source.senders, depths, self._categories(source))
+        kind = "campaign" if is_campaign else "journey"
         return Why(kind, source.id, source.state.value, gates)
 
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
@@ -124,7 +142,14 @@ class WhyRoutes:
         states = ", ".join(f"it is {each.status}" for each in held)
         return names, states or "unknown codes of Meta parked it; it opens when it is APPROVED anew"
 
-    def _of_senders(self, names: Iterable[SenderId], depths: Iterable[Depth]) -> list[ClosedGate]:
+    def _categories(self, campaign: Campaign) -> set[Category]:
+        """Return what a campaign's messages are to Meta."""
+        known = self._front.registry.directory.templates
+        return {known[key].category for key in campaign.templates if key in known}
+
+    def _of_senders(
+        self, names: Iterable[SenderId], depths: Iterable[Depth], categories: set[Category]
+    ) -> list[ClosedGate]:
         """Return the gates of senders, which hold the jobs of all their sources."""
         gates: list[ClosedGate] = []
         wanted = set(names)
@@ -132,21 +157,30 @@ class WhyRoutes:
             sender = self._front.registry.directory.senders.get(depth.sender)
             if depth.sender in wanted and sender is not None:
                 waiting = _waiting(depth)
-                closed = self._closed(sender, waiting)
+                closed = self._closed(sender, waiting, categories)
                 told = {each.gate for each in closed}
                 gates += closed
                 gates += [
                     ClosedGate(gate, waiting[gate], holder=depth.sender, detail=MEANINGS[gate])
-                    for gate in (Gate.SENDER, Gate.ACCOUNT)
+                    for gate in OF_SENDERS
                     if waiting[gate] and gate not in told
                 ]
                 gates += self._learned(depth)
+                gates += self._slowed(depth, sender) if Category.MARKETING in categories else []
         return gates
 
-    def _closed(self, sender: Sender, waiting: Mapping[Gate, int]) -> list[ClosedGate]:
-        """Return what closes a sender or its account, whether or not jobs wait for it yet."""
+    def _closed(
+        self,
+        sender: Sender,
+        waiting: Mapping[Gate, int],
+        categories: Collection[Category] = tuple(Category),
+    ) -> list[ClosedGate]:
+        """Return what closes a sender or its account, or some categories there, jobs or none."""
         facts, now_ms = self._front.keeper.facts, self._front.now_ms()
-        closures = [*sender_closures(facts, sender.id), *account_closures(facts, sender.waba_id)]
+        closures = [
+            *self._front.keeper.closures_of(sender.id),
+            *account_closures(facts, sender.waba_id),
+        ]
         return [
             ClosedGate(
                 each.gate.value,
@@ -156,8 +190,22 @@ class WhyRoutes:
                 detail=f"{sender.id}: {each.sentence}",
             )
             for each in closures
-            if each.fact.until_ms > now_ms
+            if each.fact.until_ms > now_ms and set(categories) & set(each.categories)
         ]
+
+    def _slowed(self, depth: Depth, sender: Sender) -> list[ClosedGate]:
+        """Return the gate of marketing that has a share of a sender's send times only."""
+        keeper = self._front.keeper
+        share, rate = keeper.share_of(sender.id), depth.rate_mps
+        if not 0 < share < 1:
+            return []
+        quality = value_of(keeper.facts, of_sender(sender.id, QUALITY))
+        detail = (
+            f"{sender.id}: quality {quality}: marketing may take {share:g} of its send times "
+            "until Meta rates it better"
+        )
+        jobs = depth.jobs.get((Priority.MARKETING, JobState.QUEUED), 0)
+        return [ClosedGate(Gate.RATE, jobs, int(rate * share), rate, sender.id, None, detail)]
 
     def _learned(self, depth: Depth) -> list[ClosedGate]:
         """Return the gate of a sender that Meta has taught to go slower."""
@@ -169,9 +217,6 @@ class WhyRoutes:
             "it recovers"
         )
         jobs, rate, granted = _waiting(depth)[Gate.RATE], depth.rate_mps, sender.throughput
-        share = self._front.keeper.share_of(sender.id)
-        if rate == max(1, int(granted * share)):
-            detail = f"its quality lets it send {rate} of {granted} messages a second"
         return [ClosedGate(Gate.RATE, jobs, rate, granted, sender.id, None, detail)]
 
     async def _of_sender(self, sender: Sender) -> Why:
@@ -179,7 +224,7 @@ class WhyRoutes:
         depths = await self._front.ledger.depths(sender.portfolio_id)
         depth = next((each for each in depths if each.sender == sender.id), None)
         waiting: Mapping[Gate, int] = _waiting(depth) if depth else {}
-        learned = self._learned(depth) if depth else []
+        learned = self._learned(depth) + self._slowed(depth, sender) if depth else []
         closed = self._closed(sender, waiting)
         told = {each.gate for each in closed}
         gates = [
@@ -212,6 +257,8 @@ class WhyRoutes:
         waiting, learned = Counter[Gate](), list[ClosedGate]()
         for depth in depths:
             own = self._learned(depth)
+            sender = self._front.registry.directory.senders.get(depth.sender)
+            own += self._slowed(depth, sender) if sender else []
             waiting += Counter(
                 {gate: n for gate, n in _waiting(depth).items() if not (own and gate is Gate.RATE)}
             )

@@ -23,6 +23,7 @@ from engine.errors import EngineError, LedgerError
 from engine.model import DeliveryStatus, NowMs, PortfolioId, Priority, SenderId
 from engine.pulses import Pulse, Pulses
 from engine.quota import Limit, default_reserve
+from engine.senders import UNGUARDED, QualityGuard
 
 TAKE_S: Final = 5.0  # of one picture; what the ledger has not told by then is an old picture
 WINDOWS_MAX: Final = 100
@@ -61,6 +62,7 @@ class Sources:
     now_ms: NowMs
     span_ms: int  # how long a recipient counts
     window_ms: int
+    guard: QualityGuard = UNGUARDED  # what quality holds back
 
 
 @dataclass(slots=True)
@@ -109,7 +111,7 @@ class Overviews:
 
     def _put_together(self, found: _Found, now_ms: int, at: datetime) -> Overview:
         sources = self._from
-        sums = Sums(sources.directory, found.pulses, now_ms)
+        sums = Sums(sources.directory, found.pulses, now_ms, sources.guard)
         for depth in found.depths:
             sums.add(depth)
         errors = error_rows(found.pulses, sources.title_of)

@@ -18,6 +18,7 @@ class Closed:
     cause: str
     detail: str
     until: Moment  # None: until something changes
+    is_whole: bool = True  # False: only some categories of messages wait
 
 
 @dataclass(slots=True)

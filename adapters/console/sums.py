@@ -23,7 +23,16 @@ from engine.facts import of_sender
 from engine.model import Gate, JobState
 from engine.ports import FOREVER_MS
 from engine.pulses import Pulse, errors_by_code, paces_per_s, rates_per_s
-from engine.senders import PAUSE, QUALITY, STATUS, account_closures, sender_closures, value_of
+from engine.senders import (
+    PAUSE,
+    QUALITY,
+    STATUS,
+    UNGUARDED,
+    QualityGuard,
+    account_closures,
+    sender_closures,
+    value_of,
+)
 
 RATE_OVER_MS: Final = 10_000
 PULSES_LATE_MS: Final = 2_500  # what a worker does now is told within so long
@@ -36,9 +45,16 @@ ERRORS_MAX: Final = 30
 class Sums:
     """All depths of one picture, added up."""
 
-    def __init__(self, directory: Directory, pulses: Sequence[Pulse], now_ms: int) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        pulses: Sequence[Pulse],
+        now_ms: int,
+        guard: QualityGuard = UNGUARDED,
+    ) -> None:
         self.totals = Totals()
         self._directory = directory
+        self._guard = guard
         self._now_ms = now_ms
         until_ms = now_ms - PULSES_LATE_MS
         self._rates = rates_per_s(pulses, until_ms - RATE_OVER_MS, until_ms)
@@ -109,11 +125,17 @@ class Sums:
     def _shown(self, sender: Sender) -> SenderShown:
         facts, label = self._directory.facts, sender.alias or sender.id
         closures = [
-            *sender_closures(facts, sender.id),
+            *sender_closures(facts, sender.id, self._guard),
             *account_closures(facts, sender.waba_id),
         ]
         closed = [
-            Closed(each.gate.value, each.aspect, each.sentence, moment(each.fact.until_ms))
+            Closed(
+                each.gate.value,
+                each.aspect,
+                each.sentence,
+                moment(each.fact.until_ms),
+                is_whole=each.is_whole,
+            )
             for each in closures
             if each.fact.until_ms > self._now_ms
         ]

@@ -168,6 +168,7 @@ def _campaigns(
         span_ms=terms_of(house.settings).span_ms,
         moved=house.moved,
         quiet=quiet,
+        guard=house.keeper.guard,
     )
 
 

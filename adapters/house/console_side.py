@@ -35,6 +35,7 @@ def build_console(house: House, front: Front) -> Pages:
         now_ms=now_ms,
         span_ms=span_ms,
         window_ms=house.settings.window_ms,
+        guard=house.keeper.guard,
     )
 
     def let_in(request: web.Request) -> ApiKey:

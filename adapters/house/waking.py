@@ -32,6 +32,7 @@ from engine.ports import (
 )
 from engine.quiet import Spans
 from engine.recollection import Recollection
+from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
 
 Wake = Callable[[PortfolioId], None]
@@ -118,10 +119,15 @@ class WakingLedger(RedisLedger):
         self.wake(portfolio)
 
     async def close_account(
-        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, reason: str
+        self,
+        portfolio: PortfolioId,
+        waba: WabaId,
+        until_ms: int,
+        reason: str,
+        shut: Shut = NOTHING_SHUT,
     ) -> None:
         """See Catalog.close_account."""
-        await super().close_account(portfolio, waba, until_ms, reason)
+        await super().close_account(portfolio, waba, until_ms, reason, shut)
         self.wake(portfolio)
 
     async def open_window(

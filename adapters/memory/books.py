@@ -90,10 +90,11 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
 def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
     gate = slot.closed_gate(lane.lane)
     if gate is not None:
-        if gate[0] is not Gate.SCHEDULE:
-            return JobView(key, JobState.WAITING, gate=gate[0])
-        opens_ms, zone = slot.opens_at_ms(lane.lane), lane.lane.zone
-        return JobView(key, JobState.WAITING, gate=gate[0], until_ms=opens_ms, zone=zone)
+        if gate[0] is Gate.SCHEDULE:
+            opens_ms, zone = slot.opens_at_ms(lane.lane), lane.lane.zone
+            return JobView(key, JobState.WAITING, gate=gate[0], until_ms=opens_ms, zone=zone)
+        shut = slot.shut_gate(lane.lane) if gate[0] in (Gate.SENDER, Gate.ACCOUNT) else None
+        return JobView(key, JobState.WAITING, gate=gate[0], until_ms=shut[2] if shut else None)
     closed = slot.sender_closed_until(lane.lane.sender, now_ms)
     if closed is not None:
         return JobView(key, JobState.WAITING, gate=closed[0], until_ms=closed[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters.memory.grant import claimed
 from adapters.memory.serve import serve_fresh, serve_share, serve_waiting
 from adapters.memory.settle import close, closed_now, settle
+from adapters.memory.shut import SHUT, end_shut
 from adapters.memory.slot import QUIET, Slot
 from adapters.memory.under_way import Claim, Loaded, ahead_ms
 from engine.model import Gate, Priority, SenderId, SourceState, parse_key
@@ -94,7 +95,7 @@ def _busy_only(under_way: Claim) -> Priority | None:
     their sender wakes.
     """
     slot = under_way.slot
-    if any(gate is Gate.SENDER and lanes for (gate, _), lanes in slot.asleep.items()):
+    if any(gate is Gate.SENDER and "|" not in key for gate, key in slot.asleep):
         return None
     busy = sorted({priority for (_, priority), ring in slot.rings.items() if len(ring)})
     if len(busy) != 1 or not under_way.may_take(Priority(busy[0])):
@@ -159,11 +160,14 @@ def _give_again(under_way: Claim) -> None:
 
 
 def _open_scheduled(slot: Slot, now_ms: int) -> None:
-    """Start the sources whose time has come; wake what quiet hours held."""
+    """Start the sources whose time has come, and open what was shut until now."""
     for name in slot.openings.due(now_ms, SENDERS_MAX):
         slot.openings.drop(name)
         if name.startswith(QUIET):
             slot.open_gate((Gate.SCHEDULE, name.removeprefix(QUIET)), now_ms)
+            continue
+        if name.startswith(SHUT):
+            end_shut(slot, name, now_ms)
             continue
         source = slot.sources[name]
         source.spec = type(source.spec)(SourceState.RUNNING, source.spec.weight, 0)
@@ -197,7 +201,9 @@ def _set_due(under_way: Claim, loaded: Loaded) -> None:
     moments = [loaded.wants_ms]
     if busy is not None:
         rate_off = Gate.RATE in slot.terms.gates_off
-        moments.append(0 if rate_off else loaded.state.slots.ready_at_ms(ahead_ms(busy)))
+        is_marketing = busy is Priority.MARKETING
+        ready_ms = loaded.state.slots.ready_at_ms(ahead_ms(busy), is_marketing=is_marketing)
+        moments.append(0 if rate_off else ready_ms)
     at_ms = max(now_ms, min(moments))
     if at_ms >= FOREVER_MS:
         slot.due.drop(sender)

@@ -10,6 +10,7 @@ from adapters.memory.cancel import cancel
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
 from adapters.memory.records import SenderState, SourceStateOf
+from adapters.memory.shut import move_account, open_category, put_shut
 from adapters.memory.slot import Slot
 from engine.books import Counts, Depth, JobView, Quota
 from engine.errors import UnknownNameError
@@ -46,6 +47,7 @@ from engine.ports import (
     TemplateSpec,
 )
 from engine.quiet import Spans, ZoneStanding
+from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
 
 
@@ -143,19 +145,25 @@ class MemoryLedger:
         state = slot.senders.get(sender)
         if state is None:
             slots = SendSlots(spec.throughput_mps)
-            slot.senders[sender] = SenderState(spec, slots, spec.closed_until_ms)
+            state = slot.senders[sender] = SenderState(spec, slots, spec.closed_until_ms)
         else:
+            move_account(slot, state.spec.waba, spec.waba, now_ms)
             state.spec = spec
             state.closed_until_ms = spec.closed_until_ms
             state.slots.nominal_mps = spec.throughput_mps
             if state.slots.learned_mps >= spec.throughput_mps:
                 state.slots.learned_mps = 0
+        state.slots.set_share(spec.marketing_share)
+        put_shut(slot, (Gate.SENDER, sender), spec.shut, now_ms)
         self._look_again(slot, now_ms)
 
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
         slot, now_ms = self.slot(portfolio)
+        known = slot.templates.get(template, spec)
         slot.templates[template] = spec
+        if known.category is not spec.category:
+            open_category(slot, known.category, now_ms)
         if spec.status is TemplateStatus.APPROVED:
             slot.open_gate((Gate.TEMPLATE, template), now_ms)
             for pair in sorted(slot.struck):
@@ -207,10 +215,12 @@ class MemoryLedger:
         waba: WabaId,
         until_ms: int,
         reason: str,  # noqa: ARG002  # the port's: for whoever logs
+        shut: Shut = NOTHING_SHUT,
     ) -> None:
         """See Catalog.close_account."""
         slot, now_ms = self.slot(portfolio)
         slot.accounts[waba] = until_ms
+        put_shut(slot, (Gate.ACCOUNT, waba), shut, now_ms)
         self._look_again(slot, now_ms)
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:

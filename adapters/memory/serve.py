@@ -63,7 +63,8 @@ def _has_slot(under_way: Claim, loaded: Loaded, priority: Priority) -> bool:
     if under_way.has_slot(loaded, priority):
         return True
     assert loaded.state is not None
-    ready_ms = loaded.state.slots.ready_at_ms(ahead_ms(priority))
+    is_marketing = priority is Priority.MARKETING
+    ready_ms = loaded.state.slots.ready_at_ms(ahead_ms(priority), is_marketing=is_marketing)
     loaded.wants_ms = min(loaded.wants_ms, ready_ms)
     return False
 

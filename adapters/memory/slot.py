@@ -22,6 +22,7 @@ from engine.pace import PairSpent
 from engine.ports import FOREVER_MS, PortfolioSpec, TemplateSpec
 from engine.quiet import NEVER_QUIET, shut_until_ms
 from engine.quota import Limit, Window
+from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
 
 QUIET = "quiet:"  # before the names of zones among openings
@@ -41,6 +42,7 @@ class Slot:
         self.sources: dict[str, SourceStateOf] = {}
         self.templates: dict[str, TemplateSpec] = {}
         self.accounts: dict[str, int] = {}
+        self.shut: dict[tuple[Gate, str], Shut] = {}  # by sender and by account
         self.strikes: dict[tuple[str, str], int] = {}
         self.struck: set[tuple[str, str]] = set()
         self.lanes: list[LaneState] = []
@@ -62,7 +64,7 @@ class Slot:
         self.later_at = Timeline()  # delayed jobs
         self.leases = Timeline()  # claims
         self.doubts = Timeline()  # jobs in doubt
-        self.openings = Timeline()  # scheduled sources, and zones behind quiet hours
+        self.openings = Timeline()  # scheduled sources, ends of what is shut and of quiet hours
 
     # -- naming things ------------------------------------------------------------------------
 
@@ -129,8 +131,23 @@ class Slot:
                 return (Gate.TEMPLATE, lane.template)
             if (lane.sender, lane.template) in self.struck:
                 return (Gate.TEMPLATE, f"{lane.sender}|{lane.template}")
+        shut = self.shut_gate(lane)
+        if shut is not None:
+            return shut[:2]
         if Gate.SCHEDULE not in off and self.opens_at_ms(lane) is not None:
             return (Gate.SCHEDULE, f"{lane.source}|{lane.zone}")
+        return None
+
+    def shut_gate(self, lane: Lane) -> tuple[Gate, str, int] | None:
+        """Return the gate behind which the lane's category waits, its key, and until when."""
+        state, category = self.senders.get(lane.sender), self.category(lane)
+        for gate, name in (
+            (Gate.SENDER, lane.sender),
+            (Gate.ACCOUNT, state.spec.waba if state else ""),
+        ):
+            until_ms = self.shut.get((gate, name), NOTHING_SHUT).until_ms(category)
+            if until_ms > self.clock_ms and gate not in self.terms.gates_off:
+                return (gate, f"{name}|{category}", until_ms)
         return None
 
     def opens_at_ms(self, lane: Lane) -> int | None:

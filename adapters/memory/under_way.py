@@ -49,7 +49,10 @@ class Claim:
         if Gate.RATE in self.slot.terms.gates_off:
             return True
         assert loaded.state is not None
-        return loaded.state.slots.has_slot(self.now_ms, ahead_ms(priority))
+        is_marketing = priority is Priority.MARKETING
+        return loaded.state.slots.has_slot(
+            self.now_ms, ahead_ms(priority), is_marketing=is_marketing
+        )
 
     def load(self, sender: SenderId) -> Loaded:
         """Return a sender with its gate, looked at once per claim."""

@@ -10,6 +10,7 @@ from typing import Final
 from adapters.meta.codes import TABLE, TOKEN_CODES, Family, Verdict
 from adapters.meta.listings import MetaNumber
 from adapters.meta.news import (
+    ANSWERING,
     CAME_BACK,
     LEFT,
     SENDING,
@@ -39,6 +40,7 @@ from engine.senders import (
     POLICY,
     QUALITY,
     REFUSED,
+    REPLIES,
     RESTRICTION,
     REVIEW,
     SECURITY,
@@ -59,6 +61,7 @@ WORDS_MAX: Final = 400  # characters of Meta's that are kept; all restrictions t
 LAST_MS: Final = 999  # of a second
 NOT_TOLD: Final = "LIMIT_NOT_TOLD"
 EVENT: Final = "event"  # aspect: the last event, also one that we do not know
+RESTRICTING: Final = {SENDING: RESTRICTION, ANSWERING: REPLIES}  # each has its own end
 RESTRICTIONS: Final = "restrictions"  # aspect: those that close nothing here
 BAN_COMING: Final = "ban_coming"  # aspect: announced, not yet in force
 
@@ -183,10 +186,11 @@ def _account(notice: AccountChanged, at_ms: int) -> Iterator[Fact]:
     """Yield what happened to an account; each cause closes and opens apart from the others."""
     waba = notice.waba
     yield _told(of_account(waba, EVENT), notice.event, at_ms)
-    until_ms = notice.restricted_until_ms
-    others = sorted({each.kind for each in notice.restrictions if each.kind != SENDING})
-    if until_ms is not None:
-        yield _told(of_account(waba, RESTRICTION), SENDING, at_ms, until_ms)
+    others = sorted({each.kind for each in notice.restrictions} - RESTRICTING.keys())
+    for kind, aspect in RESTRICTING.items():
+        until_ms = notice.restricted_until_ms(kind)
+        if until_ms is not None:
+            yield _told(of_account(waba, aspect), kind, at_ms, until_ms)
     if others:
         yield _told(of_account(waba, RESTRICTIONS), " ".join(others), at_ms)
     if notice.ban_state == "DISABLE":
@@ -194,6 +198,7 @@ def _account(notice: AccountChanged, at_ms: int) -> Iterator[Fact]:
     elif notice.ban_state == "REINSTATE":
         yield _told(of_account(waba, BAN), "REINSTATE", at_ms)
         yield _told(of_account(waba, RESTRICTION), "REINSTATE", at_ms)
+        yield _told(of_account(waba, REPLIES), "REINSTATE", at_ms)
         # Meta counts in seconds, we in less: a refusal of the same second was before it.
         yield _told(of_account(waba, POLICY), "REINSTATE", at_ms + LAST_MS)
     elif notice.ban_state:

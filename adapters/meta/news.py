@@ -23,7 +23,8 @@ LEFT: Final = frozenset(
 )
 """What an account that is not ours any more is told by; nothing of it can be sent."""
 CAME_BACK: Final = frozenset({"ACCOUNT_RECONNECTED", "PARTNER_ADDED", "PARTNER_APP_INSTALLED"})
-SENDING: Final = "RESTRICTED_BIZ_INITIATED_MESSAGING"  # the one restriction that stops templates
+SENDING: Final = "RESTRICTED_BIZ_INITIATED_MESSAGING"  # the restriction that stops templates
+ANSWERING: Final = "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"  # and the one that stops answers
 IN_WINDOW: Final = "free_customer_service"  # pricing type of what left inside a service window
 
 
@@ -223,12 +224,9 @@ class AccountChanged(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""  # why a number is not connected any more
     at_ms: int = 0
 
-    @property
-    def restricted_until_ms(self) -> int | None:
-        """Return until when the account may start no conversation; None: it does not tell."""
-        ends_ms = [
-            each.until_ms or FOREVER_MS for each in self.restrictions if each.kind == SENDING
-        ]
+    def restricted_until_ms(self, kind: str) -> int | None:
+        """Return until when the account is restricted in a way; None: it does not tell."""
+        ends_ms = [each.until_ms or FOREVER_MS for each in self.restrictions if each.kind == kind]
         return max(ends_ms, default=None)
 
 

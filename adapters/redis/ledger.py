@@ -42,6 +42,7 @@ from engine.ports import (
     TemplateSpec,
 )
 from engine.quiet import Spans, ZoneStanding
+from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
@@ -179,6 +180,8 @@ class RedisLedger:
             spec.throughput_mps,
             spec.closed_until_ms,
             spec.places,
+            _packed_shut(spec.shut),
+            repr(spec.marketing_share),
         ]
         await self._one("sender_put", portfolio, arguments)
 
@@ -215,9 +218,10 @@ class RedisLedger:
         waba: WabaId,
         until_ms: int,
         reason: str,  # noqa: ARG002  # the port's: for whoever logs
+        shut: Shut = NOTHING_SHUT,
     ) -> None:
         """See Catalog.close_account."""
-        await self._one("account_put", portfolio, [waba, until_ms])
+        await self._one("account_put", portfolio, [waba, until_ms, _packed_shut(shut)])
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""
@@ -300,3 +304,7 @@ def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:
 def _lane(values: Sequence[bytes | None]) -> Lane:
     source, sender, template, priority, zone = [(value or b"").decode() for value in values]
     return Lane(source, SenderId(sender), template, Priority(int(priority)), zone)
+
+
+def _packed_shut(shut: Shut) -> str:
+    return "|".join(str(until_ms) for until_ms in shut)

@@ -37,6 +37,7 @@ from engine.ports import (
     TemplateSpec,
 )
 from engine.quiet import Spans
+from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, Shut
 from engine.terms import Terms
 from tests.contract.erasing import erase
 
@@ -123,8 +124,23 @@ class History:
         mps = self.rng.choice([2, 80, 1_000])
         closed_ms = self.rng.choice([0, 0, 0, 0, self.now_ms + 4_000, FOREVER_MS])
         places = self.rng.choice([0, 0, 2])
-        spec = SenderSpec(WabaId("w"), mps, closed_ms, places=places)
+        waba = WabaId(self.rng.choice(["w", "w", "w", "v"]))
+        share = self.rng.choice([1.0, 1.0, 0.5, 0.07])
+        spec = SenderSpec(
+            waba, mps, closed_ms, places=places, shut=self._shut(), marketing_share=share
+        )
+        self.seen["a share for marketing"] += share < 1
         return ("put", _bind("put_sender", sender, spec))
+
+    def _shut(self) -> Shut:
+        """Return categories that wait: often none, else some for a while or for good."""
+        rng, now_ms = self.rng, self.now_ms
+        if rng.random() < 0.4:
+            return NOTHING_SHUT
+        ends_ms = [0, now_ms, now_ms + 100, now_ms + 4_000, FOREVER_MS]
+        chosen = rng.choice([[Category.MARKETING], [Category.SERVICE], NOTIFICATIONS])
+        shut = NOTHING_SHUT.also(chosen, rng.choice(ends_ms))
+        return shut.also([Category.MARKETING], rng.choice(ends_ms))
 
     def step(self) -> Step:
         """Return the next step."""
@@ -301,20 +317,23 @@ class History:
         rng = self.rng
         draw = rng.random()
         self.touched = [job.key for job in (self.claimed + self.past)[-40:]]
-        if draw < 0.2:
+        if draw < 0.15:
             limit = PortfolioSpec(rng.choice([0, 1, 5, 20, -1]))
             return ("put", lambda led: led.put_portfolio(PORTFOLIO, limit))
-        if draw < 0.35:
+        if draw < 0.32:
             return self._put_sender(rng.choice(SENDERS))
-        if draw < 0.55:
+        if draw < 0.42:
+            until_ms = rng.choice([0, 0, self.now_ms + 2_000])
+            waba = WabaId(rng.choice(["w", "w", "v"]))
+            return ("put", _bind("close_account", waba, until_ms, "tests", self._shut()))
+        if draw < 0.58:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
-            spec = TemplateSpec(status, _CATEGORIES[place])
+            category = rng.choice(_CATEGORIES) if rng.random() < 0.2 else _CATEGORIES[place]
+            spec = TemplateSpec(status, category)
             return ("put", _bind("put_template", TEMPLATES[place], spec))
-        if draw < 0.70:
-            return self._put_source()
         if draw < 0.80:
-            return self._put_quiet()
+            return self._put_source() if draw < 0.74 else self._put_quiet()
         return self._put_person(draw)
 
     def _put_person(self, draw: float) -> Step:
@@ -328,10 +347,7 @@ class History:
             name = rng.choice(["suppress", "unsuppress"])
             category = rng.choice([None, Category.MARKETING])
             return ("put", _bind(name, recipient, category))
-        if draw < 0.98:
-            return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
-        until_ms = rng.choice([0, self.now_ms + 2_000])
-        return ("put", _bind("close_account", WabaId("w"), until_ms, "tests"))
+        return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
 
     def _put_quiet(self) -> Step:
         """Set or end the quiet hours of a source: calendars that end soon, or are shut just now."""

@@ -90,6 +90,7 @@ class Play:
                 self.visits.note_books(counts, quota)
                 self.visits.note_zones(await self._both("zones", _bound("zones", source)))
         slot, _ = self._memory.slot(PORTFOLIO)
+        self.visits.note_shut(slot.asleep)
         for sender in SENDERS:
             if slot.spec and sender in slot.senders:
                 await self._both("quota of a sender", _bound("quota", sender))

@@ -164,6 +164,26 @@ async def test_nothing_is_sent_twice_and_nothing_lost_after_a_lost_tail(world: W
     assert await ledger.audit(P) == []
 
 
+async def test_a_loss_is_noticed_though_settlements_have_counted_past_it(world: World) -> None:
+    """Two steps are lost, and two settlements come before the next wish: the count is the same."""
+    ledger, clock, snapshot = world
+    living = Recollection(ledger, ledger, ledger, clock)
+    await living.enqueue([Batch(P, LANE, _rows(1, 10))])
+    first = await _claim_all(living, "w", 1)
+    lose_tail = await snapshot()
+    done = [Settlement(job.key, job.attempt, Accepted("wamid.1")) for job in first.jobs]
+    for settlement in done[:2]:
+        await living.settle(P, [settlement])
+    await lose_tail()
+    for settlement in done[2:4]:
+        await living.settle(P, [settlement])
+
+    answer = await _claim_all(living, "w", 2)
+    assert answer.refused == "recovering"
+    assert (await ledger.counts(P, "campaign:a")).states[JobState.ACCEPTED] == 4
+    assert await ledger.audit(P) == []
+
+
 async def test_a_worker_that_knows_nothing_more_waits_too(world: World) -> None:
     """The pause holds for every worker, and a re-assertion is made once."""
     ledger, clock, snapshot = world

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
-from engine.model import DeliveryStatus, Gate, JobKey, JobState
+from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState
 from engine.ports import FOREVER_MS, Cancelled
 from engine.quiet import ZoneStanding
 from tests.contract.histories import GATES_THAT_CLOSE, History
@@ -36,6 +37,7 @@ REFUSING_GATES = (
     *(Gate.QUOTA, Gate.RATE, Gate.PAIR, Gate.ACCOUNT, Gate.SENDER),
     *(Gate.TEMPLATE, Gate.WINDOW, Gate.SUPPRESSION, Gate.SOURCE, Gate.SCHEDULE),
 )
+SHUTTING_GATES = (Gate.SENDER, Gate.ACCOUNT)
 MUST_VISIT = (
     *TRANSITIONS,
     *(f"refused by {gate}" for gate in REFUSING_GATES),
@@ -53,6 +55,8 @@ MUST_VISIT = (
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
     *(f"zone {how}" for how in ("open", "shut until", "shut, nobody told")),
+    *(f"{category} asleep behind {gate}" for category in Category for gate in SHUTTING_GATES),
+    *("a category woke", "a share for marketing"),
 )
 
 
@@ -67,6 +71,7 @@ class Visits:
     def __init__(self, history: History) -> None:
         self._history = history
         self._states: dict[JobKey, str] = {}
+        self._shut: set[tuple[Gate, str]] = set()
         self.seen: Counter[str] = history.seen
 
     def note(self, kind: str, answer: Any) -> None:  # noqa: ANN401 (each kind has its own)
@@ -114,6 +119,14 @@ class Visits:
             opens_ms = each.opens_at_ms or 0
             shut = "shut until" if opens_ms < FOREVER_MS else "shut, nobody told"
             self.seen[f"zone {shut if opens_ms else 'open'}"] += each.jobs > 0
+
+    def note_shut(self, asleep: Collection[tuple[Gate, str]]) -> None:
+        """Note behind which shut categories lanes sleep now, and which of them woke."""
+        shut = {(gate, key) for gate, key in asleep if "|" in key and gate in SHUTTING_GATES}
+        for gate, key in shut:
+            self.seen[f"{key.rpartition('|')[2]} asleep behind {gate}"] += 1
+        self.seen["a category woke"] += len(self._shut - shut)
+        self._shut = shut
 
     def _note_claim(self, kind: str, answer: Any) -> None:  # noqa: ANN401
         if kind == "re-ask":

@@ -134,19 +134,18 @@ async def test_a_limit_an_upgrade_and_what_nobody_knows_come_in_one_body(
             assert line in text
 
 
-async def test_an_event_has_meta_asked_and_quality_slows_the_sender(
+async def test_an_event_has_meta_asked_and_quality_slows_marketing(
     server_url: str, tmp_path: Path
 ) -> None:
     async with a_whole_house(server_url, tmp_path) as whole:
         await whole.control("POST", f"senders/{SENDER}", {"quality": "YELLOW", "event": "NEW_WORD"})
-        shown = await until(whole, lambda each: each["rate_limit"] == 40)
-        assert (shown["throughput"], shown["quality"]) == (80, "YELLOW")
+        shown = await until(whole, lambda each: each["quality_share"] == 0.5)
+        assert (shown["rate_limit"], shown["quality"]) == (80, "YELLOW")
         await whole.control("POST", f"senders/{SENDER}", {"quality": "GREEN", "webhook": False})
         shown = await whole.call("POST", f"/v1/senders/{SENDER}/refresh", {})
-        assert (shown["quality"], shown["status"], shown["rate_limit"]) == (
-            "GREEN",
-            "CONNECTED",
-            80,
+        assert (shown["quality"], shown["status"], shown["quality_share"]) == (
+            *("GREEN", "CONNECTED"),
+            1,
         )
         assert shown["review"] == "APPROVED"
 

@@ -4,9 +4,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from engine.facts import Fact, Source, of_account, of_sender
 from engine.model import Category, Gate, PortfolioId, SenderId, TemplateStatus, WabaId
 from engine.outcomes import Deferred, Outcome, Retry
 from engine.ports import FOREVER_MS, Ask, SenderSpec, Settlement, TemplateSpec
+from engine.senders import QualityGuard
 from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, Desk, a_campaign, a_desk, a_job
 
 OWNER = PortfolioId(PORTFOLIO)
@@ -112,3 +114,63 @@ async def test_what_somebody_paused_is_told_with_its_cause(redis_client: Redis) 
         for name in (SENDER, "c1"):
             gate = (await why(desk, name))["sender"]
             assert (gate["holder"], "ill" in gate["detail"]) == (SENDER, True)
+
+
+async def rated(desk: Desk, quality: str) -> None:
+    """Have Meta tell the sender's quality."""
+    fact = Fact(of_sender(SENDER, "quality"), quality, desk.now_ms, Source.REFRESH)
+    await desk.front.keeper.tell(fact)
+
+
+async def test_marketing_that_quality_holds_back_is_told_with_its_reason(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        desk.front.keeper.guard = QualityGuard(0.5, 0)
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        await rated(desk, "RED")
+        for name in ("c1", SENDER):
+            gate = (await why(desk, name))["sender"]
+            assert (gate["jobs"], gate["holder"], gate["until"]) == (2, SENDER, None)
+            assert gate["detail"] == f"{SENDER}: quality RED, told by refresh: marketing waits"
+        await desk.call("PUT", "/v1/journeys/welcome", {}, SEND)
+        body = a_job(source={"kind": "journey", "id": "welcome"})
+        _, shown = await desk.call("POST", "/v1/jobs", body, SEND)
+        job = shown["results"][0]["id"]
+        gate = (await why(desk, job))["sender"]
+        assert (gate["jobs"], "quality RED" in gate["detail"]) == (1, True)
+        await claim(desk)
+        assert (await desk.call("GET", f"/v1/jobs/{job}"))[1]["state"] == "waiting"
+        _, shown = await desk.call("GET", f"/v1/senders/{SENDER}")
+        (closed,) = shown["closed_by"]
+        assert (closed["cause"], closed["categories"]) == ("quality", ["marketing"])
+
+
+async def test_marketing_that_quality_slows_is_told_with_its_share(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        desk.front.keeper.guard = QualityGuard(0.5, 0)
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        await rated(desk, "YELLOW")
+        for name in ("c1", SENDER, PORTFOLIO):
+            gate = (await why(desk, name))["rate"]
+            assert (gate["number"], gate["limit"], gate["jobs"]) == (40, 80, 2)
+            assert "quality YELLOW: marketing may take 0.5 of its send times" in gate["detail"]
+        _, shown = await desk.call("GET", f"/v1/senders/{SENDER}")
+        assert (shown["closed_by"], shown["quality_share"]) == ([], 0.5)
+
+
+async def test_a_campaign_is_told_only_what_holds_its_own_messages(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        kind = "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"
+        name, ends_ms = of_account(WABA, "replies"), desk.now_ms + 60_000
+        await desk.front.keeper.tell(Fact(name, kind, desk.now_ms, Source.WEBHOOK, ends_ms))
+        assert await why(desk, "c1") == {}
+        gate = (await why(desk, SENDER))["account"]
+        assert gate["detail"].endswith("told by webhook: service waits")

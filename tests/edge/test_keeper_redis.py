@@ -2,10 +2,12 @@
 
 import asyncio
 from random import Random
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from adapters.redis.keys import tag
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from engine.directory import Portfolio, Sender
@@ -79,7 +81,7 @@ async def test_the_ledger_obeys_the_newest_of_everything(redis_client: Redis, se
     pause, status, quality = (
         newest[of_sender(SENDER, aspect)] for aspect in ("pause", "status", "quality")
     )
-    share = {"RED": 0.25, "YELLOW": 0.5}.get(quality.value, 1)
+    share = {"RED": b"0.25", "YELLOW": b"0.5"}.get(quality.value)
     view = await processes[0].ledger.job(P1, key)
     assert view is not None
     ends_ms = max(pause.until_ms, status.until_ms)
@@ -92,7 +94,9 @@ async def test_the_ledger_obeys_the_newest_of_everything(redis_client: Redis, se
     else:
         assert view.gate is None
     [depth] = await processes[0].ledger.depths(P1)
-    assert depth.rate_mps == int(int(newest[of_sender(SENDER, "throughput")].value) * share)
+    assert depth.rate_mps == int(newest[of_sender(SENDER, "throughput")].value)
+    market: Any = await redis_client.hget(f"{tag(P1)}s:{SENDER}", "market")
+    assert (market.split(b"|")[0] if market else None) == share
     limit = int(newest[of_portfolio(P1, "limit")].value)
     assert (await processes[0].ledger.quota(P1)).limit == limit
     await processes[0].registry.refresh()

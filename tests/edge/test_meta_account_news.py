@@ -14,10 +14,12 @@ from engine.directory import Directory, Portfolio, Sender
 from engine.facts import Fact, Source, of_account, of_portfolio, of_sender
 from engine.model import PortfolioId, SenderId, WabaId
 from engine.ports import FOREVER_MS
-from engine.senders import account_closures, last_of, sender_closures
+from engine.senders import account_closures, last_of, sender_closures, shut_by
+from engine.shutting import Shut
 from tests.edge.meta_graph import recorded
 
 WABA, SENDER, PORTFOLIO = WabaId("102290129340398"), SenderId("106540352242922"), PortfolioId("p")
+ANSWERING = "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"
 SENDING, ADDING = "RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_ADD_PHONE_NUMBER_ACTION"
 ARRIVED_MS = 1_800_000_000_000
 
@@ -37,12 +39,28 @@ def told(name: str, directory: Directory | None = None) -> dict[str, Fact]:
 
 
 def closed_until_ms(*changes: AccountChanged) -> int:
-    """Return until when an account is closed after these, in their order."""
+    """Return until when an account's templates wait after these, in their order."""
+    closures = list(account_closures(facts_after(*changes), WABA))
+    last = last_of(closures)
+    return max(last.until_ms if last else 0, shut_by(closures).marketing)
+
+
+def facts_after(*changes: AccountChanged) -> dict[str, Fact]:
+    """Return what holds after these, in their order."""
     facts: dict[str, Fact] = {}
     for change in changes:
         facts |= {fact.id: fact for fact in facts_of(change, Directory(), 0)}
-    last = last_of(account_closures(facts, WABA))
-    return last.until_ms if last else 0
+    return facts
+
+
+def test_each_restriction_shuts_its_own_and_has_its_own_end() -> None:
+    restricted = changed(
+        "ACCOUNT_RESTRICTION", "", Restriction(SENDING, 5), Restriction(ANSWERING, 9)
+    )
+    closures = list(account_closures(facts_after(restricted), WABA))
+    assert (last_of(closures), shut_by(closures)) == (None, Shut(5, 9, 5, 5))
+    reinstated = facts_after(restricted, changed("DISABLED_UPDATE", "REINSTATE"))
+    assert list(account_closures(reinstated, WABA)) == []
 
 
 def changed(event: str, ban_state: str = "", *restrictions: Restriction) -> AccountChanged:

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.meta.codes import RESTS, TABLE, Action, Verdict
 from engine.ports import FOREVER_MS
+from engine.senders import CLOSES_IN_PART
 from tests.architecture.source_tree import ROOT
 
 DOCUMENT: Final = ROOT / "docs/errors.md"
@@ -45,12 +46,20 @@ def row_of(row: Verdict) -> str:
         str(row.code),
         f"[{row.title}]({row.source})",
         job,
-        row.gate.value if row.gate else "-",
+        closes(row),
         "curve" if row.action is Action.RETRY and not row.wait_ms else span(row.wait_ms),
         "spent" if row.spends else "kept",
         "given back" if row.undelivered else "stays taken",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def closes(row: Verdict) -> str:
+    """Return the gate a number closes; where answers still go, that."""
+    if row.gate is None:
+        return "-"
+    is_partial = any(value == str(row.code) for _, value in CLOSES_IN_PART)
+    return f"{row.gate.value}, templates only" if is_partial else row.gate.value
 
 
 def rows() -> list[str]:

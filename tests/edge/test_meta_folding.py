@@ -17,7 +17,7 @@ from adapters.meta.preferring import Preferring
 from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
 from engine.keeper import Keeper
-from engine.model import Category, PortfolioId, RecipientKey, SenderId, WabaId
+from engine.model import Category, Gate, PortfolioId, RecipientKey, SenderId, WabaId
 from engine.ports import FOREVER_MS, Contents
 from engine.receipts import StatusSeen
 from engine.recipients import RecipientKeys
@@ -232,8 +232,10 @@ class World:
         return self.ledger.slot(P1)[0].accounts.get(WabaId(WABA), 0)
 
     @property
-    def sender_until_ms(self) -> int:
-        return self.ledger.slot(P1)[0].senders[SenderId(SENDER)].closed_until_ms
+    def templates_until_ms(self) -> int:
+        shut = self.ledger.slot(P1)[0].shut[(Gate.SENDER, SENDER)]
+        assert shut.service == 0  # answers go
+        return shut.utility
 
 
 class Ignoring:
@@ -279,7 +281,7 @@ async def test_news_without_a_time_are_as_old_as_their_arrival() -> None:
 async def test_an_error_of_a_number_closes_it_for_its_time() -> None:
     world = World()
     await world.fold(of_number(errors=[{"code": 131048}, {"code": 130429}, "?"]))
-    assert world.sender_until_ms == NOW_MS + DAY_S * 1_000
+    assert world.templates_until_ms == NOW_MS + DAY_S * 1_000
     assert world.account_until_ms == 0
 
 

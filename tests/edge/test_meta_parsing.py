@@ -293,7 +293,7 @@ def test_a_bad_part_of_a_notice_costs_only_itself() -> None:
     parsed = parse(msgspec.json.encode({"entry": [{"id": WABA, "changes": [change]}]}))
     [notice] = parsed.notices
     assert isinstance(notice, AccountChanged)
-    assert notice.restricted_until_ms == 1_641_330_498_000
+    assert notice.restricted_until_ms("RESTRICTED_BIZ_INITIATED_MESSAGING") == 1_641_330_498_000
     assert parsed.malformed == 3
     assert parsed.results == {("account_update", "malformed"): 3, ("account_update", "folded"): 1}
 

@@ -60,7 +60,7 @@ def test_the_defaults_are_the_ones_of_the_interface(tmp_path: Path) -> None:
         "log": "json",
         "rules": "today",
         "yellow_share": "0.5",
-        "red_share": "0.2",
+        "red_share": "0",
         "no_marketing": "US",
         "silence_seconds": "900",
         "gates_off": "-",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from engine.model import JobKey, JobState
+from engine.model import JobKey, JobState, WabaId
 from engine.outcomes import Accepted
 from engine.ports import FOREVER_MS, Ask, Settlement
+from engine.shutting import NOTHING_SHUT
 from tests.builders import a_sender, a_source
 from tests.simulation.history import PORTFOLIO, SENDERS, SOURCES, Factory, History
 from tests.simulation.ledger_judge import LedgerJudge
+from tests.simulation.shutting import note_shut
 
 STEPS = 300
 
@@ -18,11 +20,14 @@ async def drain(history: History) -> None:
     """Open everything, send all, wait for every doubt: all end, and the books agree."""
     for sender, mps in SENDERS.items():
         await history.ledger.put_sender(PORTFOLIO, sender, a_sender(throughput_mps=mps))
-        history.note_gate(sender, is_open=True)
+        history.judge.note_gate(sender, is_open=True)
+        note_shut(history.judge, sender, NOTHING_SHUT)
+    await history.ledger.close_account(PORTFOLIO, WabaId("W"), 0, "the end")
+    note_shut(history.judge, "W", NOTHING_SHUT)
     for source in SOURCES:
         if source not in history.judge.cancelled:
             await history.ledger.put_source(PORTFOLIO, source, a_source())
-            history.note_gate(source, is_open=True)
+            history.judge.note_gate(source, is_open=True)
     await history.limit(-1)
     counter = 10_000
     for _ in range(600):

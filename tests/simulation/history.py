@@ -22,10 +22,12 @@ from engine.model import (
 )
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Ask, Batch, Claimed, Receipt, Settlement
+from engine.shutting import NOTHING_SHUT
 from engine.terms import Terms
 from tests.builders import a_portfolio, a_recipient, a_sender, a_source, a_template
 from tests.simulation.faulty_ledger import WholeLedger
 from tests.simulation.ledger_judge import JobBook, LedgerJudge
+from tests.simulation.shutting import note_shut, shut_some
 from tests.virtual_time import START_MS
 
 Factory = Callable[[Terms, NowMs], WholeLedger]
@@ -220,6 +222,7 @@ class History:
 
     async def _judge_idle(self, come_back_ms: int) -> None:
         """No admissible job may wait without anybody being told to come back soon."""
+        self.judge.comes_back(come_back_ms, self.now_ms)
         if come_back_ms <= self.now_ms + 60_000:  # a slow sender's next send times
             return
         judge, now_ms = self.judge, self.now_ms
@@ -227,7 +230,7 @@ class History:
         for (lane, sequence), book in judge.jobs.items():
             if book.state != "queued" or book.person in judge.suppressed:
                 continue
-            if {book.source, book.sender, book.template} & judge.closed:
+            if judge.is_held(book, now_ms):
                 continue
             counted = scores.get(book.person, 0) > now_ms - judge.span_ms
             may_enter = judge.places < 0 or used < judge.places
@@ -366,7 +369,7 @@ class History:
 
     async def operate(self) -> None:
         rng, judge = self.rng, self.judge
-        act = rng.choice(("limit", "limit", "source", "template", "sender", "suppress", "cancel"))
+        act = rng.choice(("limit", "limit", "source", "sender", "suppress", "cancel", "shut"))
         name = rng.choice(SOURCES)
         is_open = rng.random() < 0.6
         if act == "limit":
@@ -374,13 +377,16 @@ class History:
         elif act == "source" and name not in judge.cancelled:
             state = SourceState.RUNNING if is_open else SourceState.PAUSED
             await self.ledger.put_source(PORTFOLIO, name, a_source(state=state))
-            self.note_gate(name, is_open=is_open)
+            judge.note_gate(name, is_open=is_open)
         elif act == "sender":
             sender = rng.choice(list(SENDERS))
             until_ms = 0 if is_open else 9_000_000_000_000
             spec = a_sender(throughput_mps=SENDERS[sender], closed_until_ms=until_ms)
             await self.ledger.put_sender(PORTFOLIO, sender, spec)
-            self.note_gate(sender, is_open=is_open)
+            judge.note_gate(sender, is_open=is_open)
+            note_shut(judge, sender, NOTHING_SHUT)
+        elif act == "shut":
+            await shut_some(self.ledger, judge, rng, SENDERS, self.now_ms)
         elif act == "suppress":
             person = a_recipient(rng.randrange(PEOPLE))
             if person in judge.suppressed:
@@ -392,9 +398,3 @@ class History:
         elif act == "cancel" and rng.random() < 0.2:
             await self.ledger.put_source(PORTFOLIO, name, a_source(state=SourceState.CANCELLED))
             judge.cancelled_source(name)
-
-    def note_gate(self, name: str, *, is_open: bool) -> None:
-        if is_open:
-            self.judge.closed.discard(name)
-        else:
-            self.judge.closed.add(name)

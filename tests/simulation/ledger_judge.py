@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.model import RecipientKey
+from engine.model import Priority, RecipientKey
+from engine.ports import FOREVER_MS
 
 Key = tuple[int, int]
 
@@ -51,6 +52,7 @@ class LedgerJudge:
         self.foreign: dict[RecipientKey, int] = {}
         self.suppressed: set[RecipientKey] = set()
         self.closed: set[str] = set()
+        self.shut: dict[tuple[str, str], int] = {}  # holder and category: until when
         self.cancelled: set[str] = set()
         self.slots_us: dict[str, tuple[int, int]] = {}  # last send time and interval
         self.breaches: list[str] = []
@@ -107,7 +109,7 @@ class LedgerJudge:
                 self.breach("I1", f"{key}: {used} of {self.places} places are taken")
             if counted and used > self.places and job.priority > 1:
                 self.breach("I1", f"{key}: a low repeat in debt")
-        self._judge_gates(key, job)
+        self._judge_gates(key, job, now_ms)
         self.slot_given(job.sender, send_at_us)
         if attempt <= job.attempt:
             self.breach("I4", f"{key}: attempt {attempt} after {job.attempt}")
@@ -118,17 +120,34 @@ class LedgerJudge:
     def holds_back(self, key: Key, now_ms: int) -> bool:
         """Whether a job asked for again goes back, as never written: its gate has closed."""
         job = self.jobs[key]
-        names = {job.source, job.sender, job.template}
-        if not names & self.closed and job.person not in self.suppressed:
+        if not self.is_held(job, now_ms) and job.person not in self.suppressed:
             return False
         self.settled(key, job.attempt, "unwritten", now_ms, failures_left=True)
         self.seen.add("reask_held_back")
         return True
 
-    def _judge_gates(self, key: Key, job: JobBook) -> None:
-        for name in (job.source, job.sender, job.template):
-            if name in self.closed:
-                self.breach("I3", f"{key} was given out while {name} is closed")
+    def is_held(self, job: JobBook, now_ms: int) -> bool:
+        """Whether its source, sender or template is closed, or its category is shut."""
+        category = Priority(job.priority).name
+        ends_ms = [self.shut.get((holder, category), 0) for holder in (job.sender, "W")]
+        if max(ends_ms) > now_ms:
+            self.seen.add("shut")
+        is_closed = not self.closed.isdisjoint((job.source, job.sender, job.template))
+        return is_closed or max(ends_ms) > now_ms
+
+    def comes_back(self, come_back_ms: int, now_ms: int) -> None:
+        """Judge whether somebody will be there when the next category opens."""
+        ends_ms = [end_ms for end_ms in self.shut.values() if now_ms < end_ms < FOREVER_MS]
+        if come_back_ms > min(ends_ms, default=come_back_ms):
+            self.breach("I7", "nobody comes back when a category opens")
+
+    def note_gate(self, name: str, *, is_open: bool) -> None:
+        """Note that a source, a sender or a template closed or opened."""
+        (self.closed.discard if is_open else self.closed.add)(name)
+
+    def _judge_gates(self, key: Key, job: JobBook, now_ms: int) -> None:
+        if self.is_held(job, now_ms):
+            self.breach("I3", f"{key} was given out while one of its gates is closed")
         if job.person in self.suppressed:
             self.breach("I3", f"{key} goes to somebody who must not be written to")
 

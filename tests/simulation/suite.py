@@ -28,7 +28,7 @@ FORTNIGHTS_MEET = frozenset(
 HISTORIES_MEET = frozenset(
     {
         *("debt", "repeated", "cancelled_repeat", "unknown", "doubted"),
-        *("reask", "lost_claim", "late_delivery", "refused"),
+        *("reask", "lost_claim", "late_delivery", "refused", "shut"),
     }
 )
 

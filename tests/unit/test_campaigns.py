@@ -7,11 +7,13 @@ from adapters.memory.registry import MemoryRegistry
 from engine.campaigns import Campaigns, CampaignWish, remaining, shown_counts
 from engine.directory import Campaign, Sender, Template
 from engine.errors import InvalidJobError, UnknownNameError
+from engine.facts import Fact, Source, of_sender
 from engine.intake import SendJobs
 from engine.messages import SeveralErrors
 from engine.model import Category, PortfolioId, SenderId, SourceState, TemplateStatus, WabaId
 from engine.ports import PortfolioSpec
 from engine.recipients import RecipientKeys
+from engine.senders import QualityGuard
 from engine.terms import Terms
 
 PORTFOLIO, WABA = PortfolioId("p1"), WabaId("w1")
@@ -33,6 +35,7 @@ class Desk:
             now_ms=lambda: self.now_ms,
             span_ms=86_700_000,
             moved=self._note,
+            guard=QualityGuard(0.5, 0),
         )
         keys = RecipientKeys(b"a secret of this test's ledger")
         self.intake = SendJobs(self.ledger, self.registry.directory, keys, lambda _event: None)
@@ -138,6 +141,21 @@ async def test_a_start_in_the_future_is_a_schedule(desk: Desk) -> None:
     assert (await desk.campaigns.status("c1")).state == "scheduled"
     desk.now_ms += 60_000
     assert (await desk.campaigns.status("c1")).state == "running"
+
+
+@pytest.mark.parametrize(("quality", "seconds"), [("GREEN", 4), ("YELLOW", 8), ("RED", None)])
+async def test_its_end_is_foretold_from_the_share_that_quality_leaves_it(
+    desk: Desk, quality: str, seconds: int | None
+) -> None:
+    await desk.ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=-1))
+    campaign = await desk.campaigns.create(a_wish())
+    await desk.campaigns.move("c1", "start")
+    await desk.intake.accept_rows(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(640)])
+    for sender in campaign.senders:
+        fact = Fact(of_sender(sender, "quality"), quality, desk.now_ms, Source.REFRESH)
+        await desk.registry.tell(fact)
+    eta_ms = (await desk.campaigns.status("c1")).eta_ms
+    assert eta_ms == (desk.now_ms + seconds * 1_000 if seconds else None)
 
 
 async def test_its_end_is_foretold_from_rate_and_places(desk: Desk) -> None:

@@ -11,9 +11,10 @@ from engine.directory import Portfolio, Sender
 from engine.events import Event, FactChanged
 from engine.facts import Fact, Source, newest, of_account, of_portfolio, of_sender
 from engine.keeper import Keeper
-from engine.model import PortfolioId, SenderId, WabaId
+from engine.model import Gate, PortfolioId, SenderId, WabaId
 from engine.ports import FOREVER_MS
 from engine.senders import QualityGuard, granted_mps
+from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, Shut
 from engine.terms import Terms
 
 NOW_MS = 1_780_000_000_000
@@ -56,6 +57,18 @@ class World:
         return self.ledger.slot(PORTFOLIO)[0].senders[SENDER].slots.nominal_mps
 
     @property
+    def share(self) -> float:
+        return self.ledger.slot(PORTFOLIO)[0].senders[SENDER].slots.marketing_share
+
+    @property
+    def shut(self) -> Shut:
+        return self.ledger.slot(PORTFOLIO)[0].shut.get((Gate.SENDER, SENDER), NOTHING_SHUT)
+
+    @property
+    def account_shut(self) -> Shut:
+        return self.ledger.slot(PORTFOLIO)[0].shut.get((Gate.ACCOUNT, WABA), NOTHING_SHUT)
+
+    @property
     def account_until_ms(self) -> int:
         return self.ledger.slot(PORTFOLIO)[0].accounts.get(WABA, 0)
 
@@ -91,7 +104,7 @@ async def test_the_order_in_which_news_come_does_not_matter(
     ]
     for place in order:
         await world.tell(*news[place])
-    assert (world.closed_until_ms, world.rate_mps) == (0, 40)
+    assert (world.closed_until_ms, world.rate_mps, world.share) == (0, 80, 0.5)
 
 
 async def test_the_same_again_is_one_change_and_keeps_its_first_moment(world: World) -> None:
@@ -111,7 +124,7 @@ def test_of_one_moment_the_stricter_holds() -> None:
 
 
 async def test_several_causes_close_until_the_last_of_them(world: World) -> None:
-    await world.tell(of_sender(SENDER, "answer"), "131048", 5, NOW_MS + 10)
+    await world.tell(of_sender(SENDER, "answer"), "133010", 5, NOW_MS + 10)
     await world.keeper.order(of_sender(SENDER, "pause"), "paused", FOREVER_MS)
     assert world.closed_until_ms == FOREVER_MS
     await world.keeper.order(of_sender(SENDER, "pause"), "")
@@ -125,12 +138,61 @@ async def test_an_operators_word_of_the_same_moment_is_the_newer(world: World) -
         assert world.closed_until_ms == until_ms
 
 
-async def test_quality_slows_by_its_share_and_lets_go_again(world: World) -> None:
+@pytest.mark.parametrize(
+    ("guard", "shares", "shut_when_red"),
+    [
+        (QualityGuard(0.5, 0.25), [0.5, 0.25, 1, 1], 0),
+        (QualityGuard(0.5, 0), [0.5, 1, 1, 1], FOREVER_MS),
+        (QualityGuard(), [1, 1, 1, 1], 0),
+    ],
+)
+async def test_quality_slows_or_holds_marketing_alone_and_lets_go_again(
+    guard: QualityGuard, shares: list[float], shut_when_red: int
+) -> None:
+    world = World(guard)
+    await world.furnish()
     seen = []
     for at_ms, quality in enumerate(("YELLOW", "RED", "UNKNOWN", "GREEN")):
         await world.tell(of_sender(SENDER, "quality"), quality, at_ms)
-        seen.append(world.rate_mps)
-    assert seen == [40, 20, 80, 80]
+        seen.append(world.share)
+        assert world.shut == Shut(marketing=shut_when_red if quality == "RED" else 0)
+        assert (world.rate_mps, world.closed_until_ms) == (80, 0)
+    assert seen == shares
+
+
+UNTIL_MS = NOW_MS + 10
+HELD = NOTHING_SHUT.also(NOTIFICATIONS, UNTIL_MS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shut", "account_shut"),
+    [
+        (of_sender(SENDER, "status"), "RESTRICTED", HELD, NOTHING_SHUT),
+        (of_sender(SENDER, "answer"), "131048", HELD, NOTHING_SHUT),
+        (RESTRICTION, "RESTRICTED_BIZ_INITIATED_MESSAGING", NOTHING_SHUT, HELD),
+        (of_account(WABA, "policy"), "131064", NOTHING_SHUT, HELD),
+        (
+            *(of_account(WABA, "replies"), "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"),
+            *(NOTHING_SHUT, Shut(service=UNTIL_MS)),
+        ),
+    ],
+)
+async def test_what_closes_in_part_closes_no_more_than_that(
+    world: World, name: str, value: str, shut: Shut, account_shut: Shut
+) -> None:
+    await world.tell(name, value, 5, UNTIL_MS)
+    assert (world.shut, world.account_shut) == (shut, account_shut)
+    assert (world.closed_until_ms, world.account_until_ms) == (0, 0)
+    await world.tell(name, "", 6)
+    assert (world.shut, world.account_shut) == (NOTHING_SHUT, NOTHING_SHUT)
+
+
+async def test_a_pause_beside_a_restriction_closes_everything(world: World) -> None:
+    await world.tell(of_sender(SENDER, "status"), "RESTRICTED", 5, UNTIL_MS)
+    await world.keeper.order(of_sender(SENDER, "pause"), "paused", FOREVER_MS)
+    assert (world.closed_until_ms, world.shut) == (FOREVER_MS, HELD)
+    await world.keeper.order(of_sender(SENDER, "pause"), "")
+    assert (world.closed_until_ms, world.shut) == (0, HELD)
 
 
 async def test_a_limit_of_meta_is_in_force_and_kept(world: World) -> None:
@@ -197,7 +259,20 @@ async def test_news_of_whom_we_do_not_know_are_kept_until_we_do(world: World) ->
 
 async def test_other_shares_are_in_force_from_the_next_start(world: World) -> None:
     await world.tell(of_sender(SENDER, "quality"), "YELLOW", 5)
-    assert world.rate_mps == 40
+    assert world.share == 0.5
     world.keeper.guard = QualityGuard(0.1, 0.1)
     await world.keeper.obey_guard()
-    assert world.rate_mps == 8
+    assert world.share == 0.1
+
+
+async def test_what_an_older_version_closed_whole_is_shut_in_part_from_the_next_start(
+    world: World,
+) -> None:
+    await world.tell(of_sender(SENDER, "status"), "RESTRICTED", 5, UNTIL_MS)
+    await world.tell(RESTRICTION, "RESTRICTED_BIZ_INITIATED_MESSAGING", 5, UNTIL_MS)
+    spec = replace(world.ledger.slot(PORTFOLIO)[0].senders[SENDER].spec, shut=NOTHING_SHUT)
+    await world.ledger.put_sender(PORTFOLIO, SENDER, replace(spec, closed_until_ms=UNTIL_MS))
+    await world.ledger.close_account(PORTFOLIO, WABA, UNTIL_MS, "an older version")
+    await world.keeper.obey_guard()
+    assert (world.shut, world.account_shut) == (HELD, HELD)
+    assert (world.closed_until_ms, world.account_until_ms) == (0, 0)

@@ -1,7 +1,7 @@
 """The workers: never more than there is room for, nothing lost, and an orderly end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -10,8 +10,16 @@ import pytest
 
 from adapters.memory.ledger import MemoryLedger
 from engine.delivery import Delivery
-from engine.errors import LedgerAwayError
-from engine.events import Event, JobBroke, JobsClaimed, JobsSettled, LedgerFailed, PoolDrained
+from engine.errors import LedgerAwayError, LedgerError
+from engine.events import (
+    Event,
+    JobBroke,
+    JobsClaimed,
+    JobsSettled,
+    LedgerFailed,
+    PoolDrained,
+    SettlementGivenUp,
+)
 from engine.model import JobState, Lane, PortfolioId, Priority, SenderId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.outcomes import Accepted, InDoubt, Outcome
@@ -49,6 +57,8 @@ class World:
         self.settles = 0
         self.lose_claims = 0
         self.lose_settles = 0
+        self.poison = ""
+        self.told_along = 0
         self.open = self.open_most = 0
         self.took_s = 0.1
         self.broken: Exception | None = None
@@ -84,6 +94,8 @@ class World:
 
     async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
         self.claims += 1
+        self.taste(settlement for ask in asks for settlement in ask.settlements)
+        self.told_along += sum(len(ask.settlements) for ask in asks)
         answers = await self.ledger.claim(asks)
         if self.lose_claims:
             self.lose_claims -= 1
@@ -95,12 +107,19 @@ class World:
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         self.settles += 1
+        self.taste(settlements)
         settled = await self.ledger.settle(portfolio, settlements)
         if self.lose_settles:
             self.lose_settles -= 1
             raise LedgerAwayError("the reply got lost")
         self.open -= len(settlements)
         return settled
+
+    def taste(self, settlements: Iterable[Settlement]) -> None:
+        """Break as a ledger does that cannot read what it is told."""
+        outcomes = [each.outcome for each in settlements]
+        if any(isinstance(each, Accepted) and each.wamid == self.poison for each in outcomes):
+            raise LedgerError("what is that?")
 
     async def rescue(self, portfolio: PortfolioId) -> Rescued:
         return await self.ledger.rescue(portfolio)
@@ -151,6 +170,48 @@ def test_all_jobs_are_sent_once_and_settled_in_batches() -> None:
     assert len(world.sent) == 200
     assert world.settles <= 60
     assert sum(len(event.journeys) for event in world.told(JobsSettled)) == 200
+
+
+def test_a_busy_pool_tells_what_has_ended_along_with_its_wishes() -> None:
+    async def story(world: World) -> None:
+        await world.feed(1_000)
+        await asyncio.sleep(3)
+        assert await world.states() == {JobState.ACCEPTED: 1_000}
+
+    world = live(story, concurrency=100, mps=1_000)
+    assert world.told_along >= 900, "one call a batch, not two"
+    assert world.settles <= 25
+
+
+def test_what_rode_along_with_a_lost_wish_is_told_again_and_no_room_is_lost() -> None:
+    async def story(world: World) -> None:
+        await world.feed(300)
+        await asyncio.sleep(0.1)
+        world.lose_claims = 5
+        await asyncio.sleep(20)
+        assert await world.states() == {JobState.ACCEPTED: 300}
+        assert world.pool.unrecorded == 0
+
+    world = live(story, concurrency=100, mps=1_000)
+    assert len(world.sent) == 300
+    assert world.open_most <= 100
+    assert {event.call for event in world.told(LedgerFailed)} == {"claim"}
+    assert sum(len(event.journeys) for event in world.told(JobsSettled)) == 300
+
+
+def test_a_poisonous_outcome_among_the_riders_costs_only_itself() -> None:
+    async def story(world: World) -> None:
+        await world.feed(300)
+        await asyncio.sleep(0.1)
+        world.poison = "wamid.150"
+        await asyncio.sleep(20)
+        states = await world.states()
+        assert states == {JobState.ACCEPTED: 299, JobState.IN_FLIGHT: 1}, "its lease will end"
+
+    world = live(story, concurrency=100, mps=1_000)
+    assert len(world.sent) == 300
+    assert world.open_most <= 100
+    assert [event.attempt for event in world.told(SettlementGivenUp)] == [1]
 
 
 def test_never_more_is_claimed_than_there_is_room_for() -> None:

@@ -9,7 +9,7 @@ import msgspec
 from adapters.api.problems import FieldError
 from engine.directory import Role
 from engine.facts import Source
-from engine.model import DeliveryStatus, Gate, JobState
+from engine.model import Category, DeliveryStatus, Gate, JobState
 
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -276,11 +276,15 @@ class Told(msgspec.Struct):
 
 
 class Closed(msgspec.Struct):
-    """What closes a number or an account; until is null where only a change ends it."""
+    """What closes a number or an account; until is null where only a change ends it.
+
+    `categories` wait; where not all four are named, the others leave.
+    """
 
     gate: Gate
     cause: str
     value: str
+    categories: list[Category]
     detail: str
     source: Source
     since: Time | None

@@ -175,13 +175,13 @@ function senderRow(sender, view, now) {
     cell("Sender", "name", sender.label, h("span", { class: "sub" }, `${sender.display_phone_number} · ${sender.portfolio}`), closed),
     cell("Rate", "rate", `${rate(sender.rate)} of ${compact(sender.rate_limit)}`, granted, bar([["c-accepted", sender.rate]], sender.rate_limit, `${rate(sender.rate)} of ${sender.rate_limit} messages a second`)),
     cell("Quality", "", chip(sender.quality, QUALITY[sender.quality] ?? "")),
-    cell("Status", "", chip(sender.is_paused ? "paused" : sender.status, sender.closed_by.length ? "bad" : sender.status === "CONNECTED" ? "good" : "")),
+    cell("Status", "", chip(sender.is_paused ? "paused" : sender.status, sender.closed_by.some((each) => each.is_whole) ? "bad" : sender.status === "CONNECTED" ? "good" : "")),
     cell("Queued", count(sender.queued), compact(sender.queued)),
     cell("Waiting", count(waiting), compact(waiting), held.length ? h("span", { class: "sub" }, held.map(([gate, jobs]) => (held.length > 1 ? `${gate} ${compact(jobs)}` : gate)).join(", ")) : null),
     cell("In flight", count(sender.in_flight), compact(sender.in_flight)),
     cell("In doubt", count(sender.in_doubt), compact(sender.in_doubt)),
     cell("Oldest", count(sender.oldest_seconds), sender.oldest_seconds ? span(sender.oldest_seconds) : "–"),
-    h("td", { class: "acts-cell" }, acts(view, [sender.is_paused || sender.closed_by.length ? "sender-resume" : "sender-pause", "sender-refresh"], sender.id, sender.label)));
+    h("td", { class: "acts-cell" }, acts(view, [sender.is_paused || sender.closed_by.some((each) => each.cause !== "quality") ? "sender-resume" : "sender-pause", "sender-refresh"], sender.id, sender.label)));
 }
 
 function count(value) {

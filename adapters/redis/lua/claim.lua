@@ -1,12 +1,12 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease; how
 -- earlier writes ended may be told along with it, and is recorded first.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_due part_rings part_rings_end
--- uses: part_claim gate_schedule gate_suppression gate_window gate_pair gate_quota part_bites
--- uses: part_serve part_grant part_order part_run part_fresh part_turns part_flush part_finish
--- uses: part_call part_settle part_again part_return part_doubts part_log part_repeats part_outcomes
--- uses: part_apply part_late part_accepted part_settlements
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_rings
+-- uses: part_rings_end part_market part_claim gate_schedule gate_suppression gate_window gate_pair
+-- uses: gate_quota part_bites part_serve part_grant part_order part_run part_fresh part_turns
+-- uses: part_flush part_finish part_call part_settle part_again part_shut part_return part_doubts
+-- uses: part_log part_repeats part_outcomes part_apply part_late part_accepted part_settlements
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -86,7 +86,7 @@ if counter == meta.worker then
 end
 open_scheduled()
 promote()
-serve(call('ZRANGEBYSCORE', tag .. 'due', '-inf', now_text, 'LIMIT', '0', min(64, max(8, most))))
+serve(min(64, max(8, most)))
 flush_accepted()
 flush_closed()
 flush_claim()

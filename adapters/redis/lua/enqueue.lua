@@ -1,7 +1,7 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_due part_known part_number
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_number
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -1,7 +1,7 @@
 -- enqueue_restore: queue again, under their old keys, rows that a lost tail held.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_known
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_known
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -1,7 +1,7 @@
 -- job_read: where one job stands.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_books part_due
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_books part_due
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -33,7 +33,7 @@ if aside then
 end
 if source_of(lane.source).state == 'cancelled' then return { 'cancelled', '', '', 0 } end
 local gate = closed_gate(lane)
-if gate then return { 'waiting', '', gate, lane.opens or 0, lane.gate_key } end
+if gate then return { 'waiting', '', gate, lane.gate_until or 0, lane.gate_key } end
 local h = call('HMGET', tag .. 's:' .. lane.sender, 'waba', 'closed')
 if not h[1] then return { 'waiting', '', 'sender', FOREVER } end
 local closed_until = tonumber(h[2] or 0)

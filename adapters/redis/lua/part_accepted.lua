@@ -12,6 +12,11 @@ local function begin_accepted()
   if next(accepted) then accepted = {} end
 end
 
+local function asked_in(win)
+  win.asked = win.asked or {}
+  return win.asked
+end
+
 -- ask_scores: the scores of a batch's people are read at once, window by window. Returns each
 -- job's lane and the rest of its name.
 local function ask_scores(records, jobs_at)
@@ -22,14 +27,14 @@ local function ask_scores(records, jobs_at)
       local job = argv[jobs_at + i]
       if sub(job, 1, width) ~= prefix then
         lane = lane_of_job(job)
-        prefix, asked = lane.prefix, window_of(lane).asked
+        prefix, asked = lane.prefix, asked_in(window_of(lane))
         width = #prefix
       end
       lanes_at[i], rests[i] = lane, sub(job, width + 1)
       asked[#asked + 1] = sub(record, 13, 20)
     end
   end
-  for _, win in pairs(windows) do fetch_scores(win, win.asked) end
+  for _, win in pairs(windows) do fetch_scores(win, asked_in(win)) end
   return lanes_at, rests
 end
 
@@ -55,7 +60,8 @@ end
 local function accept_plain(lane, job, sequence, record, fence, wamid)
   if byte(record) ~= 70 or sub(record, 21, 22) ~= fence then return false end
   local win, recipient, hold = lane.win, sub(record, 13, 20), hold_of(record)
-  if hold <= cut or win.scores[recipient] ~= hold or has_several(win, recipient) then
+  if hold <= cut or hold == now -- then a second telling would look like the first
+    or win.scores[recipient] ~= hold or has_several(win, recipient) then
     return false
   end
   if some_strikes then unstrike(lane) end

@@ -3,7 +3,8 @@
 -- Needs     all parts before it.
 -- ARGV[10]  most  how many jobs the worker can write now
 -- ARGV[11]  low   how many of them may be utility or marketing
--- s:S       HASH  sender: waba, nominal, learned, next_us, decreased, raised, closed, turn, share
+-- s:S       HASH  sender: waba, nominal, learned, next_us, decreased, raised, closed, turn, share;
+--                  market, marketing's share of its send times and from when on it may take one
 -- accounts  HASH  waba -> closed until, epoch ms
 --
 -- Mirror of adapters/memory/claim.py, class Claim.
@@ -45,7 +46,8 @@ local function load_sender(name)
   local sender = senders[name]
   if sender then return sender end
   local h = call('HMGET', tag .. 's:' .. name, 'waba', 'nominal', 'learned', 'next_us', 'raised',
-    'closed', 'turn', 'share', 'sleepers', 'lanes0', 'lanes1', 'lanes2', 'lanes3')
+    'closed', 'turn', 'share', 'sleepers', 'lanes0', 'lanes1', 'lanes2', 'lanes3',
+    'market')
   sender = { name = name, key = tag .. 's:' .. name, known = h[1], wants = FOREVER, fields = {},
     rings = {}, has_sleepers = h[9] == '1', lanes = { [0] = h[10], h[11], h[12], h[13] } }
   senders[name] = sender
@@ -70,17 +72,13 @@ local function load_sender(name)
   end
   local rate = sender.learned > 0 and sender.learned or sender.nominal
   sender.interval_us = math.ceil(1000000 / rate)
+  if h[14] then load_market(sender, h[14]) end
   return sender
-end
-
-local function ready_at(sender, priority) -- when its next send time is near enough
-  local ahead_ms = priority > 1 and 10 or 250
-  return math.ceil(sender.next_us / 1000) - ahead_ms
 end
 
 local function has_slot(sender, priority)
   if off.rate then return true end
-  return sender.next_us <= (now + (priority > 1 and 10 or 250)) * 1000
+  return open_us(sender, priority) <= (now + (priority > 1 and 10 or 250)) * 1000
 end
 
 local function take_slot(sender)

@@ -5,16 +5,19 @@
 -- ARGV[9]  counter  which of its wishes
 local PRUNE_MAX, PRUNE_EVERY_MS = 1000, 500
 
+local function trim(list)
+  if list.taken > 0 then call('LTRIM', list.key, digits(list.taken), '-1') end
+end
+
 local function flush_lanes()
   for _, lane in pairs(lanes) do
     if lane.fresh then
-      for _, list in ipairs({ lane.fresh, lane.kept }) do
-        if list.taken > 0 then call('LTRIM', list.key, digits(list.taken), '-1') end
-      end
+      trim(lane.fresh)
+      trim(lane.kept)
       if lane.granted > 0 then count(lane.source, 's:in_flight', lane.granted) end
     end
-    local parking = lane.parking or {}
-    for i = 1, #parking, 200 do
+    local parking = lane.parking
+    for i = 1, parking and #parking or 0, 200 do
       call('RPUSH', lane.parked, unpack(parking, i, min(i + 199, #parking)))
     end
   end
@@ -28,6 +31,11 @@ end
 
 -- flush_sender: write a sender's send times, and when it is worth looking at it again.
 local function flush_sender(sender)
+  if sender.market_us and sender.moved then
+    local at = #sender.fields
+    sender.fields[at + 1] = 'market'
+    sender.fields[at + 2] = sender.market_share .. text(sender.market_us)
+  end
   if sender.known and (sender.moved or #sender.fields > 0) then
     call('HSET', sender.key, 'next_us', text(sender.next_us), 'turn', digits(sender.turn),
       unpack(sender.fields))

@@ -15,6 +15,7 @@ local function grant(lane, row, recipient, owed_until, owed)
   names[n + 1], names[n + 2] = job, digits(fence)
   give(lane, record, take_slot(sender))
   sender.turn, sender.moved = sender.turn + 1, true
+  if lane.priority == 3 then take_share(sender, 1) end
   lane.granted, given = lane.granted + 1, given + 1
   if lane.is_low then low_left = low_left - 1 end
 end
@@ -31,8 +32,8 @@ local function put_to_sleep(lane, gate, key)
   call('HSET', lane.key, 'asleep', '1', 'passed', lane.passed,
     'wait_passed', lane.wait_passed)
   call('SADD', tag .. 'asleep:' .. gate .. ':' .. key, lane.number)
-  if gate == 'schedule' and lane.opens < FOREVER then
-    call('ZADD', tag .. 'openings', text(lane.opens), 'quiet:' .. key)
+  if gate == 'schedule' and lane.gate_until < FOREVER then
+    call('ZADD', tag .. 'openings', text(lane.gate_until), 'quiet:' .. key)
     now_has('openings')
     forget_first('openings')
   end

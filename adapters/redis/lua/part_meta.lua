@@ -15,8 +15,8 @@ local meta, meta_key, now_text, firsts
 local NO_POLICY, NOBODY_BUSY, SLEEPERS = '0|0|0|0|0|0|0|0', '0|0|0|0|0', 4
 local policies, kinds, busy_by_text, cached = {}, {}, {}, 0 -- what was read of a text once is kept by that very text
 
--- What seldom changes (lanes' names, sources' states, templates) is kept between calls, a portfolio's
--- facts as long as its stamp stays: whoever changes one of them stamps the portfolio anew.
+-- What seldom changes (lanes' names, sources' states, templates, what is shut) is kept between
+-- calls, a portfolio's facts as long as its stamp stays: whoever changes one stamps it anew.
 local FACTS_MAX = 20000
 local facts_of, facts_held = {}, 0
 
@@ -46,7 +46,8 @@ end
 local function facts_under(stamp)
   local facts = facts_of[tag]
   if facts and facts.stamp == stamp then return facts end
-  facts = { stamp = stamp, lanes = {}, sources = {}, templates = {}, renewed = {} }
+  facts = { stamp = stamp, lanes = {}, sources = {}, templates = {}, shut = {},
+    renewed = {} }
   if stamp ~= '' then facts_of[tag] = facts end
   return facts
 end

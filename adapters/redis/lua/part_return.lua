@@ -1,6 +1,6 @@
 -- part_return: what comes back to a claim: a lost answer's jobs, opened sources, delayed jobs.
 --
--- Needs    part_finish, part_settle, part_again.
+-- Needs    part_finish, part_settle, part_again, part_shut.
 -- ARGV[8]  worker   who asks
 -- ARGV[9]  counter  which of its wishes
 -- give_again: what is still leased of a wish whose answer was lost, with fresh send times; what a
@@ -40,6 +40,8 @@ local function open_scheduled()
     call('ZREM', tag .. 'openings', name)
     if sub(name, 1, 6) == 'quiet:' then
       open_gate('schedule', sub(name, 7))
+    elseif find(name, 'shut|', 1, true) == 1 then
+      end_shut(name)
     else
       call('HSET', tag .. 'src:' .. name, 'state', 'running')
       new_facts()

@@ -37,7 +37,7 @@ local function place(ring, entry, from)
     i = i + 1
   end
   list[i] = entry
-  ring.changed[entry.number] = entry.passed
+  ring.is_touched, ring.changed[entry.number] = true, entry.passed
 end
 
 local function index_in(ring, number)

@@ -9,20 +9,24 @@ local function ring_leave(key, lane)
   local passed = ring.list[i].passed
   table.remove(ring.list, i)
   ring.changed[lane.number] = nil
-  ring.left[lane.number] = true
+  ring.is_touched, ring.left[lane.number] = true, true
   return passed
 end
 
+local function flush_ring(ring)
+  local adds, removes = {}, {}
+  for number, passed in pairs(ring.changed) do
+    adds[#adds + 1] = text(passed)
+    adds[#adds + 1] = padded(number)
+  end
+  for number in pairs(ring.left) do removes[#removes + 1] = padded(number) end
+  if #adds > 0 then call('ZADD', ring.key, unpack(adds)) end
+  if #removes > 0 then call('ZREM', ring.key, unpack(removes)) end
+end
+
 local function flush_rings()
-  for key, ring in pairs(rings) do
-    local adds, removes = {}, {}
-    for number, passed in pairs(ring.changed) do
-      adds[#adds + 1] = text(passed)
-      adds[#adds + 1] = padded(number)
-    end
-    for number in pairs(ring.left) do removes[#removes + 1] = padded(number) end
-    if #adds > 0 then call('ZADD', key, unpack(adds)) end
-    if #removes > 0 then call('ZREM', key, unpack(removes)) end
+  for _, ring in pairs(rings) do
+    if ring.is_touched then flush_ring(ring) end
   end
   rings = {}
 end

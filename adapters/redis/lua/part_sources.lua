@@ -1,11 +1,13 @@
--- part_sources: what holds a whole lane: its source, its template, both together, quiet hours.
+-- part_sources: what holds a whole lane: its source, its template, that its category is shut, quiet
+-- hours.
 --
--- Needs  part_lanes; off (set of gates switched off), named before it.
+-- Needs  part_meta, part_lanes, part_quiet; off (set of gates switched off), named before it.
 -- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring;
 --                        quiet, 1 while it has quiet hours
 -- templates        HASH  template -> STATUS|category
 -- struck           SET   sender|template pairs parked after unknown codes
--- quiet:S          HASH  zone of a lane -> when it is open: `from,until;from,until;`, epoch ms
+-- shut             HASH  sender|S, account|W -> until when each category of its messages waits:
+--                        authentication|service|utility|marketing, epoch ms, 0 is open
 --
 -- Mirror of adapters/memory/slot.py.
 local source_cache
@@ -44,28 +46,31 @@ local function category_of(lane)
   return template_of(lane.template).category
 end
 
--- opens_at: when a calendar opens; nil while it is open. Where it ends nobody knows: shut.
-local function opens_at(calendar)
-  for from, till in string.gmatch(calendar or '', '(%d+),(%d+)') do
-    if now < tonumber(till) then
-      from = tonumber(from)
-      return from > now and from or nil
-    end
-  end
-  return FOREVER
+local function read_shut(packed)
+  local a, s, u, m = string.match(packed or '', '^(%d+)|(%d+)|(%d+)|(%d+)$')
+  return { authentication = tonumber(a or 0), service = tonumber(s or 0),
+    utility = tonumber(u or 0), marketing = tonumber(m or 0) }
 end
 
--- quiet_until: when the quiet hours that hold a lane end; nil when none hold it. They never hold
--- authentication and replies.
-local function quiet_until(lane, calendars)
-  local category = category_of(lane)
-  if category == 'authentication' or category == 'service' then return nil end
-  local calendar = calendars[lane.zone]
-  if not calendar then
-    calendar = call('HGET', tag .. 'quiet:' .. lane.source, lane.zone) or ''
-    calendars[lane.zone] = calendar
+-- shut_of: what waits at a sender and at its account; read only where something is shut at all.
+local function shut_of(sender)
+  local shut = meta.facts.shut[sender]
+  if shut then return shut end
+  local waba = call('HGET', tag .. 's:' .. sender, 'waba') or ''
+  local packed = call('HMGET', tag .. 'shut', 'sender|' .. sender, 'account|' .. waba)
+  return keep_fact(meta.facts.shut, sender,
+    { waba = waba, sender = read_shut(packed[1]), account = read_shut(packed[2]) })
+end
+
+-- shut_gate: the gate behind which a lane's category waits, its key, and until when.
+local function shut_gate(lane)
+  local shut, category = shut_of(lane.sender), category_of(lane)
+  if shut.sender[category] > now and not off.sender then
+    return 'sender', lane.sender .. '|' .. category, shut.sender[category]
   end
-  return opens_at(calendar)
+  if shut.account[category] > now and not off.account then
+    return 'account', shut.waba .. '|' .. category, shut.account[category]
+  end
 end
 
 local function look_at_gates(lane)
@@ -79,9 +84,9 @@ local function look_at_gates(lane)
       return 'template', pair
     end
   end
+  local gate, key, till
+  if meta.has.shut then gate, key, till = shut_gate(lane) end
+  if gate then return gate, key, till end
   local calendars = source_of(lane.source).quiet
-  if calendars and not off.schedule then
-    lane.opens = quiet_until(lane, calendars)
-    if lane.opens then return 'schedule', lane.source .. '|' .. lane.zone end
-  end
+  if calendars then return quiet_gate(lane, category_of(lane), calendars) end
 end

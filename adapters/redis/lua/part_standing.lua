@@ -5,7 +5,7 @@
 -- closed_gate: the gate that holds a whole lane, and its key; nil when it may be served.
 local function closed_gate(lane)
   if not lane.looked then
-    lane.gate, lane.gate_key = look_at_gates(lane)
+    lane.gate, lane.gate_key, lane.gate_until = look_at_gates(lane)
     lane.looked = true
   end
   return lane.gate, lane.gate_key

@@ -51,26 +51,43 @@ local function busy_only()
   return only and may_take(only) and only
 end
 
-local function serve_in_turn(names, priority)
-  for _, name in ipairs(names) do
-    if not may_take(priority) then return end
-    serve_fresh(look_at(name), priority, most)
+-- due_senders: whose time has come, from place `first` on to place `last`, longest waiting first.
+local function due_senders(first, last)
+  local flat, names = call('ZRANGE', tag .. 'due', first, last, 'WITHSCORES'), {}
+  for i = 1, #flat, 2 do
+    if tonumber(flat[i + 1]) > now then break end
+    names[#names + 1] = flat[i]
+  end
+  return names
+end
+
+-- serve_in_turn: the first two senders mostly fill the wish; the others are read when they do not.
+local function serve_in_turn(at_most, priority)
+  local first, last = '0', '1'
+  while first do
+    local names = due_senders(first, last)
+    for _, name in ipairs(names) do
+      if not may_take(priority) then return end
+      serve_fresh(look_at(name), priority, most)
+    end
+    first = first == '0' and #names == 2 and may_take(priority) and '2'
+    last = at_most - 1
   end
 end
 
 -- serve: those who wait for places and those whose senders are due, priority by priority. Where
 -- only one priority has jobs there is nothing to weigh: senders are looked at one by one, and
 -- those the wish does not reach keep their turn.
-local function serve(names)
+local function serve(at_most)
   local only, due = busy_only(), {}
   if not only then
-    for i, name in ipairs(names) do due[i] = look_at(name) end
+    for i, name in ipairs(due_senders('0', at_most - 1)) do due[i] = look_at(name) end
     for _, sender in ipairs(due) do serve_share(sender) end
   end
   local scopes = waiting_now()
   for priority = 0, 3 do
     for _, scope in ipairs(scopes) do serve_waiting(scope, priority) end
     for _, sender in ipairs(due) do serve_fresh(sender, priority, most) end
-    if priority == only then serve_in_turn(names, priority) end
+    if priority == only then serve_in_turn(at_most, priority) end
   end
 end

@@ -21,7 +21,7 @@ local function window(scope)
   local found = windows[scope]
   if not found then
     found = { key = tag .. 'win:' .. scope, proofs = tag .. 'proofs:' .. scope,
-      scores = {}, dirty = {}, adds = {}, asked = {}, is_single = {},
+      scores = {}, dirty = {}, adds = {}, is_single = {},
       several = meta.has.proofs }
     windows[scope] = found
   end
@@ -32,8 +32,11 @@ end
 local function fetch_scores(win, recipients)
   if #recipients == 0 then return end
   local known, scores = win.scores, call('ZMSCORE', win.key, unpack(recipients))
+  local last, value = false, 0 -- many are of one moment, or of none
   for i, recipient in ipairs(recipients) do
-    if not known[recipient] then known[recipient] = tonumber(scores[i] or 0) end
+    local score = scores[i]
+    if score ~= last then last, value = score, tonumber(score or 0) end
+    if not known[recipient] then known[recipient] = value end
   end
   if not win.several then return end
   local packed = call('HMGET', win.proofs, unpack(recipients))

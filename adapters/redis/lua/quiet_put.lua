@@ -1,7 +1,7 @@
 -- quiet_put: when each zone of a source is open, or that its quiet hours are over: O(lanes).
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_quiet
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -1,7 +1,7 @@
 -- template_put: set a template's status; APPROVED releases the lanes parked behind it.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_shut
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -17,8 +17,11 @@
 --
 -- Returns  sequence
 local template, status = argv[8], argv[9]
+local known = call('HGET', tag .. 'templates', template)
+local category = known and sub(known, find(known, '|', 1, true) + 1)
 call('HSET', tag .. 'templates', template, status .. '|' .. argv[10])
 new_facts()
+if category and category ~= argv[10] then open_category(category) end
 if status == 'APPROVED' then
   open_gate('template', template)
   local struck = call('SMEMBERS', tag .. 'struck')
