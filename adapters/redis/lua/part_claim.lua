@@ -41,38 +41,52 @@ local function account_closed_until(waba)
   return until_ms
 end
 
+-- sender_fact: what seldom changes of a sender.
+local function sender_fact(name)
+  local key = tag .. 's:' .. name
+  local h = call('HMGET', key, 'waba', 'nominal', 'learned', 'raised', 'closed', 'sleepers')
+  if not h[1] then return { name = name, key = key } end
+  return keep_fact(meta.facts.senders, name, { name = name, key = key, waba = h[1],
+    nominal = tonumber(h[2]), learned = tonumber(h[3] or 0), raised = tonumber(h[4] or 0),
+    closed_until = tonumber(h[5] or 0), has_sleepers = h[6] == '1' })
+end
+
+local function look_at_gate(sender, fact)
+  local account_until = account_closed_until(fact.waba)
+  if fact.closed_until > now and not off.sender then
+    sender.closed, sender.closed_until = 'sender', fact.closed_until
+  elseif account_until > now and not off.account then
+    sender.closed, sender.closed_until = 'account', account_until
+  end
+end
+
+local function raise(sender)
+  sender.learned = sender.learned + max(1, floor(sender.nominal / 50))
+  if sender.learned >= sender.nominal then sender.learned = 0 end
+  sender.fields, sender.is_raised = { 'learned', sender.learned, 'raised', now }, true
+end
+
 -- load_sender: a sender with its gate, looked at once per claim; a learned rate rises here.
 local function load_sender(name)
   local sender = senders[name]
   if sender then return sender end
-  local h = call('HMGET', tag .. 's:' .. name, 'waba', 'nominal', 'learned', 'next_us', 'raised',
-    'closed', 'turn', 'share', 'sleepers', 'lanes0', 'lanes1', 'lanes2', 'lanes3',
-    'market')
-  sender = { name = name, key = tag .. 's:' .. name, known = h[1], wants = FOREVER, fields = {},
-    rings = {}, has_sleepers = h[9] == '1', lanes = { [0] = h[10], h[11], h[12], h[13] } }
+  local fact = meta.facts.senders[name] or sender_fact(name)
+  local h = call('HMGET', fact.key, 'next_us', 'turn', 'share', 'lanes0', 'lanes1', 'lanes2',
+    'lanes3', 'market')
+  sender = { name = name, key = fact.key, known = fact.waba, nominal = fact.nominal,
+    learned = fact.learned, next_us = tonumber(h[1] or 0), turn = tonumber(h[2] or 0),
+    share = tonumber(h[3] or 0), lanes = { [0] = h[4], h[5], h[6], h[7] }, rings = {},
+    fields = {}, wants = FOREVER, has_sleepers = fact.has_sleepers }
   senders[name] = sender
   sender_order[#sender_order + 1] = sender
-  sender.closed, sender.closed_until = 'sender', FOREVER
-  if not h[1] then return sender end
-  sender.closed = nil
-  sender.nominal, sender.learned = tonumber(h[2]), tonumber(h[3] or 0)
-  sender.next_us, sender.turn = tonumber(h[4] or 0), tonumber(h[7] or 0)
-  sender.share = tonumber(h[8] or 0)
-  local closed_until = tonumber(h[6] or 0)
-  local account_until = account_closed_until(h[1])
-  if closed_until > now and not off.sender then
-    sender.closed, sender.closed_until = 'sender', closed_until
-  elseif account_until > now and not off.account then
-    sender.closed, sender.closed_until = 'account', account_until
+  if not fact.waba then
+    sender.closed, sender.closed_until = 'sender', FOREVER
+    return sender
   end
-  if sender.learned > 0 and now - tonumber(h[5] or 0) >= 1000 then
-    sender.learned = sender.learned + max(1, floor(sender.nominal / 50))
-    if sender.learned >= sender.nominal then sender.learned = 0 end
-    sender.fields = { 'learned', sender.learned, 'raised', now }
-  end
-  local rate = sender.learned > 0 and sender.learned or sender.nominal
-  sender.interval_us = math.ceil(1000000 / rate)
-  if h[14] then load_market(sender, h[14]) end
+  look_at_gate(sender, fact)
+  if sender.learned > 0 and now - fact.raised >= 1000 then raise(sender) end
+  sender.interval_us = math.ceil(1000000 / (sender.learned > 0 and sender.learned or sender.nominal))
+  if h[8] then load_market(sender, h[8]) end
   return sender
 end
 

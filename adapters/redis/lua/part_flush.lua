@@ -39,6 +39,7 @@ local function flush_sender(sender)
   if sender.known and (sender.moved or #sender.fields > 0) then
     call('HSET', sender.key, 'next_us', text(sender.next_us), 'turn', digits(sender.turn),
       unpack(sender.fields))
+    if sender.is_raised then new_facts() end
   end
   local at_ms = FOREVER
   if sender.closed then

@@ -13,10 +13,11 @@
 --           touch().
 local meta, meta_key, now_text, firsts
 local NO_POLICY, NOBODY_BUSY, SLEEPERS = '0|0|0|0|0|0|0|0', '0|0|0|0|0', 4
-local policies, kinds, busy_by_text, cached = {}, {}, {}, 0 -- what was read of a text once is kept by that very text
+-- what was read of a text once is kept by that very text
+local policies, kinds, busy_by_text, cached = {}, {}, {}, 0
 
--- What seldom changes (lanes' names, sources' states, templates, what is shut) is kept between
--- calls, a portfolio's facts as long as its stamp stays: whoever changes one stamps it anew.
+-- What seldom changes (lanes' names, sources' states, templates, senders, what is shut) is kept
+-- between calls, a portfolio's facts as long as its stamp stays: whoever changes one stamps it anew.
 local FACTS_MAX = 20000
 local facts_of, facts_held = {}, 0
 
@@ -46,7 +47,7 @@ end
 local function facts_under(stamp)
   local facts = facts_of[tag]
   if facts and facts.stamp == stamp then return facts end
-  facts = { stamp = stamp, lanes = {}, sources = {}, templates = {}, shut = {},
+  facts = { stamp = stamp, lanes = {}, sources = {}, templates = {}, senders = {}, shut = {},
     renewed = {} }
   if stamp ~= '' then facts_of[tag] = facts end
   return facts

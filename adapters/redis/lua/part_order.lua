@@ -5,6 +5,7 @@ local function note_sleepers(sender)
   if sender.has_sleepers then return end
   sender.has_sleepers = true
   call('HSET', sender.key, 'sleepers', '1')
+  new_facts()
   count_busy(SLEEPERS, 1)
 end
 

@@ -43,6 +43,7 @@ local function learn_down(sender, sent_at_ms)
   local learned = tonumber(h[2] or 0)
   local rate = learned > 0 and learned or tonumber(h[1])
   call('HSET', key, 'learned', max(1, floor(rate * 7 / 10)), 'decreased', now, 'raised', now)
+  new_facts()
   tell('rate', sender)
 end
 
@@ -63,6 +64,7 @@ local function close_gate(opened, gate, until_ms)
   end
   if tonumber(call('HGET', key, field) or 0) < until_ms then
     call('HSET', key, field, until_ms)
+    new_facts()
     tell(gate, name)
   end
 end

@@ -28,6 +28,7 @@ local function give_again()
   for _, sender in ipairs(sender_order) do
     if sender.known then
       call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
+      if sender.is_raised then new_facts() end
     end
   end
   return went_back

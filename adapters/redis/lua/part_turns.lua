@@ -27,6 +27,7 @@ local function look_at(name)
   local sender = load_sender(name)
   if sender.has_sleepers and not sender.closed then
     call('HSET', sender.key, 'sleepers', '0')
+    new_facts()
     count_busy(SLEEPERS, -1)
     open_gate('sender', name)
     senders[name] = nil -- its lanes woke after it was looked at

@@ -32,6 +32,7 @@ else
   call('HDEL', key, 'market')
 end
 put_shut('sender', argv[8], argv[13])
+new_facts()
 look_again()
 touch(true)
 return meta.sequence
