@@ -89,7 +89,7 @@ def show_settings(*, as_json: bool) -> None:
         table.add_row(*row)
     Console().print(table)
     for warning in settings_warnings(settings):
-        errors.print(f"[yellow]warning[/yellow]: {warning}")
+        errors.print(f"[yellow]warning[/yellow]: {escape(str(warning))}")
 
 
 def play_doctor(*, as_json: bool) -> bool:
@@ -135,7 +135,7 @@ def play_demo(file: Path | None) -> bool:
         try:
             return runner.run(demo(file, Console()))
         except DemoError as error:
-            errors.print(f"[red]failed[/red]: {error}")
+            errors.print(f"[red]failed[/red]: {escape(str(error))}")
             return False
 
 
@@ -146,10 +146,10 @@ def plainly() -> Generator[None]:
         yield
     except SettingsError as error:
         for problem in error.problems:
-            errors.print(f"[red]wrong setting[/red]: {problem}")
+            errors.print(f"[red]wrong setting[/red]: {escape(str(problem))}")
         raise SystemExit(WRONG_USAGE) from error
     except REFUSALS as error:
-        errors.print(f"[red]cannot start[/red]: {error}")
+        errors.print(f"[red]cannot start[/red]: {escape(str(error))}")
         raise SystemExit(FAILED) from error
 
 

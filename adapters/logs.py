@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 _LONG_DIGITS = re.compile(r"\+?\d{8,15}(?!\d)")
+_IDS = ("timestamp", "sender", "level", "traceparent")  # never a number of a person
 _TOKENS = re.compile(r"\b(?:psk_|EAA|Bearer )[A-Za-z0-9_\-]{8,}")
 
 
@@ -37,8 +38,8 @@ def configure_logs(kind: str) -> None:
 def scrub(
     _logger: object, _method: str, line: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Take out whatever looks like a phone number or a token; ids of senders are not secret."""
+    """Take out whatever looks like a phone number or a token; ids of senders and traces are not."""
     for name, value in line.items():
-        if isinstance(value, str) and name not in ("timestamp", "sender", "level"):
+        if isinstance(value, str) and name not in _IDS:
             line[name] = _LONG_DIGITS.sub("***", _TOKENS.sub("***", value))
     return line

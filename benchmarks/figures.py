@@ -71,6 +71,9 @@ BUDGETS: dict[str, Budget] = {
         "Redis CPU per send, claim + settle, batch 8", "µs", Better.LESS, 20, 30
     ),
     "redis_cpu.status_us": Budget("Redis CPU per status, batch 100", "µs", Better.LESS, 5, 30),
+    "webhooks.sends_ratio": Budget(
+        "statuses/s of one API process, against sends/s of one worker", "x", Better.MORE, 3, None
+    ),
     "enqueue.in_process_per_s": Budget(
         "bulk enqueue, in process", "jobs/s", Better.MORE, 250_000, 100_000
     ),

@@ -30,6 +30,7 @@ from benchmarks.rows import (
     redis_cpu,
     single_send,
     sink_capacity,
+    webhooks,
     worker_cpu,
 )
 
@@ -56,6 +57,7 @@ ROWS = (
     Row(peers.NAME, peers.measure),
     Row(worker_cpu.NAME, worker_cpu.measure),
     Row(redis_cpu.NAME, redis_cpu.measure),
+    Row(webhooks.NAME, webhooks.measure),
     Row(enqueue.NAME, enqueue.measure),
     Row(memory.NAME, memory.measure),
     Row(single_send.NAME, single_send.measure),

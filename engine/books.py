@@ -41,9 +41,11 @@ class JobView:
     attempt: int = 0
     delivery: DeliveryStatus = DeliveryStatus.NONE
     gate: Gate | None = None
-    until_ms: int | None = None
+    until_ms: int | None = None  # of a doubt: when it is decided, or looked at again
     code: int = 0
     wamid: str = ""
+    misfit: str = ""  # where and why a failed job's message no longer fitted its template
+    sender: SenderId | None = None  # of a doubt
     zone: str | None = None  # whose quiet hours hold it, where they do
 
 

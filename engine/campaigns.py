@@ -224,7 +224,7 @@ class Campaigns:
         ]
         warnings += self._template_warnings(campaign)
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
-            warnings.append(f"{parked} jobs wait for a place in the messaging limit")
+            warnings.append(f"{parked:,} jobs wait for a place in the messaging limit")
         return warnings
 
     def _template_warnings(self, campaign: Campaign) -> list[str]:
@@ -264,7 +264,7 @@ class Campaigns:
         if not rows:
             warnings.append("it has no rows: upload recipients first")
         elif at_once < rows:
-            warnings.append(f"{rows - at_once} rows will wait for a place in the messaging limit")
+            warnings.append(f"{rows - at_once:,} rows will wait for a place in the messaging limit")
         eta_ms = await self._eta_ms(campaign, counts, quota)
         return Foretold(campaign, rows, min(at_once, rows - held.jobs), eta_ms, warnings)
 
@@ -354,7 +354,7 @@ def remaining(counts: Counts) -> int:
 
 
 def shown_counts(counts: Counts) -> dict[str, object]:
-    """Return the books as INTERFACE 4.3 shows them: each job in exactly one place."""
+    """Return the books as the API shows them: each job in exactly one place."""
     shown: dict[str, object] = {state.value: counts.states.get(state, 0) for state in JobState}
     shown["waiting"] = {gate.value: number for gate, number in counts.waiting.items()}
     return shown

@@ -21,6 +21,7 @@ ASKS_MAX = 64  # portfolios in one call
 SLOW_US = 10_000  # a call that takes longer is for too many: at 20 ms its first jobs are too late
 MOST = 256  # jobs in one wish: as many steps as a claim takes
 CLAIM_EVERY_MS = 4  # send times lie 10 ms ahead: a rhythm of 4 loses none of them
+SHIFTS_MS = (-1, 0, 0, 1)  # of it, by chance: who always asks after the same gap gets all it holds
 WOKEN_EVERY_MS = 1
 LOW_EVERY_MS = 20  # while only low priorities have no room: a login code may have come unheard
 EMPTY_MOST_MS = 1_000
@@ -133,6 +134,8 @@ class Claimer:
         if self._room.free + len(served.journeys) <= 0:
             return FOREVER_MS
         due_ms = max(served.due_at_ms, served.not_before_ms)
+        if not served.is_woken:  # all workers were told the same moment: not always the same first
+            due_ms += served.shift_ms - SHIFTS_MS[0]
         return max(due_ms, served.asked_at_ms + self._pause_ms(served))
 
     def _pause_ms(self, served: Served) -> int:
@@ -145,7 +148,7 @@ class Claimer:
         room += len(served.journeys)
         if served.is_more and room >= self._room_worth_it:
             return 0
-        return LOW_EVERY_MS if room <= 0 else CLAIM_EVERY_MS
+        return LOW_EVERY_MS if room <= 0 else CLAIM_EVERY_MS + served.shift_ms
 
     def _ask_alone(self, served: Served) -> None:
         """Ask a portfolio whose ledger failed without holding up the others."""
@@ -164,7 +167,9 @@ class Claimer:
         """Make one call for a group and take what it gives."""
         asks = [self._wish(served, len(group)) for served in group]
         began_us = self._now_us()
+        chance = self._rng.getrandbits(2 * len(group))
         for served in group:
+            served.shift_ms, chance = SHIFTS_MS[chance & 3], chance >> 2
             served.is_asking, served.is_woken, served.hinted_ms = True, False, FOREVER_MS
             served.asked_at_ms = began_us // 1_000
         try:

@@ -18,6 +18,7 @@ from engine.errors import InvalidJobError
 from engine.ports import Claimed
 
 SEPARATOR = b"\x1f"
+WHOLE = 0x8000  # content numbers from here on: whole messages, by the version of their template
 OURS = ("messaging_product", "to", "recipient", "biz_opaque_callback_data")
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
@@ -60,6 +61,15 @@ class Shared:
         template = self._to_number if tail[0] == _PLUS else self._to_user
         values.insert(1, opaque.encode())
         return template % (tuple(values) if self._pick is None else self._pick(values))
+
+
+def whole_for(version: int) -> int:
+    """Return the content number of a whole message that was checked for a template's version.
+
+    >>> whole_for(0), whole_for(1), whole_for(WHOLE)
+    (0, 32769, 32769)
+    """
+    return WHOLE | (version - 1) % (WHOLE - 1) + 1 if version else 0
 
 
 def compile_shared(body: bytes) -> Shared:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
-from engine.contents import Shared, compile_shared, render_whole
+from engine.contents import WHOLE, Shared, compile_shared, render_whole
 from engine.errors import InvalidJobError, LedgerError, UnknownNameError
 from engine.events import Emit, QuickRetried, guarded
 from engine.model import PortfolioId, Priority
@@ -18,6 +18,7 @@ from engine.retry import QUICK_FOR_MS, backoff_ms, delay_ms, quick_retries
 
 NowUs = Callable[[], int]  # microseconds since the epoch, from the one clock
 WasWritten = Callable[[Letter], bool]  # of a letter whose send was cancelled; False is certain
+Recheck = Callable[[Claimed], Outcome | None]  # how a job ends that may not leave as it is
 
 LATE_US = LATE_MS * 1_000
 LEASE_MARGIN_MS = 5_000  # what an answer's way back and its settling may take
@@ -50,12 +51,14 @@ class Delivery:
         timeout_s: float = 20.0,
         authentication_timeout_s: float = 10.0,
         was_written: WasWritten = lambda _letter: True,
+        recheck: Recheck = lambda _job: None,
     ) -> None:
         self._ledger = ledger
         self._messenger = messenger
         self._encode = opaque.encode
         self._emit = guarded(emit)
         self._was_written = was_written
+        self._recheck = recheck
         self._now_us = now_us
         self._rng = rng
         self._lease_ms = lease_ms
@@ -75,6 +78,8 @@ class Delivery:
         if refused := self.objection(job, now_us):
             return Unwritten(refused)
         try:
+            if (found := self._recheck(job)) is not None:
+                return found
             opaque = self._encode(job.key, job.attempt, job.recipient)
             body = self._shared.render_known(portfolio, job, opaque)
             if body is None:
@@ -110,6 +115,10 @@ class Delivery:
         for name in [name for name, until_ms in self._stops_ms.items() if until_ms < now_ms]:
             del self._stops_ms[name]
         self._stops_ms[source] = now_ms + self._lease_ms + STOP_SKEW_MS
+
+    def forget_messages(self) -> None:
+        """Ask for each source's message anew: one of them may have been given another."""
+        self._shared.forget()
 
     def cut_off(self, job: Claimed) -> Outcome:
         """Return how a job ended whose `deliver` was cancelled."""
@@ -213,37 +222,53 @@ class _Again:
 
 
 class SharedMessages:
-    """Compiled messages by portfolio, source and version; each is asked for once."""
+    """Compiled messages by portfolio, lane and version; each is asked for once.
+
+    By the lane's number, which is never given twice: the name of a campaign that was forgotten may
+    be another one's.
+    """
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._known: dict[tuple[PortfolioId, str, int], Shared] = {}
-        self._asked: dict[tuple[PortfolioId, str, int], asyncio.Future[Shared]] = {}
+        self._known: dict[tuple[PortfolioId, int, int], Shared] = {}
+        self._asked: dict[tuple[PortfolioId, int, int], asyncio.Future[Shared]] = {}
+        self._times_forgotten = 0
+
+    def forget(self) -> None:
+        """Forget them all, and what is on its way."""
+        self._known.clear()
+        self._asked.clear()
+        self._times_forgotten += 1
 
     def render_known(self, portfolio: PortfolioId, job: Claimed, opaque: str) -> bytes | None:
         """Return the body for `job`; None when its shared message must be fetched first."""
-        if not job.content:
+        if not 0 < job.content < WHOLE:
             return render_whole(job, opaque)
-        shared = self._known.get((portfolio, job.lane.source, job.content))
+        shared = self._known.get((portfolio, job.key.lane, job.content))
         return None if shared is None else shared.render(job, opaque)
 
     async def render(self, portfolio: PortfolioId, job: Claimed, opaque: str) -> bytes:
         """Return the body for `job`, fetching its shared message once for all who wait for it."""
-        name = (portfolio, job.lane.source, job.content)
+        name = (portfolio, job.key.lane, job.content)
         asked = self._asked.get(name)
         if asked is None:
-            asked = self._asked[name] = asyncio.ensure_future(self._fetch(*name))
+            asked = self._asked[name] = asyncio.ensure_future(self._fetch(name, job.lane.source))
             asked.add_done_callback(lambda done: self._forget(name, done))
         return (await asyncio.shield(asked)).render(job, opaque)
 
-    async def _fetch(self, portfolio: PortfolioId, source: str, version: int) -> Shared:
+    async def _fetch(self, name: tuple[PortfolioId, int, int], source: str) -> Shared:
+        portfolio, _, version = name
+        began = self._times_forgotten
         shared = compile_shared(await self._contents.content(portfolio, source, version))
+        if began != self._times_forgotten:
+            return await self._fetch(name, source)
         if len(self._known) >= SHARED_MAX:
             del self._known[next(iter(self._known))]
-        self._known[(portfolio, source, version)] = shared
+        self._known[name] = shared
         return shared
 
-    def _forget(self, name: tuple[PortfolioId, str, int], done: asyncio.Future[Shared]) -> None:
-        del self._asked[name]
+    def _forget(self, name: tuple[PortfolioId, int, int], done: asyncio.Future[Shared]) -> None:
+        if self._asked.get(name) is done:
+            del self._asked[name]
         if not done.cancelled():
             done.exception()  # whoever waits has it; nobody else needs to hear of it

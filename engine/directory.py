@@ -92,6 +92,8 @@ class Template:
     read_at_ms: int = 0  # when Meta was last asked
     stale_since_ms: int = 0  # something happened that only Meta can tell: ask; 0 when nothing did
     is_read: bool = True  # False: news named it, and Meta was not asked yet what it is
+    version: int = 0  # how often what it wants filled in, or its category, changed
+    changed_at_ms: int = 0  # when that was last
 
     @property
     def key(self) -> str:
@@ -166,6 +168,9 @@ class Journey:
     cooldown_ms: int = 0  # how long it leaves a person alone after it wrote to them
     created_at_ms: int = 0
     quiet: QuietHours | None = None
+    on_template_change: str = "resume"  # or `stay_stopped`, when what stopped it is approved again
+    stopped_by: str = ""  # the template whose change stopped it
+    stopped_from: SourceState | None = None  # where it stood then; None: it waits for a person
 
     @property
     def source(self) -> str:

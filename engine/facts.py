@@ -19,6 +19,7 @@ class Source(StrEnum):
     REFRESH = "refresh"  # Meta, asked by us
     ANSWER = "answer"  # Meta, refusing a send
     OPERATOR = "operator"  # a person who may know better
+    NOTICED = "noticed"  # by Penstock itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.border_door import BorderDoor, forbidden
+from engine.contents import SEPARATOR, whole_for
 from engine.countries import CountryRules
+from engine.dead import replay_key
 from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
 from engine.hands import Hands
 from engine.journeys import JourneyDoor, objection
+from engine.leading import Leads, count_each_once, count_once
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
-from engine.model import Category, JobKey, Lane, PortfolioId, Priority, Row
+from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.results import KeptRows, Results
 from engine.rows import RowError
 from engine.sheets import pack_allowed, sheet_of
+from engine.tracing import Traces, keep_traces
 
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
 LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
 FULL_RETRY_AFTER_MS = 5_000
-SEPARATOR = b"\x1f"
 
 
 class JobStatus(StrEnum):
@@ -52,6 +56,8 @@ class JobRequest:
     delivery: str = ""  # at_most_once, at_least_once, or empty: by category
     not_before_ms: int = 0
     expires_at_ms: int = 0
+    trace: bytes = b""  # the caller's, packed
+    replays: JobKey | None = None  # the failed job that an operator has queued once more
 
 
 @dataclass(slots=True)
@@ -108,16 +114,21 @@ class SendJobs:
         journeys: JourneyDoor | None = None,
         results: Results | None = None,
         countries: CountryRules | None = None,
+        borders: BorderDoor | None = None,
+        leads: Leads | None = None,
+        traces: Traces | None = None,
         quiet: QuietKeeper | None = None,
     ) -> None:
         self._ledger = ledger
         self._results = results
+        self._traces = traces
         self._journeys = journeys
         self._directory = directory
         self._quiet = quiet
         self._recipients = recipients
         self._emit = guarded(emit)
-        self._countries = countries or CountryRules()
+        self._rules = (countries or CountryRules(), borders)
+        self._leads = leads
 
     async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
         """Queue what can be sent and refuse the rest with its reasons, each in its place.
@@ -134,6 +145,7 @@ class SendJobs:
                 sound.append(self._sound(index, job))
             except InvalidJobError as error:
                 result.errors = error.all if isinstance(error, SeveralErrors) else [error]
+        await count_each_once(self._leads, [(each.portfolio, each.row) for each in sound])
         cooling = [each for each in sound if each.journey and each.journey.cooldown_ms]
         if cooling:
             await self._cool(cooling, results)
@@ -146,6 +158,7 @@ class SendJobs:
             await self._warm(cooling, results)
             raise
         await self._warm(cooling, results)
+        await keep_traces(self._traces, jobs, results, self._emit)
         return results
 
     async def _cool(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
@@ -190,7 +203,9 @@ class SendJobs:
         when the queue is full: what was accepted until then stays, and sending it all again
         repeats nothing.
         """
-        sheet, rules = sheet_of(campaign, self._directory), (self._recipients, self._countries)
+        sheet, (countries, borders) = sheet_of(campaign, self._directory), self._rules
+        closed = borders.closed_to(campaign) if borders else {}
+        rules = (self._recipients, countries, closed)
         result = RowsResult()
         lanes = [
             Lane(campaign.source, sender, template, campaign.priority)
@@ -207,6 +222,7 @@ class SendJobs:
                     chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
                     packed = pack_allowed(campaign, sheet, chunk, named, at, *rules)
                     result.errors += packed.errors
+                    await count_once(self._leads, campaign.portfolio_id, packed.rows)
                     hands.take(packed.rows)
                     await asyncio.sleep(0)  # others get their turn, and the trip before its socket
                 if under_way is not None:
@@ -235,17 +251,13 @@ class SendJobs:
             if enqueued.refused == "full":
                 raise _full(campaign.portfolio_id)
             if enqueued.refused:
-                raise InvalidJobError(
-                    f"the campaign is {enqueued.refused}; create another one",
-                    pointer="",
-                    code="source_cancelled",
-                )
+                raise _refusal(enqueued.refused, "the campaign was cancelled; create another one")
             conflicts = sum(known.conflict for known in enqueued.not_new)
             result.accepted += enqueued.accepted
             result.conflicts += conflicts
             result.duplicates += len(batch.rows) - enqueued.accepted - conflicts
             if enqueued.accepted:
-                kept.append(_kept(batch, enqueued))
+                kept.append(KeptRows.of(batch, enqueued))
         if kept and self._results is not None:
             await self._results.keep(campaign.portfolio_id, campaign.source, kept)
 
@@ -277,14 +289,6 @@ class SendJobs:
             )
         return answers
 
-    def _forbidden(self, identity: str | None, category: Category) -> list[InvalidJobError]:
-        """Return what a rule of a country says against it."""
-        rule = self._countries.forbids(identity, category) if identity else None
-        if rule is None:
-            return []
-        remedy = f"leave it out; {rule.source}"
-        return [InvalidJobError(rule.detail, pointer="/to", code=rule.code, remedy=remedy)]
-
     def _sound(self, place: int, job: JobRequest) -> _Sound:
         """Return where a job goes and its row; raise everything that is wrong with it at once."""
         errors: list[InvalidJobError] = []
@@ -301,7 +305,7 @@ class SendJobs:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
         category = checked.category
-        errors += [] if errors else self._forbidden(identity, category)
+        errors += [] if errors else forbidden(identity, category, sender, *self._rules)
         journey = self._journeys.of(job.source) if self._journeys else None
         if journey is not None and sender is not None:
             refusal = objection(journey, sender.portfolio_id)
@@ -314,19 +318,28 @@ class SendJobs:
         if priority is None:
             priority = Priority[category.name]
         to = on_the_wire(identity).encode()
-        row = Row(self._recipients.key(identity), to + SEPARATOR + job.body)
+        known = self._directory.templates.get(checked.template)
+        content = whole_for(known.version) if known is not None else 0
+        row = Row(self._recipients.key(identity), to + SEPARATOR + job.body, content)
         row.repeats_max = repeats_max(category, job.delivery)
         row.not_before_ms, row.expires_at_ms = job.not_before_ms, job.expires_at_ms
         if self._journeys is not None and journey is not None:
             row.expires_at_ms = self._journeys.expires_at_ms(
                 journey, job.expires_at_ms, job.not_before_ms
             )
-        if job.key:
-            row.dedupe = self._recipients.dedupe(job.key)
-            row.fingerprint = self._recipients.fingerprint(to, job.body, sender.id.encode())
+        self._name(row, job, to)
         zone = self._quiet.zone_of(job.source, identity, category) if self._quiet else ""
         lane = Lane(job.source, sender.id, checked.template, priority, zone)
-        return _Sound(place, sender.portfolio_id, lane, row, journey)
+        # A replay takes no cooldown: its first try began one, and reached nobody.
+        return _Sound(place, sender.portfolio_id, lane, row, None if job.replays else journey)
+
+    def _name(self, row: Row, job: JobRequest, to: bytes) -> None:
+        """Say by what a job is known to its source, where it is."""
+        if job.replays is not None:
+            row.dedupe = row.fingerprint = replay_key(job.replays)
+        elif job.key:
+            row.dedupe = self._recipients.dedupe(job.key)
+            row.fingerprint = self._recipients.fingerprint(to, job.body, job.sender.encode())
 
 
 def _grouped(sound: Sequence[_Sound]) -> list[_Group]:
@@ -354,22 +367,12 @@ def _by_journey(sound: Sequence[_Sound]) -> list[tuple[Journey, list[_Sound]]]:
     return list(found.values())
 
 
-def _kept(batch: Batch, enqueued: Enqueued) -> KeptRows:
-    """Return what the rows that were queued say."""
-    known = {each.index for each in enqueued.not_new}
-    tails = [row.tail for at, row in enumerate(batch.rows) if at not in known]
-    return KeptRows(enqueued.lane, enqueued.first, tails)
-
-
 def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
     """Write what became of a group's rows to their places in the answer."""
     if enqueued.refused:
-        code = "queue_full" if enqueued.refused == "full" else "source_cancelled"
-        detail = f"the queue is full; try again in {FULL_RETRY_AFTER_MS // 1000} s"
-        if code == "source_cancelled":
-            detail = "its source was cancelled; use another one"
+        refusal = _refusal(enqueued.refused, "its source was cancelled; use another one")
         for place in group.places:
-            results[place].errors = [InvalidJobError(detail, pointer="", code=code)]
+            results[place].errors = [refusal]
         return
     known = {each.index: each for each in enqueued.not_new}
     sequence = enqueued.first
@@ -386,6 +389,18 @@ def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
             detail = "was used for another body; use a fresh key for another job"
             result.status = JobStatus.CONFLICT
             result.errors = [InvalidJobError(detail, pointer="/key", code="conflict")]
+
+
+def _refusal(refused: str, cancelled: str) -> InvalidJobError:
+    """Return why a ledger queued nothing of a batch; `cancelled` says it of a source."""
+    if refused == "full":
+        detail = f"the queue is full; try again in {FULL_RETRY_AFTER_MS // 1000} s"
+        return InvalidJobError(detail, pointer="", code="queue_full")
+    if refused == "ended":
+        detail = "was deleted or disabled meanwhile; use another template"
+        pointer = "/message/template/name"
+        return InvalidJobError(detail, pointer=pointer, code="template_not_sendable")
+    return InvalidJobError(cancelled, pointer="", code="source_cancelled")
 
 
 def _full(portfolio: PortfolioId) -> QueueFullError:

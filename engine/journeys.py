@@ -88,7 +88,12 @@ def objection(journey: Journey, portfolio: PortfolioId) -> InvalidJobError | Non
         return InvalidJobError(detail, pointer="/sender", code="other_portfolio", remedy=remedy)
     if journey.state is SourceState.STOPPED:
         detail = f"journey {journey.id} is stopped: it takes nothing until it is resumed"
-        return InvalidJobError(detail, pointer="/source/id", code="source_stopped")
+        remedy = ""
+        if journey.stopped_by:
+            detail = f"journey {journey.id} was stopped by a change of template "
+            detail += journey.stopped_by
+            remedy = "resume it to go on without that template: what needs it waits then"
+        return InvalidJobError(detail, pointer="/source/id", code="source_stopped", remedy=remedy)
     return None
 
 
@@ -103,6 +108,7 @@ class JourneyWish:
     priority: Priority | None = None
     ttl_ms: int = 0
     cooldown_ms: int = 0
+    on_template_change: str = "resume"
     quiet: QuietHours | None = None
     names_zone: bool = False  # whether the caller said what counts where no zone is known
 
@@ -169,6 +175,9 @@ class Journeys:
             ttl_ms=wish.ttl_ms,
             cooldown_ms=wish.cooldown_ms,
             created_at_ms=known.created_at_ms if known else self._now_ms(),
+            on_template_change=wish.on_template_change,
+            stopped_by=known.stopped_by if known else "",
+            stopped_from=known.stopped_from if known else None,
             quiet=wish.quiet,
         )
         await self._write(journey)
@@ -179,9 +188,11 @@ class Journeys:
     async def move(self, journey_id: str, action: str) -> Journey:
         """Pause, resume or stop a journey: O(lanes), in force within a second, also for what comes.
 
-        Asking for the state it has already is fine and changes nothing.
+        Asking for the state it has already is fine; what a template's change had to do with it is
+        forgotten: a person has decided.
         """
-        journey = replace(self.get(journey_id), state=MOVES[action])
+        known = self.get(journey_id)
+        journey = replace(known, state=MOVES[action], stopped_by="", stopped_from=None)
         await self._write(journey)
         if self._moved is not None:
             await self._moved(journey)
@@ -196,6 +207,11 @@ class Journeys:
             warnings.append("it is paused and has no TTL: what waits goes when it is resumed")
         if self._quiet is not None and (held := await self._quiet.held(journey)).jobs:
             warnings.append(held.sentence)
+        if journey.stopped_by:
+            then = "resume it yourself, when its nodes send what you want"
+            if journey.stopped_from is not None and journey.on_template_change == "resume":
+                then = "it resumes when the template is approved again"
+            warnings.append(f"stopped by a change of template {journey.stopped_by}: {then}")
         return JourneyStatus(journey, counts, warnings)
 
     async def _write(self, journey: Journey) -> None:

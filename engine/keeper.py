@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Protocol
 
+from engine.borders import Borders, borders_of
 from engine.directory import Newsroom, Portfolio, Sender
 from engine.events import Emit, FactChanged, guarded
 from engine.facts import Fact, Source, of_portfolio, of_sender
@@ -25,6 +27,11 @@ from engine.senders import (
     value_of,
 )
 from engine.shutting import NOTHING_SHUT
+from engine.silence import silent_since_ms
+
+
+class World(Catalog, Borders, Protocol):
+    """What of the ledger obeys facts."""
 
 
 class Keeper:
@@ -37,7 +44,7 @@ class Keeper:
     def __init__(
         self,
         registry: Newsroom,
-        catalog: Catalog,
+        catalog: World,
         *,
         emit: Emit,
         now_ms: NowMs,
@@ -93,17 +100,21 @@ class Keeper:
                 return
 
     async def obey_account(self, waba: WabaId) -> None:
-        """Set an account's gate in every portfolio that has senders in it."""
+        """Set an account's gate and borders in every portfolio that has senders in it."""
         await self._registry.refresh()
         told = False
         while not told:
             closures = list(account_closures(self.facts, waba))
             fact, shut = last_of(closures), shut_by(closures)
+            borders = borders_of(self.facts, waba)
             until_ms, reason = (fact.until_ms, fact.value) if fact else (0, "")
             for portfolio in self._registry.directory.portfolios_of_waba(waba):
                 await self._catalog.close_account(portfolio, waba, until_ms, reason, shut)
+                if borders is not None:
+                    await self._catalog.put_borders(portfolio, waba, borders)
             await self._registry.refresh()
             told = closures == list(account_closures(self.facts, waba))
+            told = told and borders == borders_of(self.facts, waba)
 
     async def obey_limit(self, name: PortfolioId) -> None:
         """Set a portfolio's limit; nothing for one that we do not know."""
@@ -141,6 +152,7 @@ class Keeper:
             closed_until_ms=fact.until_ms if fact else 0,
             closed_reason=fact.value if fact else "",
             places=int(limit) if limit else 0,
+            is_silent=silent_since_ms(facts, sender.id) > 0,
             shut=shut_by(closures),
             marketing_share=self.share_of(sender.id) or 1.0,  # without a share it is shut
         )

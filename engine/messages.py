@@ -18,7 +18,7 @@ FREE_FORM = (
 )
 TEXT_MAX = 4_096  # characters of a text message: M/messages/text-messages
 NEVER_AGAIN = frozenset({TemplateStatus.REJECTED, TemplateStatus.DISABLED, TemplateStatus.DELETED})
-REPEATS = {Category.AUTHENTICATION: 2, Category.UTILITY: 1}  # INTERFACE 4.2
+REPEATS = {Category.AUTHENTICATION: 2, Category.UTILITY: 1}  # after doubts, unless the caller says
 FIELD = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")  # as engine.contents finds them
 DELIVERIES = ("", "at_most_once", "at_least_once")
 

@@ -57,11 +57,46 @@ class Dropped:
     """Never for this message; kept among the dead letters with its reason.
 
     `strikes` counts towards parking its sender and template: the code is one we do not know.
+    `field` points at what of its message no longer fits its template; Meta never saw it then.
     """
 
     code: int
     reason: str
     strikes: bool = False
+    field: str = ""
 
 
-Outcome = Accepted | Unwritten | Retry | Deferred | InDoubt | Dropped
+@dataclass(slots=True)
+class Suppressed:
+    """A rule that came into force while it waited forbids it; Meta never saw it."""
+
+    code: int
+    reason: str
+
+
+Outcome = Accepted | Unwritten | Retry | Deferred | InDoubt | Dropped | Suppressed
+
+
+def never_left(outcome: Outcome) -> bool:
+    """Return whether Meta surely saw nothing of it, because we looked before we wrote.
+
+    >>> never_left(Unwritten("late")), never_left(Dropped(131026, "undeliverable"))
+    (True, False)
+    """
+    is_misfit = isinstance(outcome, Dropped) and bool(outcome.field)
+    return is_misfit or isinstance(outcome, Unwritten | Suppressed)
+
+
+MISFIT_MARK = "!"  # begins what stands where an accepted job has its wamid
+MISFIT_MAX = 200  # characters kept of it
+
+
+def misfit(outcome: Dropped) -> str:
+    """Return what is kept of a message that no longer fits its template; empty of any other.
+
+    >>> misfit(Dropped(132000, "2 given, 1 wanted", field="/message/template/components/0"))
+    '!/message/template/components/0 2 given, 1 wanted'
+    """
+    if not outcome.field:
+        return ""
+    return f"{MISFIT_MARK}{outcome.field} {outcome.reason}"[:MISFIT_MAX]

@@ -56,7 +56,7 @@ class Enqueued:
     first: int
     accepted: int
     not_new: list[NotNew]
-    refused: str = ""  # `full` or `cancelled`: nothing of the batch was queued
+    refused: str = ""  # `full`, `cancelled` or `ended` (its template): nothing was queued
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 
@@ -128,7 +128,7 @@ class Answer:
     jobs: list[Claimed]
     come_back_at_ms: int = FOREVER_MS
     more: bool = False  # it stopped early: ask again now
-    rescue_at_ms: int = FOREVER_MS  # when the nearest lease or doubt runs out
+    rescue_at_ms: int = FOREVER_MS  # when the nearest lease, doubt or waiting job runs out
     sequence: int = 0
     refused: str = ""
     refusals: list[Refusals] = field(default_factory=list)
@@ -161,11 +161,12 @@ class Again:
 
 @dataclass(slots=True)
 class Rescued:
-    """What ran out: leases that became doubts, and doubts that their policy settled."""
+    """What ran out: leases that became doubts, doubts that their policy settled, waiting jobs."""
 
     doubted: list[JobKey]
     repeated: list[JobKey]
     unknown: list[JobKey]
+    expired: list[JobKey] = field(default_factory=list)  # unknown, where they followed a doubt
     rescue_at_ms: int = FOREVER_MS
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
@@ -198,7 +199,7 @@ class Ledger(Protocol):
         ...
 
     async def rescue(self, portfolio: PortfolioId) -> Rescued:
-        """Turn leases that ran out into doubts, and settle doubts whose time is over."""
+        """Turn leases that ran out into doubts, settle doubts and end jobs whose time is over."""
         ...
 
 
@@ -230,6 +231,8 @@ class Receipt:
     code: int = 0  # why it failed
     counted: bool = True  # False when Meta says it was inside a service window
     undelivered: bool = True  # a failure after which nobody was reached: the place is given back
+    sender: str = ""  # the number it left from; a send that is not ours counts in its window
+    throttled: bool = False  # a failure that says that its sender was too fast
 
 
 @dataclass(slots=True)
@@ -240,6 +243,7 @@ class Received:
     cancelled_repeats: list[JobKey]
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
+    closed: list[tuple[Gate, str]] = field(default_factory=list)  # as Settled.closed
 
 
 class Receipts(Protocol):
@@ -279,6 +283,7 @@ class SenderSpec:
     closed_until_ms: int = 0  # FOREVER_MS while paused or not connected
     closed_reason: str = ""
     places: int = 0  # its own limit where the scope is `phone_number`; 0 takes the portfolio's
+    is_silent: bool = False  # messages leave and no webhook tells of them: doubts are not repeated
     shut: Shut = NOTHING_SHUT  # categories that wait while the others go on
     marketing_share: float = 1.0  # of its send times that the priority marketing may take, above 0
 
@@ -289,6 +294,7 @@ class TemplateSpec:
 
     status: TemplateStatus
     category: Category
+    version: int = 0  # how often its words or its category changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,9 +381,6 @@ class Contents(Protocol):
         ...
 
 
-# --- the road to Meta --------------------------------------------------------------------------
-
-
 @dataclass(slots=True)
 class Letter:
     """One message ready to be written."""
@@ -394,7 +397,6 @@ class Messenger(Protocol):
     async def send(self, letter: Letter) -> Outcome:
         """Write one message and return how it ended; never raises for what Meta or a wire does.
 
-        `Unwritten` is certain: not one byte left. Anything after that without an answer that
-        proves the opposite is `InDoubt`.
+        `Unwritten` is certain: not one byte left; after it, without an answer, it is `InDoubt`.
         """
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from engine.events import Emit, StatusesForeign, StatusesReceived, guarded
+from engine.events import Emit, GateClosed, StatusesForeign, StatusesReceived, guarded
 from engine.model import DeliveryStatus, PortfolioId, RecipientKey
 from engine.opaque import OpaqueCodec
 from engine.ports import Receipt, Receipts, Received
@@ -25,6 +25,7 @@ REACHED = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.READ})
 PortfolioOf = Callable[[str], PortfolioId | None]  # by phone number id
 KeyOf = Callable[[str], RecipientKey]  # by what Meta calls the person
 Undelivered = Callable[[int], bool]  # whether a failure's code proves that nobody was reached
+Throttled = Callable[[int], bool]  # whether it says that the sender was too fast
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class ReceiptFolder:
         portfolio_of: PortfolioOf,
         key_of: KeyOf,
         undelivered: Undelivered,
+        throttled: Throttled,
         emit: Emit,
     ) -> None:
         self._receipts = receipts
@@ -60,8 +62,10 @@ class ReceiptFolder:
         self._portfolio_of = portfolio_of
         self._key_of = key_of
         self._undelivered = undelivered
+        self._throttled = throttled
         self._emit = guarded(emit)
         self._aliases: dict[PortfolioId, set[tuple[RecipientKey, RecipientKey]]] = {}
+        self._leads: dict[PortfolioId, dict[RecipientKey, RecipientKey]] = {}
 
     def take_aliases(self) -> dict[PortfolioId, set[tuple[RecipientKey, RecipientKey]]]:
         """Return the ids that Meta gave people we wrote to, where theirs was another; each once.
@@ -71,6 +75,11 @@ class ReceiptFolder:
         aliases, self._aliases = self._aliases, {}
         return aliases
 
+    def take_leads(self) -> dict[PortfolioId, dict[RecipientKey, RecipientKey]]:
+        """Return the numbers that Meta gave people we wrote to under another id; each once."""
+        leads, self._leads = self._leads, {}
+        return leads
+
     async def receive(self, statuses: Iterable[StatusSeen]) -> dict[PortfolioId, Received]:
         """Record statuses; LedgerError when that is not sure: then all of them may come again."""
         answers: dict[PortfolioId, Received] = {}
@@ -78,6 +87,8 @@ class ReceiptFolder:
             received = answers[portfolio] = await self._receipts.receive(portfolio, batch)
             settled, cancelled = received.settled, received.cancelled_repeats
             self._emit(StatusesReceived(portfolio, batch, settled, cancelled))
+            for gate, key in received.closed:
+                self._emit(GateClosed(portfolio, gate, key))
         return answers
 
     def fold(self, statuses: Iterable[StatusSeen]) -> dict[PortfolioId, list[Receipt]]:
@@ -103,6 +114,8 @@ class ReceiptFolder:
             theirs = self._key_of(seen.recipient_id)
             if theirs != receipt.recipient:
                 self._aliases.setdefault(portfolio, set()).add((receipt.recipient, theirs))
+                if seen.recipient_id.isdecimal():
+                    self._leads.setdefault(portfolio, {})[receipt.recipient] = theirs
 
     def _receipt(self, seen: StatusSeen) -> Receipt | None:
         """Return the evidence in one status; None when it proves nothing that we count."""
@@ -122,4 +135,6 @@ class ReceiptFolder:
             code=seen.code,
             counted=not seen.pricing_free,
             undelivered=failed and self._undelivered(seen.code),
+            sender=seen.phone_number_id,
+            throttled=failed and self._throttled(seen.code),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from engine.ports import (
 )
 
 T = TypeVar("T")
+Order = Callable[[], Awaitable[object]]  # tells the same again; LedgerError: it may not have
 
 REMEMBER_MS = 60_000  # a failover loses a second or two; a minute is far on the safe side
 REMEMBER_ROWS = 200_000  # and of what was queued no more than this: an upload has any length
@@ -46,6 +47,7 @@ class Remembered:
     claimed: deque[tuple[int, list[Claimed]]] = field(default_factory=deque)
     settled: deque[tuple[int, Sequence[Settlement]]] = field(default_factory=deque)
     received: deque[tuple[int, Sequence[Receipt]]] = field(default_factory=deque)
+    ordered: deque[tuple[int, Order]] = field(default_factory=deque)
 
 
 class Recollection:
@@ -129,6 +131,16 @@ class Recollection:
         self._forget(of.received)
         return answer
 
+    def remember(self, portfolio: PortfolioId, order: Order) -> None:
+        """Have what was ordered just now (a cancellation, an erasure) told again after a loss.
+
+        It comes after all else and must be one that nothing takes back: others may have ordered
+        something since. What came in since is obeyed to as well.
+        """
+        of = self._of(portfolio)
+        of.ordered.append((self._now_ms(), order))
+        self._forget(of.ordered)
+
     # -- hearing and telling again ------------------------------------------------------------
 
     async def look(self, worker: str) -> None:
@@ -139,7 +151,8 @@ class Recollection:
         """
         for portfolio, of in list(self._portfolios.items()):
             self._forget_rows(of)
-            if of.enqueued or of.received:
+            self._forget(of.ordered)
+            if of.enqueued or of.received or of.ordered:
                 of.looks += 1
                 await self.claim([Ask(portfolio, worker, of.looks, 0, 0)])
 
@@ -168,6 +181,8 @@ class Recollection:
             await self._ledger.settle(portfolio, settlements)
         for _, receipts in list(of.received):
             await self._receipts.receive(portfolio, receipts)
+        for _, order in list(of.ordered):
+            await order()
 
     def _of(self, portfolio: PortfolioId, sequence: int = 0) -> Remembered:
         of = self._portfolios.get(portfolio)

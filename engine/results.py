@@ -11,7 +11,7 @@ from engine.books import JobView
 from engine.directory import Campaign
 from engine.errors import InvalidJobError, QueueFullError
 from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SourceState
-from engine.ports import Batch, Ledger
+from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical
 
 SEPARATOR = b"\x1f"
@@ -26,6 +26,13 @@ class KeptRows:
     lane: int
     first: int
     tails: list[bytes]
+
+    @classmethod
+    def of(cls, batch: Batch, enqueued: Enqueued) -> KeptRows:
+        """Return what the rows that were queued say."""
+        known = {each.index for each in enqueued.not_new}
+        tails = [row.tail for at, row in enumerate(batch.rows) if at not in known]
+        return cls(enqueued.lane, enqueued.first, tails)
 
 
 @dataclass(slots=True)

@@ -169,10 +169,10 @@ def _errors(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
         elif not _is_text(value):
             detail = "is no valid text (a lone surrogate)"
             errors.append(RowError(index, name, "not_text", detail))
-    return errors or _misfits(index, values, sheet)
+    return errors or row_misfits(index, values, sheet)
 
 
-def _misfits(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
+def row_misfits(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
     """Return which texts a row makes too long, and which of its values no URL may hold."""
     errors: list[RowError] = []
     for place in sheet.suffixes:

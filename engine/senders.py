@@ -101,13 +101,14 @@ class Closure:
 
         >>> fact = Fact("sender/1/pause", "paused", 0, Source.OPERATOR, 9, "too many complaints")
         >>> Closure(Gate.SENDER, "pause", fact).sentence
-        'pause paused (too many complaints), told by operator'
+        'paused (too many complaints), told by operator'
         >>> fact = Fact("sender/1/status", "RESTRICTED", 0, Source.REFRESH, 9)
         >>> Closure(Gate.SENDER, "status", fact).sentence
         'status RESTRICTED, told by refresh: authentication, utility, marketing wait'
         """
         detail = f" ({self.fact.detail})" if self.fact.detail else ""
-        told = f"{self.aspect} {self.fact.value}{detail}, told by {self.fact.source.value}"
+        what = self.fact.value if self.aspect == PAUSE else f"{self.aspect} {self.fact.value}"
+        told = f"{what}{detail}, told by {self.fact.source.value}"
         if self.is_whole:
             return told
         verb = "wait" if len(self.categories) > 1 else "waits"

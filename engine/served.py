@@ -35,6 +35,7 @@ class Served:
     lost: Ask | None = None  # a wish whose answer did not come: it is asked again as it was
     is_asking: bool = False
     asked_at_ms: int = 0
+    shift_ms: int = 0  # of the next question, so that workers do not keep step
     hinted_ms: int = FOREVER_MS  # the earliest hint since the wish under way was made
     is_woken: bool = False  # somebody put something in: ask without the usual pause
     is_more: bool = False  # the last answer stopped early

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from engine.border_door import CLOSED
+from engine.borders import country_of
 from engine.countries import MAYBE_US, CountryRules
 from engine.directory import Campaign, Directory
 from engine.recipients import RecipientKeys, canonical
@@ -35,8 +37,12 @@ def pack_allowed(
     first: int,
     recipients: RecipientKeys,
     countries: CountryRules,
+    closed: Mapping[str, str],
 ) -> Packed:
-    """Return a chunk packed, less what a rule of a country forbids; `first` is its first place."""
+    """Return a chunk packed, less what a rule of a country forbids; `first` is its first place.
+
+    `closed`: countries that no account of the campaign may write to, and the sentence that says so.
+    """
     refused: dict[int, RowError] = {}
     if countries.applies_to(campaign.category):
         for place, (to, _) in enumerate(rows):
@@ -44,6 +50,10 @@ def pack_allowed(
                 rule = countries.forbids(to, campaign.category)
                 if rule is not None:
                     refused[place] = RowError(first + place, "to", rule.code, rule.detail)
+    for place, (to, _) in enumerate(rows) if closed else ():
+        country = country_of(canonical(to) or "0")
+        if country in closed:
+            refused[place] = RowError(first + place, "to", CLOSED, closed[country])
     expires_at_ms = campaign.expires_at_ms
     if not refused:
         return pack(rows, sheet, recipients, expires_at_ms, first, keys)

@@ -12,6 +12,7 @@ IDS_MAX: Final = 16  # ids of one person that a word follows; more is a number p
 AT_ONCE: Final = 500  # words in force with one step of a slot
 
 Pair = tuple[RecipientKey, RecipientKey]  # two ids of one person
+Leads = Mapping[RecipientKey, RecipientKey]  # an id, and the number Meta says is the person's
 
 
 class Whom(NamedTuple):
@@ -65,7 +66,17 @@ class People(Protocol):
         ...
 
     async def part(self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]) -> None:
-        """Forget what was noted of these ids."""
+        """Forget what was noted of these ids, both ways."""
+        ...
+
+    async def lead(self, portfolio: PortfolioId, leads: Leads) -> None:
+        """Note under which id a person is counted who has others, too."""
+        ...
+
+    async def leads(
+        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
+    ) -> dict[RecipientKey, RecipientKey]:
+        """Return the id to count each under; those that count as themselves are left out."""
         ...
 
 
@@ -146,6 +157,12 @@ class Suppressions:
         known = await self._choices.known(portfolio, all_categories(keys))
         if known:
             await self.tell(portfolio, known)
+
+    async def lead(self, portfolio: PortfolioId, leads: Leads) -> None:
+        """Count people under the number that Meta says is theirs, whichever id is dialled."""
+        told = {key: to for key, to in leads.items() if key != to}
+        if told:
+            await self._people.lead(portfolio, told)
 
     async def of(self, portfolio: PortfolioId, recipient: RecipientKey) -> dict[Whom, Word]:
         """Return the stops that hold for a person in a portfolio."""

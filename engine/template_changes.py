@@ -1,36 +1,21 @@
-"""What a template's change does: its gate closes or opens, its campaigns stop or come back."""
+"""What a template's change does: its gate closes or opens, who uses it stops or comes back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from engine.books import Books
 from engine.campaigns import remaining
 from engine.directory import Campaign, Registry, Template
-from engine.errors import InvalidJobError
 from engine.messages import misfits, repeats_max
-from engine.model import Category, NowMs, PortfolioId, Priority, SourceState, TemplateStatus
+from engine.model import Category, NowMs, Priority, SourceState, TemplateStatus
 from engine.ports import Catalog, SourceSpec, TemplateSpec
+from engine.template_journeys import JourneyStops, Moved, Touched
 from engine.template_life import ENDED
+from engine.template_ports import TemplateJobs
 
 LIVE = frozenset({SourceState.RUNNING, SourceState.SCHEDULED, SourceState.PAUSED})
-JourneysOf = Callable[[PortfolioId, str], Awaitable[list[str]]]  # by the template they send
-Moved = Callable[[Campaign], Awaitable[None]]  # told after a move, so that all hear it at once
-
-
-@dataclass(slots=True)
-class Touched:
-    """A source that uses a changed template: what was done with it, and what no longer fits.
-
-    A journey's other messages go on: those with this template wait behind its gate, and what its
-    nodes send that does not fit is refused at the door.
-    """
-
-    source: str  # `campaign:ID` or `journey:ID`
-    did: str  # `stopped`, `resumed`, `cancelled`, `stays_stopped`, `fits`; a journey `waits`
-    errors: list[InvalidJobError] = field(default_factory=list[InvalidJobError])
 
 
 class TemplateChanges:
@@ -41,12 +26,13 @@ class TemplateChanges:
         registry: Registry,
         catalog: Catalog,
         books: Books,
+        jobs: TemplateJobs,
         *,
         now_ms: NowMs,
         moved: Moved | None = None,
-        journeys_of: JourneysOf | None = None,
     ) -> None:
-        self._journeys_of = journeys_of
+        self._jobs = jobs
+        self._journeys = JourneyStops(registry, catalog, jobs, now_ms=now_ms, moved=moved)
         self._registry = registry
         self._catalog = catalog
         self._books = books
@@ -63,6 +49,7 @@ class TemplateChanges:
         is not sure: then do it again.
         """
         before = self._registry.directory.templates.get(template.key)
+        template = self._versioned(before, template)
         is_open = template.status is TemplateStatus.APPROVED
         if not is_open:
             await self._tell_gate(template)
@@ -74,18 +61,48 @@ class TemplateChanges:
             current = await self._recategorise(campaign, template.category)
             did = await self._touch(current, template, is_changed=is_edit or is_other)
             touched += [did] if did is not None else []
+        touched += await self._touch_journeys(template, before, is_changed=is_edit or is_other)
         if is_open:
             await self._tell_gate(template)
-        elif is_edit or (template.status in ENDED and before != template):
-            touched += await self._waiting_journeys(template)
+        elif template.status in ENDED:
+            await self._end_jobs(template, touched)
         return touched
 
-    async def _waiting_journeys(self, template: Template) -> list[Touched]:
+    def _versioned(self, before: Template | None, template: Template) -> Template:
+        """Return a template with the version it has: jobs made for another are looked at again."""
+        if before is None:
+            return template
+        version, at_ms = before.version, before.changed_at_ms
+        if before.is_read and before.signature != template.signature:
+            version, at_ms = version + 1, self._now_ms()
+        return replace(template, version=version, changed_at_ms=at_ms)
+
+    async def _touch_journeys(
+        self, template: Template, before: Template | None, *, is_changed: bool
+    ) -> list[Touched]:
+        """Do with the journeys that use a template what its change wants.
+
+        One that a person lets go on all the same is not stopped again by news that tell the same.
+        """
+        if template.status is TemplateStatus.APPROVED:
+            touched = await self._journeys.come_back(template)
+            return touched + (await self._journeys.obey_wishes(template) if is_changed else [])
+        if template.status in ENDED:
+            is_news = before is None or before.status is not template.status
+            return await self._journeys.stop(template, is_for_good=True) if is_news else []
+        return await self._journeys.stop(template, is_for_good=False) if is_changed else []
+
+    async def _end_jobs(self, template: Template, touched: list[Touched]) -> None:
+        """End what waits for a template that is no more, and note it with whose jobs they were."""
         portfolio = self._registry.directory.portfolio_of_waba(template.waba_id)
-        if portfolio is None or self._journeys_of is None:
-            return []
-        journeys = await self._journeys_of(portfolio, template.key)
-        return [Touched(journey, "waits") for journey in journeys]
+        if portfolio is None:
+            return
+        known = {each.source: each for each in touched}
+        for source, jobs in (await self._jobs.end_template(portfolio, template.key)).items():
+            if source not in known:
+                known[source] = Touched(source, "ended")
+                touched.append(known[source])
+            known[source].jobs += jobs
 
     def users_of(self, key: str) -> list[Campaign]:
         """Return the campaigns that use a template and were not cancelled."""
@@ -179,7 +196,7 @@ class TemplateChanges:
     async def _tell_gate(self, template: Template) -> None:
         portfolio = self._registry.directory.portfolio_of_waba(template.waba_id)
         if portfolio is not None:
-            spec = TemplateSpec(template.status, template.category)
+            spec = TemplateSpec(template.status, template.category, template.version)
             await self._catalog.put_template(portfolio, template.key, spec)
 
 

@@ -17,8 +17,9 @@ from engine.errors import (
 )
 from engine.messages import SeveralErrors
 from engine.model import NowMs, TemplateStatus, WabaId
-from engine.template_changes import TemplateChanges, Touched
+from engine.template_changes import TemplateChanges
 from engine.template_checks import Draft, check_template
+from engine.template_journeys import Touched
 from engine.template_life import category_of, edited, read_again, second_of, why_no_edit
 from engine.template_ports import Archive, Master
 from engine.template_rules import PROFILES

@@ -8,6 +8,7 @@ from typing import Final
 from engine.directory import Template
 from engine.model import Category, TemplateStatus
 from engine.quota import DAY_MS
+from engine.terms import TEMPLATE_OVER
 
 SECOND_MS: Final = 1_000  # Meta dates its news by the second
 SKEW_MS: Final = 60_000  # news older than ours by less may be newer: clocks differ, so ask
@@ -18,7 +19,7 @@ EDITABLE: Final = frozenset(
 EDITS_PER_DAY: Final = 1  # of an approved template, same page
 EDITS_PER_MONTH: Final = 10
 MONTH_MS: Final = 30 * DAY_MS
-ENDED: Final = frozenset({TemplateStatus.DISABLED, TemplateStatus.DELETED})
+ENDED: Final = frozenset(TEMPLATE_OVER)
 
 
 @dataclass(frozen=True, slots=True)

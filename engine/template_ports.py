@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from engine.directory import Template, TemplateDraft
-from engine.model import Category, TemplateStatus, WabaId
+from engine.model import (
+    Category,
+    Gate,
+    PortfolioId,
+    Priority,
+    RecipientKey,
+    SenderId,
+    TemplateStatus,
+    WabaId,
+)
 
 
 @dataclass(slots=True)
@@ -48,6 +57,75 @@ class Master(Protocol):
 
     async def delete(self, template: Template) -> None:
         """Delete one language of a template."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Repoint:
+    """Another message for all rows of a source, with the same fields, and other templates."""
+
+    body: bytes  # as Contents.put_content takes it
+    templates: Mapping[str, str]  # the key of each template it had -> of the one it is to have
+    was: Priority  # the default it had
+    now: Priority  # and is to have; lanes with another one keep theirs
+
+
+class TemplateJobs(Protocol):
+    """The jobs of templates in the ledger. All are O(lanes), and raise LedgerError."""
+
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
+        """Give a source's waiting rows another message; return its version, 0 while it runs.
+
+        Every version there was becomes the new one, and whoever claims hears of it before he
+        writes.
+        """
+        ...
+
+    async def end_template(self, portfolio: PortfolioId, template: str) -> dict[str, int]:
+        """End what waits for a disabled or deleted template; return how many jobs of each source.
+
+        Nothing where the gate of the template says that it may come back. Jobs under way are
+        settled as ever; what comes back unwritten, or was kept aside, ends in its time. The rows
+        of a draft stay.
+        """
+        ...
+
+    async def users(self, portfolio: PortfolioId, template: str, since_ms: int) -> list[str]:
+        """Return the sources that send it: of which jobs wait for it, or came in since then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWish:
+    """A send that is no job: one message with a template, now."""
+
+    sender: SenderId
+    recipient: RecipientKey
+    template: str  # its key
+    priority: Priority  # what the classes above keep back is closed to it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A send time and, where the person is not counted already, a place; or the gate that refused.
+
+    `until_ms` is when that gate may open; FOREVER_MS where nobody knows.
+    """
+
+    gate: Gate | None = None
+    until_ms: int = 0
+    send_at_us: int = 0
+
+
+class Places(Protocol):
+    """Places in the window for sends that are no jobs."""
+
+    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
+        """Take a place and a send time in one step with the gates, or say which one refuses.
+
+        The person counts from now on, whatever becomes of the send. Raises LedgerError when
+        nobody knows whether it was taken: then nothing may be sent.
+        """
         ...
 
 

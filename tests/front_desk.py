@@ -16,18 +16,24 @@ from adapters.api.job_ids import JobIds
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.memory.archive import MemoryArchive
 from adapters.memory.cooldowns import MemoryCooldowns
+from adapters.memory.dead_rows import MemoryDeadRows
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.memory.results import MemoryResults
+from adapters.memory.traces import MemoryTraces
 from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
+from adapters.redis.traces import RedisTraces
 from adapters.time_zones import TimeZones
+from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
-from engine.directory import ApiKey, Registry, Role, Template, TemplateDraft
+from engine.countries import CountryRules
+from engine.directory import ApiKey, Registry, Role, Sender, Template, TemplateDraft
 from engine.events import Event
 from engine.facts import Fact
 from engine.intake import SendJobs
@@ -36,17 +42,18 @@ from engine.keeper import Keeper
 from engine.model import (
     Category,
     NowMs,
-    PortfolioId,
+    Priority,
     SenderId,
     TemplateStatus,
     WabaId,
 )
 from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
+from engine.repointing import Revalidation
 from engine.results import Results, RetryFailed
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
-from engine.template_ports import Listing, Submitted
+from engine.template_ports import Listing, Place, PlaceWish, Submitted
 from engine.terms import Terms
 from tests.conformance import Conformance
 from tests.people_desk import what_knows_people
@@ -54,9 +61,13 @@ from tests.people_desk import what_knows_people
 SECRET = b"a secret of this test's ledger"
 ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00000002_" + "r" * 24
 NOW_MS = 1_780_000_000_000
+KEEP_MS = 7 * 86_400_000
 NOBODY = "http://127.0.0.1:9"  # where no Graph listens
 SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
 BODY = [{"type": "BODY", "text": "Hi {{1}}, your code is {{2}}."}]
+
+
+_Doors = tuple[JourneyDoor, Results, None, BorderDoor]
 
 
 @dataclass
@@ -103,12 +114,13 @@ class Trials:
     """Remembers what was sent past the queue, and whose place was taken before."""
 
     tried: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
-    counted: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    ledger: Any = None  # as Desk.ledger
 
     async def send(
         self, sender: SenderId, to: str, message: Mapping[str, object]
     ) -> dict[str, object]:
-        assert len(self.counted) == len(self.tried) + 1
+        assert len(self.taken) == len(self.tried) + 1
         self.tried.append((sender, to, message))
         return {
             "ok": True,
@@ -118,9 +130,12 @@ class Trials:
             "request": {"to": to, **message},
         }
 
-    async def count(self, portfolio: PortfolioId, identity: str) -> None:
-        assert portfolio == PORTFOLIO
-        self.counted.append(identity)
+    async def take(self, sender: Sender, identity: str, template: Template) -> Place:
+        recipient, priority = RecipientKeys(SECRET).key(identity), Priority[template.category.name]
+        wish = PlaceWish(sender.id, recipient, template.key, priority)
+        place: Place = await self.ledger.take_place(sender.portfolio_id, wish)
+        self.taken += [] if place.gate else [identity]
+        return place
 
 
 @dataclass
@@ -238,25 +253,26 @@ async def a_desk(
         return desk.now_ms
 
     ledger, registry, cooldowns, results = await _stores(Terms(queue_max=queue_max), now_ms, redis)
-    people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
+    beside = _beside(ledger, registry, now_ms, redis)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns, quiet = _campaigns(registry, ledger, now_ms)
-    door, trials = JourneyDoor(registry.directory, cooldowns, now_ms), Trials()
-    changes, master = TemplateChanges(registry, ledger, ledger, now_ms=now_ms), Master()
+    doors, trials = _doors(registry, cooldowns, results, now_ms), Trials(ledger=ledger)
+    changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
+    sending = (ledger, registry.directory, recipients, events.append, *doors)
     front = Front(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=_intake(ledger, registry, events, door, results, quiet),
+        intake=SendJobs(*sending, traces=beside["traces"], quiet=quiet),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=quiet),
         quiet=quiet,
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger, quiet),
+        changes=campaign_changes(campaigns, registry, ledger, results, now_ms, quiet),
         job_ids=JobIds(SECRET),
-        **people,
+        **beside,
         now_ms=now_ms,
         window_ms=86_400_000,
         passage=Passage(session, graph_url=graph_url),
@@ -265,12 +281,12 @@ async def a_desk(
         templates=TemplateDesk(registry, changes, master, MemoryArchive(), now_ms=now_ms),
         upload_sample=upload_sample,
         try_now=trials.send,
-        count_arrival=trials.count,
+        take_place=trials.take,
         operations=Operations(_render, lambda: desk.told_objections()),  # noqa: PLW0108 (no desk yet)
     )
     async with _served(front) as client, session:
-        made = (client, ledger, registry, front, events)
-        desk = Desk(*made, master=master, changes=changes, trials=trials)
+        told: dict[str, Any] = {"master": master, "changes": changes, "trials": trials}
+        desk = Desk(client, ledger, registry, front, events, **told)
         if is_furnished:
             await furnish(desk)
         yield desk
@@ -287,17 +303,27 @@ def _campaigns(
     return Campaigns(*parts, now_ms=now_ms, span_ms=86_700_000, quiet=quiet), quiet
 
 
-def _intake(
-    ledger: Any,  # noqa: ANN401 (either one)
-    registry: Any,  # noqa: ANN401
-    events: list[Event],
-    door: JourneyDoor,
+def campaign_changes(
+    campaigns: Campaigns,
+    registry: Any,  # noqa: ANN401 (as Desk's)
+    ledger: Any,  # noqa: ANN401
     results: Results,
-    quiet: QuietKeeper,
-) -> SendJobs:
-    """Return the front door of all jobs."""
-    parts = (ledger, registry.directory, RecipientKeys(SECRET), events.append)
-    return SendJobs(*parts, door, results, quiet=quiet)
+    now_ms: NowMs,
+    quiet: QuietKeeper | None = None,
+) -> CampaignChanges:
+    """Return what changes campaigns, with no rule of a country."""
+    revalidation = Revalidation(results, ledger, registry.directory, CountryRules([]))
+    parts = (campaigns, registry, ledger, ledger, ledger, ledger, revalidation)
+    return CampaignChanges(*parts, now_ms=now_ms, quiet=quiet)
+
+
+def _beside(ledger: Any, registry: Any, now_ms: NowMs, redis: Redis | None) -> dict[str, Any]:  # noqa: ANN401
+    """Return what is kept beside jobs: words of people, traces, rows of what failed."""
+    people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
+    if redis is None:
+        return people | {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
+    rows = RedisDeadRows(redis, ledger.scripts, ledger.calls, now_ms, keep_ms=KEEP_MS)
+    return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
 
 
 async def _render(_accept: str) -> tuple[bytes, str]:
@@ -315,6 +341,13 @@ async def _served(front: Front) -> AsyncGenerator[TestClient[Request, Applicatio
     with capture_logs():
         async with TestClient(server) as client:
             yield client
+
+
+def _doors(registry: Registry, cooldowns: Cooldowns, results: Results, now_ms: NowMs) -> _Doors:
+    """Return what SendJobs asks besides its ledger."""
+    directory = registry.directory
+    door, borders = JourneyDoor(directory, cooldowns, now_ms), BorderDoor(directory, now_ms)
+    return door, results, None, borders
 
 
 async def _put_keys(registry: Registry) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from adapters.api.bodies import NAME
+from adapters.api.bodies import NAME, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import AccountAnswer
 from adapters.api.openapi.described import described
 from adapters.api.told import shown_closures, shown_facts
+from engine.borders import border_facts, closed_countries
 from engine.directory import Role
 from engine.errors import UnknownNameError
 from engine.facts import of_account
@@ -38,9 +39,11 @@ class AccountRoutes:
     async def _open(self, request: web.Request) -> web.Response:
         """Open an account by hand, whatever closed it: the next refusal closes it again."""
         waba = self._known(request)
-        for aspect in CLOSES_ACCOUNT:
-            name = of_account(waba, aspect)
-            if name in self._front.keeper.facts:
+        facts = self._front.keeper.facts
+        names = [of_account(waba, aspect) for aspect in CLOSES_ACCOUNT]
+        names += [fact.id for _, fact in border_facts(facts, waba)]
+        for name in names:
+            if name in facts:
                 await self._front.keeper.order(name, "opened")
         await self._front.keeper.obey_account(waba)  # also what no fact says
         return as_json(shown_account(self._front, waba))
@@ -58,5 +61,9 @@ def shown_account(front: Front, waba: WabaId) -> dict[str, object]:
     return {
         "id": waba,
         "closed_by": shown_closures(account_closures(facts, waba), front.now_ms()),
+        "countries": {
+            country: rfc3339(until_ms)
+            for country, until_ms in closed_countries(facts, waba, front.now_ms()).items()
+        },
         "told": shown_facts(facts, "waba", waba),
     }

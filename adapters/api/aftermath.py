@@ -1,4 +1,4 @@
-"""`/v1/dead` and `/v1/doubts`: what failed for good, and what nobody knows; looked at and ended."""
+"""`/v1/doubts`: what nobody knows; looked at and ended."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from aiohttp import web
 from adapters.api.bodies import Strict, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.aftermath_answers import (
-    DeadAnswer,
     DoubtsAnswer,
-    DroppedAnswer,
     ResolvedAnswer,
 )
 from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
-from engine.directory import Portfolio, Role, Sender
+from engine.directory import Portfolio, Role
 from engine.model import JobKey, JobState, PortfolioId, SenderId
 from engine.outcomes import Accepted, Dropped, Outcome
 from engine.ports import Settled, Settlement
@@ -30,45 +28,8 @@ BY_HAND = "resolved by an operator"
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=SHOWN_MAX)]
 Settle = Callable[[PortfolioId, Sequence[Settlement]], Awaitable[Settled]]
+TitleOf = Callable[[int], str]  # what a number of Meta's means
 Audit = Callable[[str, str, dict[str, object]], None]  # event, whose key, what was done
-
-
-class Letter(Protocol):
-    """A dead letter as it is shown."""
-
-    @property
-    def key(self) -> JobKey:
-        """Return its job."""
-        ...
-
-    @property
-    def failed_at_ms(self) -> int:
-        """Return when it was noted."""
-        ...
-
-    @property
-    def attempt(self) -> int:
-        """Return how often it was written."""
-        ...
-
-    @property
-    def code(self) -> int:
-        """Return Meta's last number; 0 when we dropped it."""
-        ...
-
-
-class Shelf(Protocol):
-    """Where dead letters are."""
-
-    async def newest(self, portfolio: PortfolioId, sender: SenderId, most: int) -> Sequence[Letter]:
-        """Return a sender's newest."""
-        ...
-
-    async def drop(
-        self, portfolio: PortfolioId, sender: SenderId, dropped: Sequence[JobKey]
-    ) -> int:
-        """Forget some; return how many there were."""
-        ...
 
 
 class Doubtful(Protocol):
@@ -108,25 +69,11 @@ class Doubts(Protocol):
         ...
 
 
-class DropBody(Strict):
-    """Dead letters to forget."""
-
-    sender: str
-    ids: list[str] | None = None  # None: all of the sender's
-
-
 class ResolveBody(Strict, rename={"verdict": "as"}):
     """What an operator knows of a doubt."""
 
     verdict: Literal["accepted", "failed"]
     wamid: Annotated[str, msgspec.Meta(max_length=256)] = ""
-
-
-class DeadQuery(msgspec.Struct):
-    """Which dead letters: a sender's only, at most so many."""
-
-    sender: str | None = None
-    limit: Limit = SHOWN_USUALLY
 
 
 class DoubtsQuery(msgspec.Struct):
@@ -137,84 +84,31 @@ class DoubtsQuery(msgspec.Struct):
 
 
 class Aftermath:
-    """The routes of `/v1/dead` and `/v1/doubts`."""
+    """The routes of `/v1/doubts`."""
 
     def __init__(
         self,
         front: Front,
-        shelf: Shelf,
         doubts: Doubts,
         settle: Settle,
-        title_of: Callable[[int], str],
         audit: Audit,
     ) -> None:
         self._front = front
-        self._shelf = shelf
         self._doubts = doubts
         self._settle = settle
-        self._title_of = title_of
         self._audit = audit
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to add to the application."""
         may = self._front.may
         return [
-            web.get("/v1/dead", may(Role.READ, self._list_dead)),
-            web.post("/v1/dead/drop", may(Role.ADMIN, self._drop)),
             web.get("/v1/doubts", may(Role.READ, self._list_doubts)),
             web.post("/v1/doubts/{id}/resolve", may(Role.ADMIN, self._resolve)),
         ]
 
-    # -- dead letters ------------------------------------------------------------------------------
-
-    @described("Jobs that failed for good", gives=DeadAnswer, query=DeadQuery, refuses=(404, 422))
-    async def _list_dead(self, request: web.Request) -> web.Response:
-        most = _limit(request)
-        named = request.query.get("sender")
-        senders = (
-            [self._front.sender(named)]
-            if named
-            else list(self._front.registry.directory.senders.values())
-        )
-        shown: list[dict[str, object]] = []
-        for sender in senders:
-            if len(shown) >= most:
-                break
-            letters = await self._shelf.newest(sender.portfolio_id, sender.id, most - len(shown))
-            shown += [self._shown_letter(sender, letter) for letter in letters]
-        return as_json({"dead": shown})
-
-    def _shown_letter(self, sender: Sender, letter: Letter) -> dict[str, object]:
-        portfolio = self._front.registry.directory.portfolios[sender.portfolio_id]
-        return {
-            "id": self._front.job_ids.encode(portfolio.number, letter.key),
-            "sender": sender.id,
-            "at": rfc3339(letter.failed_at_ms),
-            "attempt": letter.attempt,
-            "code": letter.code or None,
-            "title": self._title_of(letter.code) if letter.code else "dropped before it was sent",
-        }
-
-    @described("Forget dead letters", takes=DropBody, gives=DroppedAnswer, refuses=(404,))
-    async def _drop(self, request: web.Request) -> web.Response:
-        body = await read_json(request, DropBody)
-        sender = self._front.sender(body.sender)
-        if body.ids is None:
-            letters = await self._shelf.newest(sender.portfolio_id, sender.id, SHOWN_MAX)
-            dropped = [letter.key for letter in letters]
-        else:
-            places = [self._place(text, f"/ids/{at}") for at, text in enumerate(body.ids)]
-            dropped = [key for portfolio, key in places if portfolio.id == sender.portfolio_id]
-        jobs = await self._shelf.drop(sender.portfolio_id, sender.id, dropped)
-        who = self._front.check(request, Role.ADMIN).name
-        self._audit("dead_letters_dropped", who, {"sender": sender.id, "jobs": jobs})
-        return as_json({"dropped": jobs, "more": body.ids is None and jobs == SHOWN_MAX})
-
-    # -- doubts ------------------------------------------------------------------------------------
-
     @described("Jobs in doubt", gives=DoubtsAnswer, query=DoubtsQuery, refuses=(404, 422))
     async def _list_doubts(self, request: web.Request) -> web.Response:
-        most = _limit(request)
+        most = limit_in(request)
         portfolios = self._front.registry.directory.portfolios
         named = request.query.get("portfolio")
         if named is not None and named not in portfolios:
@@ -241,7 +135,7 @@ class Aftermath:
         """End a doubt as somebody knows it ended; what was decided meanwhile stays."""
         body = await read_json(request, ResolveBody)
         text = request.match_info["id"]
-        portfolio, key = self._place(text)
+        portfolio, key = place_of(self._front, text)
         view = await self._front.ledger.job(portfolio.id, key)
         if view is None:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
@@ -258,17 +152,20 @@ class Aftermath:
         self._audit("doubt_resolved", who, {"job": str(key), "as": body.verdict})
         return as_json({"id": text, "state": state.value})
 
-    def _place(self, text: str, pointer: str = "") -> tuple[Portfolio, JobKey]:
-        place = self._front.job_ids.decode(text)
-        portfolio = self._front.registry.directory.portfolio_of_number(place[0]) if place else None
-        if place is None or portfolio is None:
-            detail = f"{text} is no job"
-            errors = [FieldError(pointer, "not_found", detail)] if pointer else []
-            raise Problem(HTTPStatus.NOT_FOUND, detail, code="not_found", errors=errors)
-        return portfolio, place[1]
+
+def place_of(front: Front, text: str, pointer: str = "") -> tuple[Portfolio, JobKey]:
+    """Return where a job id leads; a Problem when it leads nowhere."""
+    place = front.job_ids.decode(text)
+    portfolio = front.registry.directory.portfolio_of_number(place[0]) if place else None
+    if place is None or portfolio is None:
+        detail = f"{text} is no job"
+        errors = [FieldError(pointer, "not_found", detail)] if pointer else []
+        raise Problem(HTTPStatus.NOT_FOUND, detail, code="not_found", errors=errors)
+    return portfolio, place[1]
 
 
-def _limit(request: web.Request) -> int:
+def limit_in(request: web.Request) -> int:
+    """Return how many are wanted at most; a Problem where that is no number."""
     text = request.query.get("limit", str(SHOWN_USUALLY))
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= SHOWN_MAX:
         detail = f"limit is a number from 1 to {SHOWN_MAX}, not {text}"

@@ -14,6 +14,7 @@ from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, r
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import (
     CampaignAnswer,
+    CampaignChangeAnswer,
     CampaignsAnswer,
     CampaignStatusAnswer,
     ForetoldAnswer,
@@ -27,6 +28,7 @@ from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
 from engine.quiet import QuietHours
+from engine.repointing import Misfits
 
 Clock = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 RECIPIENT = "recipient"  # as a time zone: that of each recipient
@@ -71,6 +73,7 @@ class CampaignPatch(Strict):
     expires_at: Moment | None = None
     delivery: Literal["at_most_once", "at_least_once"] | None = None
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    on_template_change: Literal["resume", "stay_stopped"] | None = None
     quiet_hours: QuietBody | msgspec.UnsetType | None = msgspec.UNSET  # null takes them away
 
 
@@ -136,7 +139,7 @@ class CampaignRoutes:
     @described(
         "Change a campaign: a new version",
         takes=CampaignPatch,
-        gives=CampaignAnswer,
+        gives=CampaignChangeAnswer,
         refuses=(409,),
     )
     async def _patch(self, request: web.Request) -> web.Response:
@@ -151,12 +154,13 @@ class CampaignRoutes:
             expires_at_ms=milliseconds(body.expires_at) if body.expires_at else None,
             delivery=body.delivery,
             recipients_max=body.recipients_max,
+            on_template_change=body.on_template_change,
         )
         if body.quiet_hours is not msgspec.UNSET:
             change.sets_quiet, change.quiet = True, quiet_hours(body.quiet_hours)
             change.names_zone = names_zone(body.quiet_hours)
-        changed = await self._front.changes.change(request.match_info["id"], change)
-        return as_json(shown_campaign(changed))
+        changed, misfits = await self._front.changes.change(request.match_info["id"], change)
+        return as_json(shown_campaign(changed) | shown_misfits(misfits))
 
     @described(
         "Start, pause, resume or cancel: O(1)",
@@ -204,6 +208,16 @@ def shown_campaign(campaign: Campaign) -> dict[str, object]:
     }
 
 
+def shown_misfits(misfits: Misfits) -> dict[str, object]:
+    """Return which waiting rows did not fit a new message and were cancelled; the first by name."""
+    named = [
+        {"to": each.to, "field": each.error.field, "code": each.error.code}
+        | {"detail": each.error.detail}
+        for each in misfits.named
+    ]
+    return {"misfit_rows": misfits.rows, "misfits": named}
+
+
 def shown_foretold(foretold: Foretold) -> dict[str, object]:
     """Return what a start would do, for the outside."""
     return {
@@ -218,7 +232,7 @@ def shown_foretold(foretold: Foretold) -> dict[str, object]:
 
 
 def shown_status(status: CampaignStatus) -> dict[str, object]:
-    """Return how far a campaign is, as INTERFACE 4.3 has it."""
+    """Return how far a campaign is, as the API shows it."""
     return {
         **shown_campaign(status.campaign),
         "state": status.state,

@@ -22,7 +22,8 @@ from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
-from engine.directory import ApiKey, Registry, Role, Sender, Vault
+from engine.dead import DeadRows
+from engine.directory import ApiKey, Registry, Role, Sender, Template, Vault
 from engine.erasing import Erasing
 from engine.errors import UnknownNameError
 from engine.intake import SendJobs
@@ -37,6 +38,8 @@ from engine.resting import Resting
 from engine.results import Results, RetryFailed
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
+from engine.template_ports import Place
+from engine.tracing import Traces
 
 KEY_PREFIX = "psk_"
 BOOTSTRAP = "bootstrap"  # the id of the key an operator set himself
@@ -48,7 +51,8 @@ RefreshSender = Callable[[Sender], Awaitable[None]]  # has Meta asked; a Problem
 UploadSample = Callable[[WabaId, str, str, bytes], Awaitable[str]]
 # sender, recipient, message -> Meta's whole response
 TryNow = Callable[[SenderId, str, Mapping[str, object]], Awaitable[dict[str, object]]]
-CountArrival = Callable[[PortfolioId, str], Awaitable[None]]  # of a send that was no job
+# sender, canonical recipient, template: a place and a send time, or the gate that refuses
+TakePlace = Callable[[Sender, str, Template], Awaitable[Place]]
 
 
 class Ledgers(Books, Catalog, Cancellation, Protocol):
@@ -110,6 +114,8 @@ class Front:
     quiet: QuietKeeper
     results: Results
     retry_failed: RetryFailed
+    traces: Traces
+    dead_rows: DeadRows
     job_ids: JobIds
     recipients: RecipientKeys
     suppressions: Suppressions
@@ -123,9 +129,10 @@ class Front:
     templates: TemplateDesk
     upload_sample: UploadSample
     try_now: TryNow
-    count_arrival: CountArrival
+    take_place: TakePlace
     operations: Operations
     rules: Rules = TODAY
+    ask_soon: Callable[[SenderId], None] = lambda _: None  # Meta, about a number, in its turn
     keys_are_current: Callable[[], bool] = lambda: True  # False: a revoked one may be among them
 
     def sender(self, name: str) -> Sender:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from adapters.api.bodies import milliseconds, read_json
 from adapters.api.front import Front
-from adapters.api.jobs import check_key
+from adapters.api.jobs import check_key, trace_in
 from adapters.api.openapi.answers import GraphAnswer, GraphDone, GraphError, GraphMessage
 from adapters.api.openapi.described import WISHES, described
 from adapters.api.problems import Problem, problem_of
@@ -159,6 +159,7 @@ class Graph:
             delivery=delivery,
             not_before_ms=_moment(headers.get("Penstock-Not-Before"), "Penstock-Not-Before"),
             expires_at_ms=_moment(headers.get("Penstock-Expires-At"), "Penstock-Expires-At"),
+            trace=trace_in(request),
         )
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
+from adapters.api.beside import TRACEPARENT, beside
 from adapters.api.bodies import (
     BULK_MAX,
     Message,
@@ -42,6 +43,7 @@ from engine.errors import EngineError, InvalidJobError, LedgerError
 from engine.intake import JobRequest, JobResult, JobStatus
 from engine.model import Gate, JobKey, Priority
 from engine.ports import FOREVER_MS, Cancelled
+from engine.traces import trace_of
 
 JOBS_MAX = 1_000  # of one array
 LINES_PER_CALL = 500
@@ -127,32 +129,32 @@ class Jobs:
         gives=(JobsAnswer, AcceptedJobsAnswer),
         status=HTTPStatus.ACCEPTED,
         refuses=(409, 429),
-        headers=("Idempotency-Key",),
+        headers=("Idempotency-Key", TRACEPARENT),
     )
     async def _post(self, request: web.Request) -> web.StreamResponse:
         if request.content_type == NDJSON:
             return await self._stream(request)
         body = await read_body(request, BULK_MAX)
-        header_key = request.headers.get("Idempotency-Key", "")
+        header_key, trace = request.headers.get("Idempotency-Key", ""), trace_in(request)
         if not body.lstrip().startswith(b"["):
-            return await self._one(body, header_key)
+            return await self._one(body, header_key, trace)
         items = decode(body, list[msgspec.Raw])  # each looked at more closely in its turn
         if len(items) > JOBS_MAX:
             detail = f"{len(items)} jobs; an array holds at most {JOBS_MAX}, NDJSON any number"
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, code="too_many")
-        results = await self.accept([bytes(item) for item in items], header_key)
+        results = await self.accept([bytes(item) for item in items], header_key, trace=trace)
         summary = Summary()
         for result in results:
             summary.count(result)
         shown = msgspec.structs.asdict(summary) | {"results": results}
         return as_json(shown, HTTPStatus.ACCEPTED)
 
-    async def _one(self, body: bytes, header_key: str) -> web.Response:
+    async def _one(self, body: bytes, header_key: str, trace: bytes) -> web.Response:
         """Answer for one job: its refusal is the call's refusal."""
         check_depth(body)
         parsed = decode(body, JobBody)
         check_repeats(body, parsed)
-        job = await self._referring(body, to_request(parsed, header_key), PATIENCE_MS)
+        job = await self._referring(body, to_request(parsed, header_key, trace), PATIENCE_MS)
         (result,) = await self._front.intake.accept([job])
         if result.status in STATUSES:
             errors = [field_error(error) for error in result.errors]
@@ -185,11 +187,12 @@ class Jobs:
         return {} if view is None else {"state": view.state.value, "waiting_for": waiting_for(view)}
 
     async def accept(
-        self, bodies: list[bytes], header_key: str = "", first: int = 0
+        self, bodies: list[bytes], header_key: str = "", first: int = 0, trace: bytes = b""
     ) -> list[ItemResult]:
         """Queue many jobs given as JSON; one that cannot even be read is rejected in its place.
 
         `header_key` makes a key for each job that brings none: the same call again adds nothing.
+        All of them are of the caller's `trace`.
         """
         results: dict[int, ItemResult] = {}
         jobs: list[JobRequest] = []
@@ -200,7 +203,7 @@ class Jobs:
                 parsed = msgspec.json.decode(body, type=JobBody)
                 check_repeats(body, parsed)
                 name = f"{header_key}#{first + place}" if header_key else ""
-                jobs.append(await self._referring(body, to_request(parsed, name)))
+                jobs.append(await self._referring(body, to_request(parsed, name, trace)))
                 places.append(place)
             except Problem as problem:
                 results[place] = _rejected(first + place, problem.errors, problem.detail)
@@ -222,11 +225,11 @@ class Jobs:
 
     async def _stream(self, request: web.Request) -> web.Response:
         """Take jobs line by line with constant memory; answer the rejected ones and a summary."""
-        header_key = request.headers.get("Idempotency-Key", "")
+        header_key, trace = request.headers.get("Idempotency-Key", ""), trace_in(request)
         summary, rejects, first, stop = Summary(), list[ItemResult](), 0, ""
         try:
             async for lines in lines_of(request, LINES_PER_CALL):
-                for result in await self.accept(lines, header_key, first):
+                for result in await self.accept(lines, header_key, first, trace):
                     summary.count(result)
                     if result.status in STATUSES and len(rejects) < REJECTS_MAX:
                         rejects.append(result)
@@ -248,7 +251,7 @@ class Jobs:
         view = await self._front.ledger.job(portfolio.id, key)
         if view is None:
             raise _no_job()
-        shown = shown_job(view)
+        shown = shown_job(view) | await beside(self._front, portfolio, key)
         if view.gate is Gate.QUOTA and portfolio.quota_scope == "portfolio":
             quota = await self._front.ledger.quota(portfolio.id)
             shown["waiting_for"] = [
@@ -297,6 +300,11 @@ def _no_job() -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "there is no such job", code="not_found")
 
 
+def trace_in(request: web.Request) -> bytes:
+    """Return the caller's trace; empty where it names none, or none that can be read."""
+    return trace_of(request.headers.getall(TRACEPARENT, []))
+
+
 def check_key(key: str, place: str) -> str:
     """Return an idempotency key; a longer one would be told from no other that begins alike."""
     if len(key) > KEY_MAX:
@@ -326,7 +334,7 @@ def check_repeats(body: bytes, job: JobBody) -> None:
         refuse_repeats(body)
 
 
-def to_request(body: JobBody, header_key: str = "") -> JobRequest:
+def to_request(body: JobBody, header_key: str = "", trace: bytes = b"") -> JobRequest:
     """Return a job as the engine takes it."""
     key = check_key(body.key or header_key, "/key")
     message = decode(bytes(body.message), dict[str, object], "/message")
@@ -342,6 +350,7 @@ def to_request(body: JobBody, header_key: str = "") -> JobRequest:
         delivery=body.delivery or "",
         not_before_ms=milliseconds(body.not_before),
         expires_at_ms=milliseconds(body.expires_at),
+        trace=trace,
     )
 
 
@@ -354,11 +363,12 @@ def shown_job(view: JobView) -> dict[str, object]:
         "waiting_for": waiting_for(view),
         "wamid": view.wamid or None,
         "code": view.code or None,
+        "misfit": view.misfit or None,
     }
 
 
 def waiting_for(view: JobView) -> list[dict[str, object]]:
-    """Return the gate a job waits behind, as INTERFACE 4.2 has it."""
+    """Return the gate a job waits behind, as the API shows it."""
     if view.gate is None:
         return []
     is_known = view.until_ms is not None and view.until_ms < FOREVER_MS

@@ -30,6 +30,7 @@ SECONDS_MAX = 30 * 86_400
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=SECONDS_MAX)]
 Weight = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+OnTemplateChange = Literal["resume", "stay_stopped"]
 
 
 class JourneyBody(Strict):
@@ -41,6 +42,7 @@ class JourneyBody(Strict):
     priority: Literal["authentication", "service", "utility", "marketing"] | None = None
     ttl_seconds: Seconds | None = None
     cooldown_seconds: Seconds | None = None
+    on_template_change: OnTemplateChange = "resume"
     quiet_hours: QuietBody | None = None
 
 
@@ -56,6 +58,7 @@ class JourneyChange(Strict):
     ) = msgspec.UNSET
     ttl_seconds: Seconds | msgspec.UnsetType | None = msgspec.UNSET
     cooldown_seconds: Seconds | msgspec.UnsetType | None = msgspec.UNSET
+    on_template_change: OnTemplateChange | msgspec.UnsetType = msgspec.UNSET
     quiet_hours: QuietBody | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -98,6 +101,7 @@ class JourneyRoutes:
             priority=Priority[body.priority.upper()] if body.priority else None,
             ttl_ms=(body.ttl_seconds or 0) * 1_000,
             cooldown_ms=(body.cooldown_seconds or 0) * 1_000,
+            on_template_change=body.on_template_change,
             quiet=quiet_hours(body.quiet_hours),
             names_zone=names_zone(body.quiet_hours),
         )
@@ -121,6 +125,7 @@ class JourneyRoutes:
             priority=known.priority,
             ttl_ms=known.ttl_ms,
             cooldown_ms=known.cooldown_ms,
+            on_template_change=known.on_template_change,
             quiet=known.quiet,
         )
         if change.name is not msgspec.UNSET:
@@ -134,6 +139,8 @@ class JourneyRoutes:
             wish = replace(wish, ttl_ms=(change.ttl_seconds or 0) * 1_000)
         if change.cooldown_seconds is not msgspec.UNSET:
             wish = replace(wish, cooldown_ms=(change.cooldown_seconds or 0) * 1_000)
+        if change.on_template_change is not msgspec.UNSET:
+            wish = replace(wish, on_template_change=change.on_template_change)
         if change.quiet_hours is not msgspec.UNSET:
             quiet, named = quiet_hours(change.quiet_hours), names_zone(change.quiet_hours)
             wish = replace(wish, quiet=quiet, names_zone=named)
@@ -182,4 +189,6 @@ def shown_journey(journey: Journey) -> dict[str, object]:
         "cooldown_seconds": journey.cooldown_ms // 1_000 or None,
         "quiet_hours": shown_quiet(journey.quiet),
         "created_at": rfc3339(journey.created_at_ms),
+        "on_template_change": journey.on_template_change,
+        "stopped_by": journey.stopped_by or None,
     }

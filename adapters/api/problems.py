@@ -27,7 +27,7 @@ CONFLICTS = frozenset(  # codes of what is in the way: nothing is wrong with the
     {
         *("conflict", "state", "source_cancelled", "source_stopped", "cooldown", "has_rows"),
         *("no_draft", "in_review", "not_editable", "category_fixed", "edited_too_often"),
-        *("not_approved", "no_place"),
+        *("not_approved", "no_place", "running"),
     }
 )
 

@@ -105,6 +105,8 @@ class SenderRoutes:
             await keeper.order(of_sender(name, TOKEN), GIVEN)
         await self._reopen(name)
         await keeper.obey_account(sender.waba_id)
+        if known is None or body.access_token is not None:
+            self._front.ask_soon(name)
         status = HTTPStatus.OK if known else HTTPStatus.CREATED
         return as_json(shown_sender(self._front.sender(name)), status)
 
@@ -153,7 +155,7 @@ class SenderRoutes:
                 await self._front.ledger.put_template(
                     sender.portfolio_id,
                     template.key,
-                    TemplateSpec(template.status, template.category),
+                    TemplateSpec(template.status, template.category, template.version),
                 )
         await self._front.registry.put(sender)
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
 from aiohttp import web
 
 from adapters.api.bodies import Strict, read_json
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.described import described
 from adapters.api.openapi.template_answers import TrialAnswer
+from adapters.api.problems import Problem
 from adapters.api.templates import ONE, filled, named, refusal
 from engine.directory import Role, Sender
 from engine.errors import InvalidJobError
-from engine.model import TemplateStatus
+from engine.model import Gate, TemplateStatus
+from engine.ports import FOREVER_MS
 from engine.recipients import canonical, on_the_wire, why_not
+from engine.template_ports import Place
+
+REFUSALS: Final[Mapping[Gate, str]] = {
+    Gate.QUOTA: "the messaging limit is used up; wait until a place falls free",
+    Gate.PAIR: "this person was just written to too often from this number; wait",
+    Gate.SENDER: "the ledger does not know this sender yet; put it again",
+    Gate.TEMPLATE: "the template is not APPROVED any more",
+}
 
 
 class TrialBody(Strict):
@@ -40,7 +55,7 @@ class TrialRoutes:
         refuses=(409, 502),
     )
     async def _test(self, request: web.Request) -> web.Response:
-        """Send past the queue: only what is approved and has a place, and its place is taken first.
+        """Send past the queue what is approved; its place and send time are taken in one step.
 
         The answer is 200 whether Meta said yes or no: `ok` tells which.
         """
@@ -55,11 +70,9 @@ class TrialRoutes:
             detail = f"is {template.status}; only APPROVED templates can be sent"
             raise InvalidJobError(detail, pointer="", code="not_approved")
         _, filling = filled(template, body.components)
-        quota = await self._front.ledger.quota(sender.portfolio_id, sender.id)
-        if quota.limit >= 0 and quota.available <= 0:
-            detail = "the messaging limit is used up; wait until a place falls free"
-            raise InvalidJobError(detail, pointer="", code="no_place")
-        await self._front.count_arrival(sender.portfolio_id, identity)
+        place = await self._front.take_place(sender, identity, template)
+        if place.gate is not None:
+            raise self._refusal(place)
         shown: dict[str, object] = {
             "name": template.name,
             "language": {"code": template.language},
@@ -67,7 +80,19 @@ class TrialRoutes:
         if filling:
             shown["components"] = list(filling)
         message = {"type": "template", "template": shown}
+        wait_ms = place.send_at_us // 1_000 - self._front.now_ms()
+        await asyncio.sleep(max(0, wait_ms) / 1_000)  # its send time: the sender may be busy
         return as_json(await self._front.try_now(sender.id, on_the_wire(identity), message))
+
+    def _refusal(self, place: Place) -> Problem:
+        """Return why there is no place now, and when to come again where that is known."""
+        assert place.gate is not None
+        detail, retry_after_s = REFUSALS[place.gate], 0
+        if place.until_ms < FOREVER_MS:
+            retry_after_s = max(1, -(-(place.until_ms - self._front.now_ms()) // 1_000))
+            detail += f", in {retry_after_s} s"
+        code = "no_place" if place.gate is Gate.QUOTA else f"closed_{place.gate.value}"
+        return Problem(HTTPStatus.CONFLICT, detail, code=code, retry_after_s=retry_after_s)
 
     def _sender(self, waba: str, name: str | None) -> Sender:
         """Return the sender that was named, or any of the account's; refuse one of another's."""

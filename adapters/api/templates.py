@@ -28,9 +28,9 @@ from engine.errors import InvalidJobError, UnknownNameError
 from engine.messages import SeveralErrors
 from engine.model import Category, TemplateStatus, WabaId
 from engine.preview import render, samples
-from engine.template_changes import Touched
 from engine.template_checks import Draft, check_identity
 from engine.template_fit import check_message
+from engine.template_journeys import Touched
 from engine.template_life import category_of, label_of
 from engine.template_rules import TRACKING
 from engine.templates import mappings, signature_of
@@ -379,13 +379,18 @@ def shown_change(template: Template, touched: list[Touched]) -> dict[str, object
 
 
 def shown_users(touched: list[Touched]) -> dict[str, object]:
-    """Return what a template's change did to campaigns and journeys."""
-    shown: dict[str, list[dict[str, object]]] = {"campaign": [], "journey": []}
+    """Return what a template's change did to campaigns, journeys and direct callers."""
+    shown: dict[str, list[dict[str, object]]] = {"campaign": [], "journey": [], "direct": []}
     for each in touched:
         kind, _, name = each.source.partition(":")
         errors = [field_error(error) for error in each.errors]
-        shown[kind].append({"id": name, "did": each.did, "errors": errors})
-    return {"campaigns": shown["campaign"], "journeys": shown["journey"]}
+        one: dict[str, object] = {"id": name, "did": each.did, "errors": errors}
+        shown[kind].append(one | {"jobs": each.jobs})
+    return {
+        "campaigns": shown["campaign"],
+        "journeys": shown["journey"],
+        "direct": shown["direct"],
+    }
 
 
 def refusal(pointer: str, code: str, detail: str) -> Problem:

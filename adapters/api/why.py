@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -15,6 +16,7 @@ from adapters.api.meanings import MEANINGS, meaning_for
 from adapters.api.openapi.described import described
 from adapters.api.told import causes_of
 from engine.books import Depth, JobView, Quota
+from engine.borders import closed_countries
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.facts import of_sender
@@ -31,7 +33,16 @@ from engine.model import (
 from engine.ports import FOREVER_MS
 from engine.quiet_keeper import Held
 from engine.senders import QUALITY, account_closures, value_of
+from engine.silence import silent_since_ms
 
+BORDER: Final = (
+    "Meta refused messages of account {waba} to {country} (130497): those to it end suppressed "
+    "until {until}, or until POST /v1/wabas/{waba}/open"
+)
+SILENCE: Final = (
+    "webhooks tell nothing of {sender} since {since}: until they do, what it sent in doubt is not "
+    "repeated, login codes apart, and ends unknown after an hour"
+)
 OF_SENDERS = (Gate.SENDER, Gate.ACCOUNT)
 
 
@@ -54,6 +65,7 @@ class Why(msgspec.Struct):
     id: str
     state: str
     gates: list[ClosedGate]
+    notes: list[str] = []  # what is no gate: doubts, and what they wait for
 
 
 class WhyRoutes:
@@ -100,10 +112,21 @@ class WhyRoutes:
             gate.until = _until(view) or gate.until
             if view.zone is not None:
                 gate.holder, gate.detail = view.zone, meaning_for(view)
-            if view.gate in OF_SENDERS:
-                gate.detail = causes_of(self._front, portfolio.id, view.gate) or gate.detail
             gates.append(gate)
-        return Why("job", name, view.state.value, gates)
+            self._name_causes(gates, portfolio.id)
+        return Why("job", name, view.state.value, gates, self._doubt(view))
+
+    def _doubt(self, view: JobView) -> list[str]:
+        """Return when a job in doubt is decided, and what that waits for."""
+        if view.sender is None:
+            return []
+        when = f"without evidence it is looked at again at {_until(view)}"
+        return [f"it may have been sent; {when}", *self._silence(view.sender)]
+
+    def _silence(self, sender: SenderId) -> list[str]:
+        """Return that the webhooks of a number are silent, if they are."""
+        since_ms = silent_since_ms(self._front.keeper.facts, sender)
+        return [SILENCE.format(sender=sender, since=rfc3339(since_ms))] if since_ms else []
 
     async def _of_source(self, source: Campaign | Journey) -> Why:
         counts = await self._front.ledger.counts(source.portfolio_id, source.source)
@@ -117,6 +140,7 @@ class WhyRoutes:
             if not (is_campaign and gate in OF_SENDERS)
         ]
         gates += _quiet_gates(source, held)
+        self._name_causes(gates, source.portfolio_id)
         for gate in gates:
             if gate.gate == Gate.SOURCE:
                 gate.holder, gate.detail = source.source, f"it is {source.state}"
@@ -128,7 +152,27 @@ class WhyRoutes:
             depths = await self._front.ledger.depths(source.portfolio_id)
             gates += self._of_senders(source.senders, depths, self._categories(source))
         kind = "campaign" if is_campaign else "journey"
-        return Why(kind, source.id, source.state.value, gates)
+        senders = source.senders if isinstance(source, Campaign) else ()
+        notes = [note for sender in senders for note in self._silence(sender)]
+        notes += self._borders(senders)
+        return Why(kind, source.id, source.state.value, gates, notes)
+
+    def _borders(self, senders: Iterable[SenderId]) -> list[str]:
+        """Return which countries the accounts of these numbers may not write to."""
+        known, facts = self._front.registry.directory.senders, self._front.keeper.facts
+        wabas = {known[name].waba_id: None for name in senders if name in known}
+        return [
+            BORDER.format(waba=waba, country=country, until=rfc3339(until_ms))
+            for waba in wabas
+            for country, until_ms in closed_countries(facts, waba, self._front.now_ms()).items()
+        ]
+
+    def _name_causes(self, gates: Iterable[ClosedGate], portfolio: str) -> None:
+        """Say of gates of senders and accounts what closed them, where that was told."""
+        for gate in gates:
+            if gate.gate in OF_SENDERS:
+                told = causes_of(self._front, portfolio, Gate(gate.gate))
+                gate.detail = told or gate.detail
 
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
         """Return which templates hold a campaign, and how each stands."""
@@ -232,7 +276,8 @@ class WhyRoutes:
             for gate, jobs in sorted(waiting.items())
             if not (learned and gate is Gate.RATE) and gate not in told
         ]
-        return Why("sender", sender.id, "", gates + closed + learned)
+        notes = [*self._silence(sender.id), *self._borders([sender.id])]
+        return Why("sender", sender.id, "", gates + closed + learned, notes)
 
     async def _of_template(self, template: Template) -> Why:
         """Return what waits for a template, campaign by campaign."""
@@ -264,6 +309,7 @@ class WhyRoutes:
             )
             learned += own
         gates = [_gate(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
+        self._name_causes(gates, portfolio.id)
         if quota.debt and Gate.QUOTA not in waiting:
             gates.append(_gate(Gate.QUOTA, 0, quota, portfolio.id))
         gates += learned

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.aftermath import dead, doubt
+from adapters.cli.aftermath import doubt
 from adapters.cli.campaign import campaign
 from adapters.cli.client import Caller
+from adapters.cli.dead import dead
 from adapters.cli.journey import journey
 from adapters.cli.messages import template_message
 from adapters.cli.sender import account, sender

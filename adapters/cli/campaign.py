@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from adapters.cli.client import FAILED, Caller, console, is_terminal, kind_of
 from adapters.cli.messages import template_message
@@ -95,7 +96,7 @@ def upload(
     if not as_json:
         for each in answer["errors"][:SHOWN_ERRORS]:
             place = f"row {each['row']}" + (f", {each['field']}" if each["field"] else "")
-            console.print(f"  {place}: {each['detail']}", highlight=False)
+            console.print(escape(f"  {place}: {each['detail']}"), highlight=False)
         if answer["rejected"] > SHOWN_ERRORS:
             console.print(f"  … {answer['rejected']} rows in all; --json has them")
     if answer["read"] and not answer["accepted"] + answer["duplicates"]:
@@ -165,12 +166,13 @@ def change(
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     recipients_max: Annotated[int, typer.Option(help="Rows it takes.")] = 0,
+    on_template_change: Annotated[str, typer.Option(help="resume or stay_stopped.")] = "",
     quiet: Annotated[str, typer.Option("--quiet", help=f"{HELP} `off` takes them away.")] = "",
     time_zone: Zone = "",
     unknown_zone: Unknown = "",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Change a campaign; what its rows were accepted with stays."""
+    """Change a campaign; rows that wait get a new message too, unless it runs."""
     caller = Caller(as_json=as_json)
     wishes = {
         "name": name,
@@ -180,13 +182,15 @@ def change(
         "start_at": start_at,
         "expires_at": expires_at,
         "recipients_max": recipients_max,
+        "on_template_change": on_template_change,
     }
     body = {wish: value for wish, value in wishes.items() if value}
     if quiet or time_zone or unknown_zone:
         hours = quiet_body(quiet, time_zone, unknown_zone) if quiet != OFF else None
         body["quiet_hours"] = hours
     answer = caller.call("PATCH", "v1", "campaigns", campaign_id, body=body)
-    caller.show(answer, ("id", "name", "state", "version", "senders", "weight", "quiet_hours"))
+    shown = ("id", "name", "state", "version", "senders", "weight", "quiet_hours")
+    caller.show(answer, (*shown, "misfit_rows", "misfits"))
 
 
 for _action in ("pause", "resume", "cancel"):

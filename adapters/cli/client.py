@@ -12,6 +12,7 @@ from typing import IO, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from adapters.client.errors import NotFoundError, PenstockError, UnreachableError
@@ -89,7 +90,9 @@ class Caller:
             return
         for name in names or answer:
             value = answer.get(name)
-            console.print(f"[bold]{name}[/bold]: {_plain(value)}", highlight=False, soft_wrap=True)
+            console.print(
+                f"[bold]{name}[/bold]: {escape(_plain(value))}", highlight=False, soft_wrap=True
+            )
 
     def show_table(self, answer: dict[str, Any], name: str, columns: Iterable[str]) -> None:
         """Print a list of an answer."""
@@ -98,7 +101,7 @@ class Caller:
             return
         table = Table(*columns)
         for row in answer[name]:
-            table.add_row(*(_plain(row.get(column)) for column in columns))
+            table.add_row(*(escape(_plain(row.get(column))) for column in columns))
         console.print(table)
 
     def _done(self, ask: Callable[[], Done]) -> Done:
@@ -119,11 +122,13 @@ class Caller:
             typer.echo(json.dumps(problem))
             raise typer.Exit(FAILED)
         detail = problem.get("detail") or HTTPStatus(status).phrase
-        errors.print(f"[red]failed[/red]: {detail}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]failed[/red]: {escape(detail)}", highlight=False, soft_wrap=True)
         for each in problem.get("errors", ()):
             place = each.get("pointer") or f"row {each.get('row')} {each.get('field')}"
             if each["detail"] != detail or place:
-                errors.print(f"  {place}: {each['detail']}", highlight=False, soft_wrap=True)
+                errors.print(
+                    escape(f"  {place}: {each['detail']}"), highlight=False, soft_wrap=True
+                )
         raise typer.Exit(FAILED)
 
 

@@ -11,7 +11,7 @@ from adapters.cli.quiet import Quiet, Unknown, Zone, quiet_body
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 COLUMNS = ("id", "state", "portfolio_id", "weight", "priority", "ttl_seconds", "cooldown_seconds")
-SHOWN = (*COLUMNS, "quiet_hours", "enqueued", "counts", "delivery", "warnings")
+SHOWN = (*COLUMNS, "quiet_hours", "stopped_by", "enqueued", "counts", "delivery", "warnings")
 
 journey = typer.Typer(help="Journeys: standing sources of single sends.", no_args_is_help=True)
 
@@ -25,6 +25,9 @@ def put(
     priority: Annotated[str, typer.Option(help="Else by the category of what it sends.")] = "",
     ttl: Annotated[int, typer.Option(help="Seconds after which a trigger is stale.")] = 0,
     cooldown: Annotated[int, typer.Option(help="Seconds between two messages to a person.")] = 0,
+    on_template_change: Annotated[
+        str, typer.Option(help="resume or stay_stopped, when what stopped it is approved again.")
+    ] = "",
     quiet: Quiet = "",
     time_zone: Zone = "",
     unknown_zone: Unknown = "",
@@ -39,6 +42,7 @@ def put(
         "priority": priority,
         "ttl_seconds": ttl,
         "cooldown_seconds": cooldown,
+        "on_template_change": on_template_change,
     }
     body |= {wish: value for wish, value in wishes.items() if value}
     if (hours := quiet_body(quiet, time_zone, unknown_zone)) is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from adapters.cli.campaign import KINDS, SHOWN_ERRORS
 from adapters.cli.client import FAILED, Caller, console, is_terminal, kind_of
@@ -75,7 +76,7 @@ def import_file(
     if not as_json:
         for each in answer["errors"][:SHOWN_ERRORS]:
             place = f"row {each['row']}" + (f", {each['field']}" if each["field"] else "")
-            console.print(f"  {place}: {each['detail']}", highlight=False)
+            console.print(escape(f"  {place}: {each['detail']}"), highlight=False)
         if answer["rejected"] > SHOWN_ERRORS:
             console.print(f"  … {answer['rejected']} rows in all; --json has them")
     if answer["rejected"]:

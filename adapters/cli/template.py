@@ -16,7 +16,8 @@ File = Annotated[Path, typer.Option(exists=True, dir_okay=False, readable=True)]
 Params = Annotated[list[str] | None, typer.Option(help="In order, or NAME=VALUE.")]
 Profile = Annotated[str, typer.Option(help="Which rules judge it: meta, or the stricter seed.")]
 COLUMNS = ("name", "language", "category", "status", "quality")
-CHANGED = ("name", "language", "status", "category", "rejected_reason", "campaigns", "journeys")
+USERS = ("campaigns", "journeys", "direct")
+CHANGED = ("name", "language", "status", "category", "rejected_reason", *USERS)
 OURS = ("category", "components", "parameter_format")
 KINDS = {
     ".jpg": "image/jpeg",

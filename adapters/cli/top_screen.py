@@ -11,8 +11,8 @@ from rich.text import Text
 
 BAR: Final = 16  # columns of a whole bar
 WHOLE: Final = 1_000  # rows of a list where the height does not bound it
-FIXED: Final = 15  # lines of heads, totals and the space between
-LEAST: Final = 3  # rows of each list, however low the terminal is
+HEAD_LINES: Final = 2  # the name with the time, and the totals
+LIST_LINES: Final = 2  # of a list without its rows: its names, and the space above
 QUALITIES: Final = {"GREEN": "green", "YELLOW": "yellow", "RED": "red"}
 STATES: Final = {
     "running": "green",
@@ -33,7 +33,7 @@ def screen_of(picture: Row, height: int | None = None) -> RenderableType:
     parts: list[RenderableType] = [_head(picture)]
     if picture["problem"]:
         parts.append(Text(picture["problem"], style="bold red"))
-    parts.append(_totals(picture["totals"], picture["workers"]))
+    parts.append(_totals(picture["totals"]))
     lists = [
         _campaigns(picture["campaigns"][: rows["campaigns"]], now),
         _windows(picture["windows"][: rows["windows"]], now),
@@ -48,17 +48,19 @@ def screen_of(picture: Row, height: int | None = None) -> RenderableType:
 
 
 def _shares(picture: Row, height: int | None) -> dict[str, int]:
-    """Return how many rows each list gets: three at least, and what is left in turn.
+    """Return how many rows each list gets: one at least, and what is left in turn.
 
-    >>> _shares({"windows": [1], "senders": [1] * 9}, 21)
-    {'campaigns': 0, 'windows': 1, 'waiting': 0, 'senders': 5, 'errors': 0}
+    >>> _shares({"windows": [1], "senders": [1] * 9}, 17)
+    {'campaigns': 0, 'windows': 1, 'waiting': 0, 'senders': 6, 'errors': 0}
     """
     names = ("campaigns", "windows", "waiting", "senders", "errors")
     wanted = {name: len(picture.get(name, ())) for name in names}
     if height is None:
         return dict.fromkeys(names, WHOLE)
-    given = {name: min(LEAST, wanted[name]) for name in names}
-    left = height - FIXED - sum(given.values())
+    given = {name: min(1, wanted[name]) for name in names}
+    lists = len(names) if wanted["errors"] else len(names) - 1
+    told = HEAD_LINES + bool(picture.get("problem")) + LIST_LINES * lists
+    left = height - told - sum(given.values())
     while left > 0 and given != wanted:
         for name in names:
             if given[name] < wanted[name] and left > 0:
@@ -69,12 +71,15 @@ def _shares(picture: Row, height: int | None) -> dict[str, int]:
 
 def _head(picture: Row) -> Text:
     moment = datetime.fromisoformat(picture["at"]).astimezone()
+    workers = picture["workers"]
     return Text.assemble(
-        ("Penstock", "bold cyan"), f"  {moment:%H:%M:%S}  ", ("Ctrl-C ends it", "dim")
+        *(("Penstock", "bold cyan"), f"  {moment:%H:%M:%S}  "),
+        *(("workers\N{NO-BREAK SPACE}", "dim"), (str(workers), "bold" if workers else "bold red")),
+        ("  Ctrl-C ends it", "dim"),
     )
 
 
-def _totals(totals: Row, workers: int) -> Text:
+def _totals(totals: Row) -> Text:
     cells = [
         Text.assemble((name + "\N{NO-BREAK SPACE}", "dim"), (value, style))
         for name, value, style in (
@@ -84,7 +89,6 @@ def _totals(totals: Row, workers: int) -> Text:
             ("flight", _short(totals["in_flight"]), "bold"),
             ("doubt", _short(totals["in_doubt"]), "bold red" if totals["in_doubt"] else "bold"),
             ("errors", _short(totals["errors"]), "bold yellow" if totals["errors"] else "bold"),
-            ("workers", str(workers), "bold" if workers else "bold red"),
         )
     ]
     return Text("  ").join(cells)
@@ -114,13 +118,14 @@ def _campaigns(campaigns: list[Row], now: datetime) -> Table:
         ended = sum(counts[state] for state in ENDS)
         held = sorted(counts["waiting"].items(), key=lambda pair: -pair[1])
         behind = ", ".join(f"{gate} {_short(jobs)}" for gate, jobs in held[:2])
+        are_doubts = 0 < counts.get("in_doubt", 0) == each["enqueued"] - ended
         table.add_row(
             Text(each["name"]),
             Text(each["state"], STATES.get(each["state"], "")),
             f"{_short(ended)}/{_short(each['enqueued'])}",
             _bar(ended, each["enqueued"], "green"),
             Text(behind or "-", "yellow" if behind else "dim"),
-            _until(each["eta"], now),
+            "doubts left" if are_doubts else _until(each["eta"], now),
         )
     return table
 

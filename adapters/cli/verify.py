@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from adapters.cli.client import FAILED, console, errors
@@ -42,7 +43,7 @@ def verify_log(
         for path in days:
             proof.read(_lines(path), path.name)
     except LogError as error:
-        errors.print(f"[red]failed[/red]: {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]failed[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(FAILED) from error
     verdicts = proof.verdicts()
     is_held = not any(verdict.violations for verdict in verdicts)

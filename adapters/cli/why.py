@@ -26,6 +26,8 @@ def why(
         return
     heading = f"[bold]{answer['kind']} {answer['id']}[/bold] {answer['state']}"
     console.print(heading, highlight=False)
+    for note in answer.get("notes", ()):
+        console.print(f"  {note}", highlight=False)
     if not answer["gates"]:
         console.print("  no gate holds anything back")
         return

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 
 from adapters.api.aftermath import Aftermath
 from adapters.api.app import build_app
+from adapters.api.dead import Dead
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
+from adapters.house.pruning import pruning
+from adapters.house.retelling import retold
 from adapters.house.shared import House, listen, log, terms_of
 from adapters.house.templates import asking as asking_templates
 from adapters.house.templates import (
@@ -24,9 +27,9 @@ from adapters.house.templates import (
     callers_desk_of,
     calls_of,
     changes_of,
-    counting,
     desk_of,
     naming,
+    taking,
 )
 from adapters.house.waking import Evidence, WakingLedger
 from adapters.house.world import Asking, build_keeper
@@ -40,9 +43,12 @@ from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
 from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.traces import RedisTraces
+from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
@@ -50,11 +56,13 @@ from engine.directory import Directory, Sender
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
-from engine.model import PortfolioId
+from engine.model import Gate, PortfolioId
 from engine.profiles import RULES
 from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
+from engine.replaying import ReplayDead
+from engine.repointing import Revalidation
 from engine.results import Results, RetryFailed
 from engine.storms import Storm, StormWatch
 from engine.template_changes import TemplateChanges
@@ -91,17 +99,20 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.keep(
         "storms", _watching(house, _campaigns(house, house.registry, house.ledger, house.quiet))
     )
+    asking.ask_about_unknown()
     house.keep("ask", asking.ask_next)
     house.keep("rests", house.persons.end_rests)
+    house.keep("prune", pruning(house))
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
     console = build_console(house, front)
-    routes = [*house.webhook.routes(), *_aftermath(house, front).routes(), *console.routes()]
+    routes = [*house.webhook.routes(), *_aftermath(house, front), *console.routes()]
     app = build_app(front, routes)
     app.on_shutdown.append(console.close)
     await listen(house, app, settings.listen_address)
     try:
         yield
     finally:
+        await asking.stop()
         await session.close()
         await passing.close()
 
@@ -132,9 +143,11 @@ def _front(house: House, doors: Doors) -> Front:
         intake=_intake(house, recollection, registry.directory, results, quiet),
         results=results,
         retry_failed=RetryFailed(recollection, results, house.recipients),
+        traces=walled_ledger(RedisTraces(house.client, now_ms)),
+        dead_rows=walled_ledger(_dead_rows(house)),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved, quiet=quiet),
         campaigns=campaigns,
-        changes=CampaignChanges(campaigns, registry, ledger, ledger, ledger, quiet),
+        changes=_changes(house, registry, ledger, campaigns, results, quiet),
         quiet=quiet,
         job_ids=house.job_ids,
         recipients=house.recipients,
@@ -146,13 +159,31 @@ def _front(house: House, doors: Doors) -> Front:
         passage=Passage(doors.passing, graph_url=settings.graph_url),
         token_of=registry.token_of,
         refresh_sender=lambda sender: _refresh_sender(doors.asking, sender),
+        ask_soon=doors.asking.soon,
         templates=doors.desk,
         upload_sample=doors.calls.upload_sample,
         try_now=doors.trials.send,
-        count_arrival=counting(house),
+        take_place=taking(house),
         operations=Operations(house.metrics.render, house.objections),
         rules=RULES[settings.rules],
         keys_are_current=house.keys_are_current,
+    )
+
+
+def _changes(
+    house: House,
+    registry: RedisRegistry,
+    ledger: WakingLedger,
+    campaigns: Campaigns,
+    results: RedisResults,
+    quiet: QuietKeeper,
+) -> CampaignChanges:
+    countries = CountryRules(parts_of(house.settings.no_marketing))
+    revalidation = Revalidation(results, ledger, registry.directory, countries)
+    return CampaignChanges(
+        *(campaigns, registry, ledger, ledger, ledger, ledger, revalidation),
+        now_ms=house.clock.now_ms,
+        quiet=quiet,
     )
 
 
@@ -166,7 +197,7 @@ def _campaigns(
         ledger,
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
-        moved=house.moved,
+        moved=retold(house.moved, house.recollection.remember, house.ledger, house.registry),
         quiet=quiet,
         guard=house.keeper.guard,
     )
@@ -202,7 +233,9 @@ def _intake(
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
     countries = CountryRules(parts_of(house.settings.no_marketing))
     parts = (recollection, directory, house.recipients, house.emit)
-    return SendJobs(*parts, door, results, countries, quiet)
+    leads, border = walled_ledger(house.persons.people), BorderDoor(directory, now_ms)
+    traces = walled_ledger(RedisTraces(house.client, now_ms))
+    return SendJobs(*parts, door, results, countries, border, leads, traces, quiet)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
@@ -212,21 +245,27 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
         Preferring(house.persons.suppressions, house.persons.resting, house.recipients),
         *(house.keeper, asking.soon),
         TemplateFolding(registry, changes, house.clock.now_ms, naming(house)),
+        house.ears.heard,
     )
 
 
-def _aftermath(house: House, front: Front) -> Aftermath:
+def _aftermath(house: House, front: Front) -> list[web.RouteDef]:
+    """Return the routes of dead letters and of doubts."""
+
     def audit(event: str, who: str, done: dict[str, object]) -> None:
         log.info(event, key=who, **done)
 
-    return Aftermath(
-        front,
-        walled_ledger(house.dead_letters),
-        walled_ledger(Doubts(house.client)),
-        walled_ledger(house.recollection).settle,
-        title_of=lambda code: verdict(code).title,
-        audit=audit,
-    )
+    settle = walled_ledger(house.recollection).settle
+    doubts = Aftermath(front, walled_ledger(Doubts(house.client)), settle, audit=audit)
+    replay = ReplayDead(front.dead_rows, front.intake, front.traces, front.now_ms)
+    letters = walled_ledger(house.dead_letters)
+    dead = Dead(front, letters, replay, lambda code: verdict(code).title, audit)
+    return [*dead.routes(), *doubts.routes()]
+
+
+def _dead_rows(house: House) -> RedisDeadRows:
+    parts = (house.client, house.ledger.scripts, house.ledger.calls, house.clock.now_ms)
+    return RedisDeadRows(*parts, keep_ms=house.settings.keep_ms)
 
 
 def _folder(house: House) -> ReceiptFolder:
@@ -242,6 +281,7 @@ def _folder(house: House) -> ReceiptFolder:
         portfolio_of=portfolio_of,
         key_of=house.recipients.key,
         undelivered=lambda code: verdict(code).undelivered,
+        throttled=lambda code: verdict(code).gate is Gate.RATE,
         emit=house.emit,
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from adapters.house.retelling import Remember, RetoldEraser
 from adapters.meta.codes import RESTS
 from adapters.meta.preferring import STOPPED_CODE
 from adapters.redis.connect import Client
@@ -15,20 +16,24 @@ from adapters.redis.erase_rows import RowEraser
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
 from adapters.redis.rests import RedisRests
+from engine.borders import BORDER_CODE
 from engine.directory import Directory
 from engine.erasing import Erasing
 from engine.errors import EngineError
 from engine.events import Event, JobsSettled
-from engine.model import Category, NowMs, PortfolioId, RecipientKey
+from engine.model import Category, NowMs, PortfolioId, SenderId
 from engine.outcomes import Dropped
+from engine.ports import Claimed
 from engine.recipients import RecipientKeys
 from engine.resting import Miss, Reason, Resting
+from engine.results import SEPARATOR
 from engine.suppressions import Suppressions, Whom, Word
 
 RESTS_EVERY_S: Final = 5.0
-TELLING: Final = frozenset({*RESTS, STOPPED_CODE})  # codes that speak of a person
+TELLING: Final = frozenset({*RESTS, STOPPED_CODE, BORDER_CODE})  # codes that speak of a person
 
-Told = tuple[PortfolioId, RecipientKey, int, int]  # code, and when it was answered
+Told = tuple[PortfolioId, Claimed, int, int]  # code, and when it was answered
+NoteBorder = Callable[[SenderId, str, int], Awaitable[None]]  # by recipient, and when it was
 
 
 class Persons:
@@ -43,7 +48,10 @@ class Persons:
         directory: Directory,
         recipients: RecipientKeys,
         export_path: Path,
+        note_border: NoteBorder,
+        remember: Remember,
     ) -> None:
+        self._note_border = note_border
         choices, rests = RedisPreferences(client), RedisRests(client)
         self._slots = RedisSlots(ledger.scripts, ledger.calls, now_ms, wake)
 
@@ -52,13 +60,14 @@ class Persons:
 
         self._portfolios = portfolios
         self._waiting: asyncio.Queue[Told] = asyncio.Queue()
-        parts = (choices, RedisPeople(client), self._slots)
+        self.people = RedisPeople(client)
+        parts = (choices, self.people, self._slots)
         self.suppressions = Suppressions(*parts, portfolios)
         self.resting = Resting(rests, rests, choices, self._slots, RESTS, now_ms)
         rows = RowEraser(client, directory, recipients)
         eraser = RedisEraser(ledger.scripts, ledger.calls, now_ms, rows)
         self.erasing = Erasing(
-            *(self.suppressions, self.resting, eraser),
+            *(self.suppressions, self.resting, RetoldEraser(eraser, remember)),
             lambda portfolio, ids: erase_log(export_path, portfolio, ids),
             portfolios,
             now_ms,
@@ -70,7 +79,7 @@ class Persons:
             return
         for job, outcome, sent_us, _ in event.journeys:
             if type(outcome) is Dropped and outcome.code in TELLING:
-                told = (event.portfolio, job.recipient, outcome.code, sent_us // 1_000)
+                told = (event.portfolio, job, outcome.code, sent_us // 1_000)
                 self._waiting.put_nowait(told)
 
     async def note_next(self) -> None:
@@ -82,9 +91,12 @@ class Persons:
             self._waiting.put_nowait(told)
             raise
 
-    async def _note(
-        self, portfolio: PortfolioId, recipient: RecipientKey, code: int, at_ms: int
-    ) -> None:
+    async def _note(self, portfolio: PortfolioId, job: Claimed, code: int, at_ms: int) -> None:
+        recipient = job.recipient
+        if code == BORDER_CODE:
+            to = job.tail.partition(SEPARATOR)[0].decode()
+            await self._note_border(job.lane.sender, to, at_ms)
+            return
         if code == STOPPED_CODE:
             word = {Whom(recipient, Category.MARKETING): Word(at_ms, stops=True)}
             await self.suppressions.tell(portfolio, word)

@@ -8,6 +8,7 @@ from typing import Final
 
 from adapters.redis.registry import RedisRegistry
 from adapters.time_zones import TimeZones
+from engine.events import Event, JobsClaimed
 from engine.model import NowMs
 from engine.quiet import QuietLedger
 from engine.quiet_keeper import QuietKeeper
@@ -28,3 +29,21 @@ def keeping_quiet(quiet: QuietKeeper) -> Callable[[], Awaitable[None]]:
         await asyncio.sleep(EVERY_S)
 
     return look
+
+
+class LostTails:
+    """Hears that a ledger recovers, which may have lost what it was told last; says so once."""
+
+    def __init__(self, quiet: QuietKeeper) -> None:
+        self._quiet = quiet
+        self._recovering: set[str] = set()
+
+    def heard(self, event: Event) -> None:
+        """Have quiet hours told again where a recovery began; a claim comes every few ms."""
+        if not isinstance(event, JobsClaimed):
+            return
+        if event.refused != "recovering":
+            self._recovering.discard(event.portfolio)
+        elif event.portfolio not in self._recovering:
+            self._recovering.add(event.portfolio)
+            self._quiet.forget()

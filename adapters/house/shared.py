@@ -17,14 +17,16 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.patience import HEADS
 from adapters.clock import Clock
+from adapters.house.exporting import exporting
 from adapters.house.keys import first_key, open_registry
-from adapters.house.listening import listening
+from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
-from adapters.house.quieting import build_quiet, keeping_quiet
+from adapters.house.quieting import LostTails, build_quiet, keeping_quiet
+from adapters.house.telling import Teller
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
-from adapters.house.world import Closings, build_keeper, build_webhook, counted, tell_changed
+from adapters.house.world import Closings, build_keeper, build_webhook, counted
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics
@@ -32,24 +34,12 @@ from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
-from adapters.redis.outcome_log import OutcomeLog
 from adapters.redis.registry import RedisRegistry
 from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import Campaign, Journey
 from engine.errors import EngineError
-from engine.events import (
-    Event,
-    FactChanged,
-    GateClosed,
-    JobBroke,
-    JobsClaimed,
-    JobsEnqueued,
-    LedgerFailed,
-    LoopFailed,
-    PoolDrained,
-    SettlementGivenUp,
-)
+from engine.events import Event, GateClosed, JobsEnqueued, LoopFailed
 from engine.keeper import Keeper
 from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
@@ -60,7 +50,6 @@ from engine.recollection import Recollection
 from engine.terms import Terms
 
 REFRESH_EVERY_S: Final = 1.0
-EXPORT_EVERY_S: Final = 5.0
 CLOCK_EVERY: Final = 5  # refreshes between two samples of the ledger's clock
 ABANDONED_EVERY: Final = 30  # refreshes between two looks for what dead readers left
 AGAIN_S: Final = 0.5  # after a loop met an error
@@ -95,8 +84,11 @@ class House:
     dead_letters: DeadLetters
     keeper: Keeper = field(init=False)
     quiet: QuietKeeper = field(init=False)
+    lost_tails: LostTails = field(init=False)
     closings: Closings = field(init=False)
+    ears: Ears = field(init=False)
     persons: Persons = field(init=False)
+    teller: Teller = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -104,7 +96,6 @@ class House:
     is_draining: bool = False
     refreshed_at_ms: int = 0  # when the registry was last seen to be as others know it
     woken: set[str] = field(default_factory=set[str])
-    refused: dict[str, str] = field(default_factory=dict[str, str])  # why each ledger gives nothing
     served: set[str] = field(default_factory=set[str])
     has_woken: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
@@ -112,53 +103,30 @@ class House:
 
     def __post_init__(self) -> None:
         settings, now_ms = self.settings, self.clock.now_ms
+        self.teller = Teller(now_ms)
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
         self.quiet = build_quiet(self.registry, self.ledger, now_ms)
+        self.lost_tails = LostTails(self.quiet)
+        senses = (self.client, self.inbox, self.keeper, self.registry.directory, self.metrics)
+        self.ears = build_ears(*senses, settings.silence_ms)
         outside = (self.registry.directory, self.recipients, settings.export_path)
-        self.persons = Persons(self.client, self.ledger, now_ms, self.wake, *outside)
+        parts = (self.client, self.ledger, now_ms, self.wake, *outside)
+        self.persons = Persons(*parts, self.closings.note_border, self.recollection.remember)
 
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
         self.metrics(event)
         self.persons.heard(event)
+        self.lost_tails.heard(event)
+        self.teller.tell(event)
         match event:
             case JobsEnqueued(accepted=accepted) if accepted:
                 self.wake(event.portfolio)
-            case JobsClaimed():
-                self._tell_refused(event)
             case GateClosed():
-                log.warning("gate_closed", gate=event.gate.value, key=event.key)
                 self.closings.add(event)
-            case FactChanged():
-                tell_changed(event)
-            case LedgerFailed():
-                kind = type(event.error).__name__
-                log.warning("ledger_failed", call=event.call, error=kind, wait_ms=event.wait_ms)
-            case LoopFailed():
-                log.error("loop_failed", loop=event.loop, error=repr(event.error))
-            case JobBroke():
-                log.error("job_broke", sender=event.job.lane.sender, error=repr(event.error))
-            case SettlementGivenUp():
-                log.error("settlement_given_up", job=str(event.key), error=repr(event.error))
-            case PoolDrained():
-                log.info(
-                    "drained",
-                    returned=event.returned,
-                    doubted=event.doubted,
-                    unrecorded=event.unrecorded,
-                )
             case _:
                 pass
-
-    def _tell_refused(self, event: JobsClaimed) -> None:
-        """Say once that a ledger gives nothing, and why; a claim comes every few milliseconds."""
-        if event.refused != self.refused.get(event.portfolio, ""):
-            self.refused[event.portfolio] = event.refused
-            if event.refused == "recovering":
-                self.quiet.forget()  # what it was told last may be lost
-            if event.refused:
-                log.warning("claim_refused", portfolio=event.portfolio, why=event.refused)
 
     def wake(self, portfolio: PortfolioId) -> None:
         """Tell the pool of this process now, and those of the others with the next hint."""
@@ -274,6 +242,7 @@ async def open_house(
 def _tie(house: House) -> None:
     """Have the parts tell each other what concerns them."""
     house.ledger.wake = house.wake
+    house.ledger.renewed = house.registry.refresh
     house.registry.changed = house.registry_changed
 
     def webhooks() -> dict[tuple[str, ...], int]:
@@ -288,12 +257,16 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("hints", lambda: _tell_hints(house))
     house.keep("closings", house.closings.note_next)
     house.keep("persons", house.persons.note_next)
-    longest_ms = house.settings.silence_ms
-    heard_at_ms, now_ms = house.inbox.heard_at_ms, house.clock.now_ms
-    house.keep("listen", listening(heard_at_ms, house.metrics, now_ms, longest_ms))
+    house.keep("listen", house.ears.listen)
     house.keep("look", lambda: _look(house, reader))
     house.keep("quiet", keeping_quiet(house.quiet))
-    house.keep("export", _exporting(house, reader))
+    directory = house.registry.directory
+    export = exporting(
+        *(house.client, reader, house.settings, house.dead_letters),
+        directory.portfolios.values,
+        house.clock.now_ms,
+    )
+    house.keep("export", export)
 
 
 def build_ledger(client: Client, clock: Clock, settings: Settings) -> WakingLedger:
@@ -355,28 +328,6 @@ async def _look(house: House, reader: str) -> None:
     """Hear within a second when the ledger has lost what this process told it."""
     await asyncio.sleep(REFRESH_EVERY_S)
     await house.recollection.look(f"look-{reader}")
-
-
-def _exporting(house: House, reader: str) -> Callable[[], Awaitable[None]]:
-    """Return the step that writes the outcome log to files and trims it; one process does it."""
-    settings = house.settings
-    outcome_log = OutcomeLog(
-        house.client,
-        settings.export_path,
-        process=reader,
-        span_ms=terms_of(settings).span_ms,
-        heard=house.dead_letters.note,
-    )
-
-    async def export() -> None:
-        await asyncio.sleep(EXPORT_EVERY_S)
-        for each in list(house.registry.directory.portfolios.values()):
-            now_ms = house.clock.now_ms()
-            limit, scope = each.messaging_limit, each.quota_scope
-            await outcome_log.note_limit(each.id, limit, scope, settings.window_seconds, now_ms)
-            await outcome_log.export(each.id, now_ms)
-
-    return export
 
 
 async def _tell_hints(house: House) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from random import SystemRandom
 
 from adapters.api.walls import walled_archive, walled_ledger, walled_registry
 from adapters.house.shared import House, log
 from adapters.house.waking import WakingLedger
+from adapters.knobs import parts_of
 from adapters.meta.management import Management
 from adapters.meta.news import Status
 from adapters.meta.template_calls import TemplateCalls
-from adapters.redis.lane_templates import read_journeys, read_template
+from adapters.redis.lane_templates import read_template
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.template_archive import TemplateArchive
+from engine.countries import CountryRules
+from engine.directory import Sender, Template
 from engine.errors import ProviderRefusedError
-from engine.model import DeliveryStatus, PortfolioId, WabaId
-from engine.ports import Receipt
+from engine.model import Priority, WabaId
+from engine.rechecking import Rechecks
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
+from engine.template_ports import Place, PlaceWish
 
 LOOK_EVERY_S = 1.0
 
@@ -43,9 +46,9 @@ def _changes(house: House, registry: RedisRegistry, ledger: WakingLedger) -> Tem
         registry,
         ledger,
         ledger,
+        ledger,
         now_ms=house.clock.now_ms,
         moved=house.moved,
-        journeys_of=partial(read_journeys, house.client),
     )
 
 
@@ -81,36 +84,33 @@ def callers_desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls
 
 def naming(house: House) -> Callable[[Status], Awaitable[str]]:
     """Return what tells the template of a status's message, by the lane of its job."""
-    known: dict[tuple[str, int], str] = {}  # a lane keeps its template for ever
 
     async def template_of(status: Status) -> str:
         sender = house.registry.directory.senders.get(status.sender)
         ours = house.opaque.decode(status.opaque) if status.opaque else None
         if sender is None or ours is None:
             return ""
-        place = sender.portfolio_id, ours.key.lane
-        if place not in known:
-            known[place] = await read_template(house.client, *place)
-        return known[place]
+        return await read_template(house.client, sender.portfolio_id, ours.key.lane)
 
     return template_of
 
 
-def counting(house: House) -> Callable[[PortfolioId, str], Awaitable[None]]:
-    """Return what takes a place for a send that is no job, before it is written."""
+def taking(house: House) -> Callable[[Sender, str, Template], Awaitable[Place]]:
+    """Return what takes a place and a send time for a send that is no job."""
     ledger = walled_ledger(house.ledger)
 
-    async def count(portfolio: PortfolioId, identity: str) -> None:
-        arrival = Receipt(
-            key=None,
-            attempt=0,
-            recipient=house.recipients.key(identity),
-            status=DeliveryStatus.DELIVERED,
-            at_ms=house.clock.now_ms(),
-        )
-        await ledger.receive(portfolio, [arrival])
+    async def take(sender: Sender, identity: str, template: Template) -> Place:
+        recipient, priority = house.recipients.key(identity), Priority[template.category.name]
+        wish = PlaceWish(sender.id, recipient, template.key, priority)
+        return await ledger.take_place(sender.portfolio_id, wish)
 
-    return count
+    return take
+
+
+def rechecks_of(house: House) -> Rechecks:
+    """Return what looks again at jobs that were made for other words of their template."""
+    countries = CountryRules(parts_of(house.settings.no_marketing))
+    return Rechecks(house.registry.directory, countries)
 
 
 def asking(desk: TemplateDesk) -> Callable[[], Awaitable[None]]:

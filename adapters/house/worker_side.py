@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from random import SystemRandom
 from typing import Final
@@ -16,6 +16,7 @@ from adapters.api.front import Operations
 from adapters.house.pulsing import pulsing
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House, listen
 from adapters.house.template_doubts import TemplateDoubts
+from adapters.house.templates import rechecks_of
 from adapters.meta.client import MetaClient, build_session
 from engine.delivery import Delivery
 from engine.errors import LedgerAwayError
@@ -54,6 +55,7 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         timeout_s=settings.send_timeout_ms / 1_000,
         authentication_timeout_s=settings.authentication_send_timeout_ms / 1_000,
         was_written=lambda letter: messenger.letter_was_written(letter.job),
+        recheck=rechecks_of(house).objection,
     )
     pool = Pool(
         ledger=house.recollection,
@@ -79,8 +81,20 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         await session.close()
 
 
+def _renewing(house: House) -> Callable[[], Awaitable[None]]:
+    """Return what reads templates, and forgets messages, before a changed one is written."""
+
+    async def renew() -> None:
+        await house.registry.refresh()
+        if house.delivery is not None:
+            house.delivery.forget_messages()
+
+    return renew
+
+
 def _keep_in_touch(house: House, pool: Pool, worker: str) -> None:
     """Hear what the other processes tell, and tell them that this one works, and what it did."""
+    house.ledger.renewed = _renewing(house)
     house.keep("hear", lambda: _hear_hints(house, pool))
     house.keep("attend", lambda: _attend(house, worker))
     house.keep("pulse", pulsing(house))

@@ -15,19 +15,23 @@ from adapters.meta.webhook import Webhook
 from adapters.redis.letterbox import Inbox
 from adapters.redis.registry import RedisRegistry
 from adapters.settings import Settings
+from engine.borders import border_to
 from engine.directory import Sender
 from engine.errors import EngineError, ProviderRefusedError
 from engine.events import Emit, FactChanged, GateClosed, Journey
 from engine.facts import Fact, Source, of_account
-from engine.keeper import Keeper
+from engine.keeper import Keeper, World
 from engine.model import Gate, NowMs, SenderId, WabaId
 from engine.outcomes import Deferred
-from engine.ports import FOREVER_MS, Catalog
+from engine.ports import FOREVER_MS
 from engine.senders import ALERT, LIMIT, QUALITY, REVIEW, SECURITY, VIOLATION, QualityGuard
+from engine.silence import WEBHOOKS
 
 SPREAD_MS: Final = 2_000  # a new token is known to every process by then: a refused one was older
 ASK_AGAIN_S: Final = 300.0  # after Meta gave no answer about a number
-LOUD: Final = frozenset({ALERT, QUALITY, SECURITY, VIOLATION, LIMIT})  # somebody should look
+LOUD: Final = frozenset(
+    {ALERT, QUALITY, SECURITY, VIOLATION, LIMIT, WEBHOOKS}
+)  # somebody should look
 HELD: Final = frozenset({Gate.SENDER, Gate.ACCOUNT})
 
 log = structlog.get_logger("penstock")
@@ -60,6 +64,13 @@ class Closings:
         except EngineError:
             self._waiting.put_nowait(event)
             raise
+
+    async def note_border(self, sender: SenderId, to: str, at_ms: int) -> None:
+        """Have known that Meta refused an account's message because of its person's country."""
+        known = self._registry.directory.senders.get(sender)
+        fact = border_to(known.waba_id, to, at_ms) if known else None
+        if fact is not None:
+            await self._keeper.tell(fact)
 
     def facts_of(self, event: GateClosed) -> list[Fact]:
         """Return what a closing means: of a refused token, for everybody who has the same."""
@@ -109,11 +120,23 @@ class Asking:
         self._management = management
         self._waiting: dict[SenderId, None] = {}
         self._has_come = asyncio.Event()
+        self._asked: asyncio.Task[None] | None = None
 
     def soon(self, sender: SenderId) -> None:
         """Ask about a number in its turn."""
         self._waiting[sender] = None
         self._has_come.set()
+
+    def ask_about_unknown(self) -> None:
+        """Ask about the numbers of which Meta never answered anything."""
+        asked = {
+            fact.about[1]
+            for fact in self._keeper.facts.values()
+            if fact.source is Source.REFRESH and fact.about[0] == "sender"
+        }
+        for name in self._registry.directory.senders:
+            if name not in asked:
+                self.soon(SenderId(name))
 
     async def ask_next(self) -> None:
         """Wait for a number to ask about, and ask; without an answer, later again."""
@@ -126,11 +149,19 @@ class Asking:
         sender = self._registry.directory.senders.get(name)
         if sender is None:
             return
+        self._asked = asyncio.create_task(self.refresh(sender))
         try:
-            await self.refresh(sender)
+            await self._asked
         except EngineError as error:
             log.warning("number_not_asked", sender=name, error=str(error), again_s=ASK_AGAIN_S)
             asyncio.get_running_loop().call_later(ASK_AGAIN_S, self.soon, name)
+
+    async def stop(self) -> None:
+        """Give up what is being asked, and ask nothing more in turn."""
+        self._waiting.clear()
+        if self._asked is not None:
+            self._asked.cancel()
+            await asyncio.gather(self._asked, return_exceptions=True)
 
     async def refresh(self, sender: Sender) -> None:
         """Ask Meta about a number and obey what it answers; EngineError when it does not.
@@ -170,7 +201,7 @@ def _opens_at_ms(cause: Journey) -> int:
 
 
 def build_keeper(
-    settings: Settings, registry: RedisRegistry, ledger: Catalog, emit: Emit, now_ms: NowMs
+    settings: Settings, registry: RedisRegistry, ledger: World, emit: Emit, now_ms: NowMs
 ) -> Keeper:
     """Return what keeps the gates as the world is."""
     guard = QualityGuard(settings.yellow_share, settings.red_share)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from adapters.memory.enqueue import waiting_jobs
-from adapters.memory.records import LaneState
+from adapters.memory.records import LaneState, Open
 from adapters.memory.slot import Slot
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.model import (
@@ -18,6 +18,7 @@ from engine.model import (
     SenderId,
     SourceState,
 )
+from engine.outcomes import MISFIT_MARK
 
 K = TypeVar("K")
 
@@ -51,7 +52,7 @@ def counts(slot: Slot, name: str) -> Counts:
     states = {state: n for state, n in source.states.items() if n}
     waiting = {gate: n for gate, n in source.waiting.items() if n}
     for number in source.lanes:
-        lane = slot.lanes[number - 1]
+        lane = slot.lanes[number]
         gate = slot.closed_gate(lane.lane)
         if gate is not None:
             _add(waiting, gate[0], lane.fresh + lane.waiting)
@@ -70,14 +71,17 @@ def _add(totals: dict[K, int], name: K, by: int) -> None:
 
 def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
     """Return where one job stands."""
-    if not 0 < key.lane <= len(slot.lanes) or not 0 < key.sequence <= slot.lane_of(key).last:
+    if key.lane not in slot.lanes or not 0 < key.sequence <= slot.lane_of(key).last:
         return None
     lane = slot.lane_of(key)
     if (done := slot.done.get(key)) is not None:
-        return JobView(key, done.state, done.fence, done.delivery, code=done.code, wamid=done.wamid)
+        is_misfit = done.wamid.startswith(MISFIT_MARK)
+        view = JobView(key, done.state, done.fence, done.delivery, code=done.code)
+        view.wamid = "" if is_misfit else done.wamid
+        view.misfit = done.wamid.removeprefix(MISFIT_MARK) if is_misfit else ""
+        return view
     if (opened := slot.open.get(key)) is not None:
-        state = JobState.IN_DOUBT if opened.doubted else JobState.IN_FLIGHT
-        return JobView(key, state, opened.job.fence)
+        return _open(slot, opened, lane)
     if key in slot.later:
         _, gate = slot.later[key]
         until_ms = slot.later_at.moment(str(key))
@@ -87,7 +91,17 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
     return _queued(slot, lane, key, now_ms)
 
 
+def _open(slot: Slot, opened: Open, lane: LaneState) -> JobView:
+    key, attempt = opened.job.key, opened.job.fence
+    if not opened.doubted:
+        return JobView(key, JobState.IN_FLIGHT, attempt)
+    until_ms, sender = slot.doubts.moment(str(key)), lane.lane.sender
+    return JobView(key, JobState.IN_DOUBT, attempt, until_ms=until_ms, sender=sender)
+
+
 def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
+    if key.sequence <= lane.ended_until:
+        return JobView(key, JobState.CANCELLED, code=lane.ended_code)
     gate = slot.closed_gate(lane.lane)
     if gate is not None:
         if gate[0] is Gate.SCHEDULE:
@@ -116,7 +130,7 @@ def depths(slot: Slot, now_ms: int) -> list[Depth]:
         if depth is not None:
             _add(depth.jobs, (priority, word), by)
 
-    for state in slot.lanes:
+    for state in slot.lanes.values():
         lane = state.lane
         closed = slot.closed_gate(lane) or slot.sender_closed_until(lane.sender, now_ms)
         add(lane.sender, lane.priority, closed[0] if closed else JobState.QUEUED, state.fresh)
@@ -145,7 +159,7 @@ def _aside(slot: Slot) -> Iterator[tuple[SenderId, Priority, Gate, int]]:
         return
     for source in slot.sources.values():
         if source.lanes:
-            first = slot.lanes[source.lanes[0] - 1].lane
+            first = slot.lanes[source.lanes[0]].lane
             sender = first.sender if len(source.lanes) == 1 else SenderId("")
             for gate, jobs in source.waiting.items():
                 yield sender, first.priority, gate, jobs

@@ -1,4 +1,4 @@
-"""End one job that waits, unless a byte of it may have left already."""
+"""End one job that waits, unless a byte of it may have left already; or all of a lane."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.ports import Cancelled
 
 def cancel(slot: Slot, key: JobKey) -> Cancelled:
     """End a waiting job as cancelled; what is or was under way stays as it is."""
-    if not 0 < key.lane <= len(slot.lanes) or not 0 < key.sequence <= slot.lane_of(key).last:
+    if key.lane not in slot.lanes or not 0 < key.sequence <= slot.lane_of(key).last:
         return Cancelled.NO_JOB
     if (done := slot.done.get(key)) is not None:
         return Cancelled.DONE if done.state is JobState.CANCELLED else Cancelled.ENDED
@@ -21,7 +21,7 @@ def cancel(slot: Slot, key: JobKey) -> Cancelled:
     lane = slot.lane_of(key)
     job = _take_out(slot, lane, key)
     if job is None:
-        return Cancelled.DONE if slot.is_cancelled(lane) else Cancelled.ENDED
+        return Cancelled.DONE if slot.is_cancelled(key) else Cancelled.ENDED
     slot.end(job, JobState.CANCELLED)
     slot.sequence += 1
     return Cancelled.DONE
@@ -44,3 +44,18 @@ def _take_out(slot: Slot, lane: LaneState, key: JobKey) -> Job | None:
                 slot.leave_wait(lane)
             return found
     return None
+
+
+def cancel_waiting(slot: Slot, lane: LaneState) -> int:
+    """End all jobs that wait in a lane; return how many. Those kept aside end in their time."""
+    slot.leave_ring(lane)
+    slot.leave_wait(lane)
+    waiting = len(lane.queue) + len(lane.parked) - lane.ghosts
+    states = slot.source_of(lane).states
+    states[JobState.CANCELLED] = states.get(JobState.CANCELLED, 0) + waiting
+    for job in (*lane.queue, *lane.parked):
+        slot.repeating.discard(job.key)
+    lane.queue.clear()
+    lane.parked.clear()
+    lane.ghosts = 0
+    return waiting

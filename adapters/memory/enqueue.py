@@ -7,6 +7,7 @@ from adapters.memory.slot import Slot
 from engine.model import Gate, JobKey, JobState, Lane, Row, SourceState
 from engine.ports import Batch, Enqueued, NotNew, SourceSpec
 from engine.quota import DAY_MS
+from engine.terms import TEMPLATE_OVER
 
 
 def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
@@ -14,11 +15,11 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     source = slot.sources.get(batch.lane.source)
     if source is None:
         source = slot.sources[batch.lane.source] = SourceStateOf(SourceSpec())
-    refused = _refused(slot, source, len(batch.rows))
+    refused = _refused(slot, source, batch.lane.template, len(batch.rows))
     if refused:
         due_ms = slot.next_due_ms(now_ms)
         return Enqueued(0, 0, 0, [], refused, slot.sequence, due_ms)
-    lane = _lane(slot, source, batch.lane)
+    lane = _lane(slot, batch.lane)
     first, not_new = lane.last + 1, []
     for index, row in enumerate(batch.rows):
         known = source.seen.get(row.dedupe) if row.dedupe else None
@@ -30,8 +31,10 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
         append(slot, source, lane, row, now_ms)
     slot.sequence += 1
     slot.wake(lane, now_ms)
+    lane.at_ms = now_ms
     accepted = len(batch.rows) - len(not_new)
-    due_ms = slot.next_due_ms(now_ms)
+    # A lane asleep is due to nobody, and yet its jobs may expire.
+    due_ms = min(slot.next_due_ms(now_ms), max(now_ms, slot.expiring.first_ms()))
     return Enqueued(lane.number, first, accepted, not_new, "", slot.sequence, due_ms)
 
 
@@ -42,9 +45,11 @@ def _is_remembered(batch: Batch, row: Row, day: int, now_ms: int) -> bool:
     return day >= now_ms // DAY_MS - 1
 
 
-def _refused(slot: Slot, source: SourceStateOf, rows: int) -> str:
+def _refused(slot: Slot, source: SourceStateOf, template: str, rows: int) -> str:
     if source.spec.state is SourceState.CANCELLED:
         return "cancelled"
+    if (spec := slot.templates.get(template)) is not None and spec.status in TEMPLATE_OVER:
+        return "ended"
     most = slot.terms.queue_max
     return "full" if most and waiting_jobs(slot) + rows > most else ""
 
@@ -59,13 +64,12 @@ def waiting_jobs(slot: Slot) -> int:
     )
 
 
-def _lane(slot: Slot, source: SourceStateOf, lane: Lane) -> LaneState:
+def _lane(slot: Slot, lane: Lane) -> LaneState:
     number = slot.lane_numbers.get(lane)
     if number is None:
-        number = slot.lane_numbers[lane] = len(slot.lanes) + 1
-        slot.lanes.append(LaneState(number, lane))
-        source.lanes.append(number)
-    return slot.lanes[number - 1]
+        number = slot.last_lane + 1
+        slot.add_lane(LaneState(number, lane))
+    return slot.lanes[number]
 
 
 def append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms: int) -> None:
@@ -81,3 +85,4 @@ def append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms:
         slot.delay(job, row.not_before_ms, Gate.SCHEDULE)
     else:
         lane.queue.append(job)
+        slot.note_expiry(lane, job.expires_at_ms)

@@ -29,9 +29,13 @@ class MemoryEraser:
             if pair[1] not in wanted
         }
         erased = Erased(unsent=_erase_aside(slot, wanted))
-        for lane in slot.lanes:
+        for lane in slot.lanes.values():
             erased.unsent += _erase_lists(slot, lane, wanted)
             erased.ended += _erase_ended(slot, lane, wanted)
+        dead = [key for key, (_, job) in slot.dead.items() if job.recipient in wanted]
+        for key in dead:
+            del slot.dead[key]
+        slot.sequence += bool(dead)
         erased.open = sum(opened.job.recipient in wanted for opened in slot.open.values())
         slot.sequence += bool(erased.open)
         return erased

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters.memory.records import Job, LaneState
 from adapters.memory.slot import Slot
 from adapters.memory.under_way import Claim
+from engine.borders import BEGIN_MAX, BORDER_CODE, is_behind, sides
 from engine.model import Gate, JobState
 from engine.pace import NOTHING_SPENT, PAIR_INTERVAL_MS, PairSpent, pair_ready_at_ms
 from engine.quota import may_enter
@@ -21,9 +22,9 @@ def examine(under_way: Claim, lane: LaneState, job: Job) -> bool:
         return False
     if job.expires_at_ms and job.expires_at_ms <= now_ms and Gate.SCHEDULE not in off:
         return _end(under_way, job, JobState.EXPIRED)
-    if Gate.SUPPRESSION not in off and is_suppressed(slot, lane, job):
+    if (code := suppression(slot, lane, job, now_ms)) is not None:
         under_way.refuse(lane.lane.sender, Gate.SUPPRESSION)
-        return _end(under_way, job, JobState.SUPPRESSED)
+        return _end(under_way, job, JobState.SUPPRESSED, code)
     if not lane.lane.template and Gate.WINDOW not in off and not in_window(under_way, lane, job):
         under_way.refuse(lane.lane.sender, Gate.WINDOW)
         return _end(under_way, job, JobState.FAILED, WINDOW_CLOSED_CODE)
@@ -41,10 +42,28 @@ def _end(under_way: Claim, job: Job, state: JobState, code: int = 0) -> bool:
     return False
 
 
-def is_suppressed(slot: Slot, lane: LaneState, job: Job) -> bool:
+def suppression(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> int | None:
+    """Return Meta's number for why the person is not written to, 0 without one; None: may be."""
+    if Gate.SUPPRESSION in slot.terms.gates_off:
+        return None
+    if _is_suppressed(slot, lane, job):
+        return 0
+    return BORDER_CODE if _is_behind_border(slot, lane, job, now_ms) else None
+
+
+def _is_suppressed(slot: Slot, lane: LaneState, job: Job) -> bool:
     """Return whether the person asked not to be written to, by all or by the lane's category."""
     category = slot.category(lane.lane)
     return bool({(job.recipient, ""), (job.recipient, category.value)} & slot.suppressed)
+
+
+def _is_behind_border(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> bool:
+    """Return whether the person lives where the sender's account may not write to."""
+    sender = slot.senders.get(lane.lane.sender)
+    borders = slot.borders.get(sender.spec.waba, ()) if sender else ()
+    return bool(borders) and is_behind(
+        sides(borders, now_ms), job.tail[:BEGIN_MAX].decode("ascii", "replace")
+    )
 
 
 def in_window(under_way: Claim, lane: LaneState, job: Job) -> bool:

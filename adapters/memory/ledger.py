@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.memory import books, enqueue, quiet, rescue, restore, settle
-from adapters.memory.cancel import cancel
+from adapters.memory import books, enqueue, place, quiet, rescue, restore, settle, templates
+from adapters.memory.cancel import cancel, cancel_waiting
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
 from adapters.memory.records import SenderState, SourceStateOf
 from adapters.memory.shut import move_account, open_category, put_shut
 from adapters.memory.slot import Slot
 from engine.books import Counts, Depth, JobView, Quota
+from engine.borders import Border
 from engine.errors import UnknownNameError
 from engine.model import (
     Category,
     Gate,
     JobKey,
-    JobState,
     NowMs,
     PortfolioId,
     RecipientKey,
@@ -48,11 +48,12 @@ from engine.ports import (
 )
 from engine.quiet import Spans, ZoneStanding
 from engine.shutting import NOTHING_SHUT, Shut
+from engine.template_ports import Place, PlaceWish, Repoint
 from engine.terms import Terms
 
 
 class MemoryLedger:
-    """Ledger, Receipts, Catalog, Contents and Books of one process: the reference."""
+    """Ledger, Receipts, Catalog, TemplateJobs, Contents and Books of one process: the reference."""
 
     def __init__(self, terms: Terms, now_ms: NowMs) -> None:
         self._terms = terms
@@ -147,6 +148,8 @@ class MemoryLedger:
             slots = SendSlots(spec.throughput_mps)
             state = slot.senders[sender] = SenderState(spec, slots, spec.closed_until_ms)
         else:
+            if state.spec.is_silent and not spec.is_silent:
+                state.spoke_ms = now_ms
             move_account(slot, state.spec.waba, spec.waba, now_ms)
             state.spec = spec
             state.closed_until_ms = spec.closed_until_ms
@@ -160,10 +163,11 @@ class MemoryLedger:
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
         slot, now_ms = self.slot(portfolio)
-        known = slot.templates.get(template, spec)
+        before = slot.templates.get(template)
         slot.templates[template] = spec
-        if known.category is not spec.category:
-            open_category(slot, known.category, now_ms)
+        if before is not None and before.category is not spec.category:
+            templates.move_lanes(slot, template, before.category, spec.category, now_ms)
+            open_category(slot, before.category, now_ms)
         if spec.status is TemplateStatus.APPROVED:
             slot.open_gate((Gate.TEMPLATE, template), now_ms)
             for pair in sorted(slot.struck):
@@ -187,7 +191,8 @@ class MemoryLedger:
         if spec.state is SourceState.RUNNING:
             slot.open_gate((Gate.SOURCE, source), now_ms)
         if spec.state is SourceState.CANCELLED:
-            self._cancel(slot, source)
+            for number in state.lanes:
+                cancel_waiting(slot, slot.lanes[number])
         slot.sequence += 1
 
     # -- QuietLedger --------------------------------------------------------------------------
@@ -223,6 +228,14 @@ class MemoryLedger:
         put_shut(slot, (Gate.ACCOUNT, waba), shut, now_ms)
         self._look_again(slot, now_ms)
 
+    async def put_borders(
+        self, portfolio: PortfolioId, waba: WabaId, borders: Sequence[Border]
+    ) -> None:
+        """See Borders.put_borders."""
+        slot, _ = self.slot(portfolio)
+        slot.borders[waba] = borders
+        slot.sequence += 1
+
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""
         slot, _ = self.slot(portfolio)
@@ -235,22 +248,27 @@ class MemoryLedger:
             slot.due.sooner(sender, now_ms)
         slot.sequence += 1
 
-    @staticmethod
-    def _cancel(slot: Slot, name: str) -> None:
-        """End all queued jobs of a source; those kept aside end when their time comes."""
-        source = slot.sources[name]
-        for number in source.lanes:
-            lane = slot.lanes[number - 1]
-            slot.leave_ring(lane)
-            slot.leave_wait(lane)
-            waiting = len(lane.queue) + len(lane.parked) - lane.ghosts
-            states = source.states
-            states[JobState.CANCELLED] = states.get(JobState.CANCELLED, 0) + waiting
-            for job in (*lane.queue, *lane.parked):
-                slot.repeating.discard(job.key)
-            lane.queue.clear()
-            lane.parked.clear()
-            lane.ghosts = 0
+    # -- TemplateJobs -------------------------------------------------------------------------
+
+    async def end_template(self, portfolio: PortfolioId, template: str) -> dict[str, int]:
+        """See TemplateJobs.end_template."""
+        slot, _ = self.slot(portfolio)
+        return templates.end_template(slot, template)
+
+    async def users(self, portfolio: PortfolioId, template: str, since_ms: int) -> list[str]:
+        """See TemplateJobs.users."""
+        slot, _ = self.slot(portfolio)
+        return templates.users(slot, template, since_ms)
+
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
+        """See TemplateJobs.repoint."""
+        slot, now_ms = self.slot(portfolio)
+        return templates.repoint(slot, source, wish, now_ms)
+
+    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
+        """See Places.take_place."""
+        slot, now_ms = self.slot(portfolio)
+        return place.take_place(slot, wish, now_ms)
 
     # -- Contents -----------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from engine.model import PortfolioId, RecipientKey
 from engine.ports import Contents
 from engine.resting import END_MS, Miss, Reason
-from engine.suppressions import Pair, Whom, Word, Words
+from engine.suppressions import Leads, Pair, Whom, Word, Words
 
 
 class MemoryPreferences:
@@ -16,6 +16,7 @@ class MemoryPreferences:
     def __init__(self) -> None:
         self.words: dict[tuple[PortfolioId, Whom], Word] = {}
         self.pairs: set[tuple[PortfolioId, RecipientKey, RecipientKey]] = set()
+        self.led: dict[tuple[PortfolioId, RecipientKey], RecipientKey] = {}
 
     async def tell(self, portfolio: PortfolioId, words: Words) -> dict[Whom, Word]:
         """See Choices.tell."""
@@ -60,6 +61,20 @@ class MemoryPreferences:
             for pair in self.pairs
             if pair[0] != portfolio or not {pair[1], pair[2]} & {*recipients}
         }
+        for name in [*self.led]:
+            if name[0] == portfolio and {name[1], self.led[name]} & {*recipients}:
+                del self.led[name]
+
+    async def lead(self, portfolio: PortfolioId, leads: Leads) -> None:
+        """See People.lead."""
+        self.led |= {(portfolio, key): to for key, to in leads.items()}
+
+    async def leads(
+        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
+    ) -> dict[RecipientKey, RecipientKey]:
+        """See People.leads."""
+        led = self.led
+        return {key: led[portfolio, key] for key in recipients if (portfolio, key) in led}
 
 
 class OneByOne:

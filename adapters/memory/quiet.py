@@ -45,7 +45,7 @@ def zones(slot: Slot, name: str, now_ms: int) -> list[ZoneStanding]:
         return []
     jobs, held = Counter[str](), Counter[str]()
     for number in source.lanes:
-        lane = slot.lanes[number - 1]
+        lane = slot.lanes[number]
         jobs[lane.lane.zone] += lane.fresh + lane.waiting
         gate = slot.closed_gate(lane.lane)
         if gate is not None and gate[0] is Gate.SCHEDULE:
@@ -64,4 +64,4 @@ def zones(slot: Slot, name: str, now_ms: int) -> list[ZoneStanding]:
 
 
 def _known(slot: Slot, source: SourceStateOf) -> list[str]:
-    return sorted({*source.quiet, *(slot.lanes[n - 1].lane.zone for n in source.lanes)})
+    return sorted({*source.quiet, *(slot.lanes[n].lane.zone for n in source.lanes)})

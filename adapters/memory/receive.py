@@ -5,9 +5,10 @@ from __future__ import annotations
 from adapters.memory.records import Done
 from adapters.memory.settle import accept, cancel_repeat, close
 from adapters.memory.slot import Slot
-from engine.model import DELIVERY_RANK, DeliveryStatus, JobKey, JobState
+from engine.model import DELIVERY_RANK, DeliveryStatus, Gate, JobKey, JobState
 from engine.ports import Receipt, Received
 
+WITHIN_MS = 999  # a status has whole seconds; its moment is the last that they may mean
 REACHED = (DeliveryStatus.DELIVERED, DeliveryStatus.READ)
 
 
@@ -17,13 +18,17 @@ def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
     for receipt in receipts:
         at_ms = min(receipt.at_ms, now_ms)
         if receipt.key is None:
-            _count_arrival(slot, "", receipt, at_ms, now_ms)
-        elif 0 < receipt.key.lane <= len(slot.lanes):
+            _count_arrival(slot, slot.scope(receipt.sender), receipt, at_ms, now_ms)
+        elif 0 < receipt.key.lane <= slot.last_lane:
+            if receipt.throttled:
+                _learn(slot, receipt, receipt.key, now_ms, answer)
             _settle(slot, receipt, receipt.key, now_ms, answer)
             _annotate(slot, receipt, receipt.key, at_ms, now_ms)
             if receipt.key not in slot.open and receipt.key not in slot.done:
-                # Its job was cancelled while it waited for a repeat: the first copy arrived.
-                scope = slot.scope(slot.lane_of(receipt.key).lane.sender)
+                # Its job was cancelled while it waited for a repeat, or is forgotten: a copy
+                # arrived.
+                lane = slot.lanes.get(receipt.key.lane)
+                scope = slot.scope(lane.lane.sender if lane else receipt.sender)
                 _count_arrival(slot, scope, receipt, at_ms, now_ms)
     slot.sequence += 1
     slot.call_waiters(now_ms)
@@ -36,6 +41,22 @@ def _count_arrival(slot: Slot, scope: str, receipt: Receipt, at_ms: int, now_ms:
     """Count a delivery that no job here stands for: somebody else's, or a cancelled job's."""
     if receipt.counted and receipt.status in REACHED:
         slot.window(scope).prove(receipt.recipient, at_ms, now_ms)
+
+
+def _learn(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received) -> None:
+    """Let a status that says "too fast" teach the sender's rate as an answer would.
+
+    What counts is when the message was sent, as well as that is known.
+    """
+    sent_ms, opened, done = receipt.at_ms - WITHIN_MS, slot.open.get(key), slot.done.get(key)
+    if opened is not None:
+        lease_ms = 0 if opened.doubted else slot.terms.lease_ms
+        sent_ms = min(sent_ms, opened.since_ms - lease_ms)
+    elif done is not None and done.mark_ms:
+        sent_ms = min(sent_ms, done.mark_ms)
+    sender = slot.lane_of(key).lane.sender
+    if slot.senders[sender].slots.learn_down(sent_ms, now_ms):
+        answer.closed.append((Gate.RATE, sender))
 
 
 def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Received) -> None:
@@ -54,6 +75,7 @@ def _settle(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Rece
         kept_ms = 0 if receipt.undelivered else now_ms
         mark_ms = kept_ms if opened.counted else 0
         job = close(slot, opened, now_ms, proof_ms=mark_ms)
+        slot.keep_dead(job)
         slot.end(job, JobState.FAILED, mark_ms=mark_ms, code=receipt.code)
         answer.settled.append(key)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, Lane, RecipientKey
 from engine.pace import SendSlots
-from engine.ports import SenderSpec, SourceSpec
+from engine.ports import FOREVER_MS, SenderSpec, SourceSpec
 from engine.quiet import Spans
 
 
@@ -56,6 +56,15 @@ class Done:
 
 
 @dataclass(slots=True)
+class Walk:
+    """How far a look through all rows of a lane is, for those that expired."""
+
+    is_parked: bool = False  # its list: first the queued rows, then the parked ones
+    done: int = 0  # rows from the list's end that are done with
+    first_ms: int = FOREVER_MS  # the earliest expiry it met
+
+
+@dataclass(slots=True)
 class LaneState:
     """A lane's queue, its jobs parked for a place, and its standing in the rings."""
 
@@ -68,6 +77,10 @@ class LaneState:
     wait_passed: int = 0
     ghosts: int = 0  # queued rows whose job has ended by late evidence
     asleep: bool = False
+    walk: Walk | None = None
+    at_ms: int = 0  # when a job came in last
+    ended_until: int = 0  # jobs up to this one that waited ended with their template,
+    ended_code: int = 0  # with this code
 
     @property
     def fresh(self) -> int:
@@ -87,6 +100,7 @@ class SenderState:
     spec: SenderSpec
     slots: SendSlots
     closed_until_ms: int = 0
+    spoke_ms: int = 0  # when a silence of its webhooks ended
     turn: int = 0
     share: int = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from adapters.memory.enqueue import append
 from adapters.memory.records import Job, LaneState, Open, SourceStateOf
 from adapters.memory.slot import Slot
@@ -20,21 +22,25 @@ def restore_enqueued(slot: Slot, batch: Batch, answer: Enqueued, now_ms: int) ->
     for sequence, row in enumerate(rows, answer.first):
         if sequence > lane.last:
             append(slot, source, lane, row, now_ms)
+    lane.at_ms = now_ms
     slot.wake(lane, now_ms)
     slot.sequence += 1
 
 
 def _lane(slot: Slot, lane: Lane, number: int) -> LaneState | None:
     """Return the lane under its old number; None when another has taken it."""
-    source = slot.sources.setdefault(lane.source, SourceStateOf(SourceSpec()))
-    while len(slot.lanes) < number - 1:
-        slot.lanes.append(LaneState(len(slot.lanes) + 1, lane))
-    if len(slot.lanes) < number:
-        slot.lanes.append(LaneState(number, lane))
-        slot.lane_numbers[lane] = number
-        source.lanes.append(number)
-    found = slot.lanes[number - 1]
-    return found if found.lane == lane else None
+    slot.sources.setdefault(lane.source, SourceStateOf(SourceSpec()))
+    if number not in slot.lanes:
+        if lane in slot.lane_numbers:
+            return None
+        slot.add_lane(LaneState(number, lane))
+    found = slot.lanes[number]
+    return found if _is_same(found.lane, lane) else None
+
+
+def _is_same(known: Lane, told: Lane) -> bool:
+    """Return whether a lane is the one that was told; its priority may have moved meanwhile."""
+    return known == replace(told, priority=known.priority)
 
 
 def restore_claimed(slot: Slot, jobs: list[Claimed], now_ms: int) -> int:
@@ -67,7 +73,9 @@ def restore_claimed(slot: Slot, jobs: list[Claimed], now_ms: int) -> int:
 
 def _take_out(slot: Slot, claimed: Claimed) -> Job | None:
     """Take a job out of where the lost claim found it."""
-    if slot.lane_numbers.get(claimed.lane) != claimed.key.lane:
+    number = claimed.key.lane
+    known = slot.lanes.get(number)
+    if known is None or not _is_same(known.lane, claimed.lane):
         return None  # since the tail was lost, another lane was given the number
     if claimed.key in slot.later:
         job, gate = slot.later.pop(claimed.key)

@@ -32,7 +32,7 @@ class MemoryResults:
         slot, now_ms = self._ledger.slot(portfolio)
         known = slot.sources.get(source)
         for number in known.lanes if known else ():
-            lane = slot.lanes[number - 1]
+            lane = slot.lanes[number]
             for first in range(1, lane.last + 1, AT_ONCE):
                 results: list[Result] = []
                 for sequence in range(first, min(first + AT_ONCE, lane.last + 1)):

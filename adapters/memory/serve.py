@@ -37,7 +37,7 @@ def serve_waiting(under_way: Claim, scope: str, priority: Priority) -> None:
         number = next((n for n in ring.lanes() if n not in passed_over), None)
         if number is None or len(passed_over) >= WAITERS_MAX:
             return
-        lane = slot.lanes[number - 1]
+        lane = slot.lanes[number]
         if not under_way.may_take(priority):
             # The wish is full, the place stays free: nothing else would bring anybody back to it.
             under_way.load(lane.lane.sender).wants_ms = under_way.now_ms
@@ -93,7 +93,7 @@ def serve_fresh(under_way: Claim, loaded: Loaded, priority: Priority, most: int)
         under_way.steps -= 1
         number = ring.first()
         assert number is not None
-        lane = slot.lanes[number - 1]
+        lane = slot.lanes[number]
         gate = slot.closed_gate(lane.lane)
         if gate is not None:
             under_way.refuse(loaded.sender, gate[0])

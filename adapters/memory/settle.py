@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from adapters.memory.gates import is_suppressed
+from adapters.memory.gates import suppression
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.slot import Slot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+    misfit,
+)
 from engine.pace import NOTHING_SPENT, PAIR_BURST, PAIR_SLACK_MS, PairSpent
 from engine.ports import Again, Settled, Settlement
 from engine.terms import STRIKES_MAX
@@ -49,9 +59,12 @@ def _apply(slot: Slot, opened: Open, outcome: Outcome, now_ms: int, answer: Sett
             _defer(slot, close(slot, opened, now_ms), outcome, sent_at_ms, now_ms, answer)
         case Dropped():
             job = close(slot, opened, now_ms)
-            slot.end(job, JobState.FAILED, code=outcome.code)
+            slot.keep_dead(job)
+            slot.end(job, JobState.FAILED, code=outcome.code).wamid = misfit(outcome)
             if outcome.strikes:
                 _strike(slot, lane, answer)
+        case Suppressed():
+            slot.end(close(slot, opened, now_ms), JobState.SUPPRESSED, code=outcome.code)
         case _:
             assert_never(outcome)
 
@@ -98,6 +111,7 @@ def _retry(slot: Slot, job: Job, outcome: Retry) -> None:
     job.failures += 1
     late = bool(job.expires_at_ms) and outcome.until_ms >= job.expires_at_ms
     if job.failures >= slot.terms.attempts_max or late:
+        slot.keep_dead(job)
         slot.end(job, JobState.FAILED, code=outcome.code)
     else:
         slot.delay(job, outcome.until_ms, Gate.RETRY)
@@ -206,7 +220,7 @@ def closed_now(slot: Slot, lane: LaneState, job: Job, now_ms: int) -> Gate | Non
     off = slot.terms.gates_off
     if Gate.SCHEDULE not in off and 0 < job.expires_at_ms <= now_ms:
         return Gate.SCHEDULE
-    if Gate.SUPPRESSION not in off and is_suppressed(slot, lane, job):
+    if suppression(slot, lane, job, now_ms) is not None:
         return Gate.SUPPRESSION
     until_ms = slot.service_windows.get((lane.lane.sender, job.recipient), 0)
     is_free_form = not lane.lane.template and Gate.WINDOW not in off

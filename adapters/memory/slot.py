@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adapters.memory.records import Done, Job, LaneState, Open, SenderState, SourceStateOf
 from adapters.memory.timeline import Timeline
+from engine.borders import Border
+from engine.contents import WHOLE
+from engine.dead import DEAD_MAX
 from engine.fairness import Ring
 from engine.model import (
     Category,
@@ -42,10 +47,14 @@ class Slot:
         self.sources: dict[str, SourceStateOf] = {}
         self.templates: dict[str, TemplateSpec] = {}
         self.accounts: dict[str, int] = {}
+        self.borders: dict[str, Sequence[Border]] = {}
         self.shut: dict[tuple[Gate, str], Shut] = {}  # by sender and by account
         self.strikes: dict[tuple[str, str], int] = {}
         self.struck: set[tuple[str, str]] = set()
-        self.lanes: list[LaneState] = []
+        self.lanes: dict[int, LaneState] = {}
+        self.last_lane = 0  # no number is given twice
+        self.idle_since: dict[int, int] = {}  # lanes without jobs and ends
+        self.idle_sources: dict[str, int] = {}  # since when they have no lane any more
         self.lane_numbers: dict[Lane, int] = {}
         self.rings: dict[tuple[str, int], Ring] = {}
         self.waits: dict[tuple[str, int], Ring] = {}
@@ -58,6 +67,7 @@ class Slot:
         self.later: dict[JobKey, tuple[Job, Gate]] = {}
         self.repeating: set[JobKey] = set()
         self.done: dict[JobKey, Done] = {}
+        self.dead: dict[JobKey, tuple[int, Job]] = {}  # failed for good, and when
         self.workers: dict[str, int] = {}  # counter of each worker's last wish
         self.claims: dict[str, list[tuple[JobKey, int]]] = {}  # jobs and fences of each claim
         self.due = Timeline()  # senders
@@ -65,12 +75,21 @@ class Slot:
         self.leases = Timeline()  # claims
         self.doubts = Timeline()  # jobs in doubt
         self.openings = Timeline()  # scheduled sources, ends of what is shut and of quiet hours
+        self.expiring = Timeline()  # lanes, by when a row of them may expire first
 
     # -- naming things ------------------------------------------------------------------------
 
     def lane_of(self, key: JobKey) -> LaneState:
         """Return the lane of a job."""
-        return self.lanes[key.lane - 1]
+        return self.lanes[key.lane]
+
+    def add_lane(self, lane: LaneState) -> None:
+        """Take in a lane under its number."""
+        self.last_lane = max(self.last_lane, lane.number)
+        self.lanes[lane.number] = lane
+        self.lane_numbers[lane.lane] = lane.number
+        self.source_of(lane).lanes.append(lane.number)
+        self.idle_sources.pop(lane.lane.source, None)
 
     def source_of(self, lane: LaneState) -> SourceStateOf:
         """Return the source of a lane."""
@@ -221,36 +240,54 @@ class Slot:
     def open_gate(self, gate: tuple[Gate, str], now_ms: int) -> None:
         """Wake the lanes that slept behind a gate."""
         for number in sorted(self.asleep.pop(gate, set())):
-            lane = self.lanes[number - 1]
+            lane = self.lanes[number]
             lane.asleep = False
             self.wake(lane, now_ms)
 
     def put_back(self, job: Job, now_ms: int) -> None:
-        """Put a job at the front of its lane; it ends there when its source was cancelled."""
+        """Put a job at the front of its lane, unless its source or its template is over."""
         lane = self.lane_of(job.key)
-        if self.is_cancelled(lane):
+        if self.is_cancelled(job.key):
             self.repeating.discard(job.key)
-            self.count(job.key, JobState.CANCELLED, 1)
+            self._end_cancelled(job)
             return
         if job.repeats:
             self.repeating.add(job.key)
         lane.queue.appendleft(job)
+        self.note_expiry(lane, job.expires_at_ms)
         self.wake(lane, now_ms)
 
+    def note_expiry(self, lane: LaneState, expires_at_ms: int) -> None:
+        """Have rescue look at a lane when a row that came into it expires; 0 never does."""
+        if expires_at_ms and Gate.SCHEDULE not in self.terms.gates_off:
+            self.expiring.sooner(str(lane.number), expires_at_ms)
+
     def delay(self, job: Job, until_ms: int, gate: Gate) -> None:
-        """Keep a job aside until `until_ms`, behind `gate`."""
-        if self.is_cancelled(self.lane_of(job.key)):
-            self.count(job.key, JobState.CANCELLED, 1)
+        """Keep a job aside until `until_ms`, or until it expires, behind `gate`."""
+        if self.is_cancelled(job.key):
+            self._end_cancelled(job)
             return
         if job.repeats:
             self.repeating.add(job.key)
+        if job.expires_at_ms and Gate.SCHEDULE not in self.terms.gates_off:
+            until_ms = min(until_ms, job.expires_at_ms)
         self.later[job.key] = (job, gate)
         self.later_at.put(str(job.key), until_ms)
         self.count_waiting(job.key, gate, 1)
 
-    def is_cancelled(self, lane: LaneState) -> bool:
-        """Return whether the lane's source was cancelled: its jobs go nowhere any more."""
-        return self.source_of(lane).spec.state is SourceState.CANCELLED
+    def is_cancelled(self, key: JobKey) -> bool:
+        """Return whether a waiting job has ended with its source or its template."""
+        lane = self.lane_of(key)
+        is_over = self.source_of(lane).spec.state is SourceState.CANCELLED
+        return is_over or key.sequence <= lane.ended_until
+
+    def _end_cancelled(self, job: Job) -> None:
+        """End a job with its source, which says it for all, or with its template."""
+        lane = self.lane_of(job.key)
+        if self.source_of(lane).spec.state is SourceState.CANCELLED:
+            self.count(job.key, JobState.CANCELLED, 1)
+        else:
+            self.end(job, JobState.CANCELLED, code=lane.ended_code)
 
     def end(self, job: Job, state: JobState, *, mark_ms: int = 0, code: int = 0) -> Done:
         """Write a job's end; nobody can say "never sent" of one that followed a doubt."""
@@ -260,6 +297,14 @@ class Slot:
         self.done[job.key] = done
         self.count(job.key, state, 1)
         return done
+
+    def keep_dead(self, job: Job) -> None:
+        """Keep a job that fails for good, to be replayed; the oldest give way."""
+        if 0 < job.content < WHOLE or job.repeats:
+            return
+        self.dead[job.key] = (self.clock_ms, job)
+        if len(self.dead) > DEAD_MAX:
+            del self.dead[min(self.dead, key=lambda key: (self.dead[key][0], str(key)))]
 
     # -- books ----------------------------------------------------------------------------------
 
@@ -297,12 +342,12 @@ class Slot:
                 if ring and (ceiling < 0 or self.used(scope, now_ms) < ceiling):
                     first = ring.first()
                     assert first is not None
-                    self.due.sooner(self.lanes[first - 1].lane.sender, now_ms)
+                    self.due.sooner(self.lanes[first].lane.sender, now_ms)
                     break
 
     def rescue_at_ms(self) -> int:
-        """Return when the nearest lease or doubt runs out."""
-        return min(self.leases.first_ms(), self.doubts.first_ms())
+        """Return when the nearest lease, doubt or waiting job runs out."""
+        return min(self.leases.first_ms(), self.doubts.first_ms(), self.expiring.first_ms())
 
     def waiting_scopes(self) -> list[str]:
         """Return the scopes in which lanes wait for a place."""

@@ -21,6 +21,7 @@ from adapters.meta.news import (
 from adapters.meta.parsing import parse
 from adapters.meta.preferring import STOPPED_CODE, Preferring
 from adapters.meta.template_folding import TemplateFolding
+from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
@@ -43,6 +44,7 @@ BLOCK_MS: Final = 1_000
 
 Entry = tuple[bytes, bytes]
 Ask = Callable[[SenderId], None]  # have Meta asked about a number, soon
+Heard = Callable[[Iterable[str]], None]  # statuses of these numbers came
 
 
 class Inbox(Protocol):
@@ -78,6 +80,7 @@ class Folding:
         keeper: Keeper,
         ask: Ask,
         templates: TemplateFolding,
+        heard: Heard,
     ) -> None:
         self._inbox = inbox
         self._folder = folder
@@ -87,6 +90,7 @@ class Folding:
         self._keeper = keeper
         self._ask = ask
         self._templates = templates
+        self._heard = heard
         self.results: Counter[tuple[str, str]] = Counter()
         """Items by field and by what became of them, for metrics."""
 
@@ -130,6 +134,7 @@ class Folding:
         parsed = [parse(body) for _, body in entries]
         statuses = [status for each in parsed for status in each.statuses]
         await self._folder.receive([_seen(status) for status in statuses])
+        self._heard(status.sender for status in statuses)
         await self._templates.note_failures(statuses)
         await self._unite(parsed)  # first: what is told of a person is for each id
         for (entry, _), each in zip(entries, parsed, strict=True):
@@ -191,6 +196,12 @@ class Folding:
                     pairs.setdefault(portfolio, []).extend(self._preferring.pairs(*persons))
         for portfolio, some in pairs.items():
             await self._preferring.unite(portfolio, some)
+        for portfolio, leads in self._folder.take_leads().items():
+            await self._preferring.lead(portfolio, leads)
+        for known in {known for each in parsed for known in each.people}:
+            portfolio = self._portfolio_of(known.sender)
+            if portfolio is not None:
+                await self._preferring.lead(portfolio, {}, [known.person])
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
         if isinstance(notice, TEMPLATE_NEWS):
@@ -211,9 +222,17 @@ class Folding:
             for each in parsed.statuses
             if each.code
         ]
+        found = [
+            (sender, closing_fact(verdict(code), waba, sender, when_ms))
+            for sender, waba, code, when_ms in told
+        ]
+        found += [
+            (each.sender, border_to(each.waba, called(each), moment(each.at_ms, at_ms)))
+            for each in parsed.statuses
+            if each.code == BORDER_CODE and each.recipient_type != "group"
+        ]
         facts: dict[str, Fact] = {}
-        for sender, waba, code, when_ms in told:
-            fact = closing_fact(verdict(code), waba, sender, when_ms)
+        for sender, fact in found:
             if fact is not None and self._portfolio_of(sender) is not None:
                 known = facts.get(fact.id)
                 facts[fact.id] = max(known or fact, fact, key=lambda each: each.at_ms)
@@ -234,6 +253,11 @@ def arrived_ms(entry: bytes) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
+def called(status: Status) -> str:
+    """Return what Meta calls the person of a status: digits where it tells them, or a user id."""
+    return status.person.digits or status.person.user_id
+
+
 def _seen(status: Status) -> StatusSeen:
     """Return a status as the engine takes it."""
     return StatusSeen(
@@ -241,7 +265,7 @@ def _seen(status: Status) -> StatusSeen:
         wamid=status.wamid,
         status=status.status,
         at_s=status.at_ms // 1_000,
-        recipient_id=status.person.digits or status.person.user_id,
+        recipient_id=called(status),
         opaque=status.opaque,
         is_group=status.recipient_type == "group",
         code=status.code,

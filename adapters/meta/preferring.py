@@ -14,7 +14,7 @@ from adapters.meta.news import Person, Preference
 from engine.model import Category, PortfolioId, RecipientKey
 from engine.recipients import RecipientKeys
 from engine.resting import Miss, Reason, Resting
-from engine.suppressions import Pair, Suppressions, Whom, Word
+from engine.suppressions import Leads, Pair, Suppressions, Whom, Word
 
 STOP: Final = "stop"
 RESUMED: Final = frozenset({"resume", "signup"})  # a word we do not know lifts no stop
@@ -59,6 +59,14 @@ class Preferring:
         """Let words follow a person to each id; only on Meta's evidence."""
         await self._suppressions.unite(portfolio, pairs)
 
+    async def lead(
+        self, portfolio: PortfolioId, leads: Leads, persons: Iterable[Person] = ()
+    ) -> None:
+        """Count people under their numbers, whichever of their ids is dialled; only on evidence."""
+        key = self._recipients.key
+        both = {key(each.user_id): key(each.digits) for each in persons if is_both(each)}
+        await self._suppressions.lead(portfolio, {**leads, **both})
+
     async def _all_keys(self, portfolio: PortfolioId, person: Person) -> list[RecipientKey]:
         groups = await self._suppressions.ids_of(portfolio, self.keys(person))
         return list(dict.fromkeys(key for group in groups.values() for key in group))
@@ -72,3 +80,8 @@ class Preferring:
         """Return pairs of all ids of one person, who may have had others before."""
         keys = [key for person in persons for key in self.keys(person)]
         return list(pairwise(keys))
+
+
+def is_both(person: Person) -> bool:
+    """Return whether a person was told of by number and by user id at once."""
+    return bool(person.digits and person.user_id)

@@ -6,13 +6,13 @@ deployment, the same in every process: a query takes their `max`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from prometheus_client.core import Metric
-
 from adapters.prometheus.pieces import (
+    Piece,
     Table,
     counter_pieces,
     encoded,
@@ -35,7 +35,17 @@ from engine.events import (
     StatusesReceived,
 )
 from engine.model import Gate, NowMs, PortfolioId, SenderId
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+    never_left,
+)
 from engine.ports import FOREVER_MS, Claimed
 
 SEND_BUCKETS_US = tuple(
@@ -58,9 +68,11 @@ OUTCOMES: dict[type[Outcome], str] = {
     Deferred: "deferred",
     InDoubt: "in_doubt",
     Dropped: "failed",
+    Suppressed: "suppressed",
 }
 KINDS: Final = frozenset({"campaign", "journey", "direct"})  # of sources
 CODES_MAX: Final = 500  # codes of Meta with a label of their own; it documents about 150
+SPREADS_MAX: Final = 2_000  # labels of senders, those of former times too, with a histogram
 
 Shelf = tuple[str, str, Spread, Spread]  # sender, category, seconds of sends and in the queue
 
@@ -136,12 +148,24 @@ class Metrics:
         """Return how many messages of this process Meta took."""
         return sum(times for values, times in self.messages.items() if values[2] == ACCEPTED)
 
+    def accepted_by_label(self) -> dict[str, int]:
+        """Return the same, by the label of the sender."""
+        found = Counter[str]()
+        for (sender, _, outcome), times in self.messages.items():
+            if outcome == ACCEPTED:
+                found[sender] += times
+        return found
+
+    def label_of(self, sender: str) -> str:
+        """Return the label under which a sender is counted."""
+        return self._labels(sender)
+
     async def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type; made in pieces, so that no send waits for it."""
         tables = await self._standings.tables()
         return await encoded(self._pieces(tables), accept)
 
-    def _pieces(self, gauges: list[Table]) -> Iterator[Metric]:
+    def _pieces(self, gauges: list[Table]) -> Iterator[Piece]:
         for table in self._counters():
             yield from counter_pieces(table)
         sends = "One Graph call."
@@ -172,7 +196,7 @@ class Metrics:
                 shelf = shelves[id(lane)] = self._shelf(event.portfolio, job)
             sender, category, sends, queues = shelf
             self.messages.add((sender, category, OUTCOMES[kind]))
-            if kind is Unwritten:
+            if kind is not Accepted and never_left(outcome):
                 continue
             sends.observe(took_us)
             queues.observe(max(0, sent_us // 1_000 - job.due_ms))
@@ -187,11 +211,16 @@ class Metrics:
         lane = job.lane
         self._senders[(portfolio, job.key.lane)] = lane.sender
         sender = self._labels(lane.sender)
-        sends = self.sends.get((sender,))
-        if sends is None:
-            sends = self.sends[(sender,)] = Spread(SEND_BUCKETS_US)
         category = self._category(lane.template)
-        return sender, category, sends, self._queue(lane.priority.name.lower())
+        return sender, category, self._sends_of(sender), self._queue(lane.priority.name.lower())
+
+    def _sends_of(self, sender: str) -> Spread:
+        """Return a sender's histogram; names that senders gave up do not add up for ever."""
+        if (sender,) not in self.sends and len(self.sends) >= SPREADS_MAX:
+            sender = OTHER
+        return self.sends.get((sender,)) or self.sends.setdefault(
+            (sender,), Spread(SEND_BUCKETS_US)
+        )
 
     def _enqueued(self, event: JobsEnqueued) -> None:
         sender = self._labels(event.lane.sender)

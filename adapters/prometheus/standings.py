@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from adapters.prometheus.pieces import Table
-from adapters.prometheus.tallies import OTHER, SEVERAL, Labels, Values
+from adapters.prometheus.rounds import CountDead, Rounds, Standing
+from adapters.prometheus.tallies import OTHER, SEVERAL, Labels, PortfolioLabels, Values
 from adapters.prometheus.wanted import permitted_mps, wanted_workers
 from engine.books import Books, Depth, Quota
 from engine.directory import Directory
 from engine.errors import LedgerError
 from engine.facts import of_sender
-from engine.model import Gate, JobState, NowMs, PortfolioId, SenderId, TemplateStatus
+from engine.model import Gate, JobState, NowMs, TemplateStatus
 from engine.senders import QUALITY, STATUS, value_of
 
 CACHE_MS: Final = 1_500  # no two scrapes within it ask the ledger
 TAKE_S: Final = 3.0  # of a scrape's usual ten: what the ledger has not told by then is not shown
-PORTFOLIOS_MAX: Final = 1_000  # portfolios with gauges of their own
-SERVERS_MAX: Final = 1_000  # primaries of a cluster
+SERVERS_MAX: Final = 1_000  # primaries of a cluster: as many as Redis advises to have at most
 TEMPLATES_MAX: Final = 2_000  # templates with a gauge of their own
 AT_ONCE: Final = 100  # senders or templates looked at before whoever waits goes on
 
@@ -36,7 +36,6 @@ STATUSES: Final = frozenset(  # of which each has a label of its own
 )
 
 CountWorkers = Callable[[], Awaitable[int]]
-CountDead = Callable[[PortfolioId, Sequence[SenderId]], Awaitable[Mapping[SenderId, int]]]
 Gauge = dict[Values, float]
 
 
@@ -86,9 +85,10 @@ class Standings:
         now_ms: NowMs,
         outside: Outside,
     ) -> None:
-        self.books = books
         self._directory = directory
         self._labels = labels
+        self._portfolios = PortfolioLabels(directory)
+        self.rounds = Rounds(directory, books, outside.count_dead, now_ms)
         self._now_ms = now_ms
         self._outside = outside
         self._tables: list[Table] = []
@@ -111,11 +111,15 @@ class Standings:
         try:
             async with asyncio.timeout(TAKE_S):
                 apart = await self._of_outside()
-                for name in sorted(self._directory.portfolios)[:PORTFOLIOS_MAX]:
-                    quotas[name] = await self.books.quota(PortfolioId(name))
-                    await depths.add(await self.books.depths(PortfolioId(name)))
+                found = await self.rounds.look()
         except (LedgerError, TimeoutError):
             return []
+        if found is None:
+            return apart  # a sum of some would look like the sum of all
+        for name, standing in found.items():
+            label = self._portfolios(name)
+            quotas[label] = _fuller(quotas.get(label), standing.quota)
+            await depths.add(standing)
         outside = self._outside
         wanted = wanted_workers(depths.permitted_mps, outside.latency_s(), outside.concurrency)
         text = "Workers that what may leave now keeps busy: for an autoscaler; take the max."
@@ -129,23 +133,9 @@ class Standings:
             tables.append(
                 Table("penstock_workers", "Workers alive in the last seconds.", (), workers)
             )
-        if outside.count_dead is not None:
-            text = "Jobs that failed for good and are kept to be looked at."
-            dead = await self._dead(outside.count_dead)
-            tables.append(Table("penstock_dead_letters", text, ("sender",), dead))
         if outside.read_servers is not None:
             tables += _of_servers(await outside.read_servers())
         return tables
-
-    async def _dead(self, count: CountDead) -> Gauge:
-        senders: dict[PortfolioId, list[SenderId]] = {}
-        for each in self._directory.senders.values():
-            senders.setdefault(each.portfolio_id, []).append(each.id)
-        dead: Gauge = {}
-        for portfolio in sorted(senders)[:PORTFOLIOS_MAX]:
-            for sender, jobs in (await count(portfolio, senders[portfolio])).items():
-                _add(dead, (self._labels(sender),), jobs)
-        return dead
 
     async def _of_directory(self) -> list[Table]:
         granted: Gauge = {}
@@ -155,9 +145,8 @@ class Standings:
         for place, sender in enumerate(list(self._directory.senders.values())):
             label = self._labels(sender.id)
             _add(granted, (label,), sender.throughput)
-            if label != OTHER and homes.setdefault(label, sender.portfolio_id) != (
-                sender.portfolio_id
-            ):
+            home = self._portfolios(sender.portfolio_id)
+            if label != OTHER and homes.setdefault(label, home) != home:
                 homes[label] = SEVERAL
             facts = self._directory.facts
             quality = QUALITIES.get(value_of(facts, of_sender(sender.id, QUALITY)), 0)
@@ -204,14 +193,19 @@ class _Depths:
         self._oldest: Gauge = {}
         self._doubts: Gauge = {}
         self._rates: Gauge = {}
+        self._dead: Gauge = {}
+        self._added = 0
         self.permitted_mps = 0  # messages a second that may leave now, of all
 
-    async def add(self, depths: list[Depth]) -> None:
+    async def add(self, standing: Standing) -> None:
         """Add a portfolio's."""
-        self.permitted_mps += permitted_mps(depths)
-        for place, each in enumerate(depths):
+        self.permitted_mps += permitted_mps(standing.depths)
+        for each in standing.depths:
             self._add(each)
-            await _breathe(place)
+            self._added += 1
+            await _breathe(self._added)
+        for sender, jobs in standing.dead.items():
+            _add(self._dead, (self._labels(sender),), jobs)
 
     def _add(self, depth: Depth) -> None:
         sender = self._labels(depth.sender)
@@ -239,6 +233,9 @@ class _Depths:
         yield Table("penstock_in_doubt", text, three[:1], self._doubts)
         text = "Messages a second that may leave now: as granted, or less where Meta taught us so."
         yield Table("penstock_rate_limit", text, three[:1], self._rates)
+        if self._dead:
+            text = "Jobs that failed for good and are kept to be looked at."
+            yield Table("penstock_dead_letters", text, three[:1], self._dead)
 
 
 def _portfolios_of(homes: Mapping[str, str]) -> Table:
@@ -265,13 +262,31 @@ def _of_quotas(quotas: dict[str, Quota], now_ms: int) -> Iterable[Table]:
         return Table(f"penstock_quota_{name}", text, ("portfolio",), values)
 
     yield table("limit", "Messaging limit; -1 is unlimited.", lambda quota: quota.limit)
-    yield table("used", "People who count now.", lambda quota: quota.used)
+    yield table(
+        "used",
+        "People who count now; of `other`, of the one with the least left.",
+        lambda quota: quota.used,
+    )
     yield table("reserved", "Places of sends under way.", lambda quota: quota.reserved)
     yield table(
         "next_free_seconds",
         "Until the next place falls free; 0 when one is free.",
         lambda quota: max(0, (quota.next_free_at_ms or now_ms) - now_ms) / 1000,
     )
+
+
+def _fuller(one: Quota | None, other: Quota) -> Quota:
+    """Return the account of which less is left: whoever is told of `other` looks for that one."""
+    if one is None:
+        return other
+    return max(one, other, key=_used_share)
+
+
+def _used_share(quota: Quota) -> float:
+    """Return which part of its limit is used; nothing of an unlimited one, all of a limit of 0."""
+    if quota.limit < 0:
+        return 0.0
+    return quota.used / quota.limit if quota.limit else 1.0
 
 
 def _add(values: Gauge, labels: Values, by: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from engine.directory import Directory
@@ -12,6 +12,7 @@ OTHER: Final = "other"  # the label of all that are too many for labels of their
 UNKNOWN: Final = "unknown"
 SEVERAL: Final = "several"  # jobs kept aside of a source with several senders
 SENDERS_MAX: Final = 1_000  # senders with a label of their own
+PORTFOLIOS_MAX: Final = 1_000  # portfolios with a label of their own
 SERIES_MAX: Final = 20_000  # of one counter in one process
 
 Values = tuple[str, ...]
@@ -65,29 +66,48 @@ class Spread:
         return self.bounds[-1]
 
 
-class Labels:
-    """The label of a sender: its alias, else its id; `other` for those above SENDERS_MAX.
+class _First:
+    """Which names have a label of their own: the first ones in order, the same in each process."""
 
-    Which ones those are does not depend on the process: the first ids in order have their own.
-    """
+    def __init__(self) -> None:
+        self._first: frozenset[str] = frozenset()
+        self._first_of = 0
+
+    def has(self, name: str, names: Collection[str], most: int) -> bool:
+        """Return whether `name` is among the first `most` of `names`."""
+        if len(names) <= most:
+            return name in names
+        if self._first_of != len(names):
+            self._first_of = len(names)
+            self._first = frozenset(sorted(names)[:most])
+        return name in self._first
+
+
+class Labels:
+    """The label of a sender: its alias, else its id; `other` for those above SENDERS_MAX."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._first: frozenset[str] = frozenset()
-        self._first_of = 0
+        self._first = _First()
 
     def __call__(self, sender: str) -> str:
         """Return the label of a sender."""
         known = self._directory.senders.get(sender)
         if known is None:
             return UNKNOWN if sender else SEVERAL
-        if len(self._directory.senders) > SENDERS_MAX and sender not in self._named():
+        if not self._first.has(sender, self._directory.senders.keys(), SENDERS_MAX):
             return OTHER
         return known.alias or sender
 
-    def _named(self) -> Iterable[str]:
-        senders = self._directory.senders
-        if self._first_of != len(senders):
-            self._first_of = len(senders)
-            self._first = frozenset(sorted(senders)[:SENDERS_MAX])
-        return self._first
+
+class PortfolioLabels:
+    """The label of a portfolio: its id; `other` for those above PORTFOLIOS_MAX."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._first = _First()
+
+    def __call__(self, portfolio: str) -> str:
+        """Return the label of a portfolio."""
+        known = self._directory.portfolios.keys()
+        return portfolio if self._first.has(portfolio, known, PORTFOLIOS_MAX) else OTHER

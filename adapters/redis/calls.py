@@ -18,7 +18,17 @@ from engine.model import (
     SenderId,
     parse_key,
 )
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+    misfit,
+)
 from engine.ports import (
     Again,
     Answer,
@@ -115,7 +125,7 @@ class Calls:
 
     def rescue(self, portfolio: PortfolioId, now_ms: int) -> Call:
         """Return the call that settles what ran out."""
-        return self.call("rescue", portfolio, now_ms, self._doubts)
+        return self.call("rescue", portfolio, now_ms, [*self._doubts, self._terms.expire_bite])
 
     def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt], now_ms: int) -> Call:
         """Return the call that folds statuses."""
@@ -129,7 +139,8 @@ class Calls:
                 receipt.at_ms,
                 receipt.wamid,
                 receipt.code,
-                "c" * receipt.counted + "u" * receipt.undelivered,
+                "c" * receipt.counted + "u" * receipt.undelivered + "t" * receipt.throttled,
+                receipt.sender,
             ]
         return self.call("receive", portfolio, now_ms, arguments)
 
@@ -180,7 +191,8 @@ def calendar(spans: Spans) -> str:
 def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
     """Return rows as they are queued, less their sequence; None when they are not a campaign's.
 
-    A campaign's rows are due now and known by their recipient: nothing is left to do for each.
+    A campaign's rows are due now, expire together and are known by their recipient: nothing is
+    left to do for each.
     """
     packed: list[bytes] = []
     due = now_ms.to_bytes(6, "big")
@@ -192,6 +204,8 @@ def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
             return None
         its = (row.repeats_max, row.content, row.expires_at_ms)
         if its != shared:
+            if shared is not None and row.expires_at_ms != shared[2]:
+                return None
             shared = its
             middle = b"".join(
                 (
@@ -238,16 +252,16 @@ def encode(outcome: Outcome) -> tuple[str, str]:
     match outcome:
         case Accepted():
             return ("H" if outcome.held else "A"), outcome.wamid
-        case InDoubt():
-            return "X", ""
-        case Unwritten():
-            return "N", ""
+        case InDoubt() | Unwritten():
+            return ("X" if isinstance(outcome, InDoubt) else "N"), ""
         case Retry():
             return "R", f"{outcome.code}|{outcome.until_ms}"
         case Deferred():
             return "D", f"{outcome.gate.value}|{outcome.code}|{outcome.until_ms}"
         case Dropped():
-            return "F", f"{outcome.code}|{int(outcome.strikes)}"
+            return "F", f"{outcome.code}|{int(outcome.strikes)}{misfit(outcome)}"
+        case Suppressed():
+            return "S", str(outcome.code)
 
 
 def enqueued(reply: Reply) -> Enqueued:
@@ -258,6 +272,11 @@ def enqueued(reply: Reply) -> Enqueued:
         for i in range(0, len(flat), 3)
     ]
     return Enqueued(lane, first, accepted, not_new, refused.decode(), sequence, due_ms)
+
+
+def edition_in(reply: Reply) -> int:
+    """Return the edition of templates and lanes that a claim's reply was made under."""
+    return int(reply[9])
 
 
 def lanes_in(reply: Reply) -> set[int]:
@@ -276,7 +295,8 @@ def runs_in(flat: Sequence[Reply]) -> Iterator[tuple[int, int, int, Sequence[byt
 
 def answer(reply: Reply, lanes: dict[int, Lane], now_ms: int) -> Answer:
     """Read what claim.lua answers; `lanes` knows every lane in it."""
-    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat, ignored, closed = reply
+    refused, come_back_ms, rescue_ms, sequence, lease_ms, refusals, flat = reply[:7]
+    ignored, closed = reply[7:9]
     return Answer(
         [
             claimed(number, record, send_at_us + at * step_us, lanes[number], lease_ms)
@@ -328,7 +348,7 @@ def settled(reply: Reply) -> Settled:
 
 
 def read_closed(flat: Reply) -> list[tuple[Gate, str]]:
-    """Read which gates outcomes closed: gate and key."""
+    """Read which gates a call closed: gate and key."""
     return [(Gate(flat[i].decode()), flat[i + 1].decode()) for i in range(0, len(flat), 2)]
 
 
@@ -342,14 +362,16 @@ def again(reply: Reply, attempt: int) -> Again:
 
 def rescued(reply: Reply) -> Rescued:
     """Read what rescue.lua answers."""
-    sequence, due_ms, rescue_ms, doubted, repeated, unknown = reply
-    return Rescued(keys(doubted), keys(repeated), keys(unknown), rescue_ms, sequence, due_ms)
+    sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired = reply
+    return Rescued(
+        keys(doubted), keys(repeated), keys(unknown), keys(expired), rescue_ms, sequence, due_ms
+    )
 
 
 def received(reply: Reply) -> Received:
     """Read what receive.lua answers."""
-    sequence, due_ms, settled_jobs, cancelled = reply
-    return Received(keys(settled_jobs), keys(cancelled), sequence, due_ms)
+    sequence, due_ms, settled_jobs, cancelled, closed = reply
+    return Received(keys(settled_jobs), keys(cancelled), sequence, due_ms, read_closed(closed))
 
 
 def keys(names: Sequence[bytes]) -> list[JobKey]:

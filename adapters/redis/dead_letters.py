@@ -85,10 +85,12 @@ class DeadLetters:
             found |= zip(some, map(int, await _asked(pipeline.execute())), strict=True)
         return found
 
-    async def newest(self, portfolio: PortfolioId, sender: SenderId, most: int) -> list[DeadLetter]:
-        """Return a sender's newest dead letters."""
-        index = keys.dead(portfolio, sender)
-        found = await _asked(self._client.zrange(index, 0, most - 1, desc=True, withscores=True))
+    async def newest(
+        self, portfolio: PortfolioId, sender: SenderId, most: int, skip: int = 0
+    ) -> list[DeadLetter]:
+        """Return a sender's newest dead letters, but for the first `skip`."""
+        index, last = keys.dead(portfolio, sender), skip + most - 1
+        found = await _asked(self._client.zrange(index, skip, last, desc=True, withscores=True))
         failed_at_ms = {parse_key(name.decode()): int(at) for name, at in found}
         ends = await self._ends(portfolio, list(failed_at_ms))
         return [

@@ -13,7 +13,6 @@ from engine.erasing import Erased
 from engine.model import NowMs, PortfolioId, RecipientKey
 from engine.recipients import KEY_BYTES
 
-LANES_AT_ONCE: Final = 20
 OF_LANES: Final = ("queue", "parked", "done")
 NOBODY: Final = b"0" * (2 * KEY_BYTES)  # as long as what it replaces: a file is written in place
 PIECE_BYTES: Final = 2**20
@@ -32,39 +31,45 @@ class RedisEraser:
 
     async def erase(self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]) -> Erased:
         """See Eraser.erase."""
-        lanes = (await self._run(portfolio, [("pairs", 0)], recipients))[1]
-        unsent = (await self._run(portfolio, [("aside", 0)], recipients))[0]["aside"]
-        ended = 0
-        for first in range(1, lanes + 1, LANES_AT_ONCE):
-            numbers = range(first, min(first + LANES_AT_ONCE, lanes + 1))
+        await self._run(portfolio, [("pairs", 0)], recipients)
+        unsent = (await self._run(portfolio, [("aside", 0)], recipients))["aside"]
+        ended, last = 0, 0
+        while numbers := await self._lanes(portfolio, last):
+            last = numbers[-1]
             parts = [(part, number) for number in numbers for part in OF_LANES]
-            found, _ = await self._run(portfolio, parts, recipients)
+            found = await self._run(portfolio, parts, recipients)
             unsent += found["queue"] + found["parked"]
             ended += found["done"]
-        still_open = (await self._run(portfolio, [("open", 0)], recipients))[0]["open"]
+        await self._run(portfolio, [("dead_rows", 0)], recipients)
+        still_open = (await self._run(portfolio, [("open", 0)], recipients))["open"]
         if self._rows is not None:
             await self._rows.erase(portfolio, recipients)
         return Erased(unsent, ended, still_open)
+
+    async def _lanes(self, portfolio: PortfolioId, after: int) -> list[int]:
+        """Return the numbers of some lanes that come after one."""
+        call = self._call(portfolio, "lanes", 0, str(after).encode(), [])
+        return [int(number) for number in (await self._scripts.run([call]))[0]]
 
     async def _run(
         self,
         portfolio: PortfolioId,
         parts: Sequence[tuple[str, int]],
         recipients: Sequence[RecipientKey],
-    ) -> tuple[dict[str, int], int]:
-        """Run parts to their ends; return what was found in each, and how many lanes there are."""
+    ) -> dict[str, int]:
+        """Run parts to their ends; return what was found in each."""
         found = dict.fromkeys([part for part, _ in parts], 0)
-        todo, lanes = [(part, number, b"0") for part, number in parts], 0
+        todo = [(part, number, b"0") for part, number in parts]
         while todo:
             calls = [self._call(portfolio, *each, recipients) for each in todo]
             replies = await self._scripts.run(calls)
             following: list[tuple[str, int, bytes]] = []
-            for (part, number, _), (cursor, jobs, known) in zip(todo, replies, strict=True):
-                found[part], lanes = found[part] + jobs, known
+            for (part, number, _), (cursor, jobs) in zip(todo, replies, strict=True):
+                found[part] += jobs
                 if cursor != b"0":
                     following.append((part, number, cursor))
             todo = following
-        return found, lanes
+        return found
 
     def _call(
         self,

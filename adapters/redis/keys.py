@@ -12,6 +12,16 @@ def tag(portfolio: PortfolioId) -> str:
     return f"ps:{{{portfolio}}}:"
 
 
+def numbers(portfolio: PortfolioId) -> str:
+    """ZSET of the numbers of the lanes that there are."""
+    return f"{tag(portfolio)}numbers"
+
+
+def idle_sources(portfolio: PortfolioId) -> str:
+    """ZSET source -> since when it has no lane any more, epoch ms."""
+    return f"{tag(portfolio)}idle_sources"
+
+
 def lane(portfolio: PortfolioId, number: int) -> str:
     """HASH of a lane: source, sender, template, priority and its standing."""
     return f"{tag(portfolio)}lane:{number}"
@@ -80,6 +90,31 @@ def aside(portfolio: PortfolioId) -> str:
 def done(portfolio: PortfolioId, job: JobKey) -> str:
     """HASH of a job's lane and bucket: sequence -> packed end."""
     return f"{tag(portfolio)}done:{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
+def dead_rows(portfolio: PortfolioId) -> str:
+    """HASH of the rows of jobs that failed for good: part_dead.lua."""
+    return f"{tag(portfolio)}dead_rows"
+
+
+def dead_at(portfolio: PortfolioId) -> str:
+    """ZSET of the jobs whose rows are kept -> when they failed, epoch ms."""
+    return f"{tag(portfolio)}dead_at"
+
+
+def replays(portfolio: PortfolioId, job: JobKey) -> str:
+    """HASH of a job's lane and bucket: `as JOB` -> what replays it, `of JOB` -> what it replays."""
+    return f"{tag(portfolio)}replays:{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
+def traces(portfolio: PortfolioId, job: JobKey) -> str:
+    """HASH of a job's lane and bucket: sequence -> its caller's trace, packed."""
+    return f"{tag(portfolio)}traces:{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
+def traced(portfolio: PortfolioId) -> str:
+    """ZSET lane and bucket with traces -> until when they are kept, epoch ms."""
+    return f"{tag(portfolio)}traced"
 
 
 def doubts(portfolio: PortfolioId) -> str:

@@ -1,9 +1,9 @@
-"""Which lanes send a template: the template of a lane, and the journeys of a template."""
+"""The template of a lane, for who knows a job and not what it sends."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Final, cast
+from typing import cast
 
 from redis import RedisError
 
@@ -11,25 +11,6 @@ from adapters.redis import keys
 from adapters.redis.connect import Client
 from engine.errors import LedgerAwayError
 from engine.model import PortfolioId
-
-SEPARATOR: Final = b"\x1f"
-JOURNEY: Final = b"journey:"
-
-
-async def read_journeys(client: Client, portfolio: PortfolioId, template: str) -> list[str]:
-    """Return the journeys, as `journey:ID`, that ever sent a template; O(lanes), so ask rarely.
-
-    The names of lanes are source, sender, template, priority and, if any, zone.
-    """
-    asked = cast("Awaitable[list[bytes]]", client.hkeys(f"{keys.tag(portfolio)}lanes"))
-    try:
-        lanes = [name.split(SEPARATOR) for name in await asked]
-    except (RedisError, OSError, TimeoutError) as error:
-        kind = type(error).__name__
-        raise LedgerAwayError(f"the ledger does not tell its lanes: {kind}") from error
-    wanted = template.encode()
-    sources = {source for source, _, name, *_ in lanes if name == wanted}
-    return sorted(source.decode() for source in sources if source.startswith(JOURNEY))
 
 
 async def read_template(client: Client, portfolio: PortfolioId, lane: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from redis import exceptions
@@ -11,9 +11,11 @@ from adapters.redis import calls, keys, reading
 from adapters.redis.calls import Calls
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
-from engine.errors import LedgerAwayError, UnknownNameError
+from engine.borders import Border
+from engine.errors import ClockError, LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
+    Gate,
     JobKey,
     Lane,
     NowMs,
@@ -43,15 +45,17 @@ from engine.ports import (
 )
 from engine.quiet import Spans, ZoneStanding
 from engine.shutting import NOTHING_SHUT, Shut
+from engine.template_ports import Place, PlaceWish, Repoint
 from engine.terms import Terms
 
-CLOCK_TOLERANCE_MS = 2_000  # DESIGN section 3, I14
+CLOCK_TOLERANCE_MS = 2_000  # beyond it nothing is sent: ADR 0002
 DAY_MS = 86_400_000
+LANES_KNOWN_MAX = 100_000  # a process may live longer than its lanes
 LANE_FIELDS = ["source", "sender", "template", "priority", "zone"]
 
 
 class RedisLedger:
-    """Ledger, Receipts, Catalog, Contents and Books that all processes share."""
+    """Ledger, Receipts, Catalog, TemplateJobs, Contents and Books that all processes share."""
 
     def __init__(
         self,
@@ -67,6 +71,9 @@ class RedisLedger:
         self._calls = Calls(terms, tolerance_ms=tolerance_ms, keep_ms=keep_days * DAY_MS)
         self._now_ms = now_ms
         self._lanes: dict[PortfolioId, dict[int, Lane]] = {}
+        self._editions: dict[PortfolioId, int] = {}
+        self.renewed: Callable[[], Awaitable[None]] = _nothing
+        """Called before jobs are given out whose template changed: read what it is now."""
 
     @property
     def scripts(self) -> Scripts:
@@ -102,14 +109,28 @@ class RedisLedger:
         replies = await self._scripts.run([self._calls.claim(ask, now_ms) for ask in asks])
         answers: list[Answer] = []
         for ask, reply in zip(asks, replies, strict=True):
+            if calls.edition_in(reply) != self._editions.get(ask.portfolio, 0):
+                await self._read_again(ask.portfolio, calls.edition_in(reply))
             lanes = self._lanes.setdefault(ask.portfolio, {})
             missing = [number for number in calls.lanes_in(reply) if number not in lanes]
+            if missing and len(lanes) >= LANES_KNOWN_MAX:
+                lanes.clear()  # most of them are long forgotten
+                missing = sorted(calls.lanes_in(reply))
             if missing:
                 lanes |= await self._read_lanes(ask.portfolio, missing)
             answers.append(calls.answer(reply, lanes, now_ms))
             if answers[-1].refused == "recovering":
                 self._lanes.pop(ask.portfolio, None)  # numbers may have gone to others meanwhile
         return answers
+
+    async def _read_again(self, portfolio: PortfolioId, edition: int) -> None:
+        """Forget what is known of lanes and have templates read before a job of theirs is written.
+
+        Whatever of it fails, the wish is asked again, and so is this.
+        """
+        self._lanes.pop(portfolio, None)
+        await self.renewed()
+        self._editions[portfolio] = edition
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:
         """See Ledger.settle."""
@@ -182,12 +203,13 @@ class RedisLedger:
             spec.places,
             _packed_shut(spec.shut),
             repr(spec.marketing_share),
+            int(spec.is_silent),
         ]
         await self._one("sender_put", portfolio, arguments)
 
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
-        arguments = [template, spec.status.value, spec.category.value]
+        arguments = [template, spec.status.value, spec.category.value, spec.version]
         await self._one("template_put", portfolio, arguments)
 
     async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
@@ -222,6 +244,44 @@ class RedisLedger:
     ) -> None:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms, _packed_shut(shut)])
+
+    async def put_borders(
+        self, portfolio: PortfolioId, waba: WabaId, borders: Sequence[Border]
+    ) -> None:
+        """See Borders.put_borders."""
+        await self._one("border_put", portfolio, [waba, ";".join(map(_border, borders))])
+
+    # -- TemplateJobs -------------------------------------------------------------------------
+
+    async def end_template(self, portfolio: PortfolioId, template: str) -> dict[str, int]:
+        """See TemplateJobs.end_template."""
+        ended: dict[str, int] = {}
+        reply = await self._one("template_end", portfolio, [template])
+        for source, jobs in zip(reply[0::2], reply[1::2], strict=True):
+            ended[source.decode()] = ended.get(source.decode(), 0) + jobs
+        return ended
+
+    async def users(self, portfolio: PortfolioId, template: str, since_ms: int) -> list[str]:
+        """See TemplateJobs.users."""
+        reply = await self._one("template_users", portfolio, [template, since_ms])
+        return sorted({source.decode() for source in reply})
+
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
+        """See TemplateJobs.repoint."""
+        told: list[Argument] = [source, wish.body, int(wish.was), int(wish.now)]
+        for pair in wish.templates.items():
+            told += pair
+        return int(await self._one("source_repoint", portfolio, told))
+
+    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
+        """See Places.take_place."""
+        asked: list[Argument] = [wish.sender, wish.recipient, wish.template, int(wish.priority)]
+        refused, until_ms, send_at_us, _ = await self._one("place_take", portfolio, asked)
+        if refused == b"clock":
+            raise ClockError("our clock and the ledger's differ too much; mend it (NTP)")
+        if refused == b"recovering":
+            raise LedgerAwayError("the ledger recovers what it lost; ask again in some seconds")
+        return Place(Gate(refused.decode()) if refused else None, until_ms, send_at_us)
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""
@@ -280,15 +340,20 @@ class RedisLedger:
         return reading.job(reply, key)
 
     async def depths(self, portfolio: PortfolioId) -> list[Depth]:
-        """See Books.depths; a bite of lanes at a time, so that nobody waits long behind it."""
+        """See Books.depths; a bite of each part at a time, so that nobody waits long behind it."""
         depths = reading.Depths()
-        for part, cursor in (("senders", "0"), ("lanes", "1"), ("open", "0"), ("aside", "0")):
-            following = cursor
-            while True:
-                reply = await self._one("depths_read", portfolio, [part, following, ASIDE_MAX])
-                following = depths.add(reply)
-                if following == "0":
-                    break
+        cursors = {"senders": "0", "lanes": "1", "open": "0", "aside": "0"}
+        while cursors:
+            now_ms = self._now_ms()
+            bites = [
+                self._calls.call("depths_read", portfolio, now_ms, [part, cursor, ASIDE_MAX])
+                for part, cursor in cursors.items()
+            ]
+            replies = await self._scripts.run(bites)
+            following = {
+                part: depths.add(reply) for part, reply in zip(cursors, replies, strict=True)
+            }
+            cursors = {part: cursor for part, cursor in following.items() if cursor != "0"}
         return depths.all()
 
     async def audit(self, portfolio: PortfolioId) -> list[str]:
@@ -297,8 +362,17 @@ class RedisLedger:
         return [line.decode() for line in reply]
 
 
+async def _nothing() -> None:
+    """Read nothing."""
+
+
 def _suppressed(recipient: RecipientKey, category: Category | None) -> bytes:
     return recipient + b":" + (category.value.encode() if category else b"")
+
+
+def _border(border: Border) -> str:
+    begins = [*border.begins, *(f"!{begin}" for begin in border.but)]
+    return f"{border.until_ms}|{','.join(begins)}"
 
 
 def _lane(values: Sequence[bytes | None]) -> Lane:

@@ -12,9 +12,12 @@ import msgspec
 from redis import exceptions
 
 from adapters.redis import keys
+from adapters.redis.ledger import LANES_KNOWN_MAX
 from adapters.redis.scripts import Client
+from adapters.redis.traces import RedisTraces
 from engine.errors import LedgerAwayError
-from engine.model import DeliveryStatus, PortfolioId
+from engine.model import DeliveryStatus, PortfolioId, parse_key
+from engine.traces import text_of
 
 ENTRY = re.compile(rb"(\d+\.\d+)([A-Z1-5])([+-])(.{8})(.{6})", re.DOTALL)
 READ_AT_ONCE = 500
@@ -27,16 +30,18 @@ KINDS = {
     "R": "retry",
     "D": "deferred",
     "F": "failed",
+    "S": "suppressed",
     "L": "in_doubt",
     "P": "repeat",
     "U": "unknown",
+    "E": "expired",
     "C": "cancelled",
     **{str(rank): status.value for rank, status in enumerate(DeliveryStatus) if rank},
 }
 
 
 class Record(msgspec.Struct, omit_defaults=True):
-    """One line of the exported log (INTERFACE section 5); `recipient` is a pseudonym."""
+    """One line of the exported log; `recipient` is a pseudonym."""
 
     at: str
     portfolio: str
@@ -51,6 +56,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     limit: int | None = None  # of a `limit` line: what held from here on; -1 is unlimited
     scope: str = ""  # and whose: the portfolio's, or each phone_number's
     window_seconds: float | None = None
+    traceparent: str = ""  # of a job whose caller traces it
 
 
 Hear = Callable[[PortfolioId, Sequence[Record]], Awaitable[None]]
@@ -68,12 +74,20 @@ class OutcomeLog:
     """
 
     def __init__(
-        self, client: Client, directory: Path, *, process: str, span_ms: int, heard: Hear = _nobody
+        self,
+        client: Client,
+        directory: Path,
+        *,
+        process: str,
+        span_ms: int,
+        heard: Hear = _nobody,
+        traces: RedisTraces | None = None,
     ) -> None:
         self._client = client
         self._directory = directory
         self._process = process
         self._span_ms = span_ms
+        self._traces = traces
         self._heard = heard  # told of every batch before it counts as exported, maybe twice
         self._limits: dict[PortfolioId, tuple[str, int, str]] = {}  # the day's file, as told there
         self._lanes: dict[tuple[PortfolioId, str], tuple[str, str, str]] = {}
@@ -89,7 +103,8 @@ class OutcomeLog:
                 return 0
             lines = 0
             while batch := await self._read(portfolio):
-                lines += await self._write(portfolio, batch)
+                traced = await self._traces.buckets(portfolio) if self._traces else frozenset()
+                lines += await self._write(portfolio, batch, traced)
                 await self._client.set(keys.log_exported(portfolio), batch[-1][0])
             await self._client.xtrim(
                 keys.log(portfolio), minid=await self._trim_to(portfolio, now_ms), approximate=True
@@ -160,16 +175,32 @@ class OutcomeLog:
         return min(f"{window_ms}-0", (reached or b"0-0").decode(), key=_id_order)
 
     async def _write(
-        self, portfolio: PortfolioId, batch: list[tuple[bytes, dict[bytes, bytes]]]
+        self,
+        portfolio: PortfolioId,
+        batch: list[tuple[bytes, dict[bytes, bytes]]],
+        traced: frozenset[str],
     ) -> int:
         told: list[Record] = []
         for entry_id, fields in batch:
             at_ms = int(entry_id.partition(b"-")[0])
             records = [record async for record in self._records(portfolio, at_ms, fields)]
+            if traced:
+                await self._add_traces(portfolio, records, traced)
             self._append(self._path(portfolio, at_ms), records)
             told += records
         await self._heard(portfolio, told)
         return len(told)
+
+    async def _add_traces(
+        self, portfolio: PortfolioId, records: Sequence[Record], traced: frozenset[str]
+    ) -> None:
+        """Add what the callers of these jobs trace; a chunk of several is told without."""
+        alone = [each for each in records if each.job and (each.jobs or 1) == 1]
+        jobs = [parse_key(each.job) for each in alone]
+        assert self._traces is not None
+        traces = await self._traces.of_some(portfolio, jobs, traced)
+        for record, key in zip(alone, jobs, strict=True):
+            record.traceparent = text_of(traces.get(key, b""))
 
     async def _records(
         self, portfolio: PortfolioId, at_ms: int, fields: dict[bytes, bytes]
@@ -188,6 +219,8 @@ class OutcomeLog:
                 keys.lane(portfolio, int(number)), ["source", "sender", "template"]
             )
             found = await cast("Awaitable[list[bytes | None]]", asked)
+            if len(self._lanes) >= LANES_KNOWN_MAX:
+                self._lanes.clear()  # most of them are long forgotten
             source, sender, template = ((value or b"").decode() for value in found)
             self._lanes[(portfolio, number)] = (source, sender, template)
         record.source, record.sender, record.template = self._lanes[(portfolio, number)]

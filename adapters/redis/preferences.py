@@ -14,7 +14,7 @@ from adapters.redis.scripts import Argument, Scripts
 from engine.errors import LedgerAwayError
 from engine.model import Category, NowMs, PortfolioId, RecipientKey
 from engine.recipients import KEY_BYTES
-from engine.suppressions import AT_ONCE, Pair, Whom, Word, Words, all_categories
+from engine.suppressions import AT_ONCE, Leads, Pair, Whom, Word, Words, all_categories
 
 PREFERENCES: Final = "ps:registry:preferences:"  # and a portfolio, none for all
 """ZSET  recipient key (marketing), or key:category, or key: (all) -> time and word"""
@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 ALIASES: Final = "ps:registry:aliases:"  # and a portfolio
 """ZSET  two keys of one person in a row, both ways round -> 0; read by its first half"""
+LEADS: Final = "ps:registry:leads:"  # and a portfolio
+"""HASH  key of an id -> key of the number that Meta says is the person's"""
 
 
 class RedisPreferences:
@@ -97,9 +99,29 @@ class RedisPeople:
     async def part(self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]) -> None:
         """See People.part."""
         for key, others in (await self.beside(portfolio, recipients)).items():
+            for ids in bites([key, *others]):
+                await asked(self._client.hdel(LEADS + portfolio, *cast("list[str]", ids)))
             both = [member for other in others for member in (key + other, other + key)]
             for some in bites(both):
                 await asked(self._client.zrem(ALIASES + portfolio, *some))
+
+    async def lead(self, portfolio: PortfolioId, leads: Leads) -> None:
+        """See People.lead."""
+        for some in bites(leads.items()):
+            flat = [word for pair in some for word in pair]
+            await asked(self._client.hset(LEADS + portfolio, items=flat))
+
+    async def leads(
+        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
+    ) -> dict[RecipientKey, RecipientKey]:
+        """See People.leads."""
+        found: dict[RecipientKey, RecipientKey] = {}
+        for some in bites(recipients):
+            keys = cast("list[str]", some)
+            leads = await asked(self._client.hmget(LEADS + portfolio, keys))
+            pairs = zip(some, leads, strict=True)
+            found |= {key: RecipientKey(to) for key, to in pairs if to is not None}
+        return found
 
 
 class RedisSlots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final, cast
@@ -16,9 +17,10 @@ from engine.pulses import Pulse, Times
 
 PULSES: Final = "ps:pulses"  # STREAM: `b`, what one worker did, as JSON
 KEEP_MS: Final = 600_000
-SENDERS_MAX: Final = 50  # of one pulse; the rest is told as one, so that a pulse stays near 1 kB
+SENDERS_MAX: Final = 50  # of one pulse; the rest is told as one, so that a pulse stays below 5 kB
 OTHER: Final = "other"
 AT_ONCE: Final = 1_000  # entries read in one call
+LOOKED_AT_ONCE: Final = 500  # counters looked at before whoever waits goes on
 
 Tallies = Mapping[tuple[str, ...], int]  # a sender first, an outcome or code last -> how often
 
@@ -42,10 +44,11 @@ class PulseTeller:
     async def tell(self, outcomes: Tallies, errors: Tallies) -> None:
         """Tell what was counted since the last time; LedgerAwayError: it goes with the next."""
         now_ms = self._now_ms()
+        outcomes, errors = dict(outcomes), dict(errors)  # they go on being counted
         body = _Body(
             max(1, now_ms - self._told_at_ms),
-            _changed(self._outcomes, outcomes),
-            _changed(self._errors, errors),
+            await _changed(self._outcomes, outcomes),
+            await _changed(self._errors, errors),
         )
         if body.outcomes or body.errors:
             await _asked(
@@ -57,7 +60,7 @@ class PulseTeller:
                 )
             )
         self._told_at_ms = now_ms
-        self._outcomes, self._errors = dict(outcomes), dict(errors)
+        self._outcomes, self._errors = outcomes, errors
 
 
 class PulseReader:
@@ -95,10 +98,12 @@ def _pulse(entry: bytes, fields: dict[bytes, bytes]) -> Pulse:
     return Pulse(at_ms, max(1, body.took_ms), body.outcomes, body.errors)
 
 
-def _changed(before: Tallies, now: Tallies) -> Times:
-    """Return by how much counters grew, by their first and last label."""
+async def _changed(before: Tallies, now: Tallies) -> Times:
+    """Return by how much counters grew, by their first and last label; others go on meanwhile."""
     grown: Times = {}
-    for labels, times in now.items():
+    for place, (labels, times) in enumerate(now.items()):
+        if place % LOOKED_AT_ONCE == LOOKED_AT_ONCE - 1:
+            await asyncio.sleep(0)
         by = times - before.get(labels, 0)
         if by > 0:
             of = grown.setdefault(labels[0], {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters.redis.scripts import Reply
 from engine.books import Counts, Depth, JobView, Quota
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, Priority, SenderId
+from engine.outcomes import MISFIT_MARK
 from engine.ports import FOREVER_MS
 from engine.quiet import ZoneStanding
 
@@ -116,8 +117,7 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
         case "done":
             return ended(packed, key)
         case "open":
-            state = JobState.IN_DOUBT if packed[:1] in (b"D", b"d") else JobState.IN_FLIGHT
-            return JobView(key, state, int.from_bytes(packed[20:22], "big"))
+            return under_way(packed, key, SenderId(gate), until_ms)
         case "aside":
             return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=until_ms)
         case "waiting":
@@ -125,18 +125,29 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
             until = until_ms or None
             return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until, zone=zone)
         case "cancelled" | "queued":
-            return JobView(key, JobState(kind))
+            return JobView(key, JobState(kind), code=int(packed or 0))
         case _:
             return None
 
 
+def under_way(packed: bytes, key: JobKey, sender: SenderId, decided_ms: int) -> JobView:
+    """Read an open job as part_serve.lua packs it."""
+    attempt = int.from_bytes(packed[20:22], "big")
+    if packed[:1] not in (b"D", b"d"):
+        return JobView(key, JobState.IN_FLIGHT, attempt)
+    return JobView(key, JobState.IN_DOUBT, attempt, until_ms=decided_ms, sender=sender)
+
+
 def ended(packed: bytes, key: JobKey) -> JobView:
     """Read an end as part_books.lua packs it."""
+    tail = packed[22:].decode(errors="replace")
+    is_misfit = tail.startswith(MISFIT_MARK)
     return JobView(
         key,
         STATES[packed[:1].decode()],
         int.from_bytes(packed[2:4], "big"),
         DELIVERIES[int(packed[1:2])],
         code=int.from_bytes(packed[18:22], "big"),
-        wamid=packed[22:].decode(),
+        wamid="" if is_misfit else tail,
+        misfit=tail.removeprefix(MISFIT_MARK) if is_misfit else "",
     )

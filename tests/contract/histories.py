@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.borders import border_of
 from engine.model import (
     Category,
     DeliveryStatus,
-    Gate,
     JobKey,
     Lane,
     PortfolioId,
@@ -23,7 +23,11 @@ from engine.model import (
     TemplateStatus,
     WabaId,
 )
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Outcome,
+    Retry,
+    Unwritten,
+)
 from engine.ports import (
     FOREVER_MS,
     Ask,
@@ -38,8 +42,10 @@ from engine.ports import (
 )
 from engine.quiet import Spans
 from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, Shut
+from engine.template_ports import PlaceWish, Repoint
 from engine.terms import Terms
 from tests.contract.erasing import erase
+from tests.contract.outcomes import an_outcome, outcome_name, take_place
 
 START_MS = 1_764_000_000_000
 PORTFOLIO = PortfolioId("acme")
@@ -51,7 +57,6 @@ WORKERS = ["w1", "w2"]
 RECIPIENTS = 60
 FAVOURITES = 2  # people whom many rows are for, so that pairs run out of budget
 PAUSES_MS = [0, 1, 5, 12, 100, 999, 1_000, 4_999, 5_000, 6_001, 60_200]
-GATES_THAT_CLOSE = (Gate.ACCOUNT, Gate.SENDER, Gate.TEMPLATE)
 
 Step = tuple[str, Callable[[Any], Any]]
 
@@ -69,6 +74,7 @@ def short_terms(**changes: Any) -> Terms:  # noqa: ANN401 (as Terms)
         "guard_ms": 200,
         "lease_ms": 5_000,
         "attempts_max": 3,
+        "expire_bite": 4,
     }
     named["doubt_ms"] = doubt_ms
     named |= changes
@@ -126,8 +132,13 @@ class History:
         places = self.rng.choice([0, 0, 2])
         waba = WabaId(self.rng.choice(["w", "w", "w", "v"]))
         share = self.rng.choice([1.0, 1.0, 0.5, 0.07])
+        is_silent = places > 0  # another draw of its own would make other histories
         spec = SenderSpec(
-            waba, mps, closed_ms, places=places, shut=self._shut(), marketing_share=share
+            *(waba, mps, closed_ms),
+            places=places,
+            is_silent=is_silent,
+            shut=self._shut(),
+            marketing_share=share,
         )
         self.seen["a share for marketing"] += share < 1
         return ("put", _bind("put_sender", sender, spec))
@@ -150,9 +161,9 @@ class History:
             return self.planned.pop(0)
         kinds = [
             *(self._enqueue, self._claim, self._settle, self._receive, self._put, self._wait),
-            self._cancel_job,
+            *(self._cancel_job, self._take_place),
         ]
-        weights = [14, 30, 26, 10, 8, 12, 3]
+        weights = [14, 30, 26, 10, 8, 12, 3, 2]
         return self.rng.choices(kinds, weights)[0]()
 
     def _cancel_under_way(self, job: Claimed) -> Step:
@@ -205,7 +216,7 @@ class History:
         fingerprint = rng.choice([b"A", b"B"] if again else [b"A"]) * 8
         return Row(
             RecipientKey(b"recip" + recipient.to_bytes(3, "big")),
-            b"+1555" + str(recipient).encode() + b"\x1fAnna",
+            b"+%d555%d\x1fAnna" % (1 + recipient % 2 * 90, recipient),
             content=rng.choice([0, 1, 300]),
             repeats_max=rng.choice([0, 1, 2]),
             expires_at_ms=rng.choice([0, 0, 0, 0, self.now_ms + 4_000, self.now_ms + 20_000]),
@@ -258,26 +269,9 @@ class History:
             late = rng.choice(self.past)
             chosen.append((late.key, late.attempt))
         self.touched += [key for key, _ in chosen]
-        settlements = [Settlement(key, n, self._outcome()) for key, n in chosen]
+        settlements = [Settlement(key, n, an_outcome(self.rng, self.now_ms)) for key, n in chosen]
         self.outcomes = {its.key: outcome_name(its.outcome) for its in settlements}
         return settlements
-
-    def _outcome(self) -> Outcome:
-        rng, now_ms = self.rng, self.now_ms
-        later_ms = now_ms + rng.choice([0, 500, 3_000, 30_000])
-        draw = rng.random()
-        if draw < 0.5:
-            return Accepted(f"wamid.{rng.randrange(10**6)}", held=rng.random() < 0.1)
-        if draw < 0.62:
-            return InDoubt("silence")
-        if draw < 0.70:
-            return Unwritten("late")
-        if draw < 0.80:
-            return Retry(131000, later_ms, "unknown")
-        if draw < 0.90:
-            return Dropped(rng.choice([131026, 999]), "never", strikes=rng.random() < 0.6)
-        gate = rng.choice([*[Gate.PAIR] * 4, Gate.RATE, Gate.RATE, *GATES_THAT_CLOSE])
-        return Deferred(gate, 130429, later_ms, "slow")
 
     def _receive(self) -> Step:
         pool = self.claimed + self.past
@@ -299,6 +293,8 @@ class History:
             code=131026,
             counted=rng.random() < 0.9,
             undelivered=rng.random() < 0.8,
+            sender=job.lane.sender if job else rng.choice(SENDERS),
+            throttled=job is not None and job.key.sequence % 5 == 0,
         )
 
     def _cancel_job(self) -> Step:
@@ -313,6 +309,15 @@ class History:
         self.touched = [key]
         return ("cancel_job", lambda led: led.cancel_job(PORTFOLIO, key))
 
+    def _take_place(self) -> Step:
+        rng = self.rng
+        number = rng.randrange(FAVOURITES if rng.random() < 0.5 else RECIPIENTS)
+        recipient = RecipientKey(b"recip" + number.to_bytes(3, "big"))
+        sender = rng.choice([*SENDERS, SenderId("nobody")])
+        template = rng.choice([*TEMPLATES, "w/nobody/en"])
+        wish = PlaceWish(sender, recipient, template, rng.choice(list(Priority)))
+        return ("take_place", lambda led: take_place(led, PORTFOLIO, wish))
+
     def _put(self) -> Step:
         rng = self.rng
         draw = rng.random()
@@ -322,19 +327,50 @@ class History:
             return ("put", lambda led: led.put_portfolio(PORTFOLIO, limit))
         if draw < 0.32:
             return self._put_sender(rng.choice(SENDERS))
-        if draw < 0.42:
-            until_ms = rng.choice([0, 0, self.now_ms + 2_000])
-            waba = WabaId(rng.choice(["w", "w", "v"]))
-            return ("put", _bind("close_account", waba, until_ms, "tests", self._shut()))
+        if draw < 0.43:
+            return self._put_rare(draw)
         if draw < 0.58:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
-            category = rng.choice(_CATEGORIES) if rng.random() < 0.2 else _CATEGORIES[place]
-            spec = TemplateSpec(status, category)
+            category = rng.choice(_CATEGORIES) if rng.random() < 0.25 else _CATEGORIES[place]
+            spec = TemplateSpec(status, category, rng.choice([0, 1]))
             return ("put", _bind("put_template", TEMPLATES[place], spec))
         if draw < 0.80:
             return self._put_source() if draw < 0.74 else self._put_quiet()
         return self._put_person(draw)
+
+    def _put_rare(self, draw: float) -> Step:
+        if draw < 0.345:
+            return self._repoint()
+        return self._end_template(self.rng.randrange(3)) if draw < 0.37 else self._close_account()
+
+    def _close_account(self) -> Step:
+        until_ms = self.rng.choice([0, 0, self.now_ms + 2_000])
+        waba = WabaId(self.rng.choice(["w", "w", "v"]))
+        return ("put", _bind("close_account", waba, until_ms, "tests", self._shut()))
+
+    def _repoint(self) -> Step:
+        """Give a source's rows other templates, maybe while it runs: then nothing happens."""
+        rng = self.rng
+        had, gets = rng.sample(TEMPLATES[:3], 2)
+        was, now = rng.choice(list(Priority)), rng.choice(list(Priority))
+        source, wish = rng.choice(SOURCES), Repoint(b"{}", {had: gets}, was, now)
+        self.planned = [("repoint", _bind("repoint", source, wish))]
+        state = rng.choice([SourceState.PAUSED, SourceState.PAUSED, SourceState.RUNNING])
+        return ("put", _bind("put_source", source, SourceSpec(state)))
+
+    def _end_template(self, place: int) -> Step:
+        """Disable or delete a template; its jobs end, and later it comes back after all."""
+        template, rng = TEMPLATES[place], self.rng
+        status = rng.choice([TemplateStatus.DISABLED, TemplateStatus.DELETED])
+        if rng.random() < 0.2:
+            status = TemplateStatus.PAUSED  # nothing ends then
+        since_ms = self.now_ms - rng.choice([0, 5_000, 60_000])
+        self.planned = [
+            ("end_template", _bind("end_template", template)),
+            ("users", _bind("users", template, since_ms)),
+        ]
+        return ("put", _bind("put_template", template, TemplateSpec(status, _CATEGORIES[place])))
 
     def _put_person(self, draw: float) -> Step:
         rng = self.rng
@@ -346,6 +382,9 @@ class History:
         if draw < 0.93:
             name = rng.choice(["suppress", "unsuppress"])
             category = rng.choice([None, Category.MARKETING])
+            if self.rows_made % 3 == 0:  # no draw of its own: that would make other histories
+                borders = [border_of("IN", self.now_ms + 2_000)] if name == "suppress" else []
+                return ("put", _bind("put_borders", WabaId("w"), borders))
             return ("put", _bind(name, recipient, category))
         return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
 
@@ -368,7 +407,7 @@ class History:
         return tuple(spans)
 
     def _put_source(self) -> Step:
-        states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED] * 2
+        states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED, SourceState.DRAFT]
         state = self.rng.choice([*states, SourceState.SCHEDULED, SourceState.CANCELLED])
         if state is SourceState.CANCELLED and self.rng.random() < 0.15:
             state = SourceState.RUNNING
@@ -384,13 +423,6 @@ class History:
         self.claimed = [job for job in self.claimed if job.key not in held]
         self.claimed += jobs
         self.touched += held
-
-
-def outcome_name(outcome: Outcome) -> str:
-    """Return what kind of outcome it is, and behind which gate."""
-    gate = f" {outcome.gate}" if isinstance(outcome, Deferred) else ""
-    held = " held" if isinstance(outcome, Accepted) and outcome.held else ""
-    return type(outcome).__name__ + gate + held
 
 
 _CATEGORIES = (Category.MARKETING, Category.UTILITY, Category.AUTHENTICATION)

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from adapters.memory.ledger import MemoryLedger
 from adapters.redis.ledger import RedisLedger
 from engine.model import JobKey
+from tests.contract.dead import reading
 from tests.contract.histories import PORTFOLIO, SENDERS, SOURCES, History, Step
 from tests.contract.visits import Visits
 
@@ -58,6 +59,11 @@ class Play:
         answer = await self._both(kind, do)
         self._trail.append(f"{self._at} {kind} {answer}")
         self.visits.note(kind, answer)
+        if kind == "rescue":
+            slot, _ = self._memory.slot(PORTFOLIO)
+            self.visits.seen["a walk through a lane"] += any(
+                lane.walk for lane in slot.lanes.values()
+            )
         for key in self.history.touched:
             self.visits.note_state(key, await self._standing(key))
 
@@ -101,6 +107,9 @@ class Play:
         keys |= {JobKey(1 + self._at % 9, 1 + self._at // 9), JobKey(99, 1), JobKey(1, 10**6)}
         for key in sorted(keys):
             await self._both("job", _bound("job", key))
+        asked = sorted({job.key for job in jobs} | keys)
+        rows = await self._both("dead", reading(PORTFOLIO, asked))
+        self.visits.note_dead(rows)
 
     async def _audit(self) -> None:
         """Let both recount everything: neither may find fault."""

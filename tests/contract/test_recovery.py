@@ -22,6 +22,7 @@ from engine.model import (
     RecipientKey,
     Row,
     SenderId,
+    SourceState,
     TemplateStatus,
     WabaId,
 )
@@ -36,10 +37,12 @@ from engine.ports import (
     PortfolioSpec,
     SenderSpec,
     Settlement,
+    SourceSpec,
     TemplateSpec,
 )
-from engine.recollection import Recollection
+from engine.recollection import REMEMBER_MS, Recollection
 from engine.terms import RECOVER_MS, Terms
+from tests.contract.erasing import erase
 
 P, S = PortfolioId("acme"), SenderId("1001")
 LANE = Lane("campaign:a", S, "w/t/en", Priority.MARKETING)
@@ -253,3 +256,48 @@ async def test_what_was_half_told_is_told_again_at_once(world: World) -> None:
         await _claim_all(living, "w", 1)
     assert (await _claim_all(living, "w", 2)).refused == "recovering"
     assert (await ledger.counts(P, "campaign:a")).enqueued == 3
+
+
+async def test_a_cancellation_and_an_erasure_are_not_undone_by_a_lost_tail(world: World) -> None:
+    """They are ordered again after what was queued has been told again."""
+    ledger, clock, snapshot = world
+    living = Recollection(ledger, ledger, ledger, clock)
+    other = replace(LANE, source="campaign:b")
+    await living.enqueue([Batch(P, LANE, _rows(1, 3)), Batch(P, other, _rows(4, 6))])
+    lose_tail = await snapshot()
+    await living.enqueue([Batch(P, LANE, _rows(7, 8))])
+    forgotten = RecipientKey((4).to_bytes(8, "big"))
+    cancelled = SourceSpec(SourceState.CANCELLED)
+    orders: list[Callable[[], Awaitable[object]]] = [
+        lambda: ledger.put_source(P, LANE.source, cancelled),
+        lambda: erase(ledger, P, [forgotten]),
+    ]
+    for order in orders:
+        await order()
+        living.remember(P, order)
+    await living.look("front")
+    await lose_tail()
+    await living.look("front")
+    clock.ms += RECOVER_MS
+    answer = await _claim_all(living, "w", 1)
+    assert {job.recipient for job in answer.jobs} == {row.recipient for row in _rows(5, 6)}
+    assert (await ledger.counts(P, LANE.source)).states == {JobState.CANCELLED: 5}
+    assert (await ledger.counts(P, other.source)).states[JobState.SUPPRESSED] == 1
+    assert await ledger.audit(P) == []
+
+
+async def test_an_order_is_forgotten_after_a_minute(world: World) -> None:
+    ledger, clock, _ = world
+    living = Recollection(ledger, ledger, ledger, clock)
+    told: list[int] = []
+
+    async def order() -> None:
+        told.append(clock.ms)
+
+    living.remember(P, order)
+    await living.look("front")
+    clock.ms += REMEMBER_MS + 1
+    await ledger.claim([Ask(P, "w", 1, 1, 1, known_sequence=10**9)])  # it is recovering now
+    await living.enqueue([Batch(P, LANE, _rows(1, 1))])
+    await living.look("front")
+    assert told == []

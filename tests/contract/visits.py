@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from engine.dead import DeadRow, WhyNot
 from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState
 from engine.ports import FOREVER_MS, Cancelled
 from engine.quiet import ZoneStanding
-from tests.contract.histories import GATES_THAT_CLOSE, History
+from tests.contract.histories import History
+from tests.contract.outcomes import GATES_THAT_CLOSE
 
 TRANSITIONS = (
     "queued > in_flight",
@@ -45,9 +47,12 @@ MUST_VISIT = (
     *(f"books {state}" for state in JobState),
     *(f"delivery {status}" for status in DeliveryStatus if status is not DeliveryStatus.NONE),
     *(f"closed {gate}" for gate in (Gate.RATE, *GATES_THAT_CLOSE)),
-    *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped"),
+    *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped", "Suppressed"),
     *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE)),
     *("duplicate", "conflict", "batch refused full", "batch refused cancelled"),
+    *("batch refused ended", "ended with its template", "place taken"),
+    *("repointed", "not repointed: it runs"),
+    *(f"place refused by {gate}" for gate in (Gate.QUOTA, Gate.PAIR, Gate.SENDER, Gate.TEMPLATE)),
     *("lost reply asked again", "jobs given again", "claim refused stale"),
     "claim refused recovering",
     *("doubted", "repeated", "unknown", "settled by evidence", "cancelled repeat"),
@@ -55,6 +60,8 @@ MUST_VISIT = (
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
     *(f"zone {how}" for how in ("open", "shut until", "shut, nobody told")),
+    *("expired behind a gate", "queued > unknown", "a walk through a lane"),
+    *("dead kept", *(f"dead {why}" for why in WhyNot)),
     *(f"{category} asleep behind {gate}" for category in Category for gate in SHUTTING_GATES),
     *("a category woke", "a share for marketing"),
 )
@@ -90,8 +97,20 @@ class Visits:
                 self.seen["again refused" if answer.gate else "again granted"] += 1
             case "cancel_job":
                 self.seen[f"cancel {answer.name}"] += 1
+            case "take_place":
+                gate = "recovering" if answer == "recovering" else answer.gate
+                self.seen[f"place refused by {gate}" if gate else "place taken"] += 1
             case "enqueue":
                 self._note_enqueue(answer[0])
+            case _:
+                self._note_template(kind, answer)
+
+    def _note_template(self, kind: str, answer: Any) -> None:  # noqa: ANN401
+        match kind:
+            case "repoint":
+                self.seen["repointed" if answer else "not repointed: it runs"] += 1
+            case "end_template":
+                self.seen["ended with its template"] += sum(answer.values())
             case _:
                 pass
 
@@ -120,6 +139,11 @@ class Visits:
             shut = "shut until" if opens_ms < FOREVER_MS else "shut, nobody told"
             self.seen[f"zone {shut if opens_ms else 'open'}"] += each.jobs > 0
 
+    def note_dead(self, rows: Sequence[DeadRow]) -> None:
+        """Note which failed jobs may be replayed, and why others may not."""
+        for row in rows:
+            self.seen[f"dead {row.why_not or 'kept'}"] += 1
+
     def note_shut(self, asleep: Collection[tuple[Gate, str]]) -> None:
         """Note behind which shut categories lanes sleep now, and which of them woke."""
         shut = {(gate, key) for gate, key in asleep if "|" in key and gate in SHUTTING_GATES}
@@ -143,8 +167,10 @@ class Visits:
         self.seen["doubted"] += len(answer.doubted)
         self.seen["repeated"] += len(answer.repeated)
         self.seen["unknown"] += len(answer.unknown)
+        self.seen["expired behind a gate"] += len(answer.expired)
         self._history.repeated += answer.repeated
-        self._history.touched = [*answer.doubted, *answer.repeated, *answer.unknown]
+        its = (answer.doubted, answer.repeated, answer.unknown, answer.expired)
+        self._history.touched = [key for keys in its for key in keys]
 
     def _note_settle(self, answer: Any) -> None:  # noqa: ANN401
         self.seen["late outcome ignored"] += len(answer.ignored)

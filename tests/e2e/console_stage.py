@@ -15,6 +15,8 @@ NUMBERS = {  # alias -> its number, its portfolio and its throughput
 }
 LIMITS: dict[str, int] = {"acme": 300, "nordwind": 250, "fjord": -1}
 PEOPLE_FROM = "+49151"  # how every recipient's number begins: it must be shown nowhere
+UNREACHABLE_AT = 9_999_999  # of those who are shipped to
+UNREACHABLE = f"{PEOPLE_FROM}7{UNREACHABLE_AT}"
 
 
 def id_of(alias: str) -> str:
@@ -47,6 +49,7 @@ def a_fleet(window_ms: int = 90_000) -> World:
                 for template, kind in (("offer", "MARKETING"), ("update", "UTILITY"))
             ],
             "faults": [
+                {"kind": "error", "code": 131026, "recipients": [UNREACHABLE], "times_max": 1},
                 {"kind": "error", "code": 131026, "rate": 0.03},
                 {"kind": "error", "code": 131049, "rate": 0.01},
                 {"kind": "server_error", "rate": 0.004, "status": 502},

@@ -10,7 +10,15 @@ from selenium.webdriver.common.keys import Keys
 from structlog.testing import capture_logs
 
 from tests.e2e.browser import Browser, a_browser, require_browser
-from tests.e2e.console_stage import PEOPLE_FROM, a_fleet, furnish_fleet, id_of, play
+from tests.e2e.console_stage import (
+    PEOPLE_FROM,
+    UNREACHABLE_AT,
+    a_fleet,
+    furnish_fleet,
+    id_of,
+    play,
+    ship,
+)
 from tests.e2e.whole_house import KEY, Whole, a_whole_house
 
 pytestmark = pytest.mark.timeout(180)
@@ -133,6 +141,24 @@ def _press(browser: Browser, selector: str) -> None:
     browser.until(lambda: browser.text("#foot") != at, "the next picture")
     assert browser.run("return document.activeElement.matches(arguments[0])", selector)
     browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+
+
+async def test_a_dead_letter_is_replayed_from_the_page(stage: tuple[Whole, Browser]) -> None:
+    whole, browser = stage
+    await ship(whole, 1, "nordwind", UNREACHABLE_AT)
+    with capture_logs() as lines:
+        await asyncio.to_thread(_replay, browser, whole.url)
+    told = [line for line in lines if line["event"] == "dead_letters_replayed"]
+    assert [(line["jobs"], line["refused"], line["key"]) for line in told] == [(1, 0, "bootstrap")]
+
+
+def _replay(browser: Browser, url: str) -> None:
+    enter(browser, url, KEY)
+    _press(browser, '[data-act="dead-replay"]')
+    assert "once more" in browser.text("#confirm-text")
+    browser.find("#confirm-yes").click()
+    browser.until(lambda: "Done." in browser.text("#said"), "it is said")
+    assert browser.complaints() == []
 
 
 async def test_a_key_may_only_what_it_may(stage: tuple[Whole, Browser]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.architecture.source_tree import ROOT
-from tests.e2e.whole_house import PORTFOLIO, a_whole_house, a_world, rows
+from tests.e2e.whole_house import PORTFOLIO, SENDER, a_whole_house, a_world, rows
 from tests.prometheus_server import Prometheus, a_prometheus
 
 pytestmark = pytest.mark.one_server
@@ -73,6 +74,19 @@ def test_a_board_is_whole(path: Path) -> None:
     assert len(set(ids)) == len(ids)
 
 
+MANY = re.compile(
+    r"\{\{(sender|portfolio|template|code)\}\}"
+)  # labels with up to thousands of values
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_no_legend_is_longer_than_a_person_reads(path: Path) -> None:
+    for panel in panels(path):
+        for target in panel["targets"]:
+            if MANY.search(target["legendFormat"]):
+                assert re.match(r"(top|bottom)k\(20, ", target["expr"]), panel["title"]
+
+
 def test_there_are_boards() -> None:
     assert [path.stem for path in BOARDS] == ["penstock-fleet", "penstock-portfolio"]
 
@@ -102,6 +116,7 @@ async def test_every_expression_has_numbers(server_url: str, tmp_path: Path) -> 
     async with a_whole_house(server_url, tmp_path, a_world(faults=FAULTS)) as whole:
         target = whole.url.removeprefix("http://")
         async with a_prometheus(tmp_path, [target], RULES) as prometheus:
+            await whole.call("POST", f"/v1/senders/{SENDER}/refresh")  # its quality
             await whole.upload("c1", rows(3_000))
             await whole.call("POST", "/v1/campaigns/c1/start")
             assert await until_all_have_numbers(prometheus, wanted) == {}

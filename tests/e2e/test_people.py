@@ -1,5 +1,6 @@
 """People through the whole house: who stopped, under which id, and what still goes to them."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ from redis.asyncio import Redis
 
 from engine.model import PortfolioId
 from tests.e2e.test_world import until
-from tests.e2e.whole_house import SENDER, Whole, a_message, a_whole_house, a_world, rows
+from tests.e2e.whole_house import PORTFOLIO, SENDER, Whole, a_message, a_whole_house, a_world, rows
 
 pytestmark = pytest.mark.usefixtures("redis_client")
 
+OWNER, QUOTA = PortfolioId(PORTFOLIO), f"/v1/portfolios/{PORTFOLIO}/quota"
 DIALLED, REAL = "+5511987654321", "551187654321"  # Brazil: with and without the ninth digit
 
 
@@ -101,6 +103,28 @@ async def test_a_stop_told_under_metas_id_stops_the_number_that_is_dialled(
         await until(whole, lambda each: bool(each["suppressions"]), path)
         assert await ends(whole, DIALLED) == "suppressed"
         assert await ends(whole, DIALLED, "update") == "accepted"
+
+
+async def test_who_has_two_ids_takes_one_place_once_meta_has_told_so(
+    server_url: str, tmp_path: Path
+) -> None:
+    world = a_world(wa_ids={DIALLED.removeprefix("+"): REAL})
+    async with a_whole_house(server_url, tmp_path, world) as whole:
+        job = await a_job(whole, DIALLED, "update")
+        await until(whole, lambda each: each["delivery"] == "delivered", f"/v1/jobs/{job}")
+        people = whole.house.persons.people
+        key = whole.house.recipients.key
+        dialled, real = key(DIALLED.removeprefix("+")), key(REAL)
+        async with asyncio.timeout(20):
+            while await people.leads(OWNER, [dialled]) != {dialled: real}:
+                await asyncio.sleep(0.05)
+        before = (await whole.call("GET", QUOTA))["used"]
+        for to in (DIALLED, "+" + REAL, DIALLED):
+            assert await ends(whole, to, "update") == "accepted"
+        assert (await whole.call("GET", QUOTA))["used"] == before + 1
+        uploaded = await whole.upload("c1", f"to,name\n{DIALLED},Ana\n+{REAL},Ana\n")
+        assert (uploaded["accepted"], uploaded["duplicates"]) == (1, 1)
+        assert whole.report().clean
 
 
 async def test_who_is_forgotten_is_found_nowhere_any_more(

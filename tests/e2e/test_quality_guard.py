@@ -92,9 +92,10 @@ async def test_on_yellow_marketing_leaves_at_its_share_and_all_else_at_the_full_
         await jobs(whole, "update", 100)
         await until(lambda: len(arrivals(whole, "update")) == 100)
         utility, marketing = arrivals(whole, "update"), arrivals(whole, "offer")
-        assert utility[-1] - utility[0] <= 2_500  # 1,240 at the full rate, 12,400 at the share
+        assert utility[-1] - utility[0] <= 6_000  # 1,240 at the full rate, 12,400 at the share
         took_ms = utility[-1] - marketing[0]
-        assert len(marketing) <= 0.1 * 80 * took_ms / 1_000 + 3  # its share, and what was ahead
+        beside = [at_ms for at_ms in marketing if at_ms <= utility[-1]]
+        assert len(beside) <= 0.1 * 80 * took_ms / 1_000 + 3  # its share, and what was ahead
         await whole.completed("c1")
         marketing = arrivals(whole, "offer")
         assert marketing[-1] - marketing[0] >= 0.95 * 23 / 8 * 1_000

@@ -5,16 +5,19 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.e2e.fleet import a_process, an_environment
+from tests.e2e.fleet import START_S, a_process, an_environment
 from tests.redis_servers import free_port
 
 LOOK_EVERY_S = 0.05
+STOP_S = 45  # a drain may take 35
 PROGRAM = """
 import asyncio, json, os, sys
 from adapters.house.supervisor import Patience, Supervisor
@@ -35,19 +38,40 @@ FAILS = "raise SystemExit(3)"
 Line = dict[str, Any]
 
 
-async def supervised(*codes: str, **patience: float) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def stopped_at_last(
+    process: asyncio.subprocess.Process,
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Give a process; whatever the test did, it and those it started have ended afterwards."""
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()  # it takes its children and the embedded server with it
+            try:
+                await asyncio.wait_for(process.communicate(), STOP_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+@asynccontextmanager
+async def supervised(*codes: str, **patience: float) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Run commands under a supervisor."""
     commands = json.dumps([[sys.executable, "-c", code] for code in codes])
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PROGRAM, commands, json.dumps(patience)), stdout=pipe, stderr=pipe
     )
+    async with stopped_at_last(process):
+        yield process
 
 
 async def lines_until(process: asyncio.subprocess.Process, event: str, times: int) -> list[Line]:
     """Read log lines until an event was told so many times."""
     assert process.stderr is not None
     lines: list[Line] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(START_S):
         while sum(line["event"] == event for line in lines) < times:
             raw = await process.stderr.readline()
             assert raw, lines
@@ -57,45 +81,45 @@ async def lines_until(process: asyncio.subprocess.Process, event: str, times: in
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int, list[Line]]:
     """Return how it ended, and the rest of its log."""
-    _, logged = await asyncio.wait_for(process.communicate(), 45)  # a drain may take 35
+    _, logged = await asyncio.wait_for(process.communicate(), STOP_S)
     assert process.returncode is not None
     return process.returncode, [json.loads(line) for line in logged.splitlines()]
 
 
 async def test_who_dies_is_started_again_with_growing_pauses() -> None:
-    process = await supervised(WAITS, FAILS, soon_s=0.05, latest_s=0.2)
-    lines = await lines_until(process, "process_ended", 4)
-    deaths = [line for line in lines if line["event"] == "process_ended"]
-    assert {(line["process"], line["status"]) for line in deaths} == {(1, 3)}
-    assert [line["again_in_s"] for line in deaths] == [0.05, 0.1, 0.2, 0.2]
-    process.terminate()
-    status, _ = await ended(process)
-    assert status == 0  # the one that ran ended in order
+    async with supervised(WAITS, FAILS, soon_s=0.05, latest_s=0.2) as process:
+        lines = await lines_until(process, "process_ended", 4)
+        deaths = [line for line in lines if line["event"] == "process_ended"]
+        assert {(line["process"], line["status"]) for line in deaths} == {(1, 3)}
+        assert [line["again_in_s"] for line in deaths] == [0.05, 0.1, 0.2, 0.2]
+        process.terminate()
+        status, _ = await ended(process)
+        assert status == 0  # the one that ran ended in order
 
 
 async def test_who_lived_long_enough_is_started_soon() -> None:
-    process = await supervised(FAILS, soon_s=0.05, latest_s=1, settled_s=0.0)
-    lines = await lines_until(process, "process_ended", 3)
-    pauses = [line["again_in_s"] for line in lines if line["event"] == "process_ended"]
-    assert pauses == [0.05, 0.05, 0.05]
-    process.terminate()
-    assert (await ended(process))[0] == 0
+    async with supervised(FAILS, soon_s=0.05, latest_s=1, settled_s=0.0) as process:
+        lines = await lines_until(process, "process_ended", 3)
+        pauses = [line["again_in_s"] for line in lines if line["event"] == "process_ended"]
+        assert pauses == [0.05, 0.05, 0.05]
+        process.terminate()
+        assert (await ended(process))[0] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_all_and_who_does_not_hear_is_killed(number: signal.Signals) -> None:
-    process = await supervised(WAITS, DEAF, drain_s=0.5)
-    assert process.stdout is not None
-    for _ in range(2):
-        await asyncio.wait_for(process.stdout.readline(), 20)  # both listen to signals now
-    process.send_signal(number)
-    status, lines = await ended(process)
-    assert status == 1
-    assert [line["process"] for line in lines if line["event"] == "process_killed"] == [1]
+    async with supervised(WAITS, DEAF, drain_s=0.5) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            await asyncio.wait_for(process.stdout.readline(), START_S)  # both listen to signals now
+        process.send_signal(number)
+        status, lines = await ended(process)
+        assert status == 1
+        assert [line["process"] for line in lines if line["event"] == "process_killed"] == [1]
 
 
 async def until(session: aiohttp.ClientSession, url: str, word: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(START_S):
         while True:
             try:
                 async with session.get(url) as response:
@@ -108,31 +132,32 @@ async def until(session: aiohttp.ClientSession, url: str, word: str) -> None:
 
 @pytest.mark.redis
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)  # on a machine with nothing to give each Python takes 20 s to begin
 async def test_each_worker_is_scraped_on_its_own_port_and_comes_back(tmp_path: Path) -> None:
     port = free_port()
     environment = an_environment(tmp_path, PENSTOCK_METRICS_LISTEN=f"127.0.0.1:{port}")
     process = await a_process(environment, "worker", "--processes", "2")
-    urls = [f"http://127.0.0.1:{port + place}" for place in range(2)]
-    async with aiohttp.ClientSession() as session:
-        for url in urls:
-            await until(session, f"{url}/readyz", '"ready"')
-            await until(session, f"{url}/metrics", "penstock_workers 2.0")
-        started = [
-            line
-            for line in await lines_until(process, "process_started", 2)
-            if line["event"] == "process_started"
-        ]
-        os.kill(next(line["pid"] for line in started if line["process"] == 1), signal.SIGKILL)
-        [death] = [
-            line
-            for line in await lines_until(process, "process_ended", 1)
-            if line["event"] == "process_ended"
-        ]
-        assert (death["process"], death["status"]) == (1, -signal.SIGKILL)
-        await until(session, f"{urls[1]}/readyz", '"ready"')
-        await until(session, f"{urls[0]}/readyz", '"ready"')
-    process.send_signal(signal.SIGTERM)
-    status, lines = await ended(process)
-    assert status == 0, lines
-    assert [line["event"] for line in lines].count("drained") == 2
+    async with stopped_at_last(process):
+        urls = [f"http://127.0.0.1:{port + place}" for place in range(2)]
+        async with aiohttp.ClientSession() as session:
+            for url in urls:
+                await until(session, f"{url}/readyz", '"ready"')
+                await until(session, f"{url}/metrics", "penstock_workers 2.0")
+            started = [
+                line
+                for line in await lines_until(process, "process_started", 2)
+                if line["event"] == "process_started"
+            ]
+            os.kill(next(line["pid"] for line in started if line["process"] == 1), signal.SIGKILL)
+            [death] = [
+                line
+                for line in await lines_until(process, "process_ended", 1)
+                if line["event"] == "process_ended"
+            ]
+            assert (death["process"], death["status"]) == (1, -signal.SIGKILL)
+            await until(session, f"{urls[1]}/readyz", '"ready"')
+            await until(session, f"{urls[0]}/readyz", '"ready"')
+        process.send_signal(signal.SIGTERM)
+        status, lines = await ended(process)
+        assert status == 0, lines
+        assert [line["event"] for line in lines].count("drained") == 2

@@ -100,8 +100,8 @@ async def test_an_edit_stops_a_running_campaign_and_its_approval_lets_it_go_on(
         job = {"sender": SENDER, "to": "+4915199999999", "message": a_message("A")}
         await whole.call("POST", "/v1/jobs", job | {"source": {"kind": "journey", "id": "j1"}})
         shown = await whole.call("POST", OFFER + "/submit")
-        assert shown["campaigns"] == [{"id": "c1", "did": "stopped", "errors": []}]
-        assert shown["journeys"] == [{"id": "j1", "did": "waits", "errors": []}]
+        assert shown["campaigns"] == [{"id": "c1", "did": "stopped", "errors": [], "jobs": 0}]
+        assert shown["journeys"] == [{"id": "j1", "did": "waits", "errors": [], "jobs": 0}]
         status = await whole.call("GET", "/v1/campaigns/c1")
         assert (status["state"], status["counts"]["accepted"] < 400) == ("stopped", True)
         await template(whole, "APPROVED")
@@ -128,6 +128,14 @@ async def test_where_it_no_longer_fits_it_stays_stopped_and_says_why(
         async with whole.session.post(url) as answer:
             assert answer.status == 422
             assert (await answer.json())["errors"][0]["code"] == "parameter_count"
+        bare = {"name": "offer", "language": {"code": "en_US"}}
+        change = {"message": {"type": "template", "template": bare}}
+        shown = await whole.call("PATCH", "/v1/campaigns/c1", change)
+        assert (shown["state"], shown["misfit_rows"]) == ("paused", 0)
+        await whole.call("POST", "/v1/campaigns/c1/resume")
+        status = await whole.completed("c1")
+        assert status["counts"]["accepted"] + status["counts"]["failed"] == 10
+        assert status["counts"]["accepted"] > 0
         assert whole.report().clean, whole.report().violations
 
 

@@ -198,3 +198,11 @@ async def test_an_account_closed_by_an_answer_is_shown_and_opened_by_hand(
         shown = await whole.call("POST", f"/v1/wabas/{WABA}/open", {})
         assert shown["closed_by"] == []
         await until(whole, lambda each: each["state"] == "accepted", f"/v1/jobs/{job}")
+
+
+async def test_meta_is_asked_about_a_number_as_soon_as_it_is_added(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        shown = await until(whole, lambda each: each["status"] == "CONNECTED")
+        assert shown["told"]["quality"]["source"] == "refresh"

@@ -1,10 +1,13 @@
 """Changing a campaign, its cap, and what a start would do."""
 
+from dataclasses import replace
+
 import pytest
 from redis.asyncio import Redis
 
 from engine.contents import compile_shared
-from engine.model import PortfolioId
+from engine.model import PortfolioId, TemplateStatus
+from engine.ports import Ask
 from tests.front_desk import (
     PORTFOLIO,
     READ,
@@ -15,6 +18,7 @@ from tests.front_desk import (
     a_campaign,
     a_desk,
     a_message,
+    a_template,
 )
 
 PATH = "/v1/campaigns/c1"
@@ -50,6 +54,69 @@ async def test_before_the_first_row_everything_can_change(redis_client: Redis) -
         assert (await desk.call("PATCH", PATH, {"name": "x"}, READ))[0] == 403
 
 
+async def stop_by_edit(desk: Desk, wish: str = "resume") -> None:
+    """Create a campaign, start it, and have an edit of its template stop it."""
+    await a_campaign(desk, on_template_change=wish)
+    await desk.call("POST", f"{PATH}/start", key=SEND)
+    await put_offer(desk, TemplateStatus.PENDING, is_edit=True)
+    shown = (await desk.call("GET", PATH))[1]
+    assert (shown["state"], shown["stopped_by"]) == ("stopped", f"{WABA}/offer/en_US")
+
+
+async def put_offer(desk: Desk, status: TemplateStatus, *, is_edit: bool = False) -> None:
+    """Put the offer with one variable less than before."""
+    template = replace(a_template(), status=status)
+    if not is_edit:
+        template = replace(template, components=[{"type": "BODY", "text": "Hi {{1}}."}])
+    assert desk.changes is not None
+    await desk.changes.put(template, is_edit=is_edit)
+
+
+@pytest.mark.parametrize(("wish", "state"), [("resume", "running"), ("stay_stopped", "stopped")])
+async def test_one_that_a_template_stopped_is_pointed_at_another(wish: str, state: str) -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk, wish)
+        change = {"message": a_message("{{name}}", "{{code}}", name="update")}
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["state"], shown["stopped_by"]) == (200, state, None)
+        assert shown["on_template_change"] == wish
+        await put_offer(desk, TemplateStatus.APPROVED)  # it is nothing to it any more
+        assert (await desk.call("GET", PATH))[1]["state"] == state
+
+
+async def test_one_that_a_template_stopped_stays_so_while_nothing_is_mended() -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk)
+        status, shown = await desk.call("PATCH", PATH, {"weight": 3}, SEND)
+        assert (status, shown["state"]) == (200, "stopped")
+        assert shown["stopped_by"] == f"{WABA}/offer/en_US"
+        assert desk.changes is not None
+        await desk.changes.put(a_template())
+        assert (await desk.call("GET", PATH))[1]["state"] == "running"
+
+
+async def test_one_that_no_longer_fits_goes_on_once_its_message_does() -> None:
+    async with a_desk() as desk:
+        await stop_by_edit(desk)
+        await put_offer(desk, TemplateStatus.APPROVED)
+        shown = (await desk.call("GET", PATH))[1]
+        assert (shown["state"], shown["stopped_by"]) == ("stopped", f"{WABA}/offer/en_US")
+        change = {"message": a_message("{{name}}")}
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["state"], shown["stopped_by"]) == (200, "running", None)
+
+
+async def test_what_a_template_s_change_does_can_be_chosen_later() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        wish = {"on_template_change": "stay_stopped"}
+        assert (await desk.call("PATCH", PATH, wish, SEND))[1]["on_template_change"] == wish[
+            "on_template_change"
+        ]
+        shown = (await desk.call("PATCH", PATH, {"weight": 2}, SEND))[1]
+        assert shown["on_template_change"] == "stay_stopped"
+
+
 async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
     async with a_desk(redis=redis_client) as desk:
         await a_second_sender(desk)
@@ -57,15 +124,15 @@ async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
         await a_campaign(desk)
         await desk.upload("c1", CSV)
         change = {
-            "message": a_message("{{name}}", "{{code}}", name="update"),
             "senders": ["2"],
+            "priority": "utility",
             "expires_at": "2031-01-01T00:00:00Z",
             "delivery": "at_least_once",
         }
         status, problem = await desk.call("PATCH", PATH, change, SEND)
         pointers = {each["pointer"] for each in problem["errors"]}
         assert (status, problem["errors"][0]["code"]) == (409, "has_rows")
-        assert pointers == {"/message", "/priority", "/expires_at", "/delivery", "/senders"}
+        assert pointers == {"/priority", "/expires_at", "/delivery", "/senders"}
         shown = (await desk.call("GET", PATH))[1]
         assert (shown["version"], shown["senders"]) == (1, [SENDER])
         both = {"senders": [SENDER, "2"], "weight": 9}
@@ -78,6 +145,58 @@ async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
         assert (begun[0], begun[1]["errors"][0]["pointer"]) == (409, "/start_at")
         other = await desk.call("PATCH", PATH, {"senders": ["3"]}, SEND)
         assert other[1]["errors"][0]["code"] == "conflict"
+
+
+async def test_rows_that_wait_get_another_message_and_misfits_are_named(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV + f"+4915112345680,{'x' * 30},C3\n")
+        long = "Hi {{1}}." + " " + "y" * 1_000
+        template = replace(a_template("narrow"), components=[{"type": "BODY", "text": long}])
+        assert desk.changes is not None
+        await desk.changes.put(template)
+        change = {"message": a_message("{{name}}", name="narrow")}
+        status, shown = await desk.call("PATCH", PATH, change, SEND)
+        assert (status, shown["version"], shown["fields"]) == (200, 2, ["name", "code"])
+        assert shown["misfit_rows"] == 1
+        (misfit,) = shown["misfits"]
+        assert (misfit["to"], misfit["field"], misfit["code"]) == (
+            *("+4915112345680", "name"),
+            "too_long",
+        )
+        counts = (await desk.call("GET", PATH))[1]["counts"]
+        assert (counts["cancelled"], counts["waiting"]) == (1, {"source": 2})
+        await desk.call("POST", f"{PATH}/start", key=SEND)
+        asked = await desk.ledger.claim([Ask(PortfolioId(PORTFOLIO), "w", 1, 10, 10)])
+        jobs = asked[0].jobs
+        assert {job.lane.template for job in jobs} == {f"{WABA}/narrow/en_US"}
+        shared = compile_shared(
+            await desk.ledger.content(PortfolioId(PORTFOLIO), "campaign:c1", jobs[0].content)
+        )
+        assert b"Ada" in shared.render(jobs[0], "opaque")
+        assert b"A1" not in shared.render(jobs[0], "opaque")
+
+
+@pytest.mark.parametrize(
+    ("action", "change", "pointer", "code"),
+    [
+        ("start", {"message": a_message("{{name}}", "x")}, "/message", "running"),
+        ("", {"message": a_message("{{name}}", "{{age}}")}, "/message", "unknown_field"),
+    ],
+)
+async def test_rows_that_wait_cannot_have_just_any_message(
+    action: str, change: dict[str, object], pointer: str, code: str
+) -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        if action:
+            await desk.call("POST", f"{PATH}/{action}", key=SEND)
+        status, problem = await desk.call("PATCH", PATH, change, SEND)
+        found = [(each["pointer"], each["code"]) for each in problem["errors"]]
+        assert found == [(pointer, code)], (status, problem)
 
 
 @pytest.mark.parametrize(

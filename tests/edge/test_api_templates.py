@@ -141,7 +141,7 @@ async def test_an_edit_stops_what_uses_it_and_approval_brings_it_back() -> None:
             await desk.call("POST", f"/v1/campaigns/{campaign}/start")
         status, shown = await edit(desk)
         assert (status, shown["status"]) == (202, "PENDING")
-        assert shown["campaigns"] == [{"id": "c1", "did": "stopped", "errors": []}]
+        assert shown["campaigns"] == [{"id": "c1", "did": "stopped", "errors": [], "jobs": 0}]
         assert [await state_of(desk, each) for each in ("c1", "c2")] == ["stopped", "running"]
         assert "resumes when the template is approved" in await warnings_of(desk)
         await approve(desk)
@@ -240,7 +240,7 @@ async def test_a_deletion_is_for_good() -> None:
         assert (await desk.upload("c1", "to,name,code\n+4915112345678,Ada,ABC"))[0] == 202
         status, shown = await desk.call("DELETE", ONE)
         assert (status, shown["status"]) == (200, "DELETED")
-        assert shown["campaigns"] == [{"id": "c1", "did": "cancelled", "errors": []}]
+        assert shown["campaigns"] == [{"id": "c1", "did": "cancelled", "errors": [], "jobs": 0}]
         _, campaign = await desk.call("GET", "/v1/campaigns/c1")
         assert (campaign["state"], campaign["counts"]["cancelled"]) == ("cancelled", 1)
         assert any("was deleted" in each for each in campaign["warnings"])
@@ -341,7 +341,7 @@ async def test_a_test_send_takes_its_place_and_gives_meta_s_whole_response() -> 
     async with a_desk() as desk:
         status, shown = await desk.call("POST", ONE + "/test", {"to": "+4915112345678"})
         assert (status, shown["ok"]) == (200, True)
-        assert desk.trials.counted == ["4915112345678"]
+        assert desk.trials.taken == ["4915112345678"]
         ((sender, to, message),) = desk.trials.tried
         assert (sender, to) == (SENDER, "+4915112345678")
         assert "sample" in str(message)

@@ -6,9 +6,10 @@ from redis.asyncio import Redis
 
 from engine.facts import Fact, Source, of_account, of_sender
 from engine.model import Category, Gate, PortfolioId, SenderId, TemplateStatus, WabaId
-from engine.outcomes import Deferred, Outcome, Retry
+from engine.outcomes import Deferred, InDoubt, Outcome, Retry
 from engine.ports import FOREVER_MS, Ask, SenderSpec, Settlement, TemplateSpec
 from engine.senders import QualityGuard
+from engine.silence import silent_fact
 from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, Desk, a_campaign, a_desk, a_job
 
 OWNER = PortfolioId(PORTFOLIO)
@@ -98,6 +99,22 @@ async def test_a_job_says_until_when_and_a_journey_that_it_is_paused(redis_clien
         assert (source["holder"], source["detail"]) == ("journey:welcome", "it is paused")
 
 
+async def test_a_job_in_doubt_says_that_its_webhooks_are_silent(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(), SEND)
+        job = shown["results"][0]["id"]
+        await claim(desk, InDoubt("no answer"))
+        _, answer = await desk.call("GET", f"/v1/why/{job}")
+        [note] = answer["notes"]
+        assert (answer["state"], "looked at again at 2" in note) == ("in_doubt", True)
+        await desk.registry.tell(silent_fact(SENDER, desk.now_ms))
+        for name in (job, SENDER):
+            _, answer = await desk.call("GET", f"/v1/why/{name}")
+            assert f"webhooks tell nothing of {SENDER} since" in answer["notes"][-1]
+        _, told = await desk.call("GET", f"/v1/senders/{SENDER}")
+        assert told["told"]["webhooks"]["value"] == "silent"
+
+
 async def test_an_unknown_name_is_said_to_be_none() -> None:
     async with a_desk() as desk:
         for name in ("nobody", "pst.forged", "w/x/en"):
@@ -141,6 +158,9 @@ async def test_marketing_that_quality_holds_back_is_told_with_its_reason(
         job = shown["results"][0]["id"]
         gate = (await why(desk, job))["sender"]
         assert (gate["jobs"], "quality RED" in gate["detail"]) == (1, True)
+        for name, jobs in (("welcome", 1), (PORTFOLIO, 3)):
+            gate = (await why(desk, name))["sender"]
+            assert (gate["jobs"], "quality RED" in gate["detail"]) == (jobs, True)
         await claim(desk)
         assert (await desk.call("GET", f"/v1/jobs/{job}"))[1]["state"] == "waiting"
         _, shown = await desk.call("GET", f"/v1/senders/{SENDER}")

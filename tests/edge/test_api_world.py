@@ -2,12 +2,23 @@
 
 import pytest
 
+from engine.borders import border_fact
 from engine.facts import Fact, Source, of_account, of_portfolio, of_sender
 from engine.model import PortfolioId, SenderId
 from engine.ports import FOREVER_MS
 from engine.profiles import SEED
 from engine.senders import status_fact
-from tests.front_desk import NOW_MS, PORTFOLIO, READ, SENDER, WABA, Desk, a_desk, a_job
+from tests.front_desk import (
+    NOW_MS,
+    PORTFOLIO,
+    READ,
+    SENDER,
+    WABA,
+    Desk,
+    a_campaign,
+    a_desk,
+    a_job,
+)
 
 PATH = f"/v1/senders/{SENDER}"
 
@@ -29,13 +40,13 @@ async def test_a_pause_closes_with_its_reason_and_a_resume_opens() -> None:
         assert status == 200
         [closed] = shown["closed_by"]
         assert (closed["gate"], closed["cause"], closed["until"]) == ("sender", "pause", None)
-        assert closed["detail"] == "pause paused (complaints), told by operator"
+        assert closed["detail"] == "paused (complaints), told by operator"
         assert closed_until_ms(desk) == FOREVER_MS
         _, accepted = await desk.call("POST", "/v1/jobs", a_job())
         _, job = await desk.call("GET", f"/v1/jobs/{accepted['results'][0]['id']}")
         [waiting] = job["waiting_for"]
         assert waiting["gate"] == "sender"
-        assert waiting["detail"] == f"{SENDER}: pause paused (complaints), told by operator"
+        assert waiting["detail"] == f"{SENDER}: paused (complaints), told by operator"
         _, shown = await desk.call("POST", PATH + "/resume", {})
         assert (shown["closed_by"], closed_until_ms(desk)) == ([], 0)
 
@@ -191,3 +202,32 @@ async def test_an_account_is_shown_and_opened_by_hand() -> None:
         assert desk.ledger.slot(PortfolioId(PORTFOLIO))[0].accounts[WABA] == 0
         assert (await desk.call("GET", path))[1]["told"]["restriction"]["value"] == "opened"
         assert (await desk.call("POST", "/v1/wabas/unknown/open", {}))[0] == 404
+
+
+async def test_a_country_that_meta_closed_is_refused_until_somebody_opens_it() -> None:
+    async with a_desk() as desk:
+        await desk.front.keeper.tell(border_fact(WABA, "IN", desk.now_ms))
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(to="+919812345678"))
+        [refused] = shown["errors"]
+        assert (refused["pointer"], refused["code"]) == ("/to", "country_closed")
+        _, shown = await desk.call("POST", "/v1/jobs", a_job())
+        assert shown["accepted"] == 1
+        _, shown = await desk.call("GET", f"/v1/wabas/{WABA}")
+        assert (list(shown["countries"]), shown["closed_by"]) == (["IN"], [])
+        _, shown = await desk.call("GET", f"/v1/why/{SENDER}")
+        assert f"Meta refused messages of account {WABA} to IN" in shown["notes"][0]
+        _, shown = await desk.call("POST", f"/v1/wabas/{WABA}/open")
+        assert shown["countries"] == {}
+        assert desk.ledger.slot(PortfolioId(PORTFOLIO))[0].borders == {WABA: []}
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(to="+919812345678"))
+        assert shown["accepted"] == 1
+
+
+async def test_rows_of_a_closed_country_are_named_and_the_others_queued() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        await desk.front.keeper.tell(border_fact(WABA, "IN", desk.now_ms))
+        rows = "to,name,code\n+4915112345678,Ada,A1\n+919812345678,Bob,B2\n+4915112345679,C,C3\n"
+        _, shown = await desk.upload("c1", rows)
+        assert shown["accepted"] == 2
+        assert [each["code"] for each in shown["errors"]] == ["country_closed"]

@@ -22,7 +22,7 @@ TEMPLATE = {
 }
 NIGHT = {"from": "21:00", "to": "08:00"}
 CUT = ("POST /v1/campaigns/cut/recipients",)  # the first two times nobody answers
-CLOSED = {"gate": "sender", "until": None, "detail": "pause paused (ill), told by operator"}
+CLOSED = {"gate": "sender", "until": None, "detail": "paused (ill), told by operator"}
 PAUSED = {
     "id": "1",
     "portfolio_id": "p1",
@@ -41,6 +41,7 @@ ANSWERS: dict[str, tuple[int, object]] = {
         PAUSED | {"rate_limit": 40, "quality_share": 0.5, "quota": {}, "queue": {}},
     ),
     "GET /v1/campaigns/1": (404, {"detail": "there is no campaign 1"}),
+    "GET /v1/campaigns/odd": (404, {"detail": "no [bold]campaign[/bold] [/odd] here"}),
     "GET /v1/senders": (200, {"senders": [PAUSED]}),
     "PUT /v1/senders/1": (200, PAUSED),
     "POST /v1/senders/1/pause": (200, PAUSED),
@@ -235,6 +236,13 @@ def test_what_failed_is_one_and_what_is_misused_is_two(tmp_path: Path) -> None:
     wrong = tmp_path / "c.xlsx"
     wrong.write_bytes(b"PK")
     assert call("campaign", "upload", "c1", str(wrong))[0] == 2
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_looks_like_markup_is_shown_as_it_is() -> None:
+    answer = CliRunner().invoke(app, ["campaign", "status", "odd"])
+    assert answer.exit_code == 1
+    assert "no [bold]campaign[/bold] [/odd] here" in answer.output
 
 
 def test_why_asks_the_api_and_shows_a_table_to_people(asked: list[tuple[str, bytes]]) -> None:

@@ -94,7 +94,7 @@ async def test_a_test_send_prints_the_whole_response(call: Callable[[Desk], Call
         assert (code, json.loads(printed)["body"]) == (0, {"messages": [{"id": "wamid.1"}]})
         assert "B-1" in str(desk.trials.tried)
         desk.trials.tried.clear()
-        desk.trials.counted.clear()
+        desk.trials.taken.clear()
         assert (await cli("test", WABA, "old", "en_US", to))[0] == 1
 
 

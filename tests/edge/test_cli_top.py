@@ -71,11 +71,23 @@ def test_everything_fits_in_80_columns() -> None:
         assert word in text, word
 
 
-@pytest.mark.parametrize("lines", [25, 40])
-def test_it_fits_in_the_height(lines: int) -> None:
-    text = drawn(a_picture(senders=100), lines=lines)
-    assert len(text.splitlines()) <= lines
-    assert "more-" in text
+@pytest.mark.parametrize("lines", [24, 40])
+@pytest.mark.parametrize("problem", ["", "The ledger is away"])
+def test_it_fits_in_the_height(lines: int, problem: str) -> None:
+    picture = a_picture(senders=100) | {"problem": problem}
+    for name in ("campaigns", "windows", "waiting", "errors"):
+        picture[name] *= 9
+    text = drawn(picture, lines=lines)
+    assert len(text.splitlines()) == lines
+    assert "codes" in text, "each list has a row"
+
+
+def test_a_campaign_of_which_only_doubts_are_left_does_not_end_now() -> None:
+    picture = a_picture()
+    campaign = picture["campaigns"][0]
+    counts = dict.fromkeys(campaign["counts"], 0) | {"accepted": 7, "in_doubt": 3, "waiting": {}}
+    picture["campaigns"] = [campaign | {"counts": counts, "enqueued": 10, "eta": picture["at"]}]
+    assert "doubts left" in drawn(picture)
 
 
 def test_an_old_picture_says_so() -> None:

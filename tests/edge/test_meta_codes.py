@@ -1,4 +1,4 @@
-"""Every number of RULES section 3.2, and what it does to a letter."""
+"""Every number that Meta documents, and what it does to a letter."""
 
 import pytest
 

@@ -14,6 +14,7 @@ from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS
 from adapters.meta.folding import Entry, Folding
 from adapters.meta.preferring import Preferring
+from engine.borders import REMEMBERED_MS, border_of
 from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
 from engine.keeper import Keeper
@@ -77,6 +78,9 @@ class Folder:
     def take_aliases(self) -> dict[PortfolioId, set[Pair]]:
         return {}
 
+    def take_leads(self) -> dict[PortfolioId, dict[RecipientKey, RecipientKey]]:
+        return {}
+
 
 class Keys:
     def key(self, identity: str) -> RecipientKey:
@@ -115,6 +119,7 @@ def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
     parts: tuple[Any, ...] = (
         *(inbox, Folder(), ledger, Registry(), preferring, None, None),
         Templates(),
+        list,
     )
     return Folding(*parts)
 
@@ -160,6 +165,8 @@ async def test_a_stop_follows_its_person_to_the_ids_that_meta_tells() -> None:
     }
     await world.fold(of_number(contacts=[known, {"wa_id": "493", "user_id": "DE.3"}]))
     await world.fold(of_number(messages=[moved]))
+    led = {(key, to) for (_, key), to in world.choices.led.items()}
+    assert led == {(b"DE.1", b"491"), (b"DE.3", b"493")}  # each counts under its number from now on
     assert [world.is_stopped(each) for each in (b"DE.1", b"492", b"493", b"DE.3")] == [
         *(True, True, False, False),
     ]
@@ -205,6 +212,7 @@ class World:
         self.registry = MemoryRegistry()
         self.keeper = Keeper(self.registry, self.ledger, emit=lambda _: None, now_ms=lambda: NOW_MS)
         self.asked: list[SenderId] = []
+        self.heard: list[str] = []
         self.choices = MemoryPreferences()
 
     async def fold(self, *bodies: bytes, arrived_ms: int = NOW_MS) -> Folding:
@@ -217,6 +225,7 @@ class World:
             a_preferring(self.choices, self.ledger),
             *(self.keeper, self.asked.append),
             NoTemplates(),
+            self.heard.extend,
         )
         folding = Folding(*parts)
         await folding.fold_next()
@@ -243,6 +252,9 @@ class Ignoring:
         return {}
 
     def take_aliases(self) -> dict[PortfolioId, set[Pair]]:
+        return {}
+
+    def take_leads(self) -> dict[PortfolioId, dict[RecipientKey, RecipientKey]]:
         return {}
 
 
@@ -299,6 +311,17 @@ async def test_a_failed_status_closes_what_it_says_is_closed_and_an_old_one_does
     assert world.account_until_ms <= NOW_MS
     await world.fold(of_number(statuses=[failed(131042, now_s), failed(131042, now_s - 5)]))
     assert world.account_until_ms == NOW_MS + 3_600_000
+
+
+async def test_a_failed_status_closes_the_country_of_its_person_to_the_account() -> None:
+    named: dict[str, object] = {"id": "wamid.x", "status": "failed", "recipient_id": "919812345678"}
+    named |= {"timestamp": str(NOW_MS // 1_000), "errors": [{"code": 130497}]}
+    world = World()
+    await world.fold(of_number(statuses=[named]))
+    [border] = world.ledger.slot(P1)[0].borders[WabaId(WABA)]
+    assert border == border_of("IN", NOW_MS // 1_000 * 1_000 + REMEMBERED_MS)
+    assert world.account_until_ms == 0
+    assert world.heard == [SENDER]
 
 
 async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:

@@ -44,7 +44,7 @@ class House:
         self.registry = MemoryRegistry()
         self.ledger = MemoryLedger(Terms(), lambda: self.now_ms)
         self.changes = TemplateChanges(
-            self.registry, self.ledger, self.ledger, now_ms=lambda: self.now_ms
+            self.registry, self.ledger, self.ledger, self.ledger, now_ms=lambda: self.now_ms
         )
         self.folding = TemplateFolding(
             self.registry, self.changes, lambda: self.now_ms, self._template_of

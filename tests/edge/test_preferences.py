@@ -11,6 +11,7 @@ from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
 from engine.model import Category, PortfolioId, RecipientKey
 from engine.suppressions import EVERYWHERE, Suppressions, Whom, Word
 from engine.terms import Terms
+from tests.builders import a_recipient
 
 P1, P2 = PortfolioId("p1"), PortfolioId("p2")
 NOW_MS = 1_800_000_000_000
@@ -109,3 +110,17 @@ async def test_a_thousand_at_once_are_in_every_slot_and_in_one_that_comes_later(
     assert set(woken) == {P2}
     await house.adopt(P2)  # again: what was said there since is newer
     assert await refused(redis_client, P2) == set()
+
+
+async def test_whom_a_number_leads_is_found_until_they_part(redis_client: Redis) -> None:
+    people = RedisPeople(redis_client)
+    user_id, dialled, number, other = [a_recipient(n) for n in range(4)]
+    await people.unite(P1, [(user_id, number), (dialled, number)])
+    await people.lead(P1, {user_id: number, dialled: number})
+    found = await people.leads(P1, [dialled, other, user_id, number])
+    assert found == {dialled: number, user_id: number}
+    assert await people.leads(P2, [dialled]) == {}
+    await people.part(P1, [dialled])
+    assert await people.leads(P1, [dialled, user_id]) == {user_id: number}
+    await people.part(P1, [number])
+    assert await people.leads(P1, [user_id]) == {}

@@ -103,7 +103,7 @@ async def test_the_quota_is_a_fact_of_the_ledger_asked_for_at_most_once_in_a_whi
     counted = metrics()
     ledger = MemoryLedger(Terms(), lambda: NOW_MS)
     await ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=250))
-    counted._standings.books = ledger
+    counted._standings.rounds.books = ledger
     found = await samples(counted)
     assert found["penstock_quota_limit|p1"] == 250
     await ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=1_000))

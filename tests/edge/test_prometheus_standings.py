@@ -9,7 +9,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.memory.ledger import MemoryLedger
-from adapters.prometheus import tallies
+from adapters.prometheus import metrics as metrics_room
+from adapters.prometheus import rounds, tallies
 from adapters.prometheus.metrics import Metrics
 from adapters.prometheus.standings import CACHE_MS, Outside
 from adapters.prometheus.tallies import Tally
@@ -31,6 +32,7 @@ from engine.outcomes import Accepted, InDoubt
 from engine.ports import Ask, Batch, Claimed, Refusals
 from engine.terms import Terms
 from tests.builders import a_portfolio, a_row, a_sender, a_source
+from tests.builders import a_template as a_template_spec
 from tests.front_desk import a_template
 from tests.prometheus_tools import require_tool
 
@@ -227,6 +229,62 @@ async def test_senders_above_the_cap_are_others(monkeypatch: pytest.MonkeyPatch)
     assert found["penstock_queue_depth|authentication|other|queued"] == 1
 
 
+async def test_portfolios_above_the_cap_are_one_and_nothing_of_theirs_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tallies, "PORTFOLIOS_MAX", 1)
+    house = House()
+    await house.furnish()
+    for number, (name, places, rows) in enumerate((("p2", 9, 1), ("p3", 4, 3)), start=3):
+        portfolio, sender = PortfolioId(name), SenderId(str(number))
+        house.directory.portfolios[name] = Portfolio(portfolio, places, number=number)
+        house.directory.senders[sender] = Sender(
+            sender, portfolio, WABA, "+1555", alias=f"of-{name}"
+        )
+        await house.ledger.put_portfolio(portfolio, a_portfolio(places))
+        await house.ledger.put_sender(portfolio, sender, a_sender(throughput_mps=1_000))
+        await house.ledger.put_template(portfolio, "t", a_template_spec())
+        await house.ledger.put_source(portfolio, "direct:api", a_source())
+        lane = Lane("direct:api", sender, "t", Priority.MARKETING)
+        await house.ledger.enqueue([Batch(portfolio, lane, [a_row(n) for n in range(1, 6)])])
+        (answer,) = await house.ledger.claim([Ask(portfolio, "w", 1, rows, rows)])
+        assert len(answer.jobs) == rows
+    found = await shown(house.process())
+    assert found["penstock_quota_limit|p1"] == 3
+    # Of the others the one that has the least left: 3 of 4, not 1 of 9.
+    assert found["penstock_quota_limit|other"] == 4
+    assert found["penstock_quota_used|other"] == found["penstock_quota_reserved|other"] == 3
+    assert not [name for name in found if "|p2" in name or "|p3" in name]
+    assert found["penstock_sender_portfolio|other|of-p3"] == 1
+    assert found["penstock_queue_depth|marketing|of-p2|queued"] == 4
+    assert found["penstock_in_doubt|of-p3"] == 0
+
+
+async def test_many_portfolios_are_read_in_turns_and_shown_when_each_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rounds, "READ_AT_ONCE", 2)
+    house = House()
+    await house.furnish()
+    for number in (2, 3):
+        portfolio = PortfolioId(f"p{number}")
+        house.directory.portfolios[portfolio] = Portfolio(portfolio, number, number=number)
+        await house.ledger.put_portfolio(portfolio, a_portfolio(number))
+    process = house.process()
+    limits = [await shown(process, "penstock_quota_limit")]
+    for places in (10, 20):
+        house.now_ms += CACHE_MS
+        for number in (1, 2, 3):
+            await house.ledger.put_portfolio(PortfolioId(f"p{number}"), a_portfolio(places))
+        limits.append(await shown(process, "penstock_quota_limit"))
+    assert limits[0] == {}  # two of three are not all
+    assert sorted(limits[1].values()) == [2, 10, 10]
+    assert sorted(limits[2].values()) == [10, 20, 20]  # whoever was read longest ago has its turn
+    del house.directory.portfolios["p3"]
+    house.now_ms += CACHE_MS
+    assert len(await shown(process, "penstock_quota_limit")) == 2
+
+
 def test_a_counter_has_no_more_than_so_many_series(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tallies, "SERIES_MAX", 2)
     tally = Tally()
@@ -263,6 +321,15 @@ async def busy(senders: int) -> Metrics:
         job = Claimed(JobKey(1, 1), 1, 0, 0, 0, recipient, 1, b"", lane, counted=False)
         process(JobsSettled(PORTFOLIO, [(job, Accepted("wamid"), 1_000, 1)], [], 1))
     return process
+
+
+async def test_histograms_of_senders_that_were_renamed_do_not_add_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metrics_room, "SPREADS_MAX", 3)
+    process = await busy(5)
+    assert len(process.sends) == 4
+    assert sum(process.sends[("other",)].counts) == 2
 
 
 async def test_a_scrape_lets_others_go_on_in_between() -> None:

@@ -225,6 +225,8 @@ async def test_s10_no_body_reaches_another_portfolio(houses: Houses) -> None:
         ),
         ("/v1/keys", {"name": "x", "portfolio": OTHER}),
         ("/v1/dead/drop", {"sender": OTHER_SENDER}),
+        ("/v1/dead/replay", {"sender": OTHER_SENDER}),
+        ("/v1/dead/replay", {"ids": [houses.others["jobs"]]}),
         ("/v1/dead/drop", {"sender": SENDER, "ids": [houses.others["jobs"]]}),
         (
             "/v1/jobs",

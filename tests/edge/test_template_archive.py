@@ -4,14 +4,14 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.memory.archive import MemoryArchive
-from adapters.redis.lane_templates import read_journeys, read_template
+from adapters.redis.lane_templates import read_template
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.template_archive import KEPT_MAX, TemplateArchive
 from engine.model import PortfolioId, WabaId
 from engine.ports import Batch
 from engine.template_ports import Archive
 from engine.terms import Terms
-from tests.builders import LANE, TEMPLATE, a_lane, a_portfolio, a_row, a_sender
+from tests.builders import LANE, a_lane, a_portfolio, a_row, a_sender
 from tests.front_desk import a_template
 from tests.virtual_time import START_MS
 
@@ -34,23 +34,13 @@ async def test_the_last_sets_are_kept_and_come_back_as_they_were(
     assert await archive.moments(OTHER) == []
 
 
-async def test_lanes_tell_their_template_and_a_template_its_journeys(redis_client: Redis) -> None:
+async def test_a_lane_tells_its_template(redis_client: Redis) -> None:
     portfolio = PortfolioId("p")
     assert await read_template(redis_client, portfolio, 1) == ""
-    assert await read_journeys(redis_client, portfolio, TEMPLATE) == []
     ledger = RedisLedger(redis_client, Terms(), lambda: START_MS)
     await ledger.load()
     await ledger.put_portfolio(portfolio, a_portfolio())
     await ledger.put_sender(portfolio, LANE.sender, a_sender())
-    numbers: dict[str, int] = {}
-    for source, template in (
-        ("journey:b", TEMPLATE),
-        ("journey:a", TEMPLATE),
-        ("journey:c", "W/other/en"),
-        ("campaign:d", TEMPLATE),
-    ):
-        lane = a_lane(source=source, template=template)
-        (done,) = await ledger.enqueue([Batch(portfolio, lane, [a_row()])])
-        numbers[source] = done.lane
-    assert await read_journeys(redis_client, portfolio, TEMPLATE) == ["journey:a", "journey:b"]
-    assert await read_template(redis_client, portfolio, numbers["journey:c"]) == "W/other/en"
+    lane = a_lane(template="W/other/en")
+    (done,) = await ledger.enqueue([Batch(portfolio, lane, [a_row()])])
+    assert await read_template(redis_client, portfolio, done.lane) == "W/other/en"

@@ -55,7 +55,8 @@ GONE = None
 # What only wakes, orders or speeds up: rings, hints when to look, the log, the clock, wishes.
 BOOKKEEPING = (
     *("ring:", "wait:", "waiting", "due", "lane:", "lanes", "meta", "log", "s:", "senders"),
-    "workers",
+    *("workers", "expiring", "numbers", "idle_sources"),
+    *("dead_rows", "dead_at"),  # what is kept of failures: test_dead_read
 )
 RECIPIENT = re.compile(rb"\0{5}[\s\S]{3}")  # a small number in 8 bytes
 State = dict[str, Any]

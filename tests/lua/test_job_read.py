@@ -7,7 +7,7 @@ from engine.model import DeliveryStatus, Gate, JobKey, JobState, SourceState, Te
 from engine.outcomes import Accepted, Dropped, InDoubt, Retry
 from engine.ports import FOREVER_MS
 from tests.builders import a_portfolio, a_sender, a_source, a_template
-from tests.lua.slot_state import PORTFOLIO, Slot
+from tests.lua.slot_state import DOUBT_MS, PORTFOLIO, SENDER, Slot
 
 ONE, TWO = JobKey(1, 1), JobKey(1, 2)
 
@@ -27,7 +27,9 @@ async def test_a_job_from_its_queue_to_its_end(slot: Slot) -> None:
     await slot.claim()
     assert await view(slot) == JobView(ONE, JobState.IN_FLIGHT, attempt=1)
     await slot.settle(InDoubt("silence"))
-    assert await view(slot) == JobView(ONE, JobState.IN_DOUBT, attempt=1)
+    decided_ms = slot.now_ms + DOUBT_MS
+    in_doubt = JobView(ONE, JobState.IN_DOUBT, 1, until_ms=decided_ms, sender=SENDER)
+    assert await view(slot) == in_doubt
     await slot.settle(Accepted("wamid.1", held=True))
     held = JobView(ONE, JobState.ACCEPTED, 1, DeliveryStatus.HELD, wamid="wamid.1")
     assert await view(slot) == held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.books import JobView
 from engine.model import DeliveryStatus, JobKey, JobState
-from engine.outcomes import Accepted, InDoubt, Retry
+from engine.outcomes import Accepted, Dropped, InDoubt, Retry
 from tests.builders import a_recipient
 from tests.lua.slot_state import PORTFOLIO, SENDER, Slot
 
@@ -32,6 +32,18 @@ async def test_queued_jobs_end_unsent_and_their_numbers_are_gone(slot: Slot) -> 
     assert await slot.ledger.job(PORTFOLIO, JobKey(1, 3)) == JobView(
         JobKey(1, 3), JobState.SUPPRESSED
     )
+
+
+async def test_what_a_failed_job_said_is_forgotten(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.queue(1, 2)
+    await slot.claim()
+    for job in (1, 2):
+        await slot.settle(Dropped(131026, "never"), job=job)
+    assert await erase(slot, "dead_rows") == 1
+    assert await slot.client.hkeys(f"ps:{{{PORTFOLIO}}}:dead_rows") == [b"1.2"]
+    assert await slot.client.zrange(f"ps:{{{PORTFOLIO}}}:dead_at", 0, -1) == [b"1.2"]
+    assert await erase(slot, "dead_rows") == 0
 
 
 async def test_a_lane_that_held_nothing_else_leaves_its_ring_and_comes_back(slot: Slot) -> None:

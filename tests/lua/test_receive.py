@@ -1,6 +1,6 @@
 """receive: statuses only ever add, in any order and any number of times.
 
-With it its parts: part_evidence, part_marks.
+With it its parts: part_evidence, part_marks, part_throttled.
 """
 
 from __future__ import annotations
@@ -10,11 +10,23 @@ from typing import Any
 
 import pytest
 
-from engine.model import DeliveryStatus, JobKey, JobState
+from adapters.redis.keys import tag
+from engine.model import DeliveryStatus, Gate, JobKey, JobState
 from engine.outcomes import Accepted, InDoubt, Retry
 from engine.ports import Receipt, Received
-from tests.builders import a_portfolio, a_recipient
-from tests.lua.slot_state import DOUBT_MS, GONE, PORTFOLIO, SPAN_MS, START_MS, End, Packed, Slot
+from tests.builders import a_portfolio, a_recipient, a_sender
+from tests.lua.slot_state import (
+    DOUBT_MS,
+    GONE,
+    OTHER,
+    PORTFOLIO,
+    SENDER,
+    SPAN_MS,
+    START_MS,
+    End,
+    Packed,
+    Slot,
+)
 
 ONE = JobKey(1, 1)
 HELD, SENT, FAILED = DeliveryStatus.HELD, DeliveryStatus.SENT, DeliveryStatus.UNDELIVERED
@@ -228,6 +240,17 @@ async def test_a_foreign_delivery_that_does_not_count_is_not_counted(slot: Slot)
     assert await slot.used() == 0
 
 
+async def test_a_foreign_delivery_takes_from_the_window_of_its_number(slot: Slot) -> None:
+    await slot.put_portfolio(a_portfolio(10, scope="phone_number"))
+    for sender in (SENDER, OTHER):
+        await slot.put_sender(a_sender(), sender)
+    receipt = Receipt(None, 0, a_recipient(9), DELIVERED, slot.now_ms, sender=OTHER)
+    await slot.ledger.receive(PORTFOLIO, [receipt])
+    used = [(await slot.ledger.quota(PORTFOLIO, sender)).used for sender in (SENDER, OTHER)]
+    assert used == [0, 1]
+    assert not await slot.client.exists(tag(PORTFOLIO) + "win:"), "nobody counts in the portfolio's"
+
+
 async def test_a_status_of_a_job_that_is_not_there_changes_nothing(slot: Slot) -> None:
     await accepted(slot)
     before = await slot.state()
@@ -245,3 +268,44 @@ async def test_one_batch_may_bring_all_statuses_of_a_job(slot: Slot) -> None:
     assert (await slot.ledger.receive(PORTFOLIO, receipts)).settled == [ONE]
     counts = await slot.ledger.counts(PORTFOLIO, "campaign:a")
     assert counts.delivery == {READ: 1}
+
+
+async def learned(slot: Slot) -> int:
+    """Return the learned rate of the sender; 0 when it was taught nothing."""
+    return int((await slot.state(everything=True)).get("s:s learned", 0))
+
+
+async def test_a_status_that_says_too_fast_teaches_the_rate_as_an_answer_would(slot: Slot) -> None:
+    await accepted(slot)
+    slot.now_ms += 3_000
+    answer = await slot.receive(FAILED, code=130429, throttled=True)
+    assert (answer.closed, await learned(slot)) == ([(Gate.RATE, "s")], 700)
+    again = await slot.receive(FAILED, code=130429, throttled=True)
+    assert (again.closed, await learned(slot)) == ([], 700)
+
+
+async def test_what_was_sent_before_the_last_lesson_teaches_nothing(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.queue(1, 2)
+    await slot.claim()
+    for job in (1, 2):
+        await slot.settle(Accepted(f"wamid.{job}"), job=job)
+    slot.now_ms += 1_500
+    await slot.receive(FAILED, code=130429, throttled=True)
+    slot.now_ms += 1_500  # Meta tells later of the other, which was sent at the same time
+    assert (await slot.receive(FAILED, job=2, code=130429, throttled=True)).closed == []
+    assert await learned(slot) == 700
+
+
+async def test_what_was_sent_long_ago_teaches_nothing(slot: Slot) -> None:
+    await accepted(slot)
+    slot.now_ms += 10_001
+    assert (await slot.receive(FAILED, code=130429, throttled=True)).closed == []
+    assert await learned(slot) == 0
+
+
+async def test_too_fast_of_a_message_in_flight_counts_from_its_lease(slot: Slot) -> None:
+    await in_flight(slot)
+    slot.now_ms += 700
+    answer = await slot.receive(FAILED, code=130429, throttled=True)
+    assert (answer.settled, answer.closed) == ([ONE], [(Gate.RATE, "s")])

@@ -1,6 +1,6 @@
 """rescue, with part_doubts: leases that ran out become doubts, doubts are settled by policy.
 
-With part_call: a place given back calls who waits.
+With part_call: a place given back calls who waits. With part_held: silence holds repeats back.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from engine.model import JobKey, SourceState
+from engine.model import Category, DeliveryStatus, JobKey, SourceState
 from engine.outcomes import Accepted, InDoubt
 from engine.ports import FOREVER_MS
-from engine.terms import CLAIMS_MAX
-from tests.builders import a_source
+from engine.terms import CLAIMS_MAX, HELD_MS, SILENT_LOOK_MS
+from tests.builders import a_sender, a_source
 from tests.lua.slot_state import (
     DOUBT_MS,
     GONE,
@@ -158,3 +158,66 @@ async def test_one_rescue_looks_at_a_bounded_number_of_claims(slot: Slot) -> Non
 async def test_an_empty_slot_has_nothing_to_rescue(slot: Slot) -> None:
     answer = await slot.ledger.rescue(PORTFOLIO)
     assert (answer.rescue_at_ms, answer.due_at_ms) == (FOREVER_MS, FOREVER_MS)
+
+
+async def in_doubt_in_silence(slot: Slot, category: Category, **changes: Any) -> None:  # noqa: ANN401
+    """Have one job in doubt whose time is over, while its sender's webhooks are silent."""
+    await slot.furnish(category=category)
+    await slot.queue(1, repeats_max=1, **changes)
+    await slot.claim()
+    await slot.settle(InDoubt("silence"))
+    await slot.put_sender(a_sender(throughput_mps=1_000, is_silent=True))
+    slot.now_ms += DOUBT_MS
+
+
+async def test_while_webhooks_are_silent_a_doubt_waits_and_is_looked_at_again(slot: Slot) -> None:
+    await in_doubt_in_silence(slot, Category.UTILITY)
+    before = without_claim(await slot.state())
+    answer = await slot.ledger.rescue(PORTFOLIO)
+    assert (answer.repeated, answer.unknown) == ([], [])
+    assert answer.rescue_at_ms == slot.now_ms + SILENT_LOOK_MS
+    assert await slot.changes(before) == {"doubts 1.1": DOUBT_MS + SILENT_LOOK_MS}
+    assert await slot.books() == {"in_doubt": 1}
+
+
+async def test_after_a_silence_a_doubt_has_all_of_its_time_once_more(slot: Slot) -> None:
+    await in_doubt_in_silence(slot, Category.UTILITY)
+    await slot.ledger.rescue(PORTFOLIO)
+    slot.now_ms += 1_000
+    await slot.put_sender(a_sender(throughput_mps=1_000))
+    spoke_ms, slot.now_ms = slot.now_ms, slot.now_ms + SILENT_LOOK_MS
+    assert (await slot.ledger.rescue(PORTFOLIO)).repeated == [ONE]
+    assert slot.now_ms >= spoke_ms + DOUBT_MS
+
+
+async def test_a_doubt_that_ends_soon_after_a_silence_waits_for_what_comes_late(
+    slot: Slot,
+) -> None:
+    await in_doubt_in_silence(slot, Category.UTILITY)
+    await slot.put_sender(a_sender(throughput_mps=1_000))
+    spoke_ms = slot.now_ms
+    answer = await slot.ledger.rescue(PORTFOLIO)
+    assert (answer.repeated, answer.rescue_at_ms) == ([], spoke_ms + DOUBT_MS)
+    received = await slot.receive(DeliveryStatus.SENT, wamid="wamid.1")
+    assert received.settled == [ONE]
+    slot.now_ms = spoke_ms + DOUBT_MS
+    assert (await slot.ledger.rescue(PORTFOLIO)).repeated == []
+
+
+async def test_a_login_code_in_doubt_does_not_wait_for_webhooks(slot: Slot) -> None:
+    await in_doubt_in_silence(slot, Category.AUTHENTICATION)
+    assert (await slot.ledger.rescue(PORTFOLIO)).repeated == [ONE]
+
+
+async def test_silence_holds_a_doubt_for_an_hour_and_then_nobody_knows(slot: Slot) -> None:
+    await in_doubt_in_silence(slot, Category.UTILITY)
+    slot.now_ms = START_MS + HELD_MS - 1
+    assert (await slot.ledger.rescue(PORTFOLIO)).rescue_at_ms == START_MS + HELD_MS
+    slot.now_ms += 1
+    assert (await slot.ledger.rescue(PORTFOLIO)).unknown == [ONE]
+    assert await slot.books() == {"unknown": 1}
+
+
+async def test_silence_holds_nothing_that_may_not_be_repeated_anyway(slot: Slot) -> None:
+    await in_doubt_in_silence(slot, Category.UTILITY, expires_at_ms=START_MS + DOUBT_MS)
+    assert (await slot.ledger.rescue(PORTFOLIO)).unknown == [ONE]

@@ -1,4 +1,4 @@
-"""sender_put, with part_look: a sender's account, throughput, gate and own limit."""
+"""sender_put, with part_look and part_silence: a sender's account, throughput, gate and limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tests.lua.slot_state import PORTFOLIO, SENDER, Slot
 async def test_a_sender_is_written_whole_and_looked_at_next(slot: Slot) -> None:
     before = await slot.state(everything=True)
     await slot.put_sender(a_sender(throughput_mps=80, closed_until_ms=slot.now_ms + 9))
-    assert await slot.changes(before, everything=True) == {
+    changes = await slot.changes(before, everything=True)
+    assert changes.pop("meta has").endswith("|")  # a new stamp: nobody goes by what he kept
+    assert changes == {
         "s:s waba": "W",
         "s:s nominal": 80,
         "s:s closed": 9,
@@ -70,3 +72,15 @@ async def test_its_own_limit_counts_where_each_number_has_its_window(slot: Slot)
     await slot.queue(1, 2, 3)
     assert await slot.take() == [1, 2]
     assert (await slot.ledger.quota(PORTFOLIO, SENDER)).limit == 2
+
+
+async def test_when_a_silence_ended_is_remembered_once(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.put_sender(a_sender(is_silent=True))
+    assert (await slot.state(everything=True))["s:s silent"] == 1
+    slot.now_ms += 700
+    await slot.put_sender(a_sender())
+    slot.now_ms += 700
+    await slot.put_sender(a_sender())
+    state = await slot.state(everything=True)
+    assert (state["s:s silent"], state["s:s spoke"]) == (0, 700)

@@ -12,7 +12,16 @@ import pytest
 
 from adapters.redis.ledger import DAY_MS, RedisLedger
 from engine.model import Gate, JobKey, SourceState
-from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
+from engine.outcomes import (
+    Accepted,
+    Deferred,
+    Dropped,
+    InDoubt,
+    Outcome,
+    Retry,
+    Suppressed,
+    Unwritten,
+)
 from engine.pace import PAIR_BURST, PAIR_SLACK_MS
 from engine.ports import Settlement
 from tests.builders import a_source
@@ -120,6 +129,21 @@ CASES: list[tuple[str, Outcome, State]] = [
         "dropped gives the place back and says why",
         Dropped(131026, "never"),
         ENDED | FREED | {"done:1:0 1": End("F", code=131026), "src:campaign:a s:failed": 1},
+    ),
+    (
+        "dropped for what does not fit any more names it",
+        Dropped(132000, "2 wanted", field="/message/template"),
+        ENDED
+        | FREED
+        | {
+            "done:1:0 1": End("F", code=132000, wamid="!/message/template 2 wanted"),
+            "src:campaign:a s:failed": 1,
+        },
+    ),
+    (
+        "suppressed by a rule gives the place back and says why",
+        Suppressed(131049, "marketing now"),
+        ENDED | FREED | {"done:1:0 1": End("S", code=131049), "src:campaign:a s:suppressed": 1},
     ),
     (
         "dropped for an unknown reason counts a strike",

@@ -7,6 +7,7 @@ again tell it, template_put moves lanes from one category to another.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -241,3 +242,34 @@ async def test_a_source_that_is_paused_meanwhile_stays_so(slot: Slot) -> None:
     await slot.put_source(a_source(weight=2))
     slot.now_ms = LATER_MS
     assert await slot.take() == [1]
+
+
+async def commands_of_a_claim(slot: Slot) -> int:
+    """Return how many commands of the server one claim runs that gives out one job."""
+    client: Any = slot.client
+    await client.config_resetstat()
+    assert len((await slot.claim()).jobs) == 1
+    told = await client.info("commandstats")
+    return sum(each["calls"] for name, each in told.items() if name not in OF_THE_TEST)
+
+
+OF_THE_TEST = {"cmdstat_fcall", "cmdstat_info", "cmdstat_config|resetstat"}
+
+
+async def test_a_claim_runs_not_one_command_more_where_nothing_is_shut_or_it_knows_what(
+    slot: Slot,
+) -> None:
+    """Two senders, so that one may be shut while the other has work; claims that meet the same."""
+    await slot.furnish(places=-1)
+    await slot.put_sender(a_sender(waba=WabaId("V"), throughput_mps=1_000), OTHER)
+    times: list[int] = []
+    for number in range(1, 9):
+        if number == 4:
+            await shut(slot, Shut(marketing=FOREVER_MS))
+        if number == 6:
+            await shut(slot, NOTHING_SHUT)
+        await slot.queue(number, lane=replace(LANE, sender=OTHER))
+        times.append(await commands_of_a_claim(slot))
+        slot.now_ms += 20
+    never, first_look, known, opened = times[2], times[3], times[4], times[7]
+    assert known == opened == never < first_look  # what was put is read anew, once

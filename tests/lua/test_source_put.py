@@ -1,4 +1,4 @@
-"""source_put, with part_rest: start, pause, schedule and cancel a source, whatever its size."""
+"""source_put, with part_rest and part_cancel: start, pause, schedule and cancel a source."""
 
 from __future__ import annotations
 

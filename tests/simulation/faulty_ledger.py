@@ -7,8 +7,9 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from engine.books import Books
+from engine.borders import Border, Borders
 from engine.errors import LedgerAwayError
-from engine.model import Category, JobKey, PortfolioId, RecipientKey, SenderId
+from engine.model import Category, JobKey, PortfolioId, RecipientKey, SenderId, WabaId
 from engine.ports import (
     Again,
     Answer,
@@ -18,19 +19,27 @@ from engine.ports import (
     Contents,
     Enqueued,
     Ledger,
+    PortfolioSpec,
     Receipt,
     Receipts,
     Received,
     Rescued,
+    SenderSpec,
     Settled,
     Settlement,
+    SourceSpec,
+    TemplateSpec,
 )
 from engine.quiet import QuietLedger
+from engine.shutting import NOTHING_SHUT, Shut
+from engine.template_ports import TemplateJobs
 
 T = TypeVar("T")
 
 
-class WholeLedger(Ledger, Receipts, Catalog, Contents, Books, QuietLedger, Protocol):
+class WholeLedger(
+    Ledger, Receipts, Catalog, Borders, Contents, Books, TemplateJobs, QuietLedger, Protocol
+):
     """All ports of one ledger, as a factory must give them."""
 
 
@@ -88,6 +97,35 @@ class FaultyLedger:
         self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int
     ) -> None:
         await self.inner.open_window(portfolio, sender, recipient, until_ms)
+
+    async def put_portfolio(self, portfolio: PortfolioId, spec: PortfolioSpec) -> None:
+        await self._through("put", lambda: self.inner.put_portfolio(portfolio, spec))
+
+    async def put_sender(self, portfolio: PortfolioId, sender: SenderId, spec: SenderSpec) -> None:
+        await self._through("put", lambda: self.inner.put_sender(portfolio, sender, spec))
+
+    async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
+        await self._through("put", lambda: self.inner.put_template(portfolio, template, spec))
+
+    async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
+        await self._through("put", lambda: self.inner.put_source(portfolio, source, spec))
+
+    async def close_account(
+        self,
+        portfolio: PortfolioId,
+        waba: WabaId,
+        until_ms: int,
+        reason: str,
+        shut: Shut = NOTHING_SHUT,
+    ) -> None:
+        await self._through(
+            "put", lambda: self.inner.close_account(portfolio, waba, until_ms, reason, shut)
+        )
+
+    async def put_borders(
+        self, portfolio: PortfolioId, waba: WabaId, borders: Sequence[Border]
+    ) -> None:
+        await self._through("put", lambda: self.inner.put_borders(portfolio, waba, borders))
 
     async def put_content(self, portfolio: PortfolioId, source: str, body: bytes) -> int:
         return await self.inner.put_content(portfolio, source, body)

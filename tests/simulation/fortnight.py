@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from engine.model import ENDS, Gate, JobKey, JobState, SourceState, TemplateStatus
 from engine.receipts import StatusSeen
-from tests.builders import a_sender, a_shared_message
+from tests.builders import a_shared_message
 from tests.simulation import nights
 from tests.simulation.meta import CALM
+from tests.simulation.truth import Mail
 from tests.simulation.world import (
     BY_SOURCE,
     HOUR_S,
@@ -22,6 +23,7 @@ from tests.simulation.world import (
 from tests.virtual_time import VirtualTimeLoop, run_virtual
 
 DAYS = 14
+VERDICTS = (TemplateStatus.REJECTED, TemplateStatus.APPROVED)
 WORKERS = 2
 
 
@@ -45,8 +47,8 @@ async def run(loop: VirtualTimeLoop, seed: int, factory: Factory, days: int = DA
     await _open(world)
     world.spawn(_keep_quiet(world))
     world.spawn(_feed_evenings(world))
-    plans = (_operate, _break_ledger, _feed_daily, _send_foreign, _deploy_sometimes)
-    troubles = [world.spawn(plan(world, days)) for plan in plans][:2]
+    plans = (_operate, _break_ledger, _live_on, _feed_daily, _send_foreign, _deploy_sometimes)
+    troubles = [world.spawn(plan(world, days)) for plan in plans][:3]
     await asyncio.sleep(days * 24 * HOUR_S)
     for trouble in troubles:
         trouble.cancel()
@@ -70,17 +72,13 @@ async def run(loop: VirtualTimeLoop, seed: int, factory: Factory, days: int = DA
 
 
 async def _open(world: Fortnight) -> None:
-    inner, now_ms = world.ledger.inner, world.loop.now_ms()
-    for sender, mps in SENDERS.items():
-        await inner.put_sender(PORTFOLIO, sender, a_sender(throughput_mps=mps))
-        world.judge.told(sender, now_ms, is_open=True)
+    inner = world.ledger.inner
+    await world.hearing.open({line.template: line.category for line in LINES})
     world.quiet = await nights.a_keeper(PORTFOLIO, inner, world.loop.now_ms)
     world.pools = [world.open_pool() for _ in range(WORKERS)]
     for line in LINES:
-        await world.put_template(line, TemplateStatus.APPROVED)
         await world.put_source(line.source, SourceState.RUNNING)
         await inner.put_content(PORTFOLIO, line.source, a_shared_message())
-    await world.put_limit(250)
     for line in LINES:
         await world.feed(line, line.at_start)
     await asyncio.sleep(60.0)
@@ -101,26 +99,66 @@ async def _feed_daily(world: Fortnight, days: int) -> None:
 
 
 async def _operate(world: Fortnight, days: int) -> None:
-    """Change limits, templates and sources at moments the seed chooses."""
-    rng = world.rng
+    """Change sources and numbers at moments the seed chooses, and look after what is closed."""
+    rng, hearing = world.rng, world.hearing
     big, doomed = LINES[0], LINES[1]
     while world.loop.time() < days * 24 * HOUR_S:
-        await asyncio.sleep((8 + rng.random() * 16) * HOUR_S)
-        act = rng.choice(("limit", "template", "pause", "cancel", "deploy"))
-        if act == "limit":
-            await world.put_limit(rng.choice((180, 240)))
-            await asyncio.sleep(rng.random() * 30 * HOUR_S)
-            await world.put_limit(rng.choice((250, 260)))
-        elif act == "template":
-            await world.put_template(big, TemplateStatus.PAUSED)
-            await asyncio.sleep(rng.random() * 3 * HOUR_S)
-            await world.put_template(big, TemplateStatus.APPROVED)
+        await asyncio.sleep((4 + rng.random() * 8) * HOUR_S)
+        act = rng.choice(("number", "look", "ask", "pause", "cancel", "deploy"))
+        await hearing.look_after()
+        if act == "number":
+            sender = rng.choice(list(SENDERS))
+            await hearing.pause(sender, is_paused=True)
+            await asyncio.sleep(rng.choice((0.001, 60.0, 2 * HOUR_S)))
+            await hearing.pause(sender, is_paused=False)
+        elif act == "ask":
+            await hearing.ask_all()
         elif act == "pause":
             await world.put_source(big.source, SourceState.PAUSED)
             await asyncio.sleep(rng.choice((0.001, 1.0, 2 * HOUR_S)))
             await world.put_source(big.source, SourceState.RUNNING)
         elif act == "cancel" and world.loop.time() > days * 12 * HOUR_S:
             await world.put_source(doomed.source, SourceState.CANCELLED)
+
+
+async def _live_on(world: Fortnight, days: int) -> None:
+    """Let things happen at Meta: most of them end by themselves, and webhooks tell of both."""
+    rng, truth = world.rng, world.truth
+    while world.loop.time() < days * 24 * HOUR_S:
+        await asyncio.sleep((2 + rng.random() * 6) * HOUR_S)
+        act = rng.choice(("limit", "template", "edit", "quality", "token", "ban", "restrict"))
+        key, sender = rng.choice(list(truth.templates)), rng.choice(list(SENDERS))
+        for_s = rng.choice((0.7, 30.0, HOUR_S, 3 * HOUR_S))
+        if act == "limit":
+            truth.put_limit(rng.choice((180, 240)))
+            await asyncio.sleep(rng.random() * 30 * HOUR_S)
+            truth.put_limit(rng.choice((250, 260)))
+        elif act == "template":
+            truth.judge_template(key, TemplateStatus.PAUSED)
+            await asyncio.sleep(for_s)
+            truth.judge_template(key, TemplateStatus.APPROVED)
+        elif act == "edit":
+            truth.edit_template(key)
+            await asyncio.sleep(for_s)
+            truth.judge_template(
+                key, rng.choice((TemplateStatus.REJECTED, TemplateStatus.APPROVED))
+            )
+            await asyncio.sleep(for_s)
+            truth.judge_template(key, TemplateStatus.APPROVED)
+        elif act == "quality":
+            truth.rate_number(sender, rng.choice(("RED", "YELLOW")))
+            await asyncio.sleep(for_s)
+            truth.rate_number(sender, "GREEN")
+        elif act == "token":
+            truth.dead_tokens.add(sender)
+            await asyncio.sleep(for_s)
+            await world.hearing.give_token(sender)
+        elif act == "ban":
+            truth.ban(is_banned=True)
+            await asyncio.sleep(for_s)
+            truth.ban(is_banned=False)
+        else:
+            truth.restrict(rng.choice((0.5, 3.0)))
 
 
 async def _break_ledger(world: Fortnight, days: int) -> None:
@@ -173,16 +211,32 @@ async def _heal(world: Fortnight) -> None:
     world.meta.faults = CALM
     world.ledger.lost_calls = world.ledger.lost_replies = 0.0
     await world.set_away(is_away=False)
+    await _mend(world)
     for line in LINES:
-        await world.put_template(line, TemplateStatus.APPROVED)
         if world.states[line.source] is not SourceState.CANCELLED:
             await world.put_source(line.source, SourceState.RUNNING)
-    await world.put_limit(-1)
+    await world.lift_limit()
     for _ in range(200):
         await asyncio.sleep(HOUR_S)
         if not await _unended(world):
             return
     world.judge.breach(world.loop.now_ms(), "I2", f"never ended: {await _unended(world)}")
+
+
+async def _mend(world: Fortnight) -> None:
+    """Make all well at Meta; what got lost is asked for."""
+    truth, hearing = world.truth, world.hearing
+    truth.mail = Mail(0, 0, (0.5,))
+    truth.ban(is_banned=False)
+    for key in truth.templates:
+        truth.judge_template(key, TemplateStatus.APPROVED)
+    for sender in SENDERS:
+        truth.rate_number(sender, "GREEN")
+        await hearing.give_token(sender)
+        await hearing.pause(sender, is_paused=False)
+    await asyncio.sleep(1.0)
+    await hearing.look_after()
+    await hearing.ask_all()
 
 
 async def _unended(world: Fortnight) -> dict[str, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from engine.model import JobKey, JobState, WabaId
+from engine.model import JobKey, JobState, TemplateStatus
 from engine.outcomes import Accepted
 from engine.ports import FOREVER_MS, Ask, Settlement
 from engine.shutting import NOTHING_SHUT
 from tests.builders import a_sender, a_source
-from tests.simulation.history import PORTFOLIO, SENDERS, SOURCES, Factory, History
+from tests.simulation.gates import PORTFOLIO, SENDERS, SOURCES
+from tests.simulation.history import Factory, History
 from tests.simulation.ledger_judge import LedgerJudge
 from tests.simulation.shutting import note_shut
 
@@ -22,9 +23,9 @@ async def drain(history: History) -> None:
         await history.ledger.put_sender(PORTFOLIO, sender, a_sender(throughput_mps=mps))
         history.judge.note_gate(sender, is_open=True)
         note_shut(history.judge, sender, NOTHING_SHUT)
-    await history.ledger.close_account(PORTFOLIO, WabaId("W"), 0, "the end")
-    note_shut(history.judge, "W", NOTHING_SHUT)
+    await history.close_account(0)
     for source in SOURCES:
+        await history.put_template(source, TemplateStatus.APPROVED)
         if source not in history.judge.cancelled:
             await history.ledger.put_source(PORTFOLIO, source, a_source())
             history.judge.note_gate(source, is_open=True)

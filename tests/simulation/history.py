@@ -14,18 +14,25 @@ from engine.model import (
     JobState,
     Lane,
     NowMs,
-    PortfolioId,
     Priority,
     Row,
-    SenderId,
     SourceState,
 )
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Ask, Batch, Claimed, Receipt, Settlement
 from engine.shutting import NOTHING_SHUT
 from engine.terms import Terms
-from tests.builders import a_portfolio, a_recipient, a_sender, a_source, a_template
+from tests.builders import a_recipient, a_sender, a_source, a_template
 from tests.simulation.faulty_ledger import WholeLedger
+from tests.simulation.gates import (
+    ACTS,
+    LINES,
+    PORTFOLIO,
+    SENDERS,
+    SOURCES,
+    TEMPLATES,
+    Gates,
+)
 from tests.simulation.ledger_judge import JobBook, LedgerJudge
 from tests.simulation.shutting import note_shut, shut_some
 from tests.virtual_time import START_MS
@@ -33,17 +40,9 @@ from tests.virtual_time import START_MS
 Factory = Callable[[Terms, NowMs], WholeLedger]
 
 DAY_MS = 86_400_000
-PORTFOLIO = PortfolioId("P")
 WORKERS = ("w1", "w2")
-SENDERS = {SenderId("s1"): 80, SenderId("s2"): 2}
-SOURCES = ("campaign:a", "journey:b", "direct:c")
 PEOPLE = 9
 NEAR_MS = (-1, 0, 1)
-LINES = {
-    "campaign:a": (Priority.MARKETING, Category.MARKETING, 0),
-    "journey:b": (Priority.UTILITY, Category.UTILITY, 1),
-    "direct:c": (Priority.AUTHENTICATION, Category.AUTHENTICATION, 2),
-}
 WAITING_ELSEWHERE = {Gate.RETRY, Gate.PAIR, Gate.RATE, Gate.SCHEDULE}
 STATUS = dict(enumerate(DeliveryStatus))  # 2 sent, 3 undelivered, 4 delivered, 5 read
 
@@ -56,7 +55,7 @@ class Wish:
     is_lost: bool = False
 
 
-class History:
+class History(Gates):
     """One seeded history; `step` makes one random call and has it judged."""
 
     def __init__(self, seed: int, factory: Factory) -> None:
@@ -92,12 +91,9 @@ class History:
             self.judge.slots_us[sender] = (0, -(-1_000_000 // mps))
         for source, (_, category, _) in LINES.items():
             await self.ledger.put_source(PORTFOLIO, source, a_source())
-            await self.ledger.put_template(PORTFOLIO, source, a_template(category=category))
+            template = a_template(category=category)
+            await self.ledger.put_template(PORTFOLIO, TEMPLATES[source], template)
         await self.limit(self.rng.choice((1, 2, 3, 5, 250)))
-
-    async def limit(self, places: int) -> None:
-        self.judge.places = places
-        await self.ledger.put_portfolio(PORTFOLIO, a_portfolio(places))
 
     # -- steps --------------------------------------------------------------------------------
 
@@ -116,7 +112,7 @@ class History:
         source = rng.choice(SOURCES)
         priority, _, repeats_max = LINES[source]
         sender = rng.choice(list(SENDERS))
-        lane = Lane(source, sender, source, priority)
+        lane = Lane(source, sender, TEMPLATES[source], priority)
         first = self.fed[source]
         repeated = min(first, rng.choice((0, 0, 2)))
         # A key is kept for at least a day; only younger ones are used again.
@@ -136,7 +132,7 @@ class History:
         for offset, row in enumerate(rows[known:]):
             key = (answer.lane, answer.first + offset)
             self.judge.jobs[key] = JobBook(
-                row.recipient, source, sender, source, priority, repeats_max
+                row.recipient, source, sender, TEMPLATES[source], priority, repeats_max
             )
 
     def _known(self, source: str, numbers: range) -> int:
@@ -369,7 +365,7 @@ class History:
 
     async def operate(self) -> None:
         rng, judge = self.rng, self.judge
-        act = rng.choice(("limit", "limit", "source", "sender", "suppress", "cancel", "shut"))
+        act = rng.choice(ACTS)
         name = rng.choice(SOURCES)
         is_open = rng.random() < 0.6
         if act == "limit":
@@ -378,6 +374,8 @@ class History:
             state = SourceState.RUNNING if is_open else SourceState.PAUSED
             await self.ledger.put_source(PORTFOLIO, name, a_source(state=state))
             judge.note_gate(name, is_open=is_open)
+        elif act == "template or account":
+            await self.move_gate(rng, name, is_open=is_open)
         elif act == "sender":
             sender = rng.choice(list(SENDERS))
             until_ms = 0 if is_open else 9_000_000_000_000

@@ -87,6 +87,7 @@ class Judge:
         self.people = People()
         self.limit = Known()
         self.gates: dict[str, Known] = {}
+        self.rates: dict[str, Known] = {}  # marketing messages a second of a number, as it was told
         self.away_since_ms = 0
         self.writes: dict[str, list[Write]] = {}
         self.evidence_ms: dict[str, int] = {}
@@ -101,6 +102,9 @@ class Judge:
 
     def told(self, gate: str, now_ms: int, *, is_open: bool) -> None:
         self.gates.setdefault(gate, Known()).put(now_ms, is_open)
+
+    def told_rate(self, sender: str, now_ms: int, mps: int) -> None:
+        self.rates.setdefault(sender, Known()).put(now_ms, mps)
 
     def told_limit(self, now_ms: int, places: int) -> None:
         self.limit.put(now_ms, places)
@@ -152,6 +156,10 @@ class Judge:
         self._judge_gates(job, gates, now_ms)
         self._judge_copies(write, priority, repeats_max)
         self._judge_rate(sender, mps, now_ms)
+        told = self.rates.get(sender) if priority == "MARKETING" else None
+        if told is not None:
+            share = max(int(str(rate)) for rate in told.recent(now_ms, NEWS_MS))
+            self._judge_rate(f"{sender}'s marketing", share, now_ms)
         if taken:
             self._judge_pair(sender, recipient, now_ms)
         if counts:

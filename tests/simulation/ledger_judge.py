@@ -54,6 +54,7 @@ class LedgerJudge:
         self.closed: set[str] = set()
         self.shut: dict[tuple[str, str], int] = {}  # holder and category: until when
         self.cancelled: set[str] = set()
+        self.account_until_ms = 0  # the senders' account is closed until then
         self.slots_us: dict[str, tuple[int, int]] = {}  # last send time and interval
         self.breaches: list[str] = []
         self.seen: set[str] = set()
@@ -133,6 +134,7 @@ class LedgerJudge:
         if max(ends_ms) > now_ms:
             self.seen.add("shut")
         is_closed = not self.closed.isdisjoint((job.source, job.sender, job.template))
+        is_closed = is_closed or self.account_until_ms > now_ms
         return is_closed or max(ends_ms) > now_ms
 
     def comes_back(self, come_back_ms: int, now_ms: int) -> None:

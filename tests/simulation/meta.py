@@ -6,17 +6,22 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from random import Random
 
+from adapters.meta.answers import Judge as AnswerJudge
 from engine.model import Gate
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Letter
 from engine.receipts import StatusSeen
 from tests.simulation.judge import Judge, Write
+from tests.simulation.truth import CODES
 from tests.virtual_time import VirtualTimeLoop
 
 MINUTE_S = 60.0
 HOUR_S = 3_600.0
+THROTTLED = 130429
+FAILURES = (131026, 131026, THROTTLED)  # what Meta tells later of messages that it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,10 @@ class Faults:
     webhook_lost: float = 0.02
     webhook_twice: float = 0.2
     held: float = 0.01
+    coded: float = 0.004  # any number of the table, out of the blue
 
 
-CALM = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+CALM = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class FaultyMeta:
@@ -54,6 +60,7 @@ class FaultyMeta:
         hear: Callable[[StatusSeen, Write], None],
         note: Callable[..., None],
         terms_of: Callable[[Letter], tuple[list[str], int, int, bool]],
+        code_of: Callable[[Letter], int] = lambda _letter: 0,
     ) -> None:
         self.faults = faults
         self.crash: Callable[[], None] = lambda: None
@@ -64,6 +71,8 @@ class FaultyMeta:
         self._note = note
         self._terms_of = terms_of
         self._sent = 0
+        self._code_of = code_of  # what is true at Meta forbids it
+        self._answers = AnswerJudge(loop.now_ms)
 
     async def send(self, letter: Letter) -> Outcome:
         """Take one letter as Meta would."""
@@ -74,7 +83,22 @@ class FaultyMeta:
                 await asyncio.sleep(1.5)
             return Unwritten("unreachable")
         await asyncio.sleep(rng.choice((0.0, 0.001, 0.004)))
+        code = self._code_of(letter)
+        if not code and rng.random() < faults.coded:
+            code = rng.choice(CODES)
+        if code:
+            return await self._refuse(letter, code)
         return await self._answer(letter, self._draw(self._terms_of(letter)[2]))
+
+    async def _refuse(self, letter: Letter, code: int) -> Outcome:
+        """Answer with a number of Meta's, read as the messenger reads it."""
+        self._judge.seen.add("coded")
+        write = self._arrive(letter, taken=False)
+        await asyncio.sleep(0.05 + self._rng.random() * 0.2)
+        body = json.dumps({"error": {"code": code, "message": "", "fbtrace_id": "A1"}}).encode()
+        outcome, _ = self._answers.refuse(HTTPStatus.BAD_REQUEST, body, {}, letter)
+        write.refused = not isinstance(outcome, InDoubt)
+        return outcome
 
     def _draw(self, repeats_max: int) -> str:
         """Choose a fate; the few jobs that may be repeated come into doubt more often."""
@@ -167,7 +191,7 @@ class FaultyMeta:
                 at_s=at_s,
                 recipient_id=body["to"].lstrip("+"),
                 opaque=body["biz_opaque_callback_data"],
-                code=131026 if status == "failed" else 0,
+                code=FAILURES[self._sent % len(FAILURES)] if status == "failed" else 0,
                 pricing_free=not write.counts,
             )
             copies = 2 if rng.random() < faults.webhook_twice else 1

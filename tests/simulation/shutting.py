@@ -26,6 +26,7 @@ async def shut_some(
     shut, portfolio = NOTHING_SHUT.also(chosen, until_ms), PortfolioId("P")
     if rng.random() < 0.3:
         await ledger.close_account(portfolio, WabaId("W"), 0, "an act", shut)
+        judge.account_until_ms = 0
         note_shut(judge, "W", shut)
         return
     spec = a_sender(

@@ -22,13 +22,18 @@ FORTNIGHTS_MEET = frozenset(
         *("debt", "doubt", "repeat", "repeat_allowed", "rescue", "unknown", "ended_unknown"),
         *("lost_claim", "lost_settle", "lost_receive", "crash_in_flight", "crash_after_claim"),
         *("drain", "quick_retry", "foreign", "undelivered", "settled_by_status"),
-        *("transient", "throttled", "pair", "rejected", "unwritten", "evening", "held_by_night"),
+        *("transient", "throttled", "pair", "rejected", "unwritten", "coded"),
+        *("evening", "held_by_night"),
+        *("closed_template", "closed_ban", "closed_restriction", "closed_token", "closed_pause"),
+        *("quality_RED", "quality_YELLOW", "old_news", "asked_template", "new_token"),
+        *("answer_closed_account", "answer_closed_sender"),
     }
 )
 HISTORIES_MEET = frozenset(
     {
         *("debt", "repeated", "cancelled_repeat", "unknown", "doubted"),
         *("reask", "lost_claim", "late_delivery", "refused", "shut"),
+        *("closed_account", "closed_template", "reask_held_back"),
     }
 )
 

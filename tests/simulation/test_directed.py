@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from adapters.memory.ledger import MemoryLedger
-from engine.model import Category, DeliveryStatus, PortfolioId, Priority
+from engine.model import Category, DeliveryStatus, JobKey, JobState, PortfolioId, Priority
 from engine.outcomes import Accepted, InDoubt
 from engine.ports import Ask, Batch, Claimed, Receipt, Settlement
-from engine.terms import Terms
+from engine.silence import Silences
+from engine.terms import SILENT_LOOK_MS, Terms
 from tests.builders import (
     LANE,
     SENDER,
@@ -114,5 +115,89 @@ def test_the_later_delivery_of_two_copies_is_what_counts() -> None:
         await world.deliver(second, world.now_ms)
         world.now_ms += Terms().span_ms - 1
         assert await world.used() == 1
+
+    tell(story)
+
+
+class Quiet:
+    """A story in which the process looks at its number every five seconds, as a house does."""
+
+    def __init__(self, world: Story) -> None:
+        self.world, self.silences = world, Silences()
+        self.accepted = self.heard_at_ms = 0
+        self.was_silent = False
+        self.repeated: list[tuple[int, JobKey]] = []
+
+    async def pass_time(self, for_ms: int) -> None:
+        """Look, tell the ledger what was noticed, and rescue; webhooks come when they come."""
+        for _ in range(for_ms // 5_000):
+            self.world.now_ms += 5_000
+            now_ms, name = self.world.now_ms, str(SENDER)
+            heard_at_ms = {name: self.heard_at_ms}
+            silent = self.silences.look(now_ms, {name: self.accepted}, heard_at_ms)
+            if bool(silent) != self.was_silent:
+                self.was_silent = bool(silent)
+                spec = a_sender(throughput_mps=1_000, is_silent=self.was_silent)
+                await self.world.ledger.put_sender(P, SENDER, spec)
+            repeated = (await self.world.ledger.rescue(P)).repeated
+            self.repeated += [(now_ms - START_MS, key) for key in repeated]
+
+    async def hear(self, job: Claimed, status: DeliveryStatus = DeliveryStatus.SENT) -> None:
+        now_ms = self.heard_at_ms = self.world.now_ms
+        receipt = Receipt(job.key, job.attempt, job.recipient, status, now_ms, "wamid")
+        await self.world.ledger.receive(P, [receipt])
+
+    async def one_in_doubt_of_two(self) -> tuple[Claimed, Claimed]:
+        """Have one message accepted and one in doubt; return them."""
+        await self.world.begin(250)
+        await self.pass_time(5_000)
+        await self.world.put(2, repeats_max=1)
+        taken, doubtful = await self.world.claim()
+        outcomes = ((taken, Accepted("wamid")), (doubtful, InDoubt("timeout")))
+        told = [Settlement(job.key, job.attempt, outcome) for job, outcome in outcomes]
+        await self.world.ledger.settle(P, told)
+        self.accepted += 1
+        return taken, doubtful
+
+
+def test_a_utility_message_that_arrived_is_not_repeated_because_webhooks_were_lost() -> None:
+    async def story(world: Story) -> None:
+        quiet = Quiet(world)
+        taken, doubtful = await quiet.one_in_doubt_of_two()
+        await quiet.pass_time(1_800_000)  # both arrived; the subscription is broken
+        assert (quiet.was_silent, quiet.repeated) == (True, [])
+        await quiet.hear(taken)  # it is mended, and what was missed comes one by one
+        await quiet.pass_time(90_000)
+        await quiet.hear(doubtful)
+        await quiet.pass_time(7_200_000)
+        assert quiet.repeated == []
+        counts = await world.ledger.counts(P, LANE.source)
+        assert counts.states == {JobState.ACCEPTED: 2}
+
+    tell(story)
+
+
+def test_a_utility_message_that_never_arrived_is_repeated_once_webhooks_had_their_time() -> None:
+    async def story(world: Story) -> None:
+        quiet = Quiet(world)
+        taken, doubtful = await quiet.one_in_doubt_of_two()
+        await quiet.pass_time(600_000)
+        spoke_ms = world.now_ms - START_MS
+        await quiet.hear(taken)
+        await quiet.pass_time(600_000)
+        [(repeated_ms, key)] = quiet.repeated
+        assert key == doubtful.key
+        assert 120_000 <= repeated_ms - spoke_ms <= 120_000 + SILENT_LOOK_MS + 5_000
+
+    tell(story)
+
+
+def test_while_webhooks_speak_a_doubt_is_repeated_after_its_time() -> None:
+    async def story(world: Story) -> None:
+        quiet = Quiet(world)
+        taken, doubtful = await quiet.one_in_doubt_of_two()
+        await quiet.hear(taken)
+        await quiet.pass_time(120_000)
+        assert [key for _, key in quiet.repeated] == [doubtful.key]
 
     tell(story)

@@ -12,6 +12,7 @@ from engine.delivery import Delivery
 from engine.errors import LedgerError
 from engine.events import (
     Event,
+    GateClosed,
     JobBroke,
     JobsRescued,
     LoopFailed,
@@ -20,8 +21,10 @@ from engine.events import (
     SettlementGivenUp,
     StatusesReceived,
 )
+from engine.facts import of_portfolio
 from engine.model import (
     Category,
+    Gate,
     JobKey,
     Lane,
     NowMs,
@@ -38,13 +41,17 @@ from engine.pool import Pool
 from engine.ports import Answer, Batch, Letter
 from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder, StatusSeen
+from engine.senders import LIMIT
 from engine.terms import Terms
-from tests.builders import a_portfolio, a_source, a_template
+from tests.builders import a_source
 from tests.simulation import nights
 from tests.simulation.faulty_ledger import FaultyLedger, WholeLedger
+from tests.simulation.hearing import Hearing
 from tests.simulation.judge import Judge, Write
-from tests.simulation.meta import Faults, FaultyMeta
+from tests.simulation.known import KnownWorld
+from tests.simulation.meta import THROTTLED, Faults, FaultyMeta
 from tests.simulation.occupancy import Occupancy
+from tests.simulation.truth import WABA, Truth
 from tests.virtual_time import VirtualTimeLoop
 
 Factory = Callable[[Terms, NowMs], WholeLedger]
@@ -52,7 +59,6 @@ Factory = Callable[[Terms, NowMs], WholeLedger]
 PORTFOLIO = PortfolioId("P")
 SENDERS = {SenderId("101"): 80, SenderId("102"): 20}
 HOUR_S = 3_600.0
-UNLIMITED = 10**9
 OPAQUE = OpaqueCodec(b"simulation")
 
 
@@ -97,6 +103,10 @@ class Fortnight:
         self.ledger = FaultyLedger(factory(self.terms, loop.now_ms), self._rng(), self._sample)
         self.ledger.reply_lost = self._reply_lost
         self.ledger.claimed = self._claimed
+        self.portfolio = PORTFOLIO
+        templates = dict.fromkeys((line.template for line in LINES), TemplateStatus.APPROVED)
+        self.truth = Truth(loop, self._rng(), self._post, templates, SENDERS)
+        self.known = KnownWorld(self.judge, loop.now_ms, self._at)
         self.meta = FaultyMeta(
             loop=loop,
             rng=self._rng(),
@@ -105,6 +115,7 @@ class Fortnight:
             hear=self._hear,
             note=self.note,
             terms_of=self._terms_of,
+            code_of=self.truth.code,
         )
         self.meta.crash = self._crash_soon
         self.folder = ReceiptFolder(
@@ -113,7 +124,8 @@ class Fortnight:
             portfolio_of=lambda number: PORTFOLIO if number in SENDERS else None,
             key_of=lambda digits: key_of(f"+{digits}"),
             undelivered=lambda _code: True,
-            emit=self._told,
+            throttled=lambda code: code == THROTTLED,
+            emit=self.told,
         )
         self.quiet: QuietKeeper  # made when the world opens
         self.pools: list[Pool] = []
@@ -122,8 +134,8 @@ class Fortnight:
         self.fed: dict[str, int] = {}
         self.keys: dict[str, list[JobKey]] = {}
         self.states: dict[str, SourceState] = {}
-        self.is_template_paused = False
         self.is_calm = False
+        self.hearing = Hearing(self, self.truth, self.known, self._rng())
 
     def _rng(self) -> Random:
         return Random(self.rng.random())
@@ -134,7 +146,7 @@ class Fortnight:
         """Add a fact to the log whose digest two runs of a seed must share."""
         self.digest.update(repr((self.loop.now_us(), *facts)).encode())
 
-    def _told(self, event: Event) -> None:
+    def told(self, event: Event) -> None:
         self.note(type(event).__name__)
         seen = self.judge.seen
         match event:
@@ -145,6 +157,10 @@ class Fortnight:
             case StatusesReceived():
                 seen.update({"settled_by_status"} if event.settled else ())
                 seen.update({"cancelled_repeat"} if event.cancelled_repeats else ())
+            case GateClosed():
+                if event.gate is not Gate.RATE:
+                    self.hearing.gate_closed(event)
+                    self.spawn(self.changed())
             case QuickRetried():
                 seen.add("quick_retry")
             case PoolDrained():
@@ -168,7 +184,7 @@ class Fortnight:
 
     def _terms_of(self, letter: Letter) -> tuple[list[str], int, int, bool]:
         lane = letter.job.lane
-        gates = [lane.source, lane.template, lane.sender]
+        gates = [lane.source, lane.template, lane.sender, WABA]
         if lane.source == nights.SOURCE:
             self.judge.told_night(
                 nights.sleepers(lane.zone, self.loop.now_ms()), self.loop.now_ms()
@@ -186,7 +202,19 @@ class Fortnight:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.judge.breach(self.loop.now_ms(), "world", repr(error))
 
+    def _at(self, at_ms: int, do: Callable[[], None]) -> None:
+        """Do something at a moment, and account for it."""
+
+        def then() -> None:
+            do()
+            self.spawn(self.changed())
+
+        self.loop.call_later((at_ms - self.loop.now_ms()) / 1_000, then)
+
     # -- webhooks -----------------------------------------------------------------------------
+
+    def _post(self, body: bytes) -> None:
+        self.hearing.post(body)
 
     def _hear(self, seen: StatusSeen, write: Write) -> None:
         self.spawn(self._receive(seen, write))
@@ -219,7 +247,7 @@ class Fortnight:
             contents=self.ledger,
             messenger=self.meta,
             opaque=OPAQUE,
-            emit=self._told,
+            emit=self.told,
             now_us=self.loop.now_us,
             rng=self._rng(),
             lease_ms=self.terms.lease_ms,
@@ -229,7 +257,7 @@ class Fortnight:
             delivery=delivery,
             worker=f"w{self.incarnations}",
             concurrency=16,
-            emit=self._told,
+            emit=self.told,
             now_us=self.loop.now_us,
             rng=self._rng(),
             look_every_ms=180_000,
@@ -261,10 +289,12 @@ class Fortnight:
 
     # -- operators ----------------------------------------------------------------------------
 
-    async def put_limit(self, places: int) -> None:
-        await self.ledger.inner.put_portfolio(PORTFOLIO, a_portfolio(places))
-        self.judge.told_limit(self.loop.now_ms(), UNLIMITED if places < 0 else places)
-        self.note("limit", places)
+    async def lift_limit(self) -> None:
+        """Say by an operator's word that there is no limit; nothing older undoes it."""
+        self.truth.limit = -1  # for who asks meanwhile
+        fact = await self.hearing.keeper.order(of_portfolio(PORTFOLIO, LIMIT), "-1")
+        self.known.told_limit(-1, fact.at_ms)
+        self.note("no limit")
         await self.changed()
 
     async def put_source(self, source: str, state: SourceState) -> None:
@@ -278,16 +308,6 @@ class Fortnight:
             for pool in self.pools:
                 pool.stop_heard(PORTFOLIO, source)
 
-    async def put_template(self, line: Line, status: TemplateStatus) -> None:
-        template = a_template(status=status, category=line.category)
-        await self.ledger.inner.put_template(PORTFOLIO, line.template, template)
-        is_approved = status is TemplateStatus.APPROVED
-        self.judge.told(line.template, self.loop.now_ms(), is_open=is_approved)
-        if line.priority is Priority.MARKETING:
-            self.is_template_paused = not is_approved
-        self.note(line.template, status.value)
-        await self.changed()
-
     async def set_away(self, *, is_away: bool) -> None:
         await self._sample()
         self.ledger.is_away = is_away
@@ -298,10 +318,25 @@ class Fortnight:
     async def changed(self) -> None:
         """Account for the time until now, then decide who is hungry from now on."""
         await self._sample()
-        is_open = self.states.get("campaign:big") is SourceState.RUNNING
-        is_open = is_open and not self.is_template_paused and not self.ledger.is_away
-        self.occupancy.is_hungry = is_open and not self.is_calm
+        self.occupancy.is_hungry = not self.is_calm and await self._is_hungry()
         self.wake(PORTFOLIO, self.loop.now_ms())
+
+    async def _is_hungry(self) -> bool:
+        """Return whether nothing but the limit holds back the big campaign."""
+        big = LINES[0]
+        if self.states.get(big.source) is not SourceState.RUNNING or self.ledger.is_away:
+            return False
+        gates = (big.template, WABA, *SENDERS)
+        is_slow = any(quality != "GREEN" for _, quality in self.known.qualities.values())
+        if is_slow or not all(self.known.is_open(gate) for gate in gates):
+            return False
+        held = {
+            place
+            for depth in await self.ledger.inner.depths(PORTFOLIO)
+            for (priority, place), jobs in depth.jobs.items()
+            if priority is big.priority and jobs
+        }
+        return not held & {Gate.SENDER, Gate.ACCOUNT, Gate.TEMPLATE}
 
     # -- callers ------------------------------------------------------------------------------
 

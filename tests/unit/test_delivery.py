@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from engine.contents import whole_for
 from engine.delivery import Delivery
 from engine.errors import LedgerAwayError, UnknownNameError
 from engine.events import Event, QuickRetried
@@ -34,6 +35,7 @@ class Road:
         self.shared: bytes | Exception = a_shared_message()
         self.asked = 0
         self.events: list[Event] = []
+        self.recheck: Callable[[Claimed], Outcome | None] = lambda _: None
 
     async def send(self, letter: Letter) -> Outcome:
         self.letters.append((self.loop.now_ms() - START_MS, letter))
@@ -63,6 +65,7 @@ class Road:
             now_us=self.loop.now_us,
             rng=Random(1),
             lease_ms=30_000,
+            recheck=self.recheck,
         )
 
 
@@ -196,6 +199,24 @@ def test_a_message_that_cannot_be_made_is_never_written(
     outcome, road = deliver([], prepare=prepare)
     assert outcome == expected
     assert road.letters == []
+
+
+def test_one_that_may_not_leave_any_more_is_never_written() -> None:
+    ended = Dropped(132000, "2 wanted", field="/message/template")
+
+    def prepare(road: Road) -> None:
+        road.recheck = lambda _: ended
+
+    outcome, road = deliver([], prepare=prepare)
+    assert outcome is ended
+    assert (road.letters, road.asked) == ([], 0)
+
+
+def test_a_whole_message_made_for_a_version_is_written_as_it_is() -> None:
+    job = a_claimed(tail=b'+4915100000001\x1f{"type":"text"}', content=whole_for(7))
+    _, road = deliver([ACCEPTED], job)
+    assert road.asked == 0
+    assert road.letters[0][1].body.startswith(b'{"type":"text","messaging_product":')
 
 
 def test_a_poisoned_job_costs_an_attempt_and_dies_by_them() -> None:

@@ -65,7 +65,7 @@ async def test_a_job_goes_to_the_lane_of_its_source_sender_and_class() -> None:
     (result,) = await intake.accept([a_job(source="journey:orders")])
     assert result.status is JobStatus.ACCEPTED
     slot, _ = ledger.slot(PORTFOLIO)
-    (lane,) = slot.lanes
+    (lane,) = slot.lanes.values()
     assert (lane.lane.source, lane.lane.priority) == ("journey:orders", Priority.SERVICE)
     assert lane.queue[0].tail == b'+4915112345678\x1f{"type":"text","text":{"body":"Hi"}}'
     assert events == [JobsEnqueued(PORTFOLIO, lane.lane, 1, 0, 0)]
@@ -119,7 +119,7 @@ async def test_a_person_always_hears_from_the_same_sender_and_the_work_is_shared
     intake, ledger, _ = an_intake()
     await intake.accept_rows(a_campaign(senders=4), some_rows(4_000))
     slot, _ = ledger.slot(PORTFOLIO)
-    assert all(800 < len(lane.queue) < 1_200 for lane in slot.lanes)
+    assert all(800 < len(lane.queue) < 1_200 for lane in slot.lanes.values())
 
 
 async def test_bad_rows_are_named_and_good_ones_kept() -> None:

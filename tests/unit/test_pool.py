@@ -132,8 +132,13 @@ class World:
             await self.ledger.put_source(P, lane.source, a_source())
             await self.ledger.put_content(P, lane.source, a_shared_message())
 
-    async def feed(self, jobs: int, lane: Lane = LANE, first: int = 1) -> None:
-        rows = [a_row(number, content=1) for number in range(first, first + jobs)]
+    async def feed(
+        self, jobs: int, lane: Lane = LANE, first: int = 1, expires_at_ms: int = 0
+    ) -> None:
+        rows = [
+            a_row(number, content=1, expires_at_ms=expires_at_ms)
+            for number in range(first, first + jobs)
+        ]
         [answer] = await self.ledger.enqueue([Batch(P, lane, rows)])
         self.pool.wake(P, answer.due_at_ms)
 
@@ -264,6 +269,22 @@ def test_an_idle_pool_hardly_asks() -> None:
         assert await world.states() == {JobState.ACCEPTED: 1}, "it idles, it does not sleep"
 
     assert len(live(story).sent) == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 20_000])
+def test_jobs_behind_a_closed_gate_expire_within_a_second(jobs: int) -> None:
+    async def story(world: World) -> None:
+        await world.ledger.put_source(P, LANE.source, a_source(state=SourceState.PAUSED))
+        await asyncio.sleep(100)  # it is quiet: nobody looks often
+        await world.feed(jobs, expires_at_ms=world.loop.now_ms() + 50_000)
+        await asyncio.sleep(49.9)
+        assert await world.states() == {JobState.WAITING: jobs}
+        before = world.claims
+        await asyncio.sleep(1)
+        assert await world.states() == {JobState.EXPIRED: jobs}
+        assert world.claims - before <= 3
+
+    assert live(story).sent == []
 
 
 def test_jobs_leave_at_their_send_times() -> None:

@@ -25,6 +25,7 @@ RECEIPT = Receipt(
     "wamid.1",
     counted=True,
     undelivered=False,
+    sender="101",
 )
 
 
@@ -53,6 +54,7 @@ def a_folder(box: Box, events: list[Event]) -> ReceiptFolder:
         portfolio_of=portfolios.get,
         key_of=lambda digits: RecipientKey(digits.encode().ljust(8, b"_")[:8]),
         undelivered=lambda code: code == 131026,
+        throttled=lambda code: code == 130429,
         emit=events.append,
     )
 
@@ -74,6 +76,12 @@ def a_folder(box: Box, events: list[Event]) -> ReceiptFolder:
             {"status": DeliveryStatus.UNDELIVERED, "code": 1, "undelivered": False},
             id="failed, perhaps after all reached",
         ),
+        pytest.param(
+            {"status": "failed", "code": 130429},
+            {"status": DeliveryStatus.UNDELIVERED, "code": 130429, "throttled": True},
+            id="failed because its sender was too fast",
+        ),
+        pytest.param({"code": 130429}, {"code": 130429}, id="delivered, whatever its code"),
         pytest.param(
             {"opaque": "the caller's"},
             {"key": None, "attempt": 0, "recipient": RecipientKey(b"491510__")},
@@ -109,7 +117,7 @@ async def test_batches_keep_their_order_and_their_portfolio() -> None:
     await a_folder(box, events).receive(statuses)
     assert box.batches == [
         ("A", [replace(RECEIPT, status=DeliveryStatus.READ), RECEIPT]),
-        ("B", [RECEIPT]),
+        ("B", [replace(RECEIPT, sender="201")]),
     ]
     assert [type(event) for event in events] == [
         StatusesForeign,
@@ -124,3 +132,11 @@ async def test_a_ledger_that_is_away_is_heard_of_and_nothing_is_told_as_done() -
     with pytest.raises(LedgerAwayError):
         await a_folder(box, events).receive([SEEN])
     assert events == []
+
+
+async def test_a_number_leads_whom_we_wrote_to_under_another_id() -> None:
+    folder = a_folder(Box(), [])
+    by_user_id = replace(SEEN, recipient_id="US.1349")
+    await folder.receive([SEEN, by_user_id])
+    assert folder.take_leads() == {PortfolioId("A"): {PERSON: RecipientKey(b"491510__")}}
+    assert folder.take_leads() == {}

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
-from engine.directory import Campaign, Portfolio, Sender, Template
+from engine.directory import Campaign, Journey, Portfolio, Sender, Template
 from engine.errors import LedgerAwayError
 from engine.model import (
     Category,
@@ -65,10 +65,12 @@ class House:
         self.ledger = Ledger()
         self.moved: list[SourceState] = []
         self.changes = TemplateChanges(
-            self.registry, self.ledger, self.ledger, now_ms=lambda: NOW_MS, moved=self._moved
+            *(self.registry, self.ledger, self.ledger, self.ledger),
+            now_ms=lambda: NOW_MS,
+            moved=self._moved,
         )
 
-    async def _moved(self, campaign: Campaign) -> None:
+    async def _moved(self, campaign: Campaign | Journey) -> None:
         self.moved.append(campaign.state)
 
     async def furnish(self) -> None:
@@ -186,3 +188,26 @@ async def test_copies_after_a_doubt_only_become_fewer(house: House) -> None:
     assert (house.campaign.priority, house.campaign.repeats_max) == (Priority.UTILITY, 1)
     await house.put(a_template(category=Category.MARKETING))
     assert (house.campaign.priority, house.campaign.repeats_max) == (Priority.MARKETING, 0)
+
+
+async def test_a_template_has_another_version_when_it_wants_something_else(house: House) -> None:
+    def version() -> tuple[int, int]:
+        known = house.registry.directory.templates["w1/offer/en"]
+        return known.version, known.changed_at_ms
+
+    await house.put(a_template(quality="GREEN", read_at_ms=5))
+    assert version() == (0, 0)
+    await house.put(a_template(components=NONE))
+    await house.put(a_template(components=NONE, status=PENDING))
+    assert version() == (1, NOW_MS)
+    await house.put(a_template(components=NONE, category=Category.UTILITY))
+    assert version() == (2, NOW_MS)
+    slot, _ = house.ledger.slot(P)
+    assert slot.templates["w1/offer/en"].version == 2
+
+
+async def test_what_news_named_before_it_was_read_is_no_change(house: House) -> None:
+    unread = replace(a_template("w1", components=[], is_read=False), name="fresh")
+    await house.changes.put(unread)
+    await house.changes.put(replace(unread, components=ONE, is_read=True))
+    assert house.registry.directory.templates["w1/fresh/en"].version == 0

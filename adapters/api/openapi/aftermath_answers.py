@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from adapters.api.openapi.answers import Count, Time
+from engine.dead import WhyNot
 from engine.model import JobState
 
 
@@ -13,16 +14,46 @@ class DeadLetterAnswer(msgspec.Struct):
 
     id: str
     sender: str
+    source: str | None
+    template: str | None
     at: Time | None
     attempt: Count
     code: int | None
     title: str
+    replayable: bool
+    why_not: WhyNot | None
 
 
 class DeadAnswer(msgspec.Struct):
     """Dead letters, each sender's newest first."""
 
     dead: list[DeadLetterAnswer]
+
+
+class ReplayedJob(msgspec.Struct):
+    """A dead letter and the job that replays it; `is_new` is false where it did already."""
+
+    id: str
+    job: str
+    is_new: bool
+
+
+class RefusedReplay(msgspec.Struct):
+    """A dead letter that was not replayed, and why; it stays on the list."""
+
+    id: str
+    code: str
+    detail: str
+
+
+class ReplayedAnswer(msgspec.Struct):
+    """What became of dead letters, and whether the filter finds more of them."""
+
+    replayed: Count
+    known: Count
+    jobs: list[ReplayedJob]
+    refused: list[RefusedReplay]
+    more: bool
 
 
 class DroppedAnswer(msgspec.Struct):

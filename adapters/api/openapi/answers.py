@@ -116,6 +116,10 @@ class JobAnswer(msgspec.Struct):
     waiting_for: list[WaitingFor]
     wamid: str | None
     code: int | None
+    misfit: str | None
+    traceparent: str | None  # as its caller named it
+    replays: str | None  # the failed job it was queued for once more
+    replayed_as: str | None
 
 
 class JobCancelled(msgspec.Struct):
@@ -189,6 +193,22 @@ class CountsAnswer(msgspec.Struct):
     unknown: Count
 
 
+class MisfitRowAnswer(msgspec.Struct):
+    """A row that does not fit the new message."""
+
+    to: str
+    field: str
+    code: str
+    detail: str
+
+
+class CampaignChangeAnswer(CampaignAnswer):
+    """A campaign after a change, and its waiting rows that did not fit and were cancelled."""
+
+    misfit_rows: Count
+    misfits: list[MisfitRowAnswer]
+
+
 class CampaignStatusAnswer(CampaignAnswer):
     """How far a campaign is."""
 
@@ -226,6 +246,8 @@ class JourneyAnswer(msgspec.Struct):
     cooldown_seconds: Count | None
     quiet_hours: QuietAnswer | None
     created_at: Time | None
+    on_template_change: Literal["resume", "stay_stopped"]
+    stopped_by: str | None
 
 
 class JourneyStatusAnswer(JourneyAnswer):
@@ -296,6 +318,7 @@ class AccountAnswer(msgspec.Struct):
 
     id: str
     closed_by: list[Closed]
+    countries: dict[str, Time]  # that it may not write to, each with until when
     told: dict[str, Told]
 
 

@@ -14,6 +14,7 @@ ROLE: Final = "penstock_role"
 WISHES: Final = (
     *("Idempotency-Key", "Penstock-Priority", "Penstock-Delivery"),
     *("Penstock-Not-Before", "Penstock-Expires-At", "Penstock-Source"),
+    "traceparent",
 )
 """The headers of a send in Meta's shape."""
 

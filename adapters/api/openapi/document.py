@@ -43,6 +43,10 @@ HEADERS: Final[Mapping[str, dict[str, Any]]] = {
             "pattern": r"^(campaign|journey|direct):[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$",
         },
     },
+    "traceparent": {
+        "description": "W3C Trace Context; kept with each job; one that is malformed is ignored",
+        "schema": {"type": "string"},
+    },
     "Content-Encoding": {"schema": {"enum": ["identity", "gzip"]}},
     "X-Hub-Signature-256": {"schema": {"type": "string", "pattern": "^sha256=[0-9a-f]{64}$"}},
 }

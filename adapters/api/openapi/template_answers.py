@@ -22,11 +22,15 @@ class TemplateDraftAnswer(msgspec.Struct):
 
 
 class TouchedAnswer(msgspec.Struct):
-    """What a template's change did to a campaign or journey, and what no longer fits."""
+    """What a template's change did to who uses it, and what no longer fits.
+
+    `jobs` of it waited, and ended with the template. A direct caller's jobs wait, or ended.
+    """
 
     id: str
-    did: str
+    did: Literal["stopped", "resumed", "cancelled", "stays_stopped", "fits", "waits", "ended"]
     errors: list[FieldError]
+    jobs: Count
 
 
 class TemplateAnswer(msgspec.Struct):
@@ -60,6 +64,7 @@ class TemplateChangeAnswer(TemplateAnswer):
 
     campaigns: list[TouchedAnswer]
     journeys: list[TouchedAnswer]
+    direct: list[TouchedAnswer]
 
 
 class ChangesAnswer(msgspec.Struct):
@@ -79,6 +84,7 @@ class ImportAnswer(TemplatesAnswer):
     changes: ChangesAnswer
     campaigns: list[TouchedAnswer]
     journeys: list[TouchedAnswer]
+    direct: list[TouchedAnswer]
     previous: str | None
     warnings: list[str] = []
 

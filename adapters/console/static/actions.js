@@ -50,6 +50,14 @@ const ACTIONS = {
     text: "Say so only with evidence. The job ends as failed and gives its place in the window back.",
     run: (id) => call("POST", `v1/doubts/${sure(id)}/resolve`, { as: "failed" }),
   },
+  "dead-replay": {
+    role: "admin", verb: "Replay",
+    text: "Queues the same message once more, as a job of its own. Do it when what its code names is mended.",
+    run: async (id) => {
+      const { refused } = await call("POST", "v1/dead/replay", { ids: [id] });
+      if (refused.length) throw new Error(refused[0].detail);
+    },
+  },
   "dead-drop": {
     role: "admin", verb: "Drop", isHard: true,
     text: "It is looked at and forgotten here. The job stays failed.",

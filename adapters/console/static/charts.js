@@ -66,14 +66,14 @@ function options(place, height, series, range) {
   return {
     width: place.clientWidth || 300,
     height,
-    padding: [8, 20, 0, 0],
+    padding: [8, 32, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     legend: { show: false },
     scales: { y: { range: (_, __, most) => range ?? [0, Math.max(1, most * 1.15)] } },
     series: [{}, ...series],
     axes: [
       { ...axis, grid: { show: false }, space: 70, size: 26, values: times },
-      { ...axis, size: 52, space: 34, values: (_, ticks) => ticks.map((tick) => (tick >= 10000 ? `${tick / 1000}k` : String(tick))) },
+      { ...axis, size: 52, space: 34, values: (_, ticks) => ticks.map((tick) => (tick >= 10000 ? `${tick / 1000}k` : tick.toLocaleString())) },
     ],
   };
 }

@@ -15,7 +15,7 @@ const place = (id) => document.getElementById(id);
 let picture = null;
 let you = { name: "", role: "read" };
 let word = "";
-const lists = { doubts: null, dead: null }; // null: this server has no such list
+const lists = { doubts: undefined, dead: undefined }; // not asked for yet; null: this server has no such list
 const unlisted = new Set();
 
 // --- Showing -------------------------------------------------------------------------------------
@@ -64,11 +64,13 @@ function heard(name, content) {
     you = content;
     return;
   }
+  const isFirst = !picture;
   picture = content;
   place("door").hidden = true;
   place("panels").hidden = place("leave").hidden = false;
   showLive(picture.problem ? "off" : "on", picture.problem ? "old picture" : `live · ${you.name} (${you.role})`);
   showNow();
+  if (isFirst) readLists();
 }
 
 async function keepListening() {
@@ -93,7 +95,10 @@ async function readLists() {
     try {
       lists[name] = (await call("GET", `v1/${name}?limit=${LISTED_MAX}`))[name];
     } catch (error) {
-      if (error.status === 404) unlisted.add(name);
+      if (error.status === 404) {
+        unlisted.add(name);
+        lists[name] = null;
+      }
     }
   }
   showNow();
@@ -106,7 +111,7 @@ place("door").addEventListener("submit", (event) => {
   takeKey(place("key").value);
   place("key").value = "";
   showLive("", "connecting");
-  keepListening().then(readLists);
+  keepListening();
 });
 
 place("leave").addEventListener("click", () => {

@@ -222,7 +222,8 @@ export function showDoubts(doubts, picture, view) {
 export function showDead(dead, picture, view) {
   place("dead-note").textContent = dead?.length ? `newest ${dead.length}` : "";
   if (!dead?.length) {
-    show(place("dead"), empty(dead ? "No dead letters." : "This server does not list dead letters."));
+    const unasked = dead === undefined ? "One moment." : "This server does not list dead letters.";
+    show(place("dead"), empty(dead ? "No dead letters." : unasked));
     return;
   }
   show(place("dead"), h("div", { class: "items listed", tabindex: 0 }, dead.map((each) =>
@@ -230,7 +231,7 @@ export function showDead(dead, picture, view) {
       h("div", { class: "head" }, h("h3", {}, each.title), each.code ? h("code", {}, String(each.code)) : null, h("span", { class: "right" }, each.at ? time(each.at) : "")),
       h("div", { class: "below" },
         h("p", { class: "quiet" }, `${brief(each.id)} · ${labelOf(picture, each.sender)} · attempt ${each.attempt}`),
-        acts(view, ["dead-drop"], each.id, brief(each.id), each.sender))))));
+        acts(view, each.replayable ? ["dead-replay", "dead-drop"] : ["dead-drop"], each.id, brief(each.id), each.sender))))));
 }
 
 function labelOf(picture, id) {

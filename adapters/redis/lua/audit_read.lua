@@ -25,8 +25,8 @@ end
 
 local function source_of_job(job) return lane_of_job(job).source end
 
-for number = 1, meta.lanes do
-  local lane = lane_of(number)
+for _, number in ipairs(call('ZRANGE', tag .. 'numbers', 0, -1)) do
+  local lane = lane_of(tonumber(number))
   sources[lane.source] = true
   local waiting = call('LLEN', lane.queue) + call('LLEN', lane.parked) - lane.ghosts
   queued[lane.source] = (queued[lane.source] or 0) + waiting

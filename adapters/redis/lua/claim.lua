@@ -3,10 +3,11 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_rings
--- uses: part_rings_end part_market part_claim gate_schedule gate_suppression gate_window gate_pair
--- uses: gate_quota part_bites part_serve part_grant part_order part_run part_fresh part_turns
--- uses: part_flush part_finish part_call part_settle part_again part_shut part_return part_doubts
--- uses: part_log part_repeats part_outcomes part_apply part_late part_accepted part_settlements
+-- uses: part_rings_end part_market part_claim gate_schedule gate_suppression gate_border
+-- uses: gate_window gate_pair gate_quota part_bites part_serve part_grant part_order part_run
+-- uses: part_fresh part_turns part_flush part_finish part_call part_settle part_again part_shut
+-- uses: part_return part_doubts part_log part_repeats part_outcomes part_dead part_apply part_late
+-- uses: part_accepted part_settlements
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -26,7 +27,7 @@
 -- ARGV[18]  count         see part_settlements, and what follows
 --
 -- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs,
---            ignored, closed }
+--            ignored, closed, edition }
 --   refused   '' or clock, recovering, stale
 --   refusals  sender|gate, how often, ...
 --   jobs      runs: lane, send_at_us of the first, step_us to the next, how many, then of each
@@ -51,8 +52,8 @@ local function answer(why, come_back_ms)
     flat[#flat + 1] = name
     flat[#flat + 1] = times
   end
-  local rescue_ms = min(first_of('leases'), first_of('doubts'))
-  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs, ignored, news }
+  return { why, come_back_ms, next_rescue(), meta.sequence, lease_until, flat, jobs, ignored, news,
+    meta.edition }
 end
 
 if known_sequence > meta.sequence then

@@ -58,9 +58,12 @@ for i = 1, jobs do
     or record and row_fence(sub(record, 8)) >= fence
   if not is_known then
     -- Since the tail was lost, another lane may have been given the number.
-    local is_ours = tonumber(call('HGET', tag .. 'lanes', argv[8 + 4 * jobs + i])) == number
-    local lane = is_ours and lane_of(number)
-    local row = lane and take_out(lane, job, sequence)
+    local lane = number <= meta.lanes and lane_of(number)
+    local ours = lane and table.concat({ lane.source, lane.sender, lane.template }, '\31') .. '\31'
+    local told = argv[8 + 4 * jobs + i]
+    local is_ours = ours and sub(told, 1, #ours) == ours
+      and sub(told, #ours + 2) == (lane.zone ~= '' and '\31' .. lane.zone or '')
+    local row = is_ours and take_out(lane, job, sequence)
     if row then
       row = with_fence(row, fence)
       call('SREM', tag .. 'repeating', job)

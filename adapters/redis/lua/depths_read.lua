@@ -70,13 +70,14 @@ local function look_at_lane(lane, fresh, parked)
 end
 
 if part == 'lanes' then
-  local last = min(meta.lanes, tonumber(cursor) + BITE - 1)
-  for number = tonumber(cursor), last do
+  local numbers = call('ZRANGEBYSCORE', tag .. 'numbers', cursor, '+inf', 'LIMIT', 0, BITE)
+  for _, number in ipairs(numbers) do
+    number = tonumber(number)
     local fresh, parked = call('LLEN', tag .. 'q:' .. number), call('LLEN', tag .. 'k:' .. number)
     if fresh + parked > 0 then look_at_lane(lane_of(number), fresh, parked) end
     if are_many then by_source(lane_of(number)) end
   end
-  cursor = last < meta.lanes and text(last + 1) or '0'
+  cursor = numbers[BITE] and text(tonumber(numbers[BITE]) + 1) or '0'
 elseif part == 'senders' then
   local page = call('SSCAN', tag .. part, cursor, 'COUNT', BITE)
   for _, name in ipairs(page[2]) do

@@ -1,7 +1,8 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_number
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_name
+-- uses: part_number
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -19,14 +20,15 @@
 -- ARGV[13]  zone          and its time zone, empty where rows are not sorted by zone
 -- ARGV[14]  count         rows that follow
 -- ARGV[15]  form          1: dedupe values come with a fingerprint of the body; 2: rows come as
---                         they are queued, less their sequence, due now and known by recipient
+--                         they are queued, less their sequence, due now, known by recipient and
+--                         of one expiry
 -- ARGV[16]  rows          `count` rows without sequence and due; not_before 6 stands first
 -- ARGV[17]  dedupes       `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
 --
 -- ARGV[16] begins a run of `count` values, ARGV[17] stands for the run after it (empty: none).
 --
 -- Returns  { refused, lane, first, accepted, sequence, due_ms, not_new }
---   refused  '' or full, cancelled
+--   refused  '' or full, cancelled, ended (its template is disabled or deleted)
 --   not_new  index from 0, job or '', conflict 0|1, ...
 --
 -- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
@@ -40,6 +42,7 @@ call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
 local function refused()
   if source_of(source_name).state == 'cancelled' then return 'cancelled' end
+  if template ~= '' and OVER[template_of(template).status] then return 'ended' end
   if queue_max == 0 then return nil end
   local enqueued = tonumber(call('HGET', meta_key, 'enqueued') or 0)
   if enqueued - meta.ended + rows > queue_max then return 'full' end
@@ -50,6 +53,12 @@ if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
 local lane = lane_of(lane_number(source_name, sender, template, priority, argv[13]))
 local last = tonumber(call('HGET', lane.key, 'last'))
 local first, fresh, seen, keys, keys_today = last + 1, {}, {}, {}, nil
+local expires_ms = 0 -- when the first of the queued rows does; of plain ones all do together
+
+local function note_first(row)
+  local its_ms = row_expires(row)
+  if its_ms > 0 then expires_ms = expires_ms > 0 and min(expires_ms, its_ms) or its_ms end
+end
 
 local function take_each()
   local known, new_here = {}, {}
@@ -72,6 +81,7 @@ local function take_each()
         delay(lane, row, not_before_ms, 'schedule')
       else
         fresh[#fresh + 1] = row
+        note_first(row)
       end
       if own ~= '' then
         new_here[own] = keyed and sub(dedupe, 9, 16) .. lane.number .. '.' .. text(last) or ''
@@ -86,20 +96,22 @@ end
 if argv[15] == '2' then
   fresh, seen = take_plain(source_name, argv, rows_from, rows, last)
   last = last + #fresh
+  if fresh[1] then note_first(fresh[1]) end
 else
   take_each()
 end
 if #fresh > 0 then call('RPUSH', lane.queue, unpack(fresh)) end
+note_expiry(lane, expires_ms)
 if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
 if #keys > 0 and keyed then keep_keys(source_name, keys_today, keys) end
 local accepted = last - first + 1
-call('HSET', lane.key, 'last', last)
+call('HSET', lane.key, 'last', last, 'at', now_text)
 call('HINCRBY', source_key, 'enqueued', accepted)
 call('HINCRBY', tag .. 'meta', 'enqueued', accepted)
 flush_counts()
 wake(lane)
 touch(true)
-local due_ms = next_due()
+local due_ms = min(next_due(), max(now, first_of('expiring'))) -- a lane asleep is due to nobody
 local chunk = lane.number .. '|' .. first .. '|' .. accepted
 call('XADD', tag .. 'log', now_text .. '-*', 'enqueued', chunk)
 return { '', lane.number, first, accepted, meta.sequence, due_ms, not_new }

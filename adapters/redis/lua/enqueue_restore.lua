@@ -1,7 +1,7 @@
 -- enqueue_restore: queue again, under their old keys, rows that a lost tail held.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_books part_rows part_known
+-- uses: part_sources part_standing part_rest part_books part_rows part_known part_name part_number
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -25,23 +25,18 @@
 -- Returns  rows queued again; 0 when another lane has taken the number
 local number, source, zone, first = tonumber(argv[8]), argv[9], argv[13], tonumber(argv[14])
 local rows, keyed = tonumber(argv[15]), argv[16] == '1'
-local name = table.concat({ source, argv[10], argv[11], argv[12] }, '\31')
-if zone ~= '' then name = name .. '\31' .. zone end
+local name = name_of({ source = source, sender = argv[10], template = argv[11],
+  priority = argv[12], zone = zone })
 call('HSETNX', tag .. 'src:' .. source, 'state', 'running')
 call('HSETNX', tag .. 'src:' .. source, 'weight', 1)
 if call('EXISTS', tag .. 'lane:' .. number) == 0 then
   if call('HEXISTS', tag .. 'lanes', name) == 1 then return 0 end
   call('HSET', tag .. 'meta', 'lanes', max(meta.lanes, number))
-  call('HSET', tag .. 'lanes', name, number)
-  call('HSET', tag .. 'lane:' .. number, 'source', source, 'sender', argv[10],
-    'template', argv[11], 'priority', argv[12], 'last', 0)
-  if zone ~= '' then call('HSET', tag .. 'lane:' .. number, 'zone', zone) end
-  new_facts()
-  call('RPUSH', tag .. 'lanes_of:' .. source, number)
-elseif tonumber(call('HGET', tag .. 'lanes', name)) ~= number then
-  return 0
+  add_lane(number, name, source, argv[10], argv[11], argv[12], zone)
 end
 local lane, restored = lane_of(number), 0
+if lane.source ~= source or lane.sender ~= argv[10] or lane.template ~= argv[11]
+  or lane.zone ~= zone then return 0 end
 local last = tonumber(call('HGET', lane.key, 'last'))
 for i = 1, rows do
   local sequence, packed = first + i - 1, argv[16 + i]
@@ -53,6 +48,7 @@ for i = 1, rows do
       delay(lane, row, not_before_ms, 'schedule')
     else
       call('RPUSH', lane.queue, row)
+      note_expiry(lane, row_expires(row))
     end
     if dedupe ~= '' and keyed then
       local record = sub(dedupe, 9, 16) .. number .. '.' .. text(sequence)
@@ -63,9 +59,10 @@ for i = 1, rows do
     last, restored = sequence, restored + 1
   end
 end
-call('HSET', lane.key, 'last', last)
+call('HSET', lane.key, 'last', last, 'at', now_text)
 call('HINCRBY', tag .. 'src:' .. source, 'enqueued', restored)
 call('HINCRBY', tag .. 'meta', 'enqueued', restored)
+flush_ends(keep_ms)
 flush_counts()
 wake(lane)
 touch(true)

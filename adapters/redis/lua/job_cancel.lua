@@ -26,7 +26,7 @@ local NEAR, BITE, WALK_MAX = 200, 1000, 50000
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return '' end
 local lane = lane_of(number)
-if sequence < 1 or sequence > tonumber(call('HGET', lane.key, 'last')) then return '' end
+if sequence < 1 or sequence > tonumber(call('HGET', lane.key, 'last') or 0) then return '' end
 local job, wanted, is_whole = number .. '.' .. text(sequence), bytes5(sequence), true
 
 local function look(list, from, to)
@@ -77,12 +77,12 @@ local done = call('HGET', done_key(number, sequence), sequence)
 if done then return sub(done, 1, 1) == 'C' and 'cancelled' or 'ended' end
 local record = call('HGET', tag .. 'open', job)
 if record then return find(record, '^[Dd]') and 'in_doubt' or 'in_flight' end
--- The queues of a cancelled source are gone, whatever was to be repeated among them.
-local is_there = not is_cancelled(lane) or call('HEXISTS', tag .. 'aside', job) == 1
+-- The queues of what was cancelled are gone, whatever was to be repeated among them.
+local is_there = not is_cancelled(lane, sequence) or call('HEXISTS', tag .. 'aside', job) == 1
 if is_there and call('SISMEMBER', tag .. 'repeating', job) == 1 then return 'repeating' end
 local row = take_out()
 if not row then
-  if is_cancelled(lane) then return 'cancelled' end
+  if is_cancelled(lane, sequence) then return 'cancelled' end
   return is_whole and 'ended' or 'unfound'
 end
 local packed = pack_end('C', 0, sub(row, 14, 15), 0, row_recipient(row), 0, '')

@@ -15,23 +15,30 @@
 -- ARGV[9]   sequence      its place there
 --
 -- Returns  { kind, packed, gate, until_ms, key }
---   kind  '' no such job, done, open, aside, cancelled, waiting, queued
---   key   of a gate that holds the whole lane
+--   kind    '' no such job, done, open (gate is its sender then, until_ms when its doubt is decided),
+--           aside, cancelled, waiting, queued
+--   packed  the record of it; why it was cancelled with its template, as a code, else 0
+--   key     of a gate that holds the whole lane
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
 local lane = lane_of(number)
-local last = tonumber(call('HGET', lane.key, 'last'))
+local last = tonumber(call('HGET', lane.key, 'last') or 0) -- the lane may be forgotten
 if sequence < 1 or sequence > last then return { '', '', '', 0 } end
 local job = number .. '.' .. text(sequence)
 local done = call('HGET', done_key(number, sequence), sequence)
 if done then return { 'done', done, '', 0 } end
 local record = call('HGET', tag .. 'open', job)
-if record then return { 'open', record, '', 0 } end
+if record then
+  local decided_ms = tonumber(call('ZSCORE', tag .. 'doubts', job) or 0)
+  return { 'open', record, lane.sender, decided_ms }
+end
 local aside = call('HGET', tag .. 'aside', job)
 if aside then
   return { 'aside', aside, sub(aside, 1, 1), tonumber(call('ZSCORE', tag .. 'later', job)) }
 end
-if source_of(lane.source).state == 'cancelled' then return { 'cancelled', '', '', 0 } end
+if source_of(lane.source).state == 'cancelled' then return { 'cancelled', '0', '', 0 } end
+local code = ended_with(lane, sequence)
+if code then return { 'cancelled', text(code), '', 0 } end
 local gate = closed_gate(lane)
 if gate then return { 'waiting', '', gate, lane.gate_until or 0, lane.gate_key } end
 local h = call('HMGET', tag .. 's:' .. lane.sender, 'waba', 'closed')

@@ -19,6 +19,7 @@ local function closed_now(lane, row, sender_is_closed_by)
   local recipient = row_recipient(row)
   if is_expired(row) then return 'schedule' end
   if is_suppressed(lane, recipient) then return 'suppression' end
+  if some_borders and is_behind(lane, row) then return 'suppression' end
   if lane.template == '' and not off.window and not in_window(lane, recipient) then
     return 'window'
   end

@@ -1,11 +1,12 @@
 -- part_apply: each outcome is applied to its job; a late one is taken as evidence.
 --
--- Needs  part_outcomes.
+-- Needs  part_outcomes, part_dead.
 local function retry(opened, code, until_ms, attempts_max)
   local row = with_failures(opened.row, byte(opened.row, 16) + 1)
   opened.row = row
   local expires_ms = row_expires(row)
   if byte(row, 16) >= attempts_max or expires_ms > 0 and until_ms >= expires_ms then
+    keep_dead(opened)
     end_open(opened, 'F', 's:failed', 0, 0, code, '')
   else
     delay(opened.lane, row, until_ms, 'retry')
@@ -50,11 +51,15 @@ local function apply(opened, kind, detail, attempts_max)
     put_back(lane, opened.row)
   elseif kind == 'D' then
     defer(opened, detail)
+  elseif kind == 'S' then
+    close(opened, 0)
+    end_open(opened, 'S', 's:suppressed', 0, 0, tonumber(detail), '')
   else
-    local code, rest = string.match(detail, '^(%d+)|(%d+)$')
+    local code, rest, misfit = string.match(detail, '^(%d+)|(%d+)(.*)$')
     close(opened, 0)
     if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest), attempts_max) end
-    end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), '')
+    keep_dead(opened)
+    end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), misfit)
     if rest == '1' then strike(lane) end
   end
 end

@@ -57,6 +57,7 @@ local function has_row(lane, list)
   if #rows == 0 then return false end
   fetch_scores(lane.win, recipients)
   note_people(lane, recipients)
+  note_borders(lane, rows, recipients)
   return true
 end
 

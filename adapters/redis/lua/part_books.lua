@@ -4,7 +4,8 @@
 -- src:S         HASH  enqueued; s:STATE jobs in a state; w:GATE jobs kept aside; d:STATUS delivery
 -- done:N:B      HASH  sequence -> end of a job; bucket B holds 4,096 sequences of lane N
 --
--- An end is packed: state 1, delivery 1, fence 2, mark 6, recipient 8, code 4, then the wamid.
+-- An end is packed: state 1, delivery 1, fence 2, mark 6, recipient 8, code 4, then the wamid,
+-- or `!` and what of a failed job's message no longer fitted its template.
 local RENEW_EVERY_MS = 60000
 local counted, ends, ended
 

@@ -1,6 +1,6 @@
 -- part_evidence: what one status proves about a job, its delivery and its place.
 --
--- Needs  part_settle. Mirror of adapters/memory/receive.py.
+-- Needs  part_settle, part_dead. Mirror of adapters/memory/receive.py.
 local UNDELIVERED, DELIVERED = 3, 4
 local STATUS = { 'held', 'sent', 'undelivered', 'delivered', 'read' }
 local marks, gone
@@ -28,6 +28,7 @@ local function settle_open(receipt, record, settled, cancelled)
   elseif receipt.fence == row_fence(opened.row) then
     local kept = not receipt.undelivered and opened.hold > 0 and now or 0
     close(opened, kept)
+    keep_dead(opened)
     end_open(opened, 'F', 's:failed', 0, kept, receipt.code, '')
   else
     return

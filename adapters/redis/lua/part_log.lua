@@ -4,8 +4,9 @@
 -- log  STREAM  one record per chunk enqueued (`enqueued`: lane|first|count) and per call that moved
 --              jobs (`moved`: entries of job, kind, + or - (holds a place), recipient 8, moment 6)
 --
--- A kind is a letter of settle (A H X N R D F), or of the other scripts: L lease over, doubted;
--- P to be repeated; U unknown; C cancelled alone; 1 to 5 a delivery status. Enough to rebuild
+-- A kind is a letter of settle (A H X N R D F S), or of the other scripts: L lease over, doubted;
+-- P to be repeated; U unknown; E expired while it waited behind a gate; C cancelled alone; 1 to 5 a
+-- delivery status. Enough to rebuild
 -- counts and window.
 local logged, now_bytes
 

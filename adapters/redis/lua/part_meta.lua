@@ -3,7 +3,8 @@
 -- Needs    part_slot.
 -- ARGV[1]  now_ms  epoch ms, from the caller's clock
 -- ARGV[8]  worker  of a claim: who asks
--- meta     HASH    clock sequence recovering lanes pruned enqueued ended; worker:W, its last wish;
+-- meta     HASH    clock sequence recovering lanes pruned enqueued ended edition (of templates and
+--                  lanes: who claims reads them again when it grew); worker:W, its last wish;
 --                  busy, lanes|in|rings|of each priority|and senders behind whose own gate lanes
 --                  sleep; policy, what the operator decided: places|headroom|
 --                  reserve0|reserve1|reserve2|by_number|before|before_until; has, a stamp and the
@@ -68,13 +69,14 @@ end
 
 local function read_meta(worker)
   local v = call('HMGET', meta_key, 'clock', 'sequence', 'recovering', 'lanes', 'pruned', 'policy',
-    'has', 'worker:' .. worker, 'busy', 'ended')
+    'has', 'worker:' .. worker, 'busy', 'ended', 'edition')
   local policy, has, busy = v[6] or NO_POLICY, v[7] or '', v[9] or NOBODY_BUSY
   meta = { clock = tonumber(v[1] or 0), sequence = tonumber(v[2] or 0),
     recovering = tonumber(v[3] or 0), lanes = tonumber(v[4] or 0), pruned = tonumber(v[5] or 0),
     is_known = v[6], policy = policies[policy] or read_policy(policy), kinds = has,
     has = kinds[has] or read_kinds(has), stamps = 0, worker = tonumber(v[8] or 0),
-    busy = busy_by_text[busy] or read_busy(busy), ended = tonumber(v[10] or 0) }
+    busy = busy_by_text[busy] or read_busy(busy), ended = tonumber(v[10] or 0),
+    edition = tonumber(v[11] or 0) }
   meta.had_ended = meta.ended
   meta.facts = facts_under(meta.has.stamp)
 end
@@ -124,7 +126,7 @@ end
 
 -- first_of: the nearest moment in a sorted set of moments; read once, until somebody forgets it.
 -- Of most sets there is a kind: while nothing is in them they are not looked at.
-local HAS_KIND = { later = true, openings = true, doubts = true }
+local HAS_KIND = { later = true, openings = true, doubts = true, expiring = true }
 local function first_of(name)
   local first = firsts[name]
   if not first then

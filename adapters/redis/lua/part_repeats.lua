@@ -18,7 +18,7 @@ local function doubt(opened, since_ms)
 end
 
 -- cancel_repeat: a job that waits for a repeat ends: its first copy was accepted after all.
--- Returns false where its source was cancelled meanwhile, and the job with it.
+-- Returns false where its source or template ended meanwhile, and the job with it.
 local function cancel_repeat(job, wamid)
   call('SREM', tag .. 'repeating', job)
   local sequence, lane, row = tonumber(string.match(job, '%d+$')), lane_of_job(job), nil
@@ -29,7 +29,7 @@ local function cancel_repeat(job, wamid)
     call('ZREM', tag .. 'later', job)
     forget_first('later')
     count(lane.source, 'w:' .. GATE_NAME[sub(record, 1, 1)], -1)
-  elseif is_cancelled(lane) then
+  elseif is_cancelled(lane, sequence) then
     return false
   else
     local wanted = bytes5(sequence)

@@ -5,6 +5,7 @@
 -- content 2, expires 6, due 6, then the tail that only the worker reads.
 -- aside      HASH  job -> gate letter and row; later  ZSET  job -> when it comes back
 -- repeating  SET   jobs that wait to be written once more after a doubt
+-- expiring   ZSET  lane -> not later than its first row expires: see part_expire
 local GATE_LETTER = { schedule = 'S', pair = 'P', rate = 'R', retry = 'T' }
 local GATE_NAME = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
 local two_digits, NEVER = {}, '\0\0\0\0\0\0'
@@ -34,25 +35,49 @@ local function job_name(lane, row)
   return lane.named_text .. two_digits[low]
 end
 
-local function is_cancelled(lane) return source_of(lane.source).state == 'cancelled' end
-
-local function end_cancelled(lane, row)
-  if row_repeats(row) > 0 then call('SREM', tag .. 'repeating', job_name(lane, row)) end
-  count(lane.source, 's:cancelled', 1)
-  ended = ended + 1
+-- note_expiry: have rescue look at a lane when a row that came into it expires; 0 never does.
+local function note_expiry(lane, expires_ms)
+  if expires_ms == 0 or off.schedule then return end
+  now_has('expiring')
+  call('ZADD', tag .. 'expiring', 'LT', text(expires_ms), lane.number)
+  forget_first('expiring')
 end
 
--- put_back: a job goes to the front of its lane; it ends when its source was cancelled.
+local function next_rescue()
+  return min(first_of('leases'), first_of('doubts'), first_of('expiring'))
+end
+
+local function is_cancelled(lane, sequence)
+  return source_of(lane.source).state == 'cancelled' or ended_with(lane, sequence) ~= nil
+end
+
+-- end_cancelled: a job ends with its source, which says it for all, or with its template.
+local function end_cancelled(lane, row)
+  if row_repeats(row) > 0 then call('SREM', tag .. 'repeating', job_name(lane, row)) end
+  if source_of(lane.source).state == 'cancelled' then
+    count(lane.source, 's:cancelled', 1)
+    ended = ended + 1
+    return
+  end
+  local code = ended_with(lane, row_sequence(row))
+  local packed = pack_end('C', 0, sub(row, 14, 15), 0, row_recipient(row), code, '')
+  write_end(lane, row_sequence(row), packed, 's:cancelled')
+end
+
+-- put_back: a job goes to the front of its lane, unless its source or its template is over.
 local function put_back(lane, row)
-  if is_cancelled(lane) then return end_cancelled(lane, row) end
+  if is_cancelled(lane, row_sequence(row)) then return end_cancelled(lane, row) end
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job_name(lane, row)) end
   call('LPUSH', lane.queue, row)
+  note_expiry(lane, row_expires(row))
   wake(lane)
 end
 
--- delay: a job is kept aside behind `gate` until `until_ms`.
+-- delay: a job is kept aside behind `gate` until `until_ms`, or until it expires.
 local function delay(lane, row, until_ms, gate)
-  if is_cancelled(lane) then return end_cancelled(lane, row) end
+  if is_cancelled(lane, row_sequence(row)) then return end_cancelled(lane, row) end
+  local expires_ms = row_expires(row)
+  if expires_ms > 0 and not off.schedule then until_ms = min(until_ms, expires_ms) end
   local job = job_name(lane, row)
   if row_repeats(row) > 0 then call('SADD', tag .. 'repeating', job) end
   call('HSET', tag .. 'aside', job, GATE_LETTER[gate] .. row)

@@ -44,6 +44,10 @@ local function examine(lane, row, recipient)
     refuse(lane.sender, 'suppression')
     return end_row(lane, row, 'S', 's:suppressed', 0)
   end
+  if some_borders and is_behind(lane, row) then
+    refuse(lane.sender, 'suppression')
+    return end_row(lane, row, 'S', 's:suppressed', BORDER_CODE)
+  end
   if lane.template == '' and not off.window and not in_window(lane, recipient) then
     refuse(lane.sender, 'window')
     return end_row(lane, row, 'F', 's:failed', WINDOW_CLOSED_CODE)

@@ -48,7 +48,7 @@ end
 local function end_open(opened, letter, field, delivery, mark, code, wamid)
   local row = opened.row
   -- Nobody can say "never sent" of a job that followed a doubt.
-  if letter == 'F' and byte(row, 17) > 0 then letter, field = 'U', 's:unknown' end
+  if letter ~= 'A' and byte(row, 17) > 0 then letter, field = 'U', 's:unknown' end
   local packed = pack_end(letter, delivery, sub(row, 14, 15), mark, opened.recipient, code, wamid)
   write_end(opened.lane, opened.sequence, packed, field)
 end

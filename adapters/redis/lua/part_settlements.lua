@@ -1,13 +1,14 @@
 -- part_settlements: outcomes as settle and claim are told them, each applied to its job.
 --
--- Needs  part_accepted, part_late, part_call.
+-- Needs  part_accepted, part_late, part_call, part_dead.
 -- ARGV[at]      count    outcomes that follow
 -- ARGV[at + 1]  kinds    a letter for each
 -- ARGV[at + 2]  fences   two bytes for each
 -- ARGV[at + 3]  jobs     `count` jobs, then as many details
 --
 -- A kind is A accepted, H accepted and held, X in doubt, N unwritten, R retry, D deferred,
--- F dropped; a detail is the wamid, `code|until_ms`, `gate|code|until_ms` or `code|strikes`.
+-- F dropped, S suppressed; a detail is the wamid, `code|until_ms`, `gate|code|until_ms`,
+-- `code|strikes` and maybe `!` and what no longer fits, or the code.
 --
 -- Provides  settle_all(), flush_settled(), ignored.
 local ignored = {} -- jobs whose outcome changed nothing
@@ -19,6 +20,7 @@ end
 local function flush_settled()
   flush_accepted()
   flush_closed()
+  flush_dead()
   flush_ends(keep_ms)
   flush_counts()
   flush_windows()

@@ -4,12 +4,13 @@
 -- Needs  part_meta, part_lanes, part_quiet; off (set of gates switched off), named before it.
 -- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring;
 --                        quiet, 1 while it has quiet hours
--- templates        HASH  template -> STATUS|category
+-- templates        HASH  template -> STATUS|category, and |version once it changed
 -- struck           SET   sender|template pairs parked after unknown codes
 -- shut             HASH  sender|S, account|W -> until when each category of its messages waits:
 --                        authentication|service|utility|marketing, epoch ms, 0 is open
 --
 -- Mirror of adapters/memory/slot.py.
+local OVER = { DISABLED = 132016, DELETED = 132001 } -- Meta's codes for what never comes back
 local source_cache
 
 local function begin_sources() source_cache = {} end
@@ -34,8 +35,8 @@ end
 
 local function template_fact(name)
   local packed = call('HGET', tag .. 'templates', name) or 'UNKNOWN|marketing'
-  local bar = find(packed, '|', 1, true)
-  local fact = { status = sub(packed, 1, bar - 1), category = sub(packed, bar + 1) }
+  local status, category, version = string.match(packed, '^([^|]+)|(%a+)|?(%d*)$')
+  local fact = { status = status, category = category, version = tonumber(version) or 0 }
   return keep_fact(meta.facts.templates, name, fact)
 end
 

@@ -1,6 +1,7 @@
 -- part_standing: what holds a lane, where it stands in its rings, and how it wakes.
 --
 -- Needs  part_lanes, which names the keys.
+-- ended  HASH  lane -> sequence|code: what waited up to it ended with its template
 
 -- closed_gate: the gate that holds a whole lane, and its key; nil when it may be served.
 local function closed_gate(lane)
@@ -64,4 +65,15 @@ local function wake(lane)
     enter_wait(lane)
     due_sooner(lane.sender, now)
   end
+end
+
+-- ended_with: the code with which a job's lane ended while it waited; nil when that did not happen.
+local function ended_with(lane, sequence)
+  if not meta.has.ended then return nil end
+  if not lane.ended_until then
+    local packed = call('HGET', tag .. 'ended', lane.number) or '0|0'
+    local last, code = string.match(packed, '^(%d+)|(%d+)$')
+    lane.ended_until, lane.ended_code = tonumber(last), tonumber(code)
+  end
+  return sequence <= lane.ended_until and lane.ended_code or nil
 end

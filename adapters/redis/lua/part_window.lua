@@ -7,7 +7,7 @@
 -- Provides  scope_of(sender), score_of, counts, replace, used_of, frees_at, flush_windows.
 --
 -- Half open: a score exactly span_ms ago no longer counts. Taking one proof away restores exactly
--- what the others prove (DESIGN section 5). Mirror of engine/quota.py, class Window.
+-- what the others prove (ADR 0003). Mirror of engine/quota.py, class Window.
 local cut, windows
 
 local function begin_window() cut, windows = now - span_ms, {} end

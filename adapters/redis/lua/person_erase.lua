@@ -11,19 +11,19 @@
 -- ARGV[5]   lease_ms      see part_terms
 -- ARGV[6]   keep_ms       how long ended jobs are kept
 -- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   part          queue or parked (lists of a lane), done, aside, open or pairs
+-- ARGV[8]   part          queue or parked (lists of a lane), done, aside, open, dead_rows, pairs or
+--                         lanes
 -- ARGV[9]   lane          its number, 0 where the part is of no lane
 -- ARGV[10]  cursor        where to go on: 0, then what the last bite returned
 -- ARGV[11]  recipient     the ids of the person, as many as there are
 --
--- Returns  { cursor, found, lanes }
+-- Returns  { cursor, found }, or of `lanes` the numbers of some that come after `cursor`
 --   cursor  '0' when this part is through
 --   found   jobs that were forgotten, or of `open` those that cannot be yet
---   lanes   how many there are
 --
 -- A list is read from its end: what claims take from its front moves nothing there. A job that
 -- waits for a repeat stays in its list: it may be a ghost, and ends when its turn comes.
-local BITE, ERASED = 1000, 'erased'
+local BITE, LANES_MAX, ERASED = 1000, 20, 'erased'
 local part, lane_number, cursor = argv[8], tonumber(argv[9]), argv[10]
 local is_wanted, found, following = {}, 0, '0'
 for i = 11, #argv do is_wanted[argv[i]] = true end
@@ -36,7 +36,9 @@ local function end_unsent(lane, row)
   found = found + 1
 end
 
-if part == 'queue' or part == 'parked' then
+if part == 'lanes' then
+  return call('ZRANGEBYSCORE', tag .. 'numbers', '(' .. cursor, '+inf', 'LIMIT', 0, LANES_MAX)
+elseif part == 'queue' or part == 'parked' then
   local lane, from = lane_of(lane_number), tonumber(cursor)
   local rows = call('LRANGE', lane[part], -from - BITE, -from - 1)
   for _, row in ipairs(rows) do
@@ -73,7 +75,13 @@ else
   for i = 1, #page[2], 2 do
     local job, record = page[2][i], page[2][i + 1]
     local row = sub(record, part == 'open' and 8 or 2)
-    if is_wanted[row_recipient(row)] and part == 'open' then
+    if part == 'dead_rows' then
+      if is_wanted[row_recipient(record)] then
+        call('HDEL', tag .. 'dead_rows', job)
+        call('ZREM', tag .. 'dead_at', job)
+        found = found + 1
+      end
+    elseif is_wanted[row_recipient(row)] and part == 'open' then
       found = found + 1
     elseif is_wanted[row_recipient(row)] then
       call('HDEL', tag .. 'aside', job)
@@ -87,4 +95,4 @@ end
 flush_ends(keep_ms)
 flush_counts()
 touch(found > 0)
-return { following, found, meta.lanes }
+return { following, found }

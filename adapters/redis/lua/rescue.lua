@@ -1,8 +1,8 @@
--- rescue: leases that ran out become doubts; doubts whose time is over are settled by policy.
+-- rescue: leases that ran out become doubts, doubts are settled by policy, waiting jobs expire.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_doubts part_log
--- uses: part_call part_settle part_repeats
+-- uses: part_call part_settle part_repeats part_silence part_held part_expire part_expire_walk
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -16,19 +16,22 @@
 -- ARGV[9]   doubt_ms      of service,
 -- ARGV[10]  doubt_ms      of utility,
 -- ARGV[11]  doubt_ms      and of marketing
+-- ARGV[12]  bite          see part_expire
 --
--- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown }
+-- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired }
 --
--- A repeat leaves the first copy's proof in the window: it may have been taken.
+-- A repeat leaves the first copy's proof in the window: it may have been taken. Doubts that
+-- silence holds back are in none of the three.
 doubts_at = 7
 local doubted, repeated, unknown = {}, {}, {}
 
 local function decide(opened)
   local row, lane = opened.row, opened.lane
+  local may_repeat = row_repeats(row) < byte(row, 18) and not is_over(opened)
+  local from_ms = may_repeat and repeat_from(lane) or 0
+  if from_ms > now and hold(opened, from_ms) then return end
   drop_open(opened)
-  local expires_ms = row_expires(row)
-  local is_over = expires_ms > 0 and expires_ms <= now or is_cancelled(lane)
-  if row_repeats(row) < byte(row, 18) and not is_over then
+  if may_repeat and from_ms <= now then
     put_back(lane, with_repeats(row, row_repeats(row) + 1))
     repeated[#repeated + 1] = opened.job
     note(opened.job, 'P', opened.hold > 0, opened.recipient)
@@ -62,11 +65,11 @@ for _, job in ipairs(past) do decide(parse_open(job, call('HGET', tag .. 'open',
 flush_closed()
 local over = call('ZRANGEBYSCORE', tag .. 'leases', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 16)
 for i = 1, #over, 2 do rest(over[i], tonumber(over[i + 1])) end
+expire_rows(tonumber(argv[12]))
 flush_ends(keep_ms)
 flush_counts()
 flush_windows()
 call_waiters()
 flush_log()
-touch(#doubted + #past > 0)
-local rescue_ms = min(first_of('leases'), first_of('doubts'))
-return { meta.sequence, next_due(), rescue_ms, doubted, repeated, unknown }
+touch(#doubted + #repeated + #unknown + #expired > 0)
+return { meta.sequence, next_due(), next_rescue(), doubted, repeated, unknown, expired }

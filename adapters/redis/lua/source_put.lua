@@ -1,7 +1,7 @@
 -- source_put: create, start, pause, resume, stop or cancel a source: O(lanes), later jobs obey too.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_books
+-- uses: part_sources part_standing part_rest part_books part_cancel
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -33,13 +33,7 @@ if state == 'running' then open_gate('source', name) end
 if state == 'cancelled' then
   for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do
     local lane = lane_of(tonumber(number))
-    leave_ring(lane)
-    leave_wait(lane)
-    local waiting = call('LLEN', lane.queue) + call('LLEN', lane.parked) - lane.ghosts
-    call('UNLINK', lane.queue, lane.parked)
-    call('HSET', lane.key, 'ghosts', 0)
-    count(name, 's:cancelled', waiting)
-    meta.ended = meta.ended + waiting
+    cancel_waiting(lane)
   end
   flush_counts()
 end

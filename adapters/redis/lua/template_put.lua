@@ -1,7 +1,7 @@
 -- template_put: set a template's status; APPROVED releases the lanes parked behind it.
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_shut
+-- uses: part_sources part_standing part_rest part_name part_moves part_shut
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -14,15 +14,27 @@
 -- ARGV[8]   template      WABA/name/language
 -- ARGV[9]   status        Meta's word
 -- ARGV[10]  category      authentication, utility or marketing
+-- ARGV[11]  version       how often its words or its category changed
 --
 -- Returns  sequence
-local template, status = argv[8], argv[9]
-local known = call('HGET', tag .. 'templates', template)
-local category = known and sub(known, find(known, '|', 1, true) + 1)
-call('HSET', tag .. 'templates', template, status .. '|' .. argv[10])
+--
+-- Lanes whose priority was that of its category move with it. When it opens, or changed while it
+-- was open, the edition grows: who claims reads templates and lanes again before it writes.
+local template, status, category = argv[8], argv[9], argv[10]
+local before, is_known = template_of(template), call('HEXISTS', tag .. 'templates', template) == 1
+local packed = status .. '|' .. category
+if argv[11] ~= '0' then packed = packed .. '|' .. argv[11] end
+call('HSET', tag .. 'templates', template, packed)
+if is_known and before.category ~= category then
+  move_lanes(template, before.category, category)
+end
 new_facts()
-if category and category ~= argv[10] then open_category(category) end
+if is_known and before.category ~= category then open_category(before.category) end
 if status == 'APPROVED' then
+  if before.status ~= status or before.version ~= tonumber(argv[11])
+    or before.category ~= category then
+    call('HINCRBY', meta_key, 'edition', 1)
+  end
   open_gate('template', template)
   local struck = call('SMEMBERS', tag .. 'struck')
   table.sort(struck)

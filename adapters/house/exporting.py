@@ -1,0 +1,51 @@
+"""The outcome log on its way to files, and who is told of what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+from adapters.house.traced import tell_traced
+from adapters.redis.connect import Client
+from adapters.redis.dead_letters import DeadLetters
+from adapters.redis.outcome_log import OutcomeLog, Record
+from adapters.redis.traces import RedisTraces
+from adapters.settings import Settings
+from engine.directory import Portfolio
+from engine.model import NowMs, PortfolioId
+
+EXPORT_EVERY_S: Final = 5.0
+
+
+def exporting(
+    client: Client,
+    process: str,
+    settings: Settings,
+    dead_letters: DeadLetters,
+    portfolios: Callable[[], Iterable[Portfolio]],
+    now_ms: NowMs,
+) -> Callable[[], Awaitable[None]]:
+    """Return the step that writes the outcome log to files and trims it; one process does it."""
+
+    async def heard(portfolio: PortfolioId, records: Sequence[Record]) -> None:
+        await dead_letters.note(portfolio, records)
+        await tell_traced(portfolio, records)
+
+    outcome_log = OutcomeLog(
+        client,
+        settings.export_path,
+        process=process,
+        span_ms=settings.window_ms + settings.guard_ms,
+        heard=heard,
+        traces=RedisTraces(client, now_ms),
+    )
+
+    async def export() -> None:
+        await asyncio.sleep(EXPORT_EVERY_S)
+        for each in list(portfolios()):
+            limit, scope = each.messaging_limit, each.quota_scope
+            await outcome_log.note_limit(each.id, limit, scope, settings.window_seconds, now_ms())
+            await outcome_log.export(each.id, now_ms())
+
+    return export
