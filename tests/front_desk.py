@@ -256,7 +256,7 @@ async def a_desk(
     beside = _beside(ledger, registry, now_ms, redis)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
-    campaigns, quiet = _campaigns(registry, ledger, now_ms)
+    campaigns, beside["quiet"] = _campaigns(registry, ledger, now_ms)
     doors, trials = _doors(registry, cooldowns, results, now_ms), Trials(ledger=ledger)
     changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
     sending = (ledger, registry.directory, recipients, events.append, *doors)
@@ -264,13 +264,12 @@ async def a_desk(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(*sending, traces=beside["traces"], quiet=quiet),
+        intake=SendJobs(*sending, traces=beside["traces"], quiet=beside["quiet"]),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
-        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=quiet),
-        quiet=quiet,
+        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=beside["quiet"]),
         campaigns=campaigns,
-        changes=campaign_changes(campaigns, registry, ledger, results, now_ms, quiet),
+        changes=campaign_changes(campaigns, registry, ledger, results, now_ms, beside["quiet"]),
         job_ids=JobIds(SECRET),
         **beside,
         now_ms=now_ms,

@@ -1,4 +1,4 @@
-"""Lanes of zones: pruned, moved, restored and forgotten as what they are, with their zone."""
+"""part_name, part_moves: a lane of a zone keeps it when it is moved, restored or forgotten."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from adapters.api.openapi.quiet_answers import QuietAnswer
 from adapters.api.problems import FieldError
 from engine.directory import Role
 from engine.facts import Source
@@ -134,15 +135,6 @@ class AcceptedJobsAnswer(JobsAnswer):
 
     state: JobState
     waiting_for: list[WaitingFor]
-
-
-class QuietAnswer(msgspec.Struct):
-    """Hours in which nobody is written to; with `recipient` by the time zone of each."""
-
-    from_: str = msgspec.field(name="from")
-    to: str
-    time_zone: str
-    recipient: bool
 
 
 class CampaignAnswer(msgspec.Struct):

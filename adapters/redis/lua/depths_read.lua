@@ -72,10 +72,9 @@ end
 if part == 'lanes' then
   local numbers = call('ZRANGEBYSCORE', tag .. 'numbers', cursor, '+inf', 'LIMIT', 0, BITE)
   for _, number in ipairs(numbers) do
-    number = tonumber(number)
     local fresh, parked = call('LLEN', tag .. 'q:' .. number), call('LLEN', tag .. 'k:' .. number)
-    if fresh + parked > 0 then look_at_lane(lane_of(number), fresh, parked) end
-    if are_many then by_source(lane_of(number)) end
+    if fresh + parked > 0 then look_at_lane(lane_of(tonumber(number)), fresh, parked) end
+    if are_many then by_source(lane_of(tonumber(number))) end
   end
   cursor = numbers[BITE] and text(tonumber(numbers[BITE]) + 1) or '0'
 elseif part == 'senders' then

@@ -85,9 +85,8 @@ local function look_at_gates(lane)
       return 'template', pair
     end
   end
-  local gate, key, till
+  local calendars, gate, key, till = source_of(lane.source).quiet
   if meta.has.shut then gate, key, till = shut_gate(lane) end
   if gate then return gate, key, till end
-  local calendars = source_of(lane.source).quiet
   if calendars then return quiet_gate(lane, category_of(lane), calendars) end
 end
