@@ -35,7 +35,8 @@
 --   ignored   jobs whose outcome changed nothing
 --   closed    gate, key, ... that these outcomes closed
 --
--- claims   HASH  worker:counter -> job,fence,job,fence,...; until its lease is over
+-- claims   HASH  worker:counter -> job,job:fence,... (a fence of 1 is left out); until its lease
+--                is over
 -- leases   ZSET  worker:counter -> when its lease runs out
 local worker, counter = argv[8], tonumber(argv[9])
 local known_sequence, is_told = tonumber(argv[12]), argv[13] ~= nil
@@ -58,8 +59,8 @@ end
 
 if known_sequence > meta.sequence then
   meta.sequence = known_sequence
-  meta.recovering = now + 10000
-  call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', meta.recovering)
+  call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', now + 10000)
+  new_facts()
 end
 if is_told then
   doubts_at = 13

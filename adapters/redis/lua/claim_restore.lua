@@ -70,8 +70,7 @@ for i = 1, jobs do
       call('HSET', tag .. 'open', job, (counts and 'F' or 'f') .. bytes6(lease_until) .. row)
       count(lane.source, 's:in_flight', 1)
       if counts then replace(window(scope_of(lane.sender)), row_recipient(row), 0, lease_until) end
-      restored[#restored + 1] = job
-      restored[#restored + 1] = fence
+      restored[#restored + 1] = job .. ':' .. fence
       restored.until_ms = restored.until_ms or lease_until
     else
       lost = lost + 1
@@ -79,7 +78,7 @@ for i = 1, jobs do
   end
 end
 if #restored > 0 then
-  local claim = 'restored:' .. restored[1] .. ':' .. restored[2]
+  local claim = 'restored:' .. restored[1]
   call('HSET', tag .. 'claims', claim, table.concat(restored, ','))
   call('ZADD', tag .. 'leases', restored.until_ms, claim)
 end

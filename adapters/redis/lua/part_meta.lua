@@ -44,14 +44,21 @@ local function read_kinds(packed)
   return cache(kinds, packed, has)
 end
 
--- facts_under: what is kept of the portfolio under a stamp; nothing is kept without one.
-local function facts_under(stamp)
-  local facts = facts_of[tag]
-  if facts and facts.stamp == stamp then return facts end
-  facts = { stamp = stamp, lanes = {}, sources = {}, templates = {}, senders = {}, shut = {},
-    renewed = {} }
+-- read_facts: what is kept of the portfolio under a stamp, from now on; nothing without one.
+local function read_facts(stamp)
+  local h = call('HMGET', meta_key, 'lanes', 'recovering', 'edition')
+  local facts = { stamp = stamp, lanes = {}, sources = {}, templates = {}, senders = {}, shut = {},
+    renewed = {}, last_lane = tonumber(h[1] or 0), recovering = tonumber(h[2] or 0),
+    edition = tonumber(h[3] or 0) }
   if stamp ~= '' then facts_of[tag] = facts end
   return facts
+end
+
+local function take_facts(stamp)
+  local facts = facts_of[tag]
+  if not facts or facts.stamp ~= stamp then facts = read_facts(stamp) end
+  meta.facts, meta.lanes = facts, facts.last_lane
+  meta.recovering, meta.edition = facts.recovering, facts.edition
 end
 
 -- keep_fact: keep one for later calls; all are forgotten when they have become too many.
@@ -68,17 +75,15 @@ local function read_busy(packed)
 end
 
 local function read_meta(worker)
-  local v = call('HMGET', meta_key, 'clock', 'sequence', 'recovering', 'lanes', 'pruned', 'policy',
-    'has', 'worker:' .. worker, 'busy', 'ended', 'edition')
-  local policy, has, busy = v[6] or NO_POLICY, v[7] or '', v[9] or NOBODY_BUSY
-  meta = { clock = tonumber(v[1] or 0), sequence = tonumber(v[2] or 0),
-    recovering = tonumber(v[3] or 0), lanes = tonumber(v[4] or 0), pruned = tonumber(v[5] or 0),
-    is_known = v[6], policy = policies[policy] or read_policy(policy), kinds = has,
-    has = kinds[has] or read_kinds(has), stamps = 0, worker = tonumber(v[8] or 0),
-    busy = busy_by_text[busy] or read_busy(busy), ended = tonumber(v[10] or 0),
-    edition = tonumber(v[11] or 0) }
-  meta.had_ended = meta.ended
-  meta.facts = facts_under(meta.has.stamp)
+  local v = call('HMGET', meta_key, 'clock', 'sequence', 'pruned', 'policy', 'has',
+    'worker:' .. worker, 'busy', 'ended')
+  local policy, has, busy = v[4] or NO_POLICY, v[5] or '', v[7] or NOBODY_BUSY
+  local ended = tonumber(v[8] or 0)
+  meta = { clock = tonumber(v[1] or 0), sequence = tonumber(v[2] or 0), pruned = tonumber(v[3] or 0),
+    is_known = v[4], policy = policies[policy] or read_policy(policy), kinds = has,
+    has = kinds[has] or read_kinds(has), stamps = 0, worker = tonumber(v[6] or 0),
+    busy = busy_by_text[busy] or read_busy(busy), ended = ended, had_ended = ended }
+  take_facts(meta.has.stamp)
 end
 
 local function begin_meta()
@@ -121,7 +126,7 @@ local function new_facts()
   local stamp = table.concat({ text(meta.sequence), moment[1], moment[2], meta.stamps }, '.')
   local bar = find(meta.kinds, '|', 1, true) or 0
   write_kinds(stamp .. '|' .. sub(meta.kinds, bar + 1))
-  meta.facts = facts_under(stamp)
+  take_facts(stamp)
 end
 
 -- first_of: the nearest moment in a sorted set of moments; read once, until somebody forgets it.

@@ -44,8 +44,8 @@ end
 
 local function rest(claim, ended_ms)
   local names, fences = {}, {}
-  for job, fence in string.gmatch(call('HGET', tag .. 'claims', claim), '([%d%.]+),(%d+)') do
-    names[#names + 1], fences[#fences + 1] = job, tonumber(fence)
+  for job, fence in string.gmatch(call('HGET', tag .. 'claims', claim), CLAIMED_JOB) do
+    names[#names + 1], fences[#fences + 1] = job, tonumber(fence) or 1
   end
   local records = call('HMGET', tag .. 'open', unpack(names)) -- most of them have ended
   for i, job in ipairs(names) do

@@ -34,6 +34,7 @@ if status == 'APPROVED' then
   if before.status ~= status or before.version ~= tonumber(argv[11])
     or before.category ~= category then
     call('HINCRBY', meta_key, 'edition', 1)
+    new_facts()
   end
   open_gate('template', template)
   local struck = call('SMEMBERS', tag .. 'struck')
