@@ -11,6 +11,8 @@ from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors
 from engine.model import NowMs, Priority, SenderId, SourceState, TemplateStatus
 from engine.ports import Catalog, Contents, SourceSpec
+from engine.quiet import QuietHours
+from engine.quiet_keeper import QuietKeeper, unsorted_rows
 from engine.repointing import Misfits, Revalidation
 from engine.template_ports import Repoint, TemplateJobs
 
@@ -32,6 +34,9 @@ class CampaignChange:
     delivery: str | None = None
     recipients_max: int | None = None
     on_template_change: str | None = None
+    quiet: QuietHours | None = None
+    sets_quiet: bool = False  # whether `quiet` counts; without hours then: none any more
+    names_zone: bool = False  # whether the caller said what counts where no zone is known
 
 
 class CampaignChanges:
@@ -48,6 +53,7 @@ class CampaignChanges:
         revalidation: Revalidation,
         *,
         now_ms: NowMs,
+        quiet: QuietKeeper | None = None,
     ) -> None:
         self._jobs = jobs
         self._revalidation = revalidation
@@ -57,14 +63,15 @@ class CampaignChanges:
         self._catalog = catalog
         self._contents = contents
         self._books = books
+        self._quiet = quiet
 
     async def change(self, campaign_id: str, change: CampaignChange) -> tuple[Campaign, Misfits]:
         """Check and store a campaign anew; raise everything that cannot be changed at once.
 
-        Name, weight, cap and further senders can always change; the start until it has begun.
-        A message too, while it does not run: rows that wait get it, and those that do not fit it
-        are cancelled and returned. A queued row has its own expiry, and stands in a lane of its
-        sender: these can only change while there is no row.
+        Name, weight, cap, quiet hours and further senders can always change; the start until it has
+        begun. A message too, while it does not run: rows that wait get it, and those that do not
+        fit it are cancelled and returned. A queued row has its own expiry, and stands in a lane of
+        its sender: these can only change while there is no row.
         """
         known = self._campaigns.get(campaign_id)
         if known.state is SourceState.CANCELLED:
@@ -74,6 +81,8 @@ class CampaignChanges:
             draft = replace(draft, repeats_max=known.repeats_max)
         counts = await self._books.counts(known.portfolio_id, known.source)
         errors = _too_late(known, draft, counts.enqueued)
+        unsorted = 0 if change.names_zone else counts.enqueued
+        errors += unsorted_rows(known.quiet, draft.quiet, unsorted)
         if errors:
             raise SeveralErrors(errors)
         content, misfits = known.content, Misfits()
@@ -96,6 +105,8 @@ class CampaignChanges:
         spec = SourceSpec(changed.state, changed.weight, changed.start_at_ms)
         await self._catalog.put_source(changed.portfolio_id, changed.source, spec)
         await self._registry.put(changed)
+        if self._quiet is not None and changed.quiet != known.quiet:
+            await self._quiet.obey(changed)
         return changed, misfits
 
     async def _repointed(self, known: Campaign, draft: Campaign) -> tuple[Campaign, int, Misfits]:
@@ -157,6 +168,7 @@ def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
             known.recipients_max if change.recipients_max is None else change.recipients_max
         ),
         on_template_change=change.on_template_change or known.on_template_change,
+        quiet=change.quiet if change.sets_quiet else known.quiet,
     )
 
 

@@ -26,9 +26,7 @@ def told(outcomes: Sequence[Outcome], attempt: int = 1) -> list[Settlement]:
     return [Settlement(JobKey(1, at + 1), attempt, each) for at, each in enumerate(outcomes)]
 
 
-async def wish(
-    slot: Slot, settlements: list[Settlement], *, counter: int = 2, most: int = 3
-) -> Answer:
+async def wish(slot: Slot, settlements: list[Settlement], *, counter: int = 2) -> Answer:
     """Ask for jobs, and tell how others ended."""
     ask = Ask(PORTFOLIO, "w", counter, 3, 3, settlements=settlements)
     return (await slot.ledger.claim([ask]))[0]

@@ -1,13 +1,13 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease; how
 -- earlier writes ended may be told along with it, and is recorded first.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_due part_rings part_rings_end
--- uses: part_market part_claim part_senders gate_schedule gate_suppression gate_border gate_window
--- uses: gate_pair gate_quota part_bites part_serve part_grant part_order part_run part_fresh
--- uses: part_due_senders part_turns part_flush part_finish part_call part_settle part_again
--- uses: part_shut part_return part_doubts part_log part_repeats part_outcomes part_dead part_apply
--- uses: part_late part_told part_accepted part_settlements
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_rings
+-- uses: part_rings_end part_market part_claim part_senders gate_schedule gate_suppression
+-- uses: gate_border gate_window gate_pair gate_quota part_bites part_serve part_grant part_order
+-- uses: part_run part_fresh part_due_senders part_turns part_flush part_finish part_call
+-- uses: part_settle part_again part_shut part_return part_doubts part_log part_repeats
+-- uses: part_outcomes part_dead part_apply part_late part_told part_accepted part_settlements
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

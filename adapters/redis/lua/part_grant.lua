@@ -32,6 +32,11 @@ local function put_to_sleep(lane, gate, key)
   call('HSET', lane.key, 'asleep', '1', 'passed', lane.passed,
     'wait_passed', lane.wait_passed)
   call('SADD', tag .. 'asleep:' .. gate .. ':' .. key, lane.number)
+  if gate == 'schedule' and lane.gate_until < FOREVER then
+    call('ZADD', tag .. 'openings', text(lane.gate_until), 'quiet:' .. key)
+    now_has('openings')
+    forget_first('openings')
+  end
 end
 
 local function sender_ready(sender, priority)

@@ -39,7 +39,9 @@ local function open_scheduled()
   forget_first('openings')
   for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)
-    if find(name, 'shut|', 1, true) == 1 then
+    if sub(name, 1, 6) == 'quiet:' then
+      open_gate('schedule', sub(name, 7))
+    elseif find(name, 'shut|', 1, true) == 1 then
       end_shut(name)
     else
       call('HSET', tag .. 'src:' .. name, 'state', 'running')

@@ -1,8 +1,8 @@
 -- rescue: leases that ran out become doubts, doubts are settled by policy, waiting jobs expire.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
--- uses: part_settle part_repeats part_silence part_held part_expire part_expire_walk
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_doubts part_log
+-- uses: part_call part_settle part_repeats part_silence part_held part_expire part_expire_walk
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
