@@ -46,6 +46,7 @@ class JobView:
     wamid: str = ""
     misfit: str = ""  # where and why a failed job's message no longer fitted its template
     sender: SenderId | None = None  # of a doubt
+    zone: str | None = None  # whose quiet hours hold it, where they do
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from engine.books import Books, Counts, Quota
 from engine.contents import compile_shared
 from engine.directory import Campaign, Registry, Sender
+from engine.endings import last_leaves_ms
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.facts import of_sender
 from engine.messages import SeveralErrors, check_job_message, fields_of, misfits, repeats_max
@@ -24,6 +25,8 @@ from engine.model import (
     TemplateStatus,
 )
 from engine.ports import Catalog, Contents, SourceSpec
+from engine.quiet import NEVER_QUIET, QuietHours
+from engine.quiet_keeper import Held, QuietKeeper, quiet_objections
 from engine.senders import QUALITY, UNGUARDED, QualityGuard, value_of
 
 SENDERS_MAX = 1_000
@@ -65,6 +68,7 @@ class CampaignWish:
     delivery: str = ""
     on_template_change: str = "resume"
     recipients_max: int = 0
+    quiet: QuietHours | None = None
 
 
 @dataclass(slots=True)
@@ -102,6 +106,7 @@ class Campaigns:
         now_ms: NowMs,
         span_ms: int,
         moved: Moved | None = None,
+        quiet: QuietKeeper | None = None,
         guard: QualityGuard = UNGUARDED,
     ) -> None:
         self._guard = guard
@@ -112,6 +117,7 @@ class Campaigns:
         self._now_ms = now_ms
         self._span_ms = span_ms
         self._moved = moved
+        self._quiet = quiet
 
     def get(self, campaign_id: str) -> Campaign:
         """Return a campaign; UnknownNameError when there is none."""
@@ -135,6 +141,8 @@ class Campaigns:
         content = await self._contents.put_content(draft.portfolio_id, draft.source, body)
         campaign = replace(draft, content=content, created_at_ms=self._now_ms())
         await self._registry.put(campaign)
+        if self._quiet is not None and campaign.quiet is not None:
+            await self._quiet.obey(campaign)
         return campaign
 
     async def move(self, campaign_id: str, action: str, *, because: str = "") -> Campaign:
@@ -174,8 +182,10 @@ class Campaigns:
         counts = await self._books.counts(campaign.portfolio_id, campaign.source)
         quota = await self._books.quota(campaign.portfolio_id)
         state = self._state(campaign, counts)
-        eta_ms = self._eta_ms(campaign, counts, quota) if state == "running" else None
-        return CampaignStatus(campaign, state, counts, eta_ms, self._warnings(campaign, counts))
+        eta_ms = await self._eta_ms(campaign, counts, quota) if state == "running" else None
+        warnings = self._warnings(campaign, counts)
+        warnings += (await self._held(campaign)).warnings(campaign.quiet)
+        return CampaignStatus(campaign, state, counts, eta_ms, warnings)
 
     def _state(self, campaign: Campaign, counts: Counts) -> str:
         state = campaign.state
@@ -185,25 +195,16 @@ class Campaigns:
             return "completed"
         return state.value
 
-    def _eta_ms(self, campaign: Campaign, counts: Counts, quota: Quota) -> int | None:
-        """Return when the last job leaves if the rate holds and places free as they were taken."""
-        left = remaining(counts)
+    async def _eta_ms(self, campaign: Campaign, counts: Counts, quota: Quota) -> int | None:
+        """Return when its last job leaves, places, rate and quiet hours considered."""
         senders = self._registry.directory.senders
         known = [senders[name] for name in campaign.senders if name in senders]
         per_s = sum(self._mps(campaign, sender) for sender in known)
-        if not left or not per_s:
-            return None
-        by_rate_ms = int(left * 1000 / per_s)
-        now_ms = self._now_ms()
-        if quota.limit < 0:
-            return now_ms + by_rate_ms
-        if quota.limit == 0:
-            return None
-        waiting = max(0, left - quota.available)
-        full_turns, rest = divmod(waiting, quota.limit)
-        first_ms = max(0, (quota.next_free_at_ms or now_ms) - now_ms)
-        by_places_ms = full_turns * self._span_ms + (first_ms if rest else 0)
-        return now_ms + max(by_rate_ms, by_places_ms)
+        now = {"now_ms": self._now_ms(), "span_ms": self._span_ms}
+        eta_ms = last_leaves_ms(remaining(counts), per_s, quota, **now)
+        if self._quiet is None or campaign.category in NEVER_QUIET:
+            return eta_ms
+        return await self._quiet.later_ms(campaign, eta_ms, per_s)
 
     def _mps(self, campaign: Campaign, sender: Sender) -> float:
         """Return how many messages of a campaign its quality lets a number send in a second."""
@@ -258,13 +259,20 @@ class Campaigns:
         quota = await self._books.quota(campaign.portfolio_id)
         rows = remaining(counts)
         at_once = rows if quota.limit < 0 else min(rows, quota.available)
-        warnings = self._warnings(campaign, counts)
+        held = await self._held(campaign, if_running=True)
+        warnings = [*self._warnings(campaign, counts), *held.warnings(campaign.quiet)]
         if not rows:
             warnings.append("it has no rows: upload recipients first")
         elif at_once < rows:
             warnings.append(f"{rows - at_once:,} rows will wait for a place in the messaging limit")
-        eta_ms = self._eta_ms(campaign, counts, quota)
-        return Foretold(campaign, rows, at_once, eta_ms, warnings)
+        eta_ms = await self._eta_ms(campaign, counts, quota)
+        return Foretold(campaign, rows, min(at_once, rows - held.jobs), eta_ms, warnings)
+
+    async def _held(self, campaign: Campaign, *, if_running: bool = False) -> Held:
+        """Return what quiet hours hold; nothing of codes and replies."""
+        if self._quiet is None or campaign.category in NEVER_QUIET:
+            return Held(is_idle=True)
+        return await self._quiet.held(campaign, if_running=if_running)
 
     def draft_of(self, wish: CampaignWish) -> Campaign:
         """Return the campaign a wish describes; raise everything that is wrong with it at once."""
@@ -284,6 +292,7 @@ class Campaigns:
         ]
         if wish.message.get("type") != "template":
             errors.append(_error("/message/type", "unknown_type", "must be `template`"))
+        errors += quiet_objections(wish.quiet, self._quiet)
         templates: list[str] = []
         category = Category.MARKETING
         for sender in senders if not errors else []:
@@ -310,6 +319,7 @@ class Campaigns:
             repeats_max=repeats_max(category, wish.delivery),
             on_template_change=wish.on_template_change,
             recipients_max=wish.recipients_max,
+            quiet=wish.quiet,
         )
 
     def _senders(self, wish: CampaignWish, errors: list[InvalidJobError]) -> list[Sender]:

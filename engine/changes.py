@@ -13,6 +13,8 @@ from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors
 from engine.model import NowMs, Priority, SourceState, TemplateStatus
 from engine.ports import Catalog, Contents, SourceSpec
+from engine.quiet import QuietHours
+from engine.quiet_keeper import QuietKeeper, unsorted_rows
 from engine.revalidation import Misfit, Revalidation
 from engine.template_ports import Repoint, TemplateJobs
 
@@ -42,6 +44,9 @@ class CampaignChange:
     recipients_max: int | None = None
     on_template_change: str | None = None
     cancels_misfits: bool = False  # end waiting rows that do not fit; else nothing is changed
+    quiet: QuietHours | None = None
+    sets_quiet: bool = False  # whether `quiet` counts; without hours then: none any more
+    names_zone: bool = False  # whether the caller said what counts where no zone is known
 
 
 class CampaignChanges:
@@ -56,6 +61,7 @@ class CampaignChanges:
         *,
         now_ms: NowMs,
         took_back: TookBack | None = None,
+        quiet: QuietKeeper | None = None,
     ) -> None:
         self._campaigns = campaigns
         self._registry = registry
@@ -63,17 +69,18 @@ class CampaignChanges:
         self._revalidation = revalidation
         self._now_ms = now_ms
         self._took_back = took_back
+        self._quiet = quiet
 
     async def change(
         self, campaign_id: str, change: CampaignChange
     ) -> tuple[Campaign, list[Misfit]]:
         """Check and store a campaign anew; raise everything that cannot be changed at once.
 
-        Rows that wait leave with the new message, templates, priority and expiry; the rows that
-        were cancelled because they do not fit are returned. The message may name what the rows
-        brought and nothing else. What a row carries itself stays: its sender, and how often it may
-        be repeated. The start can change until it has begun. The same change again completes one
-        that was cut off.
+        Rows that wait leave with the new message, templates, priority and expiry, and keep the new
+        quiet hours; the rows that were cancelled because they do not fit are returned. The message
+        may name what the rows brought and nothing else. What a row carries itself stays: its
+        sender, and how often it may be repeated. The start can change until it has begun. The same
+        change again completes one that was cut off.
         """
         known = self._campaigns.get(campaign_id)
         if known.state is SourceState.CANCELLED:
@@ -82,7 +89,9 @@ class CampaignChanges:
         rows = (await self._ledger.counts(known.portfolio_id, known.source)).enqueued
         if change.delivery is None:
             draft = replace(draft, repeats_max=_repeats_max(known, draft))
-        if errors := _too_late(known, draft, rows, is_asked=change.delivery is not None):
+        errors = _too_late(known, draft, rows, is_asked=change.delivery is not None)
+        errors += unsorted_rows(known.quiet, draft.quiet, 0 if change.names_zone else rows)
+        if errors:
             raise SeveralErrors(errors)
         if rows:
             draft = replace(draft, fields=known.fields)  # of rows that came and those to come
@@ -95,7 +104,7 @@ class CampaignChanges:
         if rows and (wish := _repoint(known, changed, change)) is not None:
             return await self._put_with_rows(known, changed, wish), misfits
         changed = await self._put(known, changed)
-        await self._open(changed)
+        await self._open(known, changed)
         return changed, misfits
 
     async def _put_with_rows(self, known: Campaign, changed: Campaign, wish: Repoint) -> Campaign:
@@ -115,7 +124,7 @@ class CampaignChanges:
             raise InvalidJobError(detail, pointer="", code="state")
         if is_moving and self._took_back is not None:
             await self._took_back(changed)
-        await self._open(changed)
+        await self._open(known, changed)
         return changed
 
     async def _put(self, known: Campaign, changed: Campaign) -> Campaign:
@@ -126,7 +135,10 @@ class CampaignChanges:
         await self._registry.put(changed)
         return changed
 
-    async def _open(self, changed: Campaign) -> None:
+    async def _open(self, known: Campaign, changed: Campaign) -> None:
+        """Let it leave, or not, as it is now; quiet hours hold before anything leaves."""
+        if self._quiet is not None and changed.quiet != known.quiet:
+            await self._quiet.obey(changed)
         spec = SourceSpec(changed.state, changed.weight, changed.start_at_ms)
         await self._ledger.put_source(changed.portfolio_id, changed.source, spec)
 
@@ -182,6 +194,7 @@ def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
             known.recipients_max if change.recipients_max is None else change.recipients_max
         ),
         on_template_change=change.on_template_change or known.on_template_change,
+        quiet=change.quiet if change.sets_quiet else known.quiet,
     )
 
 

@@ -25,6 +25,7 @@ SHIFTS_MS = (-1, 0, 0, 1)  # of it, by chance: who always asks after the same ga
 WOKEN_EVERY_MS = 1
 LOW_EVERY_MS = 20  # while only low priorities have no room: a login code may have come unheard
 EMPTY_MOST_MS = 1_000
+RESCUE_EVERY_MS = 100  # a lease ends after each claim's, mostly with nothing left to look after
 QUIET_TIMES = 30  # a portfolio with nothing to do is looked at this much more rarely
 
 Taken = Callable[[Served, list[Claimed]], None]
@@ -308,7 +309,8 @@ class Claimer:
             return
         served.looked_at_ms = now_ms
         served.rescue_at_ms = rescued.rescue_at_ms
-        served.rescue_not_before_ms = now_ms + 1
+        is_more = rescued.rescue_at_ms <= now_ms
+        served.rescue_not_before_ms = now_ms + (1 if is_more else RESCUE_EVERY_MS)
         served.hint(rescued.due_at_ms, rescued.sequence)
         if rescued.doubted or rescued.repeated or rescued.unknown:
             doubted, repeated, unknown = rescued.doubted, rescued.repeated, rescued.unknown

@@ -19,6 +19,7 @@ from engine.model import (
     TemplateStatus,
     WabaId,
 )
+from engine.quiet import QuietHours
 from engine.templates import Signature, signature_of
 
 
@@ -145,6 +146,7 @@ class Campaign:
     stopped_from: SourceState | None = None  # where it stood then
     recipients_max: int = 0  # rows it takes; 0 is as many as come
     paused_because: str = ""  # when it was not a person who paused it
+    quiet: QuietHours | None = None
 
     @property
     def source(self) -> str:
@@ -165,6 +167,7 @@ class Journey:
     ttl_ms: int = 0  # how long a trigger is worth sending; 0 is for ever
     cooldown_ms: int = 0  # how long it leaves a person alone after it wrote to them
     created_at_ms: int = 0
+    quiet: QuietHours | None = None
     on_template_change: str = "resume"  # or `stay_stopped`, when what stopped it is approved again
     stopped_by: str = ""  # the template whose change stopped it
     stopped_from: SourceState | None = None  # where it stood then; None: it waits for a person

@@ -14,14 +14,16 @@ from engine.dead import replay_key
 from engine.directory import Campaign, Directory, Journey
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, JobsEnqueued, guarded
+from engine.hands import Hands
 from engine.journeys import JourneyDoor, objection
 from engine.leading import Leads, count_each_once, count_once
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
 from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
+from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.results import KeptRows, Results
-from engine.rows import RowError, deal
+from engine.rows import RowError
 from engine.sheets import pack_allowed, sheet_of
 from engine.tracing import Traces, keep_traces
 
@@ -115,12 +117,14 @@ class SendJobs:
         borders: BorderDoor | None = None,
         leads: Leads | None = None,
         traces: Traces | None = None,
+        quiet: QuietKeeper | None = None,
     ) -> None:
         self._ledger = ledger
         self._results = results
         self._traces = traces
         self._journeys = journeys
         self._directory = directory
+        self._quiet = quiet
         self._recipients = recipients
         self._emit = guarded(emit)
         self._rules = (countries or CountryRules(), borders)
@@ -146,6 +150,8 @@ class SendJobs:
         if cooling:
             await self._cool(cooling, results)
         ready = [each for each in sound if not results[each.place].errors]
+        if self._quiet is not None:
+            await self._quiet.know_lanes([each.lane for each in ready])
         try:
             await self._enqueue_groups(_grouped(ready), results)
         except QueueFullError:
@@ -205,21 +211,23 @@ class SendJobs:
             Lane(campaign.source, sender, template, campaign.priority)
             for sender, template in zip(campaign.senders, campaign.templates, strict=True)
         ]
-        per_trip = BATCH_MAX * max(BATCHES_PER_TRIP, min(len(lanes), LANES_PER_TRIP))
+        zone_of = self._quiet.sorter(campaign) if self._quiet else None
+        spread = LANES_PER_TRIP if zone_of else min(len(lanes), LANES_PER_TRIP)
+        per_trip = BATCH_MAX * max(BATCHES_PER_TRIP, spread)
         under_way: asyncio.Task[None] | None = None
         try:
             for start in range(0, len(rows), per_trip):
-                hands: list[list[Row]] = [[] for _ in lanes]
+                hands = Hands(lanes, zone_of)
                 for at in range(start, min(start + per_trip, len(rows)), BATCH_MAX):
                     chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
                     packed = pack_allowed(campaign, sheet, chunk, named, at, *rules)
                     result.errors += packed.errors
                     await count_once(self._leads, campaign.portfolio_id, packed.rows)
-                    deal(packed.rows, hands)
+                    hands.take(packed.rows)
                     await asyncio.sleep(0)  # others get their turn, and the trip before its socket
                 if under_way is not None:
                     await under_way
-                trip = self._enqueue_rows(campaign, lanes, hands, result)
+                trip = self._enqueue_rows(campaign, hands, result)
                 under_way = asyncio.create_task(trip)  # the ledger works while we pack the next
             if under_way is not None:
                 await under_way
@@ -228,16 +236,12 @@ class SendJobs:
                 await asyncio.wait([under_way])
         return result
 
-    async def _enqueue_rows(
-        self,
-        campaign: Campaign,
-        lanes: Sequence[Lane],
-        dealt: Sequence[list[Row]],
-        result: RowsResult,
-    ) -> None:
+    async def _enqueue_rows(self, campaign: Campaign, hands: Hands, result: RowsResult) -> None:
+        if self._quiet is not None:
+            await self._quiet.know(campaign, hands.zones)
         batches = [
             Batch(campaign.portfolio_id, lane, rows[at : at + BATCH_MAX])
-            for lane, rows in zip(lanes, dealt, strict=True)
+            for lane, rows in hands.dealt()
             for at in range(0, len(rows), BATCH_MAX)
         ]
         if not batches:
@@ -324,7 +328,8 @@ class SendJobs:
                 journey, job.expires_at_ms, job.not_before_ms
             )
         self._name(row, job, to)
-        lane = Lane(job.source, sender.id, checked.template, priority)
+        zone = self._quiet.zone_of(job.source, identity, category) if self._quiet else ""
+        lane = Lane(job.source, sender.id, checked.template, priority, zone)
         # A replay takes no cooldown: its first try began one, and reached nobody.
         return _Sound(place, sender.portfolio_id, lane, row, None if job.replays else journey)
 

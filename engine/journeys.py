@@ -9,8 +9,11 @@ from typing import Protocol
 from engine.books import Books, Counts
 from engine.directory import Directory, Journey, Registry
 from engine.errors import InvalidJobError, UnknownNameError
-from engine.model import NowMs, PortfolioId, Priority, RecipientKey, SourceState
+from engine.messages import SeveralErrors
+from engine.model import JobState, NowMs, PortfolioId, Priority, RecipientKey, SourceState
 from engine.ports import Catalog, SourceSpec
+from engine.quiet import QuietHours
+from engine.quiet_keeper import QuietKeeper, quiet_objections, unsorted_rows
 
 MOVES: Mapping[str, SourceState] = {
     "pause": SourceState.PAUSED,  # what it sends waits, what comes waits with it
@@ -106,6 +109,8 @@ class JourneyWish:
     ttl_ms: int = 0
     cooldown_ms: int = 0
     on_template_change: str = "resume"
+    quiet: QuietHours | None = None
+    names_zone: bool = False  # whether the caller said what counts where no zone is known
 
 
 @dataclass(slots=True)
@@ -128,12 +133,14 @@ class Journeys:
         *,
         now_ms: NowMs,
         moved: Callable[[Journey], Awaitable[None]] | None = None,
+        quiet: QuietKeeper | None = None,
     ) -> None:
         self._registry = registry
         self._catalog = catalog
         self._books = books
         self._now_ms = now_ms
         self._moved = moved
+        self._quiet = quiet
 
     def get(self, journey_id: str) -> Journey:
         """Return a journey; UnknownNameError when there is none."""
@@ -150,6 +157,14 @@ class Journeys:
         """
         known = self._registry.directory.journeys.get(wish.id)
         portfolio = self._portfolio(wish, known)
+        before = known.quiet if known else None
+        errors = quiet_objections(wish.quiet, self._quiet)
+        if known is not None and wish.quiet is not None and not wish.names_zone:
+            counts = await self._books.counts(portfolio, known.source)
+            waiting = counts.states.get(JobState.QUEUED, 0) + counts.states.get(JobState.WAITING, 0)
+            errors += unsorted_rows(before, wish.quiet, waiting)
+        if errors:
+            raise SeveralErrors(errors)
         journey = Journey(
             id=wish.id,
             name=wish.name or wish.id,
@@ -163,8 +178,11 @@ class Journeys:
             on_template_change=wish.on_template_change,
             stopped_by=known.stopped_by if known else "",
             stopped_from=known.stopped_from if known else None,
+            quiet=wish.quiet,
         )
         await self._write(journey)
+        if self._quiet is not None and journey.quiet != before:
+            await self._quiet.obey(journey)
         return journey, known is None
 
     async def move(self, journey_id: str, action: str) -> Journey:
@@ -187,6 +205,8 @@ class Journeys:
         warnings: list[str] = []
         if journey.state is SourceState.PAUSED and not journey.ttl_ms:
             warnings.append("it is paused and has no TTL: what waits goes when it is resumed")
+        if self._quiet is not None and (held := await self._quiet.held(journey)).jobs:
+            warnings.append(held.sentence)
         if journey.stopped_by:
             then = "resume it yourself, when its nodes send what you want"
             if journey.stopped_from is not None and journey.on_template_change == "resume":

@@ -129,6 +129,7 @@ class Lane:
     sender: SenderId
     template: str  # `WABA/name/language`; empty for free-form
     priority: Priority
+    zone: str = ""  # whose quiet hours hold it; empty where its source does not sort by zone
 
 
 class JobKey(NamedTuple):

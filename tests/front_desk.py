@@ -30,6 +30,7 @@ from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
+from adapters.time_zones import TimeZones
 from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
@@ -48,6 +49,7 @@ from engine.model import (
     TemplateStatus,
     WabaId,
 )
+from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.results import Results, RetryFailed
 from engine.revalidation import Revalidation
@@ -256,7 +258,7 @@ async def a_desk(
     beside = _beside(ledger, registry, now_ms, redis)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
-    campaigns = Campaigns(registry, ledger, ledger, ledger, now_ms=now_ms, span_ms=86_700_000)
+    campaigns, beside["quiet"] = _campaigns(registry, ledger, now_ms)
     doors, trials = _doors(registry, cooldowns, results, now_ms), Trials(ledger=ledger)
     changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
     sending = (ledger, registry.directory, recipients, events.append, *doors)
@@ -264,13 +266,13 @@ async def a_desk(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(*sending, traces=beside["traces"]),
+        intake=SendJobs(*sending, traces=beside["traces"], quiet=beside["quiet"]),
         results=results,
         uploads=walled_ledger(MemoryUploads() if redis is None else RedisUploads(redis)),
         retry_failed=RetryFailed(ledger, results, recipients),
-        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms),
+        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=beside["quiet"]),
         campaigns=campaigns,
-        changes=campaign_changes(campaigns, registry, ledger, results, now_ms),
+        changes=campaign_changes(campaigns, registry, ledger, results, now_ms, beside["quiet"]),
         job_ids=JobIds(SECRET),
         **beside,
         now_ms=now_ms,
@@ -292,16 +294,28 @@ async def a_desk(
         yield desk
 
 
+def _campaigns(
+    registry: Any,  # noqa: ANN401 (either one)
+    ledger: Any,  # noqa: ANN401
+    now_ms: NowMs,
+) -> tuple[Campaigns, QuietKeeper]:
+    """Return the use cases of campaigns, and what keeps quiet hours."""
+    quiet = QuietKeeper(registry, ledger, TimeZones(), now_ms=now_ms)
+    parts = (registry, ledger, ledger, ledger)
+    return Campaigns(*parts, now_ms=now_ms, span_ms=86_700_000, quiet=quiet), quiet
+
+
 def campaign_changes(
     campaigns: Campaigns,
     registry: Any,  # noqa: ANN401 (as Desk's)
     ledger: Any,  # noqa: ANN401
     results: Results,
     now_ms: NowMs,
+    quiet: QuietKeeper | None = None,
 ) -> CampaignChanges:
     """Return what changes campaigns, with no rule of a country."""
     revalidation = Revalidation(results, ledger, registry.directory, CountryRules([]))
-    return CampaignChanges(campaigns, registry, ledger, revalidation, now_ms=now_ms)
+    return CampaignChanges(campaigns, registry, ledger, revalidation, now_ms=now_ms, quiet=quiet)
 
 
 def _beside(ledger: Any, registry: Any, now_ms: NowMs, redis: Redis | None) -> dict[str, Any]:  # noqa: ANN401

@@ -27,7 +27,21 @@ from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold, show
 from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
+from engine.quiet import QuietHours
 from engine.revalidation import NAMED_MAX, Misfit, RowsMisfitError
+
+Clock = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+RECIPIENT = "recipient"  # as a time zone: that of each recipient
+UTC = "UTC"  # counts where a recipient's is not known and nothing else is said
+
+
+class QuietBody(Strict):
+    """Hours in which nobody is written to: by one time zone, or by that of each recipient."""
+
+    from_: Clock = msgspec.field(name="from")
+    to: Clock
+    time_zone: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    recipient: bool = False
 
 
 class CampaignBody(Strict):
@@ -42,7 +56,7 @@ class CampaignBody(Strict):
     start_at: Moment | None = None
     expires_at: Moment | None = None
     delivery: Literal["at_most_once", "at_least_once"] | None = None
-    quiet_hours: dict[str, object] | None = None
+    quiet_hours: QuietBody | None = None
     on_template_change: Literal["resume", "stay_stopped"] | None = None
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
@@ -61,6 +75,7 @@ class CampaignPatch(Strict):
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
     misfits: Literal["refuse", "cancel"] = "refuse"
     on_template_change: Literal["resume", "stay_stopped"] | None = None
+    quiet_hours: QuietBody | msgspec.UnsetType | None = msgspec.UNSET  # null takes them away
 
 
 class MoveQuery(msgspec.Struct):
@@ -95,7 +110,6 @@ class CampaignRoutes:
     )
     async def _post(self, request: web.Request) -> web.Response:
         body = await read_json(request, CampaignBody)
-        _refuse_unbuilt(body)
         wish = CampaignWish(
             id=body.id or campaign_id(request.headers.get("Idempotency-Key", "")),
             name=body.name,
@@ -108,6 +122,7 @@ class CampaignRoutes:
             delivery=body.delivery or "",
             on_template_change=body.on_template_change or "resume",
             recipients_max=body.recipients_max or 0,
+            quiet=quiet_hours(body.quiet_hours),
         )
         campaign = await self._front.campaigns.create(wish)
         return as_json(shown_campaign(campaign), HTTPStatus.CREATED)
@@ -143,6 +158,9 @@ class CampaignRoutes:
             on_template_change=body.on_template_change,
             cancels_misfits=body.misfits == "cancel",
         )
+        if body.quiet_hours is not msgspec.UNSET:
+            change.sets_quiet, change.quiet = True, quiet_hours(body.quiet_hours)
+            change.names_zone = names_zone(body.quiet_hours)
         campaign_id = request.match_info["id"]
         try:
             changed, misfits = await self._front.changes.change(campaign_id, change)
@@ -213,6 +231,7 @@ def shown_campaign(campaign: Campaign) -> dict[str, object]:
         "stopped_by": campaign.stopped_by or None,
         "version": campaign.content,
         "recipients_max": campaign.recipients_max or None,
+        "quiet_hours": shown_quiet(campaign.quiet),
         "start_at": rfc3339(campaign.start_at_ms),
         "expires_at": rfc3339(campaign.expires_at_ms),
         "created_at": rfc3339(campaign.created_at_ms),
@@ -254,15 +273,27 @@ def shown_delivery(counts: Counts) -> dict[str, int]:
     }
 
 
-def _refuse_unbuilt(body: CampaignBody) -> None:
-    """Refuse what is in the contract and not built yet, rather than not keep it."""
-    unbuilt = {"quiet_hours": body.quiet_hours}
-    errors = [
-        FieldError(f"/{name}", "not_built", "comes with a later version; leave it out")
-        for name, value in unbuilt.items()
-        if value is not None
-    ]
-    if errors:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, errors[0].detail, code="not_built", errors=errors
-        )
+def quiet_hours(body: QuietBody | None) -> QuietHours | None:
+    """Return quiet hours as the engine has them; a Problem where it is not said whose clock."""
+    if body is None:
+        return None
+    by_recipient = body.recipient or body.time_zone == RECIPIENT
+    if not by_recipient and body.time_zone is None:
+        detail = 'say whose clock counts: an IANA "time_zone", or "recipient": true'
+        wrong = FieldError("/quiet_hours/time_zone", "missing", detail)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="missing", errors=[wrong])
+    named = None if body.time_zone == RECIPIENT else body.time_zone
+    return QuietHours(body.from_, body.to, UTC if named is None else named, by_recipient)
+
+
+def names_zone(body: QuietBody | None) -> bool:
+    """Return whether it is said what counts where a recipient's time zone is not known."""
+    return body is not None and body.time_zone not in (None, RECIPIENT)
+
+
+def shown_quiet(hours: QuietHours | None) -> dict[str, object] | None:
+    """Return quiet hours for the outside."""
+    if hours is None:
+        return None
+    shown = {"from": hours.since, "to": hours.until, "time_zone": hours.time_zone}
+    return {**shown, "recipient": hours.by_recipient}

@@ -33,6 +33,7 @@ from engine.keeper import Keeper
 from engine.model import NowMs, PortfolioId, SenderId, WabaId
 from engine.ports import Cancellation, Catalog
 from engine.profiles import TODAY, Rules
+from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.resting import Resting
 from engine.results import Results, RetryFailed
@@ -111,6 +112,7 @@ class Front:
     campaigns: Campaigns
     changes: CampaignChanges
     journeys: Journeys
+    quiet: QuietKeeper
     results: Results
     retry_failed: RetryFailed
     uploads: UploadStore

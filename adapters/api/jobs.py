@@ -24,7 +24,7 @@ from adapters.api.bodies import (
     rfc3339,
 )
 from adapters.api.front import Front, as_json
-from adapters.api.meanings import MEANINGS
+from adapters.api.meanings import meaning_for
 from adapters.api.openapi.answers import (
     AcceptedJobsAnswer,
     JobAnswer,
@@ -373,7 +373,7 @@ def waiting_for(view: JobView) -> list[dict[str, object]]:
         return []
     is_known = view.until_ms is not None and view.until_ms < FOREVER_MS
     until = rfc3339(view.until_ms) if is_known else None
-    return [{"gate": view.gate.value, "detail": MEANINGS[view.gate], "until": until}]
+    return [{"gate": view.gate.value, "detail": meaning_for(view), "until": until}]
 
 
 def _rejected(index: int, errors: list[FieldError], detail: str = "") -> ItemResult:

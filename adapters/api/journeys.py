@@ -10,7 +10,13 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.bodies import NAME_PATTERN, Name, Strict, read_json, rfc3339
-from adapters.api.campaigns import shown_delivery
+from adapters.api.campaigns import (
+    QuietBody,
+    names_zone,
+    quiet_hours,
+    shown_delivery,
+    shown_quiet,
+)
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import JourneyAnswer, JourneysAnswer, JourneyStatusAnswer
 from adapters.api.openapi.described import described
@@ -37,6 +43,7 @@ class JourneyBody(Strict):
     ttl_seconds: Seconds | None = None
     cooldown_seconds: Seconds | None = None
     on_template_change: OnTemplateChange = "resume"
+    quiet_hours: QuietBody | None = None
 
 
 class JourneyChange(Strict):
@@ -52,6 +59,7 @@ class JourneyChange(Strict):
     ttl_seconds: Seconds | msgspec.UnsetType | None = msgspec.UNSET
     cooldown_seconds: Seconds | msgspec.UnsetType | None = msgspec.UNSET
     on_template_change: OnTemplateChange | msgspec.UnsetType = msgspec.UNSET
+    quiet_hours: QuietBody | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class JourneyRoutes:
@@ -94,6 +102,8 @@ class JourneyRoutes:
             ttl_ms=(body.ttl_seconds or 0) * 1_000,
             cooldown_ms=(body.cooldown_seconds or 0) * 1_000,
             on_template_change=body.on_template_change,
+            quiet=quiet_hours(body.quiet_hours),
+            names_zone=names_zone(body.quiet_hours),
         )
         return await self._answer(wish)
 
@@ -116,6 +126,7 @@ class JourneyRoutes:
             ttl_ms=known.ttl_ms,
             cooldown_ms=known.cooldown_ms,
             on_template_change=known.on_template_change,
+            quiet=known.quiet,
         )
         if change.name is not msgspec.UNSET:
             wish = replace(wish, name=change.name)
@@ -130,6 +141,9 @@ class JourneyRoutes:
             wish = replace(wish, cooldown_ms=(change.cooldown_seconds or 0) * 1_000)
         if change.on_template_change is not msgspec.UNSET:
             wish = replace(wish, on_template_change=change.on_template_change)
+        if change.quiet_hours is not msgspec.UNSET:
+            quiet, named = quiet_hours(change.quiet_hours), names_zone(change.quiet_hours)
+            wish = replace(wish, quiet=quiet, names_zone=named)
         return await self._answer(wish)
 
     async def _answer(self, wish: JourneyWish) -> web.Response:
@@ -173,6 +187,7 @@ def shown_journey(journey: Journey) -> dict[str, object]:
         "priority": None if journey.priority is None else journey.priority.name.lower(),
         "ttl_seconds": journey.ttl_ms // 1_000 or None,
         "cooldown_seconds": journey.cooldown_ms // 1_000 or None,
+        "quiet_hours": shown_quiet(journey.quiet),
         "created_at": rfc3339(journey.created_at_ms),
         "on_template_change": journey.on_template_change,
         "stopped_by": journey.stopped_by or None,

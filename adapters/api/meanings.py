@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from engine.books import JobView
 from engine.model import Gate
+from engine.quiet import shown_zone
 
 MEANINGS = {
     Gate.QUOTA: "new recipients wait for a place in the messaging limit",
@@ -13,7 +15,16 @@ MEANINGS = {
     Gate.TEMPLATE: "the template is not APPROVED",
     Gate.WINDOW: "free-form messages need an open customer service window",
     Gate.SUPPRESSION: "this person does not want it",
-    Gate.SCHEDULE: "its time has not come",
+    Gate.SCHEDULE: "its time has not come, or quiet hours hold it",
     Gate.SOURCE: "the campaign or journey does not run",
     Gate.RETRY: "an earlier try failed; it is tried again",
 }
+
+
+def meaning_for(view: JobView) -> str:
+    """Return what the gate that holds a job means; of quiet hours: whose."""
+    if view.gate is None:
+        return ""
+    if view.zone is None:
+        return MEANINGS[view.gate]
+    return f"quiet hours in {shown_zone(view.zone)}" if view.zone else "quiet hours of its source"

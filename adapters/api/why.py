@@ -12,7 +12,7 @@ from aiohttp import web
 from adapters.api.bodies import rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.job_ids import PREFIX
-from adapters.api.meanings import MEANINGS
+from adapters.api.meanings import MEANINGS, meaning_for
 from adapters.api.openapi.described import described
 from adapters.api.told import causes_of
 from engine.books import Depth, JobView, Quota
@@ -31,6 +31,7 @@ from engine.model import (
     TemplateStatus,
 )
 from engine.ports import FOREVER_MS
+from engine.quiet_keeper import Held
 from engine.senders import QUALITY, account_closures, value_of
 from engine.silence import silent_since_ms
 
@@ -109,6 +110,8 @@ class WhyRoutes:
             quota = await self._front.ledger.quota(portfolio.id)
             gate = _gate(view.gate, 1, quota, portfolio.id)
             gate.until = _until(view) or gate.until
+            if view.zone is not None:
+                gate.holder, gate.detail = view.zone, meaning_for(view)
             gates.append(gate)
             self._name_causes(gates, portfolio.id)
         return Why("job", name, view.state.value, gates, self._doubt(view))
@@ -128,12 +131,15 @@ class WhyRoutes:
     async def _of_source(self, source: Campaign | Journey) -> Why:
         counts = await self._front.ledger.counts(source.portfolio_id, source.source)
         quota = await self._front.ledger.quota(source.portfolio_id)
+        held = await self._front.quiet.held(source)
+        waiting = Counter(counts.waiting) - Counter({Gate.SCHEDULE: held.jobs})
         is_campaign = isinstance(source, Campaign)
         gates = [
             _gate(gate, jobs, quota, source.portfolio_id)
-            for gate, jobs in sorted(counts.waiting.items())
+            for gate, jobs in sorted(waiting.items())
             if not (is_campaign and gate in OF_SENDERS)
         ]
+        gates += _quiet_gates(source, held)
         self._name_causes(gates, source.portfolio_id)
         for gate in gates:
             if gate.gate == Gate.SOURCE:
@@ -329,6 +335,16 @@ def _gate(gate: Gate, jobs: int, quota: Quota, holder: str) -> ClosedGate:
     elif gate in (Gate.SENDER, Gate.ACCOUNT, Gate.RATE):
         closed.holder = holder  # of a portfolio: one or more of its senders
     return closed
+
+
+def _quiet_gates(source: Campaign | Journey, held: Held) -> list[ClosedGate]:
+    """Return what quiet hours hold of a source: in which zone, until when, and which hours."""
+    if not held.jobs or source.quiet is None:
+        return []
+    until = rfc3339(held.opens_at_ms) if held.opens_at_ms is not None else None
+    detail = f"{held.sentence}; {source.quiet.text}"
+    gate = Gate.SCHEDULE.value
+    return [ClosedGate(gate, held.jobs, holder=held.zone, until=until, detail=detail)]
 
 
 def _until(view: JobView) -> str | None:

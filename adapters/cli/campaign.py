@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from adapters.cli.client import FAILED, Caller, console, is_terminal, kind_of
 from adapters.cli.messages import template_message
+from adapters.cli.quiet import HELP, OFF, Quiet, Unknown, Zone, quiet_body
 from adapters.cli.status import status_table
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -47,6 +48,9 @@ def create(
         str, typer.Option(help="When its template is approved again: resume or stay_stopped.")
     ] = "",
     recipients_max: Annotated[int, typer.Option(help="Rows it takes; 0 is all.")] = 0,
+    quiet: Quiet = "",
+    time_zone: Zone = "",
+    unknown_zone: Unknown = "",
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Create a campaign as a draft."""
@@ -65,6 +69,8 @@ def create(
     body |= {wish: value for wish, value in wishes.items() if value}
     if recipients_max:
         body["recipients_max"] = recipients_max
+    if (hours := quiet_body(quiet, time_zone, unknown_zone)) is not None:
+        body["quiet_hours"] = hours
     answer = caller.call("POST", "v1", "campaigns", body=body)
     caller.show(answer, ("id", "name", "state", "fields", "senders"))
 
@@ -165,6 +171,9 @@ def change(
         str, typer.Option(help="Waiting rows that do not fit a new message: refuse or cancel.")
     ] = "",
     on_template_change: Annotated[str, typer.Option(help="resume or stay_stopped.")] = "",
+    quiet: Annotated[str, typer.Option("--quiet", help=f"{HELP} `off` takes them away.")] = "",
+    time_zone: Zone = "",
+    unknown_zone: Unknown = "",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Change a campaign; rows that wait leave with its new message, priority and end."""
@@ -183,9 +192,12 @@ def change(
         "on_template_change": on_template_change,
     }
     body = {wish: value for wish, value in wishes.items() if value}
+    if quiet or time_zone or unknown_zone:
+        hours = quiet_body(quiet, time_zone, unknown_zone) if quiet != OFF else None
+        body["quiet_hours"] = hours
     answer = caller.call("PATCH", "v1", "campaigns", campaign_id, body=body)
-    shown = ("id", "name", "state", "version", "senders", "weight", "misfit_rows", "misfits")
-    caller.show(answer, shown)
+    shown = ("id", "name", "state", "version", "senders", "weight", "quiet_hours")
+    caller.show(answer, (*shown, "misfit_rows", "misfits"))
 
 
 for _action in ("pause", "resume", "cancel"):

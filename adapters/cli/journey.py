@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.client import Caller
+from adapters.cli.quiet import Quiet, Unknown, Zone, quiet_body
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 COLUMNS = ("id", "state", "portfolio_id", "weight", "priority", "ttl_seconds", "cooldown_seconds")
-SHOWN = (*COLUMNS, "stopped_by", "enqueued", "counts", "delivery", "warnings")
+SHOWN = (*COLUMNS, "quiet_hours", "stopped_by", "enqueued", "counts", "delivery", "warnings")
 
 journey = typer.Typer(help="Journeys: standing sources of single sends.", no_args_is_help=True)
 
@@ -27,6 +28,9 @@ def put(
     on_template_change: Annotated[
         str, typer.Option(help="resume or stay_stopped, when what stopped it is approved again.")
     ] = "",
+    quiet: Quiet = "",
+    time_zone: Zone = "",
+    unknown_zone: Unknown = "",
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Create a journey, or set all of what it is."""
@@ -41,6 +45,8 @@ def put(
         "on_template_change": on_template_change,
     }
     body |= {wish: value for wish, value in wishes.items() if value}
+    if (hours := quiet_body(quiet, time_zone, unknown_zone)) is not None:
+        body["quiet_hours"] = hours
     caller.show(caller.call("PUT", "v1", "journeys", journey_id, body=body), COLUMNS)
 
 

@@ -37,6 +37,19 @@ class Job(msgspec.Struct, omit_defaults=True, kw_only=True):
     delivery: Delivery | None = None
 
 
+class QuietHours(msgspec.Struct, omit_defaults=True):
+    """Hours in which nobody is written to, `since` and `until` as HH:MM.
+
+    By one `time_zone` (like Europe/Rome), or with `recipient` by that of each person; `time_zone`
+    then counts for those whose number tells none.
+    """
+
+    since: str = msgspec.field(name="from")
+    until: str = msgspec.field(name="to")
+    time_zone: str | None = None
+    recipient: bool = False
+
+
 class CampaignPlan(msgspec.Struct, omit_defaults=True, kw_only=True):
     """A campaign to create; `message` may have `{{placeholders}}` over recipient fields."""
 
@@ -49,7 +62,7 @@ class CampaignPlan(msgspec.Struct, omit_defaults=True, kw_only=True):
     start_at: datetime | None = None
     expires_at: datetime | None = None
     delivery: Delivery | None = None
-    quiet_hours: Mapping[str, str] | None = None
+    quiet_hours: QuietHours | None = None
     on_template_change: Literal["resume", "stay_stopped"] | None = None
 
 
@@ -116,6 +129,7 @@ class Campaign(msgspec.Struct):
     fields: list[str] = []
     priority: str = ""
     weight: int = 1
+    quiet_hours: QuietHours | None = None
 
 
 class Counts(msgspec.Struct):

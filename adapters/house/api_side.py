@@ -60,6 +60,7 @@ from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
 from engine.model import Gate, PortfolioId
 from engine.profiles import RULES
+from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
 from engine.replaying import ReplayDead
@@ -97,7 +98,9 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     house.folding = _folding(house, changes, asking)
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
-    house.keep("storms", _watching(house, _campaigns(house, house.registry, house.ledger)))
+    house.keep(
+        "storms", _watching(house, _campaigns(house, house.registry, house.ledger, house.quiet))
+    )
     asking.ask_about_unknown()
     house.keep("ask", asking.ask_next)
     house.keep("rests", house.persons.end_rests)
@@ -133,20 +136,22 @@ def _front(house: House, doors: Doors) -> Front:
     registry, ledger = walled_registry(house.registry), walled_ledger(house.ledger)
     recollection = walled_ledger(house.recollection)
     results = walled_ledger(RedisResults(house.client, house.ledger))
-    campaigns = _campaigns(house, registry, ledger)
+    quiet = house.quiet.behind(registry, ledger)
+    campaigns = _campaigns(house, registry, ledger, quiet)
     return Front(
         registry=registry,
         ledger=ledger,
         keeper=build_keeper(settings, registry, ledger, house.emit, now_ms),
-        intake=_intake(house, recollection, registry.directory, results),
+        intake=_intake(house, recollection, registry.directory, results, quiet),
         results=results,
         uploads=walled_ledger(RedisUploads(house.client)),
         retry_failed=RetryFailed(recollection, results, house.recipients),
         traces=walled_ledger(RedisTraces(house.client, now_ms)),
         dead_rows=walled_ledger(_dead_rows(house)),
-        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved),
+        journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved, quiet=quiet),
         campaigns=campaigns,
-        changes=_changes(house, registry, ledger, campaigns, results),
+        changes=_changes(house, registry, ledger, campaigns, results, quiet),
+        quiet=quiet,
         job_ids=house.job_ids,
         recipients=house.recipients,
         suppressions=walled_ledger(house.persons.suppressions),
@@ -174,6 +179,7 @@ def _changes(
     ledger: WakingLedger,
     campaigns: Campaigns,
     results: RedisResults,
+    quiet: QuietKeeper,
 ) -> CampaignChanges:
     countries = CountryRules(parts_of(house.settings.no_marketing))
     revalidation = Revalidation(results, ledger, registry.directory, countries)
@@ -181,10 +187,13 @@ def _changes(
         *(campaigns, registry, ledger, revalidation),
         now_ms=house.clock.now_ms,
         took_back=house.took_back,
+        quiet=quiet,
     )
 
 
-def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> Campaigns:
+def _campaigns(
+    house: House, registry: RedisRegistry, ledger: WakingLedger, quiet: QuietKeeper
+) -> Campaigns:
     return Campaigns(
         registry,
         ledger,
@@ -193,6 +202,7 @@ def _campaigns(house: House, registry: RedisRegistry, ledger: WakingLedger) -> C
         now_ms=house.clock.now_ms,
         span_ms=terms_of(house.settings).span_ms,
         moved=retold(house.moved, house.recollection.remember, house.ledger, house.registry),
+        quiet=quiet,
         guard=house.keeper.guard,
     )
 
@@ -216,7 +226,11 @@ def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None
 
 
 def _intake(
-    house: House, recollection: Recollection, directory: Directory, results: Results
+    house: House,
+    recollection: Recollection,
+    directory: Directory,
+    results: Results,
+    quiet: QuietKeeper,
 ) -> SendJobs:
     """Return the front door of all jobs."""
     now_ms = house.clock.now_ms
@@ -225,7 +239,7 @@ def _intake(
     parts = (recollection, directory, house.recipients, house.emit)
     leads, border = walled_ledger(house.persons.people), BorderDoor(directory, now_ms)
     traces = walled_ledger(RedisTraces(house.client, now_ms))
-    return SendJobs(*parts, door, results, countries, border, leads, traces)
+    return SendJobs(*parts, door, results, countries, border, leads, traces, quiet)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:

@@ -21,10 +21,11 @@ from adapters.house.keys import first_key, open_registry
 from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
+from adapters.house.quieting import LostTails, build_quiet, keeping_quiet
 from adapters.house.telling import Teller
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
-from adapters.house.world import Closings, build_keeper, counted
+from adapters.house.world import Closings, build_keeper, build_webhook, counted
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics
@@ -42,6 +43,7 @@ from engine.keeper import Keeper
 from engine.model import Category, PortfolioId, SourceState
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
+from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.recollection import Recollection
 from engine.terms import Terms
@@ -78,6 +80,8 @@ class House:
     webhook: Webhook
     dead_letters: DeadLetters
     keeper: Keeper = field(init=False)
+    quiet: QuietKeeper = field(init=False)
+    lost_tails: LostTails = field(init=False)
     closings: Closings = field(init=False)
     ears: Ears = field(init=False)
     persons: Persons = field(init=False)
@@ -99,6 +103,8 @@ class House:
         self.teller = Teller(now_ms)
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
+        self.quiet = build_quiet(self.registry, self.ledger, now_ms)
+        self.lost_tails = LostTails(self.quiet)
         senses = (self.client, self.inbox, self.keeper, self.registry.directory, self.metrics)
         self.ears = build_ears(*senses, settings.silence_ms)
         outside = (self.registry.directory, self.recipients, settings.export_path)
@@ -109,6 +115,7 @@ class House:
         """Count an event; wake whom it concerns; write the line it deserves."""
         self.metrics(event)
         self.persons.heard(event)
+        self.lost_tails.heard(event)
         self.teller.tell(event)
         match event:
             case JobsEnqueued(accepted=accepted) if accepted:
@@ -197,7 +204,7 @@ async def open_house(
         await ledger.load()
         inbox = Inbox(client, blocking[0], reader)
         await inbox.open()
-        webhook = _webhook(settings, inbox)
+        webhook = build_webhook(settings, inbox)
         attendance = Attendance(client, clock.now_ms)
         dead_letters = DeadLetters(client, clock.now_ms, keep_ms=settings.keep_ms)
         outside = (client, attendance, dead_letters)
@@ -253,6 +260,7 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("persons", house.persons.note_next)
     house.keep("listen", house.ears.listen)
     house.keep("look", lambda: _look(house, reader))
+    house.keep("quiet", keeping_quiet(house.quiet))
     directory = house.registry.directory
     export = exporting(
         *(house.client, reader, house.settings, house.dead_letters),
@@ -278,11 +286,6 @@ def terms_of(settings: Settings) -> Terms:
         queue_max=settings.queue_max,
         gates_off=settings.gates_switched_off,
     )
-
-
-def _webhook(settings: Settings, inbox: Inbox) -> Webhook:
-    token = settings.meta_verify_token.reveal() if settings.meta_verify_token else ""
-    return Webhook(app_secrets=settings.app_secrets, verify_token=token, inbox=inbox.keep)
 
 
 def _refreshing(house: House) -> Callable[[], Awaitable[None]]:

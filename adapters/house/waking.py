@@ -30,6 +30,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.quiet import Spans
 from engine.recollection import Recollection
 from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
@@ -105,6 +106,16 @@ class WakingLedger(RedisLedger):
     async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
         """See Catalog.put_source."""
         await super().put_source(portfolio, source, spec)
+        self.wake(portfolio)
+
+    async def put_quiet(self, portfolio: PortfolioId, source: str, open_: dict[str, Spans]) -> None:
+        """See QuietLedger.put_quiet."""
+        await super().put_quiet(portfolio, source, open_)
+        self.wake(portfolio)
+
+    async def end_quiet(self, portfolio: PortfolioId, source: str) -> None:
+        """See QuietLedger.end_quiet."""
+        await super().end_quiet(portfolio, source)
         self.wake(portfolio)
 
     async def close_account(

@@ -12,6 +12,7 @@ from adapters.meta.facts import closing_fact, facts_of_number
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management
 from adapters.meta.webhook import Webhook
+from adapters.redis.letterbox import Inbox
 from adapters.redis.registry import RedisRegistry
 from adapters.settings import Settings
 from engine.borders import border_to
@@ -205,6 +206,12 @@ def build_keeper(
     """Return what keeps the gates as the world is."""
     guard = QualityGuard(settings.yellow_share, settings.red_share)
     return Keeper(registry, ledger, emit=emit, now_ms=now_ms, guard=guard)
+
+
+def build_webhook(settings: Settings, inbox: Inbox) -> Webhook:
+    """Return the door for Meta's webhooks."""
+    token = settings.meta_verify_token.reveal() if settings.meta_verify_token else ""
+    return Webhook(app_secrets=settings.app_secrets, verify_token=token, inbox=inbox.keep)
 
 
 def counted(webhook: Webhook, folding: Folding | None) -> dict[tuple[str, ...], int]:

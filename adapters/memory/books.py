@@ -104,6 +104,9 @@ def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
         return JobView(key, JobState.CANCELLED, code=lane.ended_code)
     gate = slot.closed_gate(lane.lane)
     if gate is not None:
+        if gate[0] is Gate.SCHEDULE:
+            opens_ms, zone = slot.opens_at_ms(lane.lane), lane.lane.zone
+            return JobView(key, JobState.WAITING, gate=gate[0], until_ms=opens_ms, zone=zone)
         shut = slot.shut_gate(lane.lane) if gate[0] in (Gate.SENDER, Gate.ACCOUNT) else None
         return JobView(key, JobState.WAITING, gate=gate[0], until_ms=shut[2] if shut else None)
     closed = slot.sender_closed_until(lane.lane.sender, now_ms)
@@ -132,7 +135,7 @@ def depths(slot: Slot, now_ms: int) -> list[Depth]:
         closed = slot.closed_gate(lane) or slot.sender_closed_until(lane.sender, now_ms)
         add(lane.sender, lane.priority, closed[0] if closed else JobState.QUEUED, state.fresh)
         add(lane.sender, lane.priority, closed[0] if closed else Gate.QUOTA, state.waiting)
-        if closed is None or closed[0] is not Gate.SOURCE:
+        if closed is None or closed[0] not in (Gate.SOURCE, Gate.SCHEDULE):
             fronts = [state.queue[0].due_ms] if state.fresh else []
             fronts += [state.parked[0].due_ms] if state.waiting else []
             oldest = found[lane.sender].oldest_due_ms if fronts else {}

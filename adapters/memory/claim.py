@@ -6,7 +6,7 @@ from adapters.memory.grant import claimed
 from adapters.memory.serve import serve_fresh, serve_share, serve_waiting
 from adapters.memory.settle import close, closed_now, settle
 from adapters.memory.shut import SHUT, end_shut
-from adapters.memory.slot import Slot
+from adapters.memory.slot import QUIET, Slot
 from adapters.memory.under_way import Claim, Loaded, ahead_ms
 from engine.model import Gate, Priority, SenderId, SourceState, parse_key
 from engine.ports import FOREVER_MS, Answer, Ask, Refusals
@@ -163,6 +163,9 @@ def _open_scheduled(slot: Slot, now_ms: int) -> None:
     """Start the sources whose time has come, and open what was shut until now."""
     for name in slot.openings.due(now_ms, SENDERS_MAX):
         slot.openings.drop(name)
+        if name.startswith(QUIET):
+            slot.open_gate((Gate.SCHEDULE, name.removeprefix(QUIET)), now_ms)
+            continue
         if name.startswith(SHUT):
             end_shut(slot, name, now_ms)
             continue

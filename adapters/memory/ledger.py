@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.memory import books, enqueue, place, rescue, restore, settle, templates
+from adapters.memory import books, enqueue, place, quiet, rescue, restore, settle, templates
 from adapters.memory.cancel import cancel, cancel_waiting
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
@@ -46,6 +46,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.quiet import Spans, ZoneStanding
 from engine.shutting import NOTHING_SHUT, Shut
 from engine.template_ports import Place, PlaceWish, Repoint
 from engine.terms import Terms
@@ -193,6 +194,25 @@ class MemoryLedger:
             for number in state.lanes:
                 cancel_waiting(slot, slot.lanes[number])
         slot.sequence += 1
+
+    # -- QuietLedger --------------------------------------------------------------------------
+
+    async def put_quiet(self, portfolio: PortfolioId, source: str, open_: dict[str, Spans]) -> None:
+        """See QuietLedger.put_quiet."""
+        slot, now_ms = self.slot(portfolio)
+        quiet.put_quiet(slot, source, open_, now_ms)
+
+    async def end_quiet(self, portfolio: PortfolioId, source: str) -> None:
+        """See QuietLedger.end_quiet."""
+        slot, now_ms = self.slot(portfolio)
+        quiet.end_quiet(slot, source, now_ms)
+
+    async def zones(self, portfolio: PortfolioId, source: str) -> list[ZoneStanding]:
+        """See QuietLedger.zones."""
+        slot, now_ms = self.slot(portfolio)
+        return quiet.zones(slot, source, now_ms)
+
+    # -- more of Catalog ------------------------------------------------------------------------
 
     async def close_account(
         self,

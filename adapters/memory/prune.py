@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.records import LaneState
-from adapters.memory.slot import Slot
+from adapters.memory.slot import QUIET, Slot
 from engine.model import JobState, PortfolioId
 
 BITE = 20
@@ -45,6 +45,8 @@ class MemoryPruner:
         if slot.sources.pop(source, None) is None:
             slot.idle_sources.pop(source, None)
         slot.openings.drop(source)
+        for zone in known.quiet if known else ():
+            slot.openings.drop(f"{QUIET}{source}|{zone}")
         slot.sequence += 1
         return True
 

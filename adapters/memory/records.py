@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, Lane, RecipientKey
 from engine.pace import SendSlots
 from engine.ports import FOREVER_MS, SenderSpec, SourceSpec
+from engine.quiet import Spans
 
 
 @dataclass(slots=True)
@@ -111,6 +112,8 @@ class SourceStateOf:
     spec: SourceSpec
     lanes: list[int] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
+    quiet: dict[str, Spans] = field(default_factory=dict)  # when each zone is open
+    is_quiet: bool = False
     seen: dict[bytes, tuple[JobKey, bytes, int]] = field(default_factory=dict)
     ring_lanes: dict[tuple[str, int], int] = field(default_factory=dict)
     expires_ms: int | None = None  # of all its jobs, where that was changed since

@@ -25,9 +25,12 @@ from engine.model import (
 )
 from engine.pace import PairSpent
 from engine.ports import FOREVER_MS, PortfolioSpec, TemplateSpec
+from engine.quiet import NEVER_QUIET, shut_until_ms
 from engine.quota import Limit, Window
 from engine.shutting import NOTHING_SHUT, Shut
 from engine.terms import Terms
+
+QUIET = "quiet:"  # before the names of zones among openings
 
 
 class Slot:
@@ -71,7 +74,7 @@ class Slot:
         self.later_at = Timeline()  # delayed jobs
         self.leases = Timeline()  # claims
         self.doubts = Timeline()  # jobs in doubt
-        self.openings = Timeline()  # scheduled sources, and ends of what is shut
+        self.openings = Timeline()  # scheduled sources, ends of what is shut and of quiet hours
         self.expiring = Timeline()  # lanes, by when a row of them may expire first
 
     # -- naming things ------------------------------------------------------------------------
@@ -148,7 +151,11 @@ class Slot:
             if (lane.sender, lane.template) in self.struck:
                 return (Gate.TEMPLATE, f"{lane.sender}|{lane.template}")
         shut = self.shut_gate(lane)
-        return shut[:2] if shut else None
+        if shut is not None:
+            return shut[:2]
+        if Gate.SCHEDULE not in off and self.opens_at_ms(lane) is not None:
+            return (Gate.SCHEDULE, f"{lane.source}|{lane.zone}")
+        return None
 
     def shut_gate(self, lane: Lane) -> tuple[Gate, str, int] | None:
         """Return the gate behind which the lane's category waits, its key, and until when."""
@@ -161,6 +168,13 @@ class Slot:
             if until_ms > self.clock_ms and gate not in self.terms.gates_off:
                 return (gate, f"{name}|{category}", until_ms)
         return None
+
+    def opens_at_ms(self, lane: Lane) -> int | None:
+        """Return when the quiet hours that hold a lane end; None when none hold it."""
+        source = self.sources[lane.source]
+        if not source.is_quiet or self.category(lane) in NEVER_QUIET:
+            return None
+        return shut_until_ms(source.quiet.get(lane.zone, ()), self.clock_ms, FOREVER_MS)
 
     def sender_closed_until(self, sender: SenderId, now_ms: int) -> tuple[Gate, int] | None:
         """Return the gate that holds a sender and until when; None when it may send."""
@@ -218,6 +232,10 @@ class Slot:
         self.leave_wait(lane)
         lane.asleep = True
         self.asleep.setdefault(gate, set()).add(lane.number)
+        if gate[0] is Gate.SCHEDULE:
+            opens_ms = self.opens_at_ms(lane.lane) or FOREVER_MS
+            if opens_ms < FOREVER_MS:
+                self.openings.put(QUIET + gate[1], opens_ms)
 
     def open_gate(self, gate: tuple[Gate, str], now_ms: int) -> None:
         """Wake the lanes that slept behind a gate."""

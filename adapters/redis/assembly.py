@@ -41,13 +41,9 @@ def assemble(name: str, texts: dict[str, str]) -> str:
     Nothing but definitions stands outside functions, so a server that keeps functions runs them
     once and not at every call. Lua knows at most 200 locals at a time: numbers stand where their
     names stood, what only one part uses is seen in that part only, and what only the first two
-    thirds of the parts use is seen in these only.
+    thirds of the parts use is seen in these only: none of them uses what comes after.
     """
-    named: list[str] = []
-    for line in texts[name].splitlines():
-        if line.startswith("-- uses:"):
-            named += line.removeprefix("-- uses:").split()
-    parts = [without_comments(texts[part]) for part in named]
+    parts = [without_comments(texts[part]) for part in parts_of(name, texts)]
     first = len(parts) * 2 // 3
     parts.insert(first, beginning("begin_first", parts[:first]))
     parts.append(beginning("begin_rest", parts[first + 1 :]))
@@ -59,6 +55,16 @@ def assemble(name: str, texts: dict[str, str]) -> str:
     late_blocks, late_shared, late_shown = in_blocks(parts[first + 1 :], [main])
     early = [*_locals(shown), "do", *_locals(shared), *blocks, "end"]
     return "\n".join([*early, *_locals([*late_shown, *late_shared]), *late_blocks, main])
+
+
+def parts_of(name: str, texts: dict[str, str]) -> list[str]:
+    """Return the parts a script uses; what a part itself uses follows it."""
+    named: list[str] = []
+    for line in texts[name].splitlines():
+        if line.startswith("-- uses:"):
+            for part in line.removeprefix("-- uses:").split():
+                named += [part, *parts_of(part, texts)]
+    return named
 
 
 def beginning(name: str, parts: Sequence[str]) -> str:

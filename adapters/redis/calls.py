@@ -44,6 +44,7 @@ from engine.ports import (
     Settled,
     Settlement,
 )
+from engine.quiet import Spans
 from engine.terms import Terms
 
 # An open job as part_serve.lua packs it: state, moment, then a row as part_rows.lua packs it:
@@ -96,6 +97,7 @@ class Calls:
             lane.sender,
             lane.template,
             int(lane.priority),
+            lane.zone,
             len(rows),
             form,
         ]
@@ -153,6 +155,7 @@ class Calls:
             lane.sender,
             lane.template,
             int(lane.priority),
+            lane.zone,
             answer.first,
             len(rows),
             int(any(row.fingerprint for row in rows)),
@@ -176,7 +179,13 @@ class Calls:
 
 def lane_name(lane: Lane) -> str:
     """Return the name by which the scripts know a lane."""
-    return f"{lane.source}\x1f{lane.sender}\x1f{lane.template}\x1f{int(lane.priority)}"
+    name = f"{lane.source}\x1f{lane.sender}\x1f{lane.template}\x1f{int(lane.priority)}"
+    return f"{name}\x1f{lane.zone}" if lane.zone else name
+
+
+def calendar(spans: Spans) -> str:
+    """Return when a zone is open, as the scripts keep it."""
+    return "".join(f"{since_ms},{until_ms};" for since_ms, until_ms in spans)
 
 
 def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:

@@ -16,7 +16,7 @@ from engine.errors import LedgerAwayError
 from engine.model import JobKey, Lane, NowMs, PortfolioId, Priority, SenderId, parse_key
 
 AT_ONCE: Final = 500  # jobs of one script call
-LANE_FIELDS: Final = ["source", "sender", "template", "priority"]
+LANE_FIELDS: Final = ["source", "sender", "template", "priority", "zone"]
 
 
 class RedisDeadRows:
@@ -81,8 +81,8 @@ class RedisDeadRows:
 def _lane(fields: Sequence[bytes | None]) -> Lane | None:
     if fields[3] is None:
         return None
-    source, sender, template, priority = [(value or b"").decode() for value in fields]
-    return Lane(source, SenderId(sender), template, Priority(int(priority)))
+    source, sender, template, priority, zone = [(value or b"").decode() for value in fields]
+    return Lane(source, SenderId(sender), template, Priority(int(priority)), zone)
 
 
 def _row(key: JobKey, lane: Lane | None, why: str, row: bytes) -> DeadRow:

@@ -43,6 +43,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.quiet import Spans, ZoneStanding
 from engine.shutting import NOTHING_SHUT, Shut
 from engine.template_ports import Place, PlaceWish, Repoint
 from engine.terms import Terms
@@ -51,7 +52,7 @@ CLOCK_TOLERANCE_MS = 2_000  # beyond it nothing is sent: ADR 0002
 DAY_MS = 86_400_000
 AUDIT_MAX = 500_000  # ended jobs recounted in one step: a second or two in which nothing is sent
 LANES_KNOWN_MAX = 100_000  # a process may live longer than its lanes
-LANE_FIELDS = ["source", "sender", "template", "priority"]
+LANE_FIELDS = ["source", "sender", "template", "priority", "zone"]
 
 
 class RedisLedger:
@@ -217,6 +218,23 @@ class RedisLedger:
         arguments = [source, spec.state.value, spec.weight, spec.start_at_ms]
         await self._one("source_put", portfolio, arguments)
 
+    # -- QuietLedger --------------------------------------------------------------------------
+
+    async def put_quiet(self, portfolio: PortfolioId, source: str, open_: dict[str, Spans]) -> None:
+        """See QuietLedger.put_quiet."""
+        told = [text for zone, spans in open_.items() for text in (zone, calls.calendar(spans))]
+        await self._one("quiet_put", portfolio, [source, 1, *told])
+
+    async def end_quiet(self, portfolio: PortfolioId, source: str) -> None:
+        """See QuietLedger.end_quiet."""
+        await self._one("quiet_put", portfolio, [source, 0])
+
+    async def zones(self, portfolio: PortfolioId, source: str) -> list[ZoneStanding]:
+        """See QuietLedger.zones."""
+        return reading.zones(await self._one("quiet_read", portfolio, [source]))
+
+    # -- more of Catalog ------------------------------------------------------------------------
+
     async def close_account(
         self,
         portfolio: PortfolioId,
@@ -363,8 +381,8 @@ def _border(border: Border) -> str:
 
 
 def _lane(values: Sequence[bytes | None]) -> Lane:
-    source, sender, template, priority = [(value or b"").decode() for value in values]
-    return Lane(source, SenderId(sender), template, Priority(int(priority)))
+    source, sender, template, priority, zone = [(value or b"").decode() for value in values]
+    return Lane(source, SenderId(sender), template, Priority(int(priority)), zone)
 
 
 def _packed_shut(shut: Shut) -> str:

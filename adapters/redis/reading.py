@@ -7,6 +7,7 @@ from engine.books import Counts, Depth, JobView, Quota
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, Priority, SenderId
 from engine.outcomes import MISFIT_MARK
 from engine.ports import FOREVER_MS
+from engine.quiet import ZoneStanding
 
 STATES = {
     "A": JobState.ACCEPTED,
@@ -68,6 +69,14 @@ def counts(reply: Reply) -> Counts:
     )
 
 
+def zones(reply: Reply) -> list[ZoneStanding]:
+    """Read what quiet_read.lua answers."""
+    return [
+        ZoneStanding(reply[i].decode(), reply[i + 1], reply[i + 2], reply[i + 3] or None)
+        for i in range(0, len(reply), 4)
+    ]
+
+
 class Depths:
     """What depths_read.lua answers, bite by bite."""
 
@@ -112,7 +121,9 @@ def job(reply: Reply, key: JobKey) -> JobView | None:
         case "aside":
             return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=until_ms)
         case "waiting":
-            return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until_ms or None)
+            zone = reply[4].decode().rpartition("|")[2] if gate == Gate.SCHEDULE else None
+            until = until_ms or None
+            return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until, zone=zone)
         case "cancelled" | "queued":
             return JobView(key, JobState(kind), code=int(packed or 0))
         case _:

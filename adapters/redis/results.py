@@ -88,10 +88,11 @@ class RedisResults:
             start += len(lines)
 
     async def _lane(self, portfolio: PortfolioId, number: int) -> tuple[Lane, int]:
-        names = ["source", "sender", "template", "priority", "last"]
+        names = ["source", "sender", "template", "priority", "last", "zone"]
         found = await self._asked(self._client.hmget(keys.lane(portfolio, number), names))
-        source, sender, template, priority, last = (each.decode() for each in found)
-        return Lane(source, SenderId(sender), template, Priority(int(priority))), int(last)
+        source, sender, template, priority, last, zone = ((each or b"").decode() for each in found)
+        lane = Lane(source, SenderId(sender), template, Priority(int(priority)), zone)
+        return lane, int(last)
 
     async def _views(
         self, portfolio: PortfolioId, number: int, bucket: int, sequences: Sequence[int]

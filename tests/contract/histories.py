@@ -40,6 +40,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.quiet import Spans
 from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, Shut
 from engine.template_ports import PlaceWish, Repoint
 from engine.terms import Terms
@@ -50,6 +51,7 @@ START_MS = 1_764_000_000_000
 PORTFOLIO = PortfolioId("acme")
 SENDERS = [SenderId("1001"), SenderId("1002"), SenderId("1003")]
 TEMPLATES = ["w/promo/en", "w/order/en", "w/code/en", ""]
+ZONES = ["", "", "", "Europe/Rome", "A/a+B/b"]
 SOURCES = ["campaign:a", "campaign:b", "journey:c", "direct:d"]
 WORKERS = ["w1", "w2"]
 RECIPIENTS = 60
@@ -195,6 +197,7 @@ class History:
             self.rng.choice(SENDERS),
             template,
             self.rng.choice([*Priority, Priority.MARKETING, Priority.MARKETING]),
+            self.rng.choice(ZONES),
         )
 
     def _enqueue(self) -> Step:
@@ -332,8 +335,8 @@ class History:
             category = rng.choice(_CATEGORIES) if rng.random() < 0.25 else _CATEGORIES[place]
             spec = TemplateSpec(status, category, rng.choice([0, 1]))
             return ("put", _bind("put_template", TEMPLATES[place], spec))
-        if draw < 0.75:
-            return self._put_source()
+        if draw < 0.80:
+            return self._put_source() if draw < 0.74 else self._put_quiet()
         return self._put_person(draw)
 
     def _put_rare(self, draw: float) -> Step:
@@ -387,6 +390,24 @@ class History:
                 return ("put", _bind("put_borders", WabaId("w"), borders))
             return ("put", _bind(name, recipient, category))
         return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
+
+    def _put_quiet(self) -> Step:
+        """Set or end the quiet hours of a source: calendars that end soon, or are shut just now."""
+        rng = self.rng
+        source = rng.choice(SOURCES)
+        if rng.random() < 0.3:
+            return ("put", _bind("end_quiet", source))
+        zones = rng.sample(["", "Europe/Rome", "A/a+B/b"], rng.choice([1, 2, 3]))
+        return ("put", _bind("put_quiet", source, {zone: self._spans() for zone in zones}))
+
+    def _spans(self) -> Spans:
+        rng, at_ms = self.rng, self.now_ms + self.rng.choice([-9_000, -500, 0, 400, 3_000])
+        spans: list[tuple[int, int]] = []
+        for _ in range(rng.choice([0, 1, 2, 3])):
+            until_ms = at_ms + rng.choice([300, 4_000, 90_000])
+            spans.append((at_ms, until_ms))
+            at_ms = until_ms + rng.choice([200, 5_000])
+        return tuple(spans)
 
     def _put_source(self) -> Step:
         states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED, SourceState.DRAFT]

@@ -94,6 +94,7 @@ class Play:
             if source in self._memory.slot(PORTFOLIO)[0].sources:
                 counts = await self._both("counts", _bound("counts", source))
                 self.visits.note_books(counts, quota)
+                self.visits.note_zones(await self._both("zones", _bound("zones", source)))
         slot, _ = self._memory.slot(PORTFOLIO)
         self.visits.note_shut(slot.asleep)
         for sender in SENDERS:

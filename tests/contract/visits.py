@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.dead import DeadRow, WhyNot
 from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState
-from engine.ports import Cancelled
+from engine.ports import FOREVER_MS, Cancelled
+from engine.quiet import ZoneStanding
 from tests.contract.histories import History
 from tests.contract.outcomes import GATES_THAT_CLOSE
 
@@ -36,7 +37,7 @@ TRANSITIONS = (
 )
 REFUSING_GATES = (
     *(Gate.QUOTA, Gate.RATE, Gate.PAIR, Gate.ACCOUNT, Gate.SENDER),
-    *(Gate.TEMPLATE, Gate.WINDOW, Gate.SUPPRESSION, Gate.SOURCE),
+    *(Gate.TEMPLATE, Gate.WINDOW, Gate.SUPPRESSION, Gate.SOURCE, Gate.SCHEDULE),
 )
 SHUTTING_GATES = (Gate.SENDER, Gate.ACCOUNT)
 MUST_VISIT = (
@@ -58,6 +59,7 @@ MUST_VISIT = (
     *("late outcome ignored", "again granted", "again refused", "debt"),
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
+    *(f"zone {how}" for how in ("open", "shut until", "shut, nobody told")),
     *("expired behind a gate", "queued > unknown", "a walk through a lane"),
     *("dead kept", *(f"dead {why}" for why in WhyNot)),
     *(f"{category} asleep behind {gate}" for category in Category for gate in SHUTTING_GATES),
@@ -129,6 +131,13 @@ class Visits:
             self.seen[f"waiting {gate}"] += 1
         for status in counts.delivery:
             self.seen[f"delivery {status}"] += 1
+
+    def note_zones(self, zones: list[ZoneStanding]) -> None:
+        """Note how zones with waiting jobs stand."""
+        for each in zones:
+            opens_ms = each.opens_at_ms or 0
+            shut = "shut until" if opens_ms < FOREVER_MS else "shut, nobody told"
+            self.seen[f"zone {shut if opens_ms else 'open'}"] += each.jobs > 0
 
     def note_dead(self, rows: Sequence[DeadRow]) -> None:
         """Note which failed jobs may be replayed, and why others may not."""

@@ -46,14 +46,6 @@ async def test_an_idempotency_key_names_one_campaign() -> None:
         assert (first["id"], status) == (again["id"], 409)
 
 
-async def test_what_is_promised_for_later_is_refused_now() -> None:
-    async with a_desk() as desk:
-        body = {"name": "A", "senders": [SENDER], "message": a_message("{{a}}", "{{b}}")}
-        hours = {"quiet_hours": {"from": "22:00", "to": "08:00", "time_zone": "Europe/Rome"}}
-        status, shown = await desk.call("POST", "/v1/campaigns", body | hours)
-        assert (status, shown["code"]) == (422, "not_built")
-
-
 async def test_a_file_says_of_each_row_what_became_of_it() -> None:
     async with a_desk() as desk:
         await a_campaign(desk)

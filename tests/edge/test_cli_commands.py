@@ -20,6 +20,7 @@ TEMPLATE = {
     "parameter_format": "NAMED",
     "components": [{"type": "BODY", "text": "Hi {{name}}"}],
 }
+NIGHT = {"from": "21:00", "to": "08:00"}
 CUT = ("POST /v1/campaigns/cut/recipients",)  # the first two times nobody answers
 NO_UPLOAD = "GET /v1/campaigns/cut/uploads/"  # and any name: nobody knows how far it came
 CLOSED = {"gate": "sender", "until": None, "detail": "paused (ill), told by operator"}
@@ -120,6 +121,7 @@ ANSWERS: dict[str, tuple[int, object]] = {
     "GET /v1/campaigns/c1/rejected.csv": (200, {"row": 2}),
     "GET /v1/campaigns/c9/results.csv": (404, {"detail": "there is no campaign c9"}),
     "POST /v1/campaigns/c1/retry-failed": (200, {"failed": 3, "retried": 2, "forgotten": 1}),
+    "POST /v1/campaigns": (201, {"id": "c1", "state": "draft"}),
     "PATCH /v1/campaigns/c1": (200, {"id": "c1", "version": 2}),
     "POST /v1/campaigns/c1/start?dry_run=true": (200, {"id": "c1", "rows": 5, "at_once": 4}),
     "GET /v1/jobs/pst.x": (200, {"state": "accepted", "waiting_for": []}),
@@ -320,6 +322,40 @@ def test_a_campaign_is_changed_and_asked_before_its_start(asked: list[tuple[str,
     assert "version: 2" in call("campaign", "change", "c1", "--weight", "3", "--sender", "1")[1]
     assert json.loads(asked[-1][1]) == {"senders": ["1"], "weight": 3}
     assert "at_once: 4" in call("campaign", "start", "c1", "--dry-run")[1]
+
+
+def test_quiet_hours_are_written_as_people_say_them(asked: list[tuple[str, bytes]]) -> None:
+    call("journey", "put", "w", "--quiet", "21:00-08:00")
+    assert json.loads(asked[-1][1])["quiet_hours"] == NIGHT | {"recipient": True}
+    call("campaign", "change", "c1", "--quiet", "21:00-08:00", "--unknown-zone", "Asia/Tokyo")
+    unknown = {"recipient": True, "time_zone": "Asia/Tokyo"}
+    assert json.loads(asked[-1][1]) == {"quiet_hours": NIGHT | unknown}
+    call("campaign", "change", "c1", "--quiet", "off")
+    assert json.loads(asked[-1][1]) == {"quiet_hours": None}
+
+
+def test_a_campaign_is_made_with_quiet_hours(
+    asked: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    message = tmp_path / "message.json"
+    message.write_text('{"type": "template"}', encoding="utf-8")
+    options = ("--sender", "1", "--message", str(message), "--quiet", "21:00-08:00")
+    call("campaign", "create", "Night", *options, "--time-zone", "Europe/Rome")
+    body = json.loads(asked[-1][1])
+    assert body["quiet_hours"] == NIGHT | {"time_zone": "Europe/Rome"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--quiet", "21:00"),
+        ("--time-zone", "Europe/Rome"),
+        ("--quiet", "21:00-08:00", "--time-zone", "Europe/Rome", "--unknown-zone", "UTC"),
+    ],
+)
+@pytest.mark.usefixtures("asked")
+def test_quiet_hours_that_say_nothing_are_wrong_usage(options: tuple[str, ...]) -> None:
+    assert call("campaign", "change", "c1", *options)[0] == 2
 
 
 @pytest.mark.usefixtures("asked")

@@ -34,6 +34,7 @@ PERSON = "+4915112345678"
 SHAPES: dict[type[msgspec.Struct], str] = {  # ours -> the document's
     shapes.Job: "JobBody",
     shapes.CampaignPlan: "CampaignBody",
+    shapes.QuietHours: "QuietBody",
     shapes.Recipient: "Recipient",
     shapes.JobOutcome: "ItemOutcome",
     shapes.JobStatus: "JobAnswer",

@@ -47,7 +47,7 @@ async def test_a_claim_leases_jobs_and_takes_places_and_send_times(slot: Slot) -
         "open 1.2": ("F", LEASE_MS, Packed(2, 2, fence=1)),
         "win: 1": LEASE_MS,
         "win: 2": LEASE_MS,
-        "claims w:1": "1.1,1,1.2,1",
+        "claims w:1": "1.1,1.2",
         "leases w:1": LEASE_MS,
         "src:campaign:a s:in_flight": 2,
     }

@@ -30,13 +30,16 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
+from engine.quiet import QuietLedger
 from engine.shutting import NOTHING_SHUT, Shut
 from engine.template_ports import TemplateJobs
 
 T = TypeVar("T")
 
 
-class WholeLedger(Ledger, Receipts, Catalog, Borders, Contents, Books, TemplateJobs, Protocol):
+class WholeLedger(
+    Ledger, Receipts, Catalog, Borders, Contents, Books, TemplateJobs, QuietLedger, Protocol
+):
     """All ports of one ledger, as a factory must give them."""
 
 

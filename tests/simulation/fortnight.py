@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from engine.model import ENDS, JobKey, JobState, SourceState, TemplateStatus
+from engine.model import ENDS, Gate, JobKey, JobState, SourceState, TemplateStatus
 from engine.receipts import StatusSeen
 from tests.builders import a_shared_message
+from tests.simulation import nights
 from tests.simulation.meta import CALM
 from tests.simulation.truth import Mail
-from tests.simulation.world import HOUR_S, LINES, PORTFOLIO, SENDERS, Factory, Fortnight
+from tests.simulation.world import (
+    BY_SOURCE,
+    HOUR_S,
+    LINES,
+    PORTFOLIO,
+    SENDERS,
+    Factory,
+    Fortnight,
+)
 from tests.virtual_time import VirtualTimeLoop, run_virtual
 
 DAYS = 14
@@ -36,6 +45,8 @@ async def run(loop: VirtualTimeLoop, seed: int, factory: Factory, days: int = DA
     """Live through one fortnight, heal everything, wait for the end, and judge."""
     world = Fortnight(loop, seed, factory)
     await _open(world)
+    world.spawn(_keep_quiet(world))
+    world.spawn(_feed_evenings(world))
     plans = (_operate, _break_ledger, _live_on, _feed_daily, _send_foreign, _deploy_sometimes)
     troubles = [world.spawn(plan(world, days)) for plan in plans][:3]
     await asyncio.sleep(days * 24 * HOUR_S)
@@ -63,6 +74,7 @@ async def run(loop: VirtualTimeLoop, seed: int, factory: Factory, days: int = DA
 async def _open(world: Fortnight) -> None:
     inner = world.ledger.inner
     await world.hearing.open({line.template: line.category for line in LINES})
+    world.quiet = await nights.a_keeper(PORTFOLIO, inner, world.loop.now_ms)
     world.pools = [world.open_pool() for _ in range(WORKERS)]
     for line in LINES:
         await world.put_source(line.source, SourceState.RUNNING)
@@ -157,6 +169,23 @@ async def _break_ledger(world: Fortnight, days: int) -> None:
         await world.set_away(is_away=True)
         await asyncio.sleep(world.rng.choice((0.2, 3.0, 60.0, 600.0)))
         await world.set_away(is_away=False)
+
+
+async def _keep_quiet(world: Fortnight) -> None:
+    """Do what every process does: look whether calendars are to be told again."""
+    while True:
+        await world.quiet.look()
+        counts = await world.ledger.inner.counts(PORTFOLIO, nights.SOURCE)
+        world.judge.seen.update({"held_by_night"} if counts.waiting.get(Gate.SCHEDULE) else ())
+        await asyncio.sleep(HOUR_S)
+
+
+async def _feed_evenings(world: Fortnight) -> None:
+    """Queue messages for people of all zones at any hour."""
+    line = BY_SOURCE[nights.SOURCE]
+    while not world.is_calm:
+        await world.feed(line, world.rng.choice((1, 1, 4)))
+        await asyncio.sleep(world.rng.random() * 3 * HOUR_S)
 
 
 async def _send_foreign(world: Fortnight, days: int) -> None:

@@ -208,6 +208,12 @@ class Judge:
         elif count > limit and priority not in REPLIES:
             self.breach(now_ms, "I1", f"{write.job}: a {priority} repeat in debt")
 
+    def told_night(self, sleeping: list[str], now_ms: int) -> None:
+        """A message of the source with quiet hours is on its way to these who sleep."""
+        self.seen.add("evening")
+        if sleeping:
+            self.breach(now_ms, "quiet", f"somebody sleeps in {', '.join(sleeping)}")
+
     def _judge_gates(self, job: str, gates: list[str], now_ms: int) -> None:
         for gate in gates:
             known = self.gates.get(gate)

@@ -23,6 +23,7 @@ FORTNIGHTS_MEET = frozenset(
         *("lost_claim", "lost_settle", "lost_receive", "crash_in_flight", "crash_after_claim"),
         *("drain", "quick_retry", "foreign", "undelivered", "settled_by_status"),
         *("transient", "throttled", "pair", "rejected", "unwritten", "coded"),
+        *("evening", "held_by_night"),
         *("closed_template", "closed_ban", "closed_restriction", "closed_token", "closed_pause"),
         *("quality_RED", "quality_YELLOW", "old_news", "asked_template", "new_token"),
         *("answer_closed_account", "answer_closed_sender"),

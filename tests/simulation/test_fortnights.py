@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adapters.memory.ledger import MemoryLedger
+from engine.model import Gate, NowMs
+from engine.terms import Terms
 from tests.simulation.fortnight import live_through
 from tests.simulation.suite import run_fortnights
 
@@ -21,8 +24,18 @@ def test_fortnights_of_faults_break_no_promise_and_keep_the_limit_full() -> None
     assert report.faults == []
 
 
+def test_an_engine_that_heeds_no_night_is_convicted() -> None:
+    def sleepless(terms: Terms, now_ms: NowMs) -> MemoryLedger:
+        return MemoryLedger(replace(terms, gates_off=frozenset({Gate.SCHEDULE})), now_ms)
+
+    breaches = live_through(5, sleepless, days=1).breaches
+    assert any(" quiet: somebody sleeps in " in breach for breach in breaches)
+
+
 DIGEST = """
 from adapters.memory.ledger import MemoryLedger
+from engine.model import Gate, NowMs
+from engine.terms import Terms
 from tests.simulation.fortnight import live_through
 print(live_through(5, MemoryLedger, days=1).digest)
 """

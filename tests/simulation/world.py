@@ -39,10 +39,12 @@ from engine.model import (
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
 from engine.ports import Answer, Batch, Letter
+from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder, StatusSeen
 from engine.senders import LIMIT
 from engine.terms import Terms
 from tests.builders import a_source
+from tests.simulation import nights
 from tests.simulation.faulty_ledger import FaultyLedger, WholeLedger
 from tests.simulation.hearing import Hearing
 from tests.simulation.judge import Judge, Write
@@ -80,6 +82,7 @@ LINES = (
     Line("campaign:big", Priority.MARKETING, Category.MARKETING, 0, 700, 270),
     Line("campaign:doomed", Priority.MARKETING, Category.MARKETING, 0, 200, 20),
     Line("journey:orders", Priority.UTILITY, Category.UTILITY, 1, 10, 25),
+    Line(nights.SOURCE, Priority.UTILITY, Category.UTILITY, 1, 4, 0),
     Line("direct:otp", Priority.AUTHENTICATION, Category.AUTHENTICATION, 2, 5, 20),
 )
 BY_SOURCE = {line.source: line for line in LINES}
@@ -124,6 +127,7 @@ class Fortnight:
             throttled=lambda code: code == THROTTLED,
             emit=self.told,
         )
+        self.quiet: QuietKeeper  # made when the world opens
         self.pools: list[Pool] = []
         self.incarnations = 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -181,6 +185,10 @@ class Fortnight:
     def _terms_of(self, letter: Letter) -> tuple[list[str], int, int, bool]:
         lane = letter.job.lane
         gates = [lane.source, lane.template, lane.sender, WABA]
+        if lane.source == nights.SOURCE:
+            self.judge.told_night(
+                nights.sleepers(lane.zone, self.loop.now_ms()), self.loop.now_ms()
+            )
         return gates, SENDERS[lane.sender], BY_SOURCE[lane.source].repeats_max, True
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -337,7 +345,10 @@ class Fortnight:
         first = self.fed.get(line.source, 0)
         self.fed[line.source] = first + jobs
         sender = self.rng.choice(list(SENDERS))
-        lane = Lane(line.source, sender, line.template, line.priority)
+        zone = self.rng.choice(nights.ZONES) if line.source == nights.SOURCE else ""
+        if line.source == nights.SOURCE:
+            await self.quiet.know_lanes([Lane(line.source, sender, "", line.priority, zone)])
+        lane = Lane(line.source, sender, line.template, line.priority, zone)
         rows = [self._row(line, number) for number in range(first, first + jobs)]
         batch = Batch(PORTFOLIO, lane, [*rows, rows[0]])
         while True:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from adapters.api.openapi.quiet_answers import QuietAnswer
 from adapters.api.problems import FieldError
 from engine.directory import Role
 from engine.facts import Source
@@ -151,6 +152,7 @@ class CampaignAnswer(msgspec.Struct):
     stopped_by: str | None
     version: int
     recipients_max: int | None
+    quiet_hours: QuietAnswer | None
     start_at: Time | None
     expires_at: Time | None
     created_at: Time | None
@@ -235,6 +237,7 @@ class JourneyAnswer(msgspec.Struct):
     priority: PriorityName | None
     ttl_seconds: Count | None
     cooldown_seconds: Count | None
+    quiet_hours: QuietAnswer | None
     created_at: Time | None
     on_template_change: Literal["resume", "stay_stopped"]
     stopped_by: str | None

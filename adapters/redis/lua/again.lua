@@ -1,9 +1,8 @@
 -- again: a leased job whose write never happened asks for a new send time.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows gate_schedule gate_suppression gate_border
--- uses: gate_window
--- uses: part_again
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows gate_schedule gate_suppression
+-- uses: gate_border gate_window part_again
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

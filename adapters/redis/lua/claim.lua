@@ -1,13 +1,13 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease; how
 -- earlier writes ended may be told along with it, and is recorded first.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_due part_rings part_rings_end
--- uses: part_market part_claim gate_schedule gate_suppression gate_border gate_window gate_pair
--- uses: gate_quota part_bites part_serve part_grant part_order part_run part_fresh part_turns
--- uses: part_flush part_finish part_call part_settle part_again part_shut part_return part_doubts
--- uses: part_log part_repeats part_outcomes part_dead part_apply part_late part_accepted
--- uses: part_settlements
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_rings
+-- uses: part_rings_end part_market part_claim part_senders gate_schedule gate_suppression
+-- uses: gate_border gate_window gate_pair gate_quota part_bites part_serve part_grant part_order
+-- uses: part_run part_fresh part_due_senders part_turns part_flush part_finish part_call
+-- uses: part_settle part_again part_shut part_return part_doubts part_log part_repeats
+-- uses: part_outcomes part_dead part_apply part_late part_told part_accepted part_settlements
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -35,7 +35,8 @@
 --   ignored   jobs whose outcome changed nothing
 --   closed    gate, key, ... that these outcomes closed
 --
--- claims   HASH  worker:counter -> job,fence,job,fence,...; until its lease is over
+-- claims   HASH  worker:counter -> job,job:fence,... (a fence of 1 is left out); until its lease
+--                is over
 -- leases   ZSET  worker:counter -> when its lease runs out
 local worker, counter = argv[8], tonumber(argv[9])
 local known_sequence, is_told = tonumber(argv[12]), argv[13] ~= nil
@@ -58,8 +59,8 @@ end
 
 if known_sequence > meta.sequence then
   meta.sequence = known_sequence
-  meta.recovering = now + 10000
-  call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', meta.recovering)
+  call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', now + 10000)
+  new_facts()
 end
 if is_told then
   doubts_at = 13

@@ -1,7 +1,7 @@
 -- claim_restore: put jobs back under the leases they had before a tail was lost.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -60,7 +60,9 @@ for i = 1, jobs do
     -- Since the tail was lost, another lane may have been given the number.
     local lane = number <= meta.lanes and lane_of(number)
     local ours = lane and table.concat({ lane.source, lane.sender, lane.template }, '\31') .. '\31'
-    local is_ours = ours and sub(argv[8 + 4 * jobs + i], 1, #ours) == ours
+    local told = argv[8 + 4 * jobs + i]
+    local is_ours = ours and sub(told, 1, #ours) == ours
+      and sub(told, #ours + 2) == (lane.zone ~= '' and '\31' .. lane.zone or '')
     local row = is_ours and take_out(lane, job, sequence)
     if row then
       row = with_fence(row, fence)
@@ -68,8 +70,7 @@ for i = 1, jobs do
       call('HSET', tag .. 'open', job, (counts and 'F' or 'f') .. bytes6(lease_until) .. row)
       count(lane.source, 's:in_flight', 1)
       if counts then replace(window(scope_of(lane.sender)), row_recipient(row), 0, lease_until) end
-      restored[#restored + 1] = job
-      restored[#restored + 1] = fence
+      restored[#restored + 1] = job .. ':' .. fence
       restored.until_ms = restored.until_ms or lease_until
     else
       lost = lost + 1
@@ -77,7 +78,7 @@ for i = 1, jobs do
   end
 end
 if #restored > 0 then
-  local claim = 'restored:' .. restored[1] .. ':' .. restored[2]
+  local claim = 'restored:' .. restored[1]
   call('HSET', tag .. 'claims', claim, table.concat(restored, ','))
   call('ZADD', tag .. 'leases', restored.until_ms, claim)
 end

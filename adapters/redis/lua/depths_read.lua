@@ -1,7 +1,7 @@
 -- depths_read: what each sender has to do, in bites of lanes; not on the way of a send.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -64,17 +64,17 @@ local function look_at_lane(lane, fresh, parked)
   fresh, parked = without_ghosts(lane, fresh, parked)
   add(lane.sender, lane.priority, gate or 'queued', fresh)
   add(lane.sender, lane.priority, gate or 'quota', parked)
-  if gate ~= 'source' and fresh > 0 then look_at_front(lane, lane.queue) end
-  if gate ~= 'source' and parked > 0 then look_at_front(lane, lane.parked) end
+  if gate == 'source' or gate == 'schedule' then return end -- nobody wants them to leave now
+  if fresh > 0 then look_at_front(lane, lane.queue) end
+  if parked > 0 then look_at_front(lane, lane.parked) end
 end
 
 if part == 'lanes' then
   local numbers = call('ZRANGEBYSCORE', tag .. 'numbers', cursor, '+inf', 'LIMIT', 0, BITE)
   for _, number in ipairs(numbers) do
-    number = tonumber(number)
     local fresh, parked = call('LLEN', tag .. 'q:' .. number), call('LLEN', tag .. 'k:' .. number)
-    if fresh + parked > 0 then look_at_lane(lane_of(number), fresh, parked) end
-    if are_many then by_source(lane_of(number)) end
+    if fresh + parked > 0 then look_at_lane(lane_of(tonumber(number)), fresh, parked) end
+    if are_many then by_source(lane_of(tonumber(number))) end
   end
   cursor = numbers[BITE] and text(tonumber(numbers[BITE]) + 1) or '0'
 elseif part == 'senders' then

@@ -1,7 +1,8 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_due part_known part_number
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_name
+-- uses: part_number
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -15,15 +16,16 @@
 -- ARGV[9]   source        the lane: its source,
 -- ARGV[10]  sender        its sender,
 -- ARGV[11]  template      its template, empty for free-form,
--- ARGV[12]  priority      and its priority, 0 to 3
--- ARGV[13]  count         rows that follow
--- ARGV[14]  form          1: dedupe values come with a fingerprint of the body; 2: rows come as
+-- ARGV[12]  priority      its priority, 0 to 3,
+-- ARGV[13]  zone          and its time zone, empty where rows are not sorted by zone
+-- ARGV[14]  count         rows that follow
+-- ARGV[15]  form          1: dedupe values come with a fingerprint of the body; 2: rows come as
 --                         they are queued, less their sequence, due now, known by recipient and
 --                         of one expiry
--- ARGV[15]  rows          `count` rows without sequence and due; not_before 6 stands first
--- ARGV[16]  dedupes       `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
+-- ARGV[16]  rows          `count` rows without sequence and due; not_before 6 stands first
+-- ARGV[17]  dedupes       `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
 --
--- ARGV[15] begins a run of `count` values, ARGV[16] stands for the run after it (empty: none).
+-- ARGV[16] begins a run of `count` values, ARGV[17] stands for the run after it (empty: none).
 --
 -- Returns  { refused, lane, first, accepted, sequence, due_ms, not_new }
 --   refused  '' or full, cancelled, ended (its template is disabled or deleted)
@@ -32,9 +34,9 @@
 -- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
 -- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; kept for the day after it, too (a
 --                 campaign keeps them for good, as day 0)
-local queue_max, rows, keyed = tonumber(argv[8]), tonumber(argv[13]), argv[14] == '1'
+local queue_max, rows, keyed = tonumber(argv[8]), tonumber(argv[14]), argv[15] == '1'
 local source_name, sender, template, priority = argv[9], argv[10], argv[11], argv[12]
-local rows_from, dedupes_from = 15, 15 + rows
+local rows_from, dedupes_from = 16, 16 + rows
 local source_key = tag .. 'src:' .. source_name
 call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
@@ -48,7 +50,7 @@ end
 
 local why = refused()
 if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
-local lane = lane_of(lane_number(source_name, sender, template, priority))
+local lane = lane_of(lane_number(source_name, sender, template, priority, argv[13]))
 local last = tonumber(call('HGET', lane.key, 'last'))
 local first, fresh, seen, keys, keys_today = last + 1, {}, {}, {}, nil
 local expires_ms = 0 -- when the first of the queued rows does; of plain ones all do together
@@ -91,7 +93,7 @@ local function take_each()
   end
 end
 
-if argv[14] == '2' then
+if argv[15] == '2' then
   fresh, seen = take_plain(source_name, argv, rows_from, rows, last)
   last = last + #fresh
   if fresh[1] then note_first(fresh[1]) end

@@ -1,7 +1,7 @@
 -- job_read: where one job stands.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_books part_due
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_books part_due
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -14,10 +14,11 @@
 -- ARGV[8]   lane          number of its lane
 -- ARGV[9]   sequence      its place there
 --
--- Returns  { kind, packed, gate, until_ms }
---   kind    '' no such job, done, open (gate is its sender then, until_ms when its doubt is decided),
---           aside, cancelled, waiting, queued
+-- Returns  { kind, packed, gate, until_ms, key }
+--   kind    '' no such job, done, open (gate is its sender then, until_ms when its doubt is
+--           decided), aside, cancelled, waiting, queued
 --   packed  the record of it; why it was cancelled with its template, as a code, else 0
+--   key     of a gate that holds the whole lane
 local number, sequence = tonumber(argv[8]), tonumber(argv[9])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
 local lane = lane_of(number)
@@ -39,7 +40,7 @@ if source_of(lane.source).state == 'cancelled' then return { 'cancelled', '0', '
 local code = ended_with(lane, sequence)
 if code then return { 'cancelled', text(code), '', 0 } end
 local gate = closed_gate(lane)
-if gate then return { 'waiting', '', gate, lane.gate_until or 0 } end
+if gate then return { 'waiting', '', gate, lane.gate_until or 0, lane.gate_key } end
 local h = call('HMGET', tag .. 's:' .. lane.sender, 'waba', 'closed')
 if not h[1] then return { 'waiting', '', 'sender', FOREVER } end
 local closed_until = tonumber(h[2] or 0)

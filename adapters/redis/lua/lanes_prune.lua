@@ -1,7 +1,7 @@
 -- lanes_prune: forget lanes in which nothing was left for as long as ended jobs are kept.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_name
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -42,7 +42,7 @@ local function wake_nobody(lane)
   local sender, template = lane.sender, lane.template
   local waba = call('HGET', tag .. 's:' .. sender, 'waba') or ''
   local beds = { 'source:' .. lane.source, 'template:' .. template, 'sender:' .. sender,
-    'template:' .. sender .. '|' .. template }
+    'template:' .. sender .. '|' .. template, 'schedule:' .. lane.source .. '|' .. lane.zone }
   for _, category in ipairs({ 'authentication', 'service', 'utility', 'marketing' }) do
     beds[#beds + 1] = 'sender:' .. sender .. '|' .. category
     beds[#beds + 1] = 'account:' .. waba .. '|' .. category
@@ -57,7 +57,7 @@ local function forget(lane)
   call('ZREM', tag .. 'expiring', lane.number, lane.number .. '+')
   call('ZREM', tag .. 'numbers', lane.number)
   call('LREM', tag .. 'lanes_of:' .. lane.source, 1, lane.number)
-  local name = table.concat({ lane.source, lane.sender, lane.template, lane.priority }, '\31')
+  local name = name_of(lane)
   if tonumber(call('HGET', tag .. 'lanes', name)) == lane.number then -- none has moved to it
     call('HDEL', tag .. 'lanes', name)
   end

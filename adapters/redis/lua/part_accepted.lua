@@ -1,79 +1,62 @@
 -- part_accepted: plain acceptances, which is what nearly every write ends with, told in few steps.
 --
--- Needs  part_apply, part_log. What it does to each job is what accept and note would do.
+-- Needs  part_told, part_apply, part_log, part_settlements (parsed). What it does to each job is
+-- what accept and note would do.
 --
 -- An acceptance is plain when the job is in flight, its attempt is the one told of, and its hold
 -- is all its person has in the window.
-local GONE = { gone = true }
-local accepted, now_end, hold_at, hold_bytes = {}, nil, nil, nil
+local accepted, now_end = {}, nil
 
 local function begin_accepted()
-  now_end, hold_bytes = now_bytes, nil
+  now_end = now_bytes
   if next(accepted) then accepted = {} end
 end
 
-local function asked_in(win)
-  win.asked = win.asked or {}
-  return win.asked
-end
-
--- ask_scores: the scores of a batch's people are read at once, window by window. Returns each
--- job's lane and the rest of its name.
-local function ask_scores(records, jobs_at)
-  local lanes_at, rests = { unpack(records) }, { unpack(records) } -- of their size at once
-  local lane, prefix, width, asked = nil, nil, 0, nil
-  for i, record in ipairs(records) do
-    if record then
-      local job = argv[jobs_at + i]
-      if sub(job, 1, width) ~= prefix then
-        lane = lane_of_job(job)
-        prefix, asked = lane.prefix, asked_in(window_of(lane))
-        width = #prefix
-      end
-      lanes_at[i], rests[i] = lane, sub(job, width + 1)
-      asked[#asked + 1] = sub(record, 13, 20)
-    end
-  end
-  for _, win in pairs(windows) do fetch_scores(win, asked_in(win)) end
-  return lanes_at, rests
-end
-
--- hold_of: until when a record in flight holds its place; a batch was mostly claimed at once.
+-- hold_of: the hold that records which begin alike share; nil where none is plainly accepted.
 local function hold_of(record)
-  local bytes = sub(record, 2, 7)
-  if bytes ~= hold_bytes then hold_bytes, hold_at = bytes, number6(record, 2) end
-  return hold_at
+  local hold = number6(record, 2)
+  -- At the very end of a lease a second telling would look like the first.
+  if byte(record) ~= 70 or hold <= cut or hold == now then return nil end
+  return hold
 end
 
--- end_fields: what this call has to write into the bucket of a record's sequence.
-local function end_fields(lane, sequence, record)
-  local high, low = sub(record, 8, 10), byte(record, 11)
-  if lane.end_high ~= high or low - low % 16 ~= lane.end_low
-    or ends[lane.done_key] ~= lane.end_fields then -- they may have been written meanwhile
-    lane.end_high, lane.end_low = high, low - low % 16
-    lane.end_fields = ends_of(lane, tonumber(sequence))
-  end
-  return lane.end_fields
-end
-
--- accept_plain: end a job as accepted when its acceptance is plain; whether it was.
-local function accept_plain(lane, job, sequence, record, fence, wamid)
-  if byte(record) ~= 70 or sub(record, 21, 22) ~= fence then return false end
-  local win, recipient, hold = lane.win, sub(record, 13, 20), hold_of(record)
-  if hold <= cut or hold == now -- then a second telling would look like the first
-    or win.scores[recipient] ~= hold or has_several(win, recipient) then
-    return false
-  end
+local function end_stretch(lane, jobs)
+  if jobs == 0 then return end
   if some_strikes then unstrike(lane) end
-  local adds, fields = win.adds, end_fields(lane, sequence, record)
-  local at, end_at = #adds, #fields
-  win.scores[recipient], adds[at + 1], adds[at + 2] = now, now_text, recipient
-  closed_jobs[#closed_jobs + 1] = job
-  fields[end_at + 1] = sequence
-  fields[end_at + 2] = 'A0' .. fence .. now_end .. recipient .. '\0\0\0\0' .. wamid
-  logged[#logged + 1] = job .. 'A+' .. recipient .. now_end
-  accepted[lane] = (accepted[lane] or 0) + 1
-  return true
+  accepted[lane] = (accepted[lane] or 0) + jobs
+end
+
+-- accept_run: end jobs as accepted from place `i` to `last`, up to the first that is not plain;
+-- returns its place. `fence` is what all were told with, nil where `fences` has one for each.
+local function accept_run(records, jobs_at, details_at, i, last, fence, fences)
+  local lane, head, hold, win, fields, adds, scores, run = nil, nil, nil, nil, nil, nil, nil, 0
+  local opened = next(parsed) and parsed -- jobs this call was told of before
+  while i <= last do
+    local record, recipient = records[i], people[i]
+    if not record then break end
+    if lanes_at[i] ~= lane or sub(record, 1, 11) ~= head then
+      end_stretch(lane, run)
+      lane, head, run = lanes_at[i], sub(record, 1, 11), 0
+      hold, fields = hold_of(record), nil
+      if not hold then break end
+      win = lane.win
+      adds, scores = win.adds, win.scores
+    end
+    local told = fence or sub(fences, i * 2 - 1, i * 2)
+    if scores[recipient] ~= hold or sub(record, 21, 22) ~= told
+      or win.several and has_several(win, recipient)
+      or opened and opened[argv[jobs_at + i]] then break end
+    fields = fields or ends_of(lane, number5(record, 8))
+    local job, at, end_at = argv[jobs_at + i], #adds, #fields
+    scores[recipient], adds[at + 1], adds[at + 2] = now, now_text, recipient
+    closed_jobs[#closed_jobs + 1] = job
+    fields[end_at + 1] = rests[i]
+    fields[end_at + 2] = 'A0' .. told .. now_end .. recipient .. '\0\0\0\0' .. argv[details_at + i]
+    logged[#logged + 1] = job .. 'A+' .. recipient .. now_end
+    i, run = i + 1, run + 1
+  end
+  end_stretch(lane, run)
+  return i
 end
 
 local function flush_accepted()

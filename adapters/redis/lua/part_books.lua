@@ -59,8 +59,8 @@ local function write_end(lane, sequence, packed, field)
   ended = ended + 1
 end
 
--- flush_ends: write the ends of a call; what is kept expires as a whole bucket (housekeeping), up to
--- a minute before its time: that is not put off at each call.
+-- flush_ends: write the ends of a call; what is kept expires as a whole bucket (housekeeping), up
+-- to a minute before its time: that is not put off at each call.
 local function flush_ends(keep_ms)
   local renewed = meta.facts.renewed
   for key, fields in pairs(ends) do

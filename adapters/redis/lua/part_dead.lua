@@ -6,7 +6,8 @@
 --
 -- Only rows that bring their whole message: what rows of a campaign said is kept with its results.
 -- Not those that followed a doubt: nobody can say that none of their copies was sent.
-local DEAD_MAX, DEAD_BITE, WHOLE = 10000, 500, 32768 -- content numbers of whole messages: 0, and from there on
+-- Content numbers of whole messages are 0, and those from WHOLE on.
+local DEAD_MAX, DEAD_BITE, WHOLE = 10000, 500, 32768
 local dead, dead_at
 
 local function begin_dead() dead, dead_at = {}, {} end

@@ -10,9 +10,9 @@ local function grant(lane, row, recipient, owed_until, owed)
   if byte(row, 17) > 0 then call('SREM', tag .. 'repeating', job) end
   local record = (counts and in_flight or in_flight_free) .. sub(row, 1, 13) .. bytes2(fence)
     .. sub(row, 16)
-  local sender, n = lane.from, given * 2
+  local sender, n = lane.from, #opens
   opens[n + 1], opens[n + 2] = job, record
-  names[n + 1], names[n + 2] = job, digits(fence)
+  names[#names + 1] = fence > 1 and job .. ':' .. digits(fence) or job
   give(lane, record, take_slot(sender))
   sender.turn, sender.moved = sender.turn + 1, true
   if lane.priority == 3 then take_share(sender, 1) end
@@ -32,6 +32,11 @@ local function put_to_sleep(lane, gate, key)
   call('HSET', lane.key, 'asleep', '1', 'passed', lane.passed,
     'wait_passed', lane.wait_passed)
   call('SADD', tag .. 'asleep:' .. gate .. ':' .. key, lane.number)
+  if gate == 'schedule' and lane.gate_until < FOREVER then
+    call('ZADD', tag .. 'openings', text(lane.gate_until), 'quiet:' .. key)
+    now_has('openings')
+    forget_first('openings')
+  end
 end
 
 local function sender_ready(sender, priority)

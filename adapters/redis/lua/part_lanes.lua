@@ -1,7 +1,7 @@
 -- part_lanes: lanes, their keys and their window.
 --
 -- Needs  part_slot, part_window (scope_of).
--- lane:N           HASH  source sender template priority last at passed wait_passed ghosts
+-- lane:N           HASH  source sender template priority zone last at passed wait_passed ghosts
 --                        asleep; `at` is when a job came in last
 -- q:N, k:N         LIST  queued rows, rows parked for a place
 -- ring:S:P         ZSET  lane -> pass, of sender S and priority P; lanes padded to 8 digits
@@ -36,10 +36,10 @@ local unknown_lane = { __index = read_standing }
 -- lane_fact: what never changes of a lane, and the names of its keys.
 local function lane_fact(number)
   local key = tag .. 'lane:' .. number
-  local h = call('HMGET', key, 'source', 'sender', 'template', 'priority')
+  local h = call('HMGET', key, 'source', 'sender', 'template', 'priority', 'zone')
   local fact = setmetatable({ number = number, prefix = number .. '.', name = padded(number),
-    source = h[1], sender = h[2], template = h[3], priority = tonumber(h[4]), key = key,
-    queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number,
+    source = h[1], sender = h[2], template = h[3], priority = tonumber(h[4]), zone = h[5] or '',
+    key = key, queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number,
     -- What a call finds out of a lane, not found out yet: nil would be looked up as standing.
     win = false, fresh = false, looked = false, gate = false, parking = false, named = false,
     done_bucket = false, end_high = false, middle = false }, unknown_lane)

@@ -1,11 +1,7 @@
 -- part_moves: lanes go on with another priority, as their template's category, or template.
 --
--- Needs  part_lanes, part_standing, part_rest. Mirror of adapters/memory/templates.py.
+-- Needs  part_name, part_lanes, part_standing, part_rest. Mirror of adapters/memory/templates.py.
 local PRIORITIES = { authentication = 0, service = 1, utility = 2, marketing = 3 }
-
-local function name_of(lane)
-  return table.concat({ lane.source, lane.sender, lane.template, lane.priority }, '\31')
-end
 
 -- rouse: a lane sleeps behind no gate; the next claim puts it where it belongs.
 local function rouse(lane)
@@ -14,15 +10,15 @@ local function rouse(lane)
   local waba = call('HGET', tag .. 's:' .. lane.sender, 'waba') or ''
   for _, gate in ipairs({ 'source:' .. lane.source, 'template:' .. lane.template,
     'template:' .. pair, 'sender:' .. lane.sender, 'sender:' .. lane.sender .. shut,
-    'account:' .. waba .. shut }) do
+    'account:' .. waba .. shut, 'schedule:' .. lane.source .. '|' .. lane.zone }) do
     call('SREM', tag .. 'asleep:' .. gate, lane.number)
   end
   lane.asleep = false
   call('HSET', lane.key, 'asleep', '0')
 end
 
--- move_lane: a lane goes on with another template or priority; where that lane is there already,
--- both stay.
+-- move_lane: a lane goes on with another template or priority, in its zone; where that lane is
+-- there already, both stay.
 local function move_lane(lane, template, priority)
   leave_ring(lane)
   leave_wait(lane)

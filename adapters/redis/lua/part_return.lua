@@ -8,9 +8,9 @@
 local function give_again()
   local claim, went_back = argv[8] .. ':' .. argv[9], 0
   local listed = call('HGET', tag .. 'claims', claim) or ''
-  for job, fence in string.gmatch(listed, '([%d%.]+),(%d+)') do
+  for job, fence in string.gmatch(listed, CLAIMED_JOB) do
     local record = call('HGET', tag .. 'open', job)
-    if record and find(record, '^[Ff]') and row_fence(sub(record, 8)) == tonumber(fence) then
+    if record and find(record, '^[Ff]') and row_fence(sub(record, 8)) == (tonumber(fence) or 1) then
       local opened = parse_open(job, record)
       local lane, sender = opened.lane, load_sender(opened.lane.sender)
       local gate = closed_now(lane, opened.row, sender.closed)
@@ -39,7 +39,9 @@ local function open_scheduled()
   forget_first('openings')
   for _, name in ipairs(call('ZRANGEBYSCORE', tag .. 'openings', '-inf', now, 'LIMIT', 0, 64)) do
     call('ZREM', tag .. 'openings', name)
-    if find(name, 'shut|', 1, true) == 1 then
+    if sub(name, 1, 6) == 'quiet:' then
+      open_gate('schedule', sub(name, 7))
+    elseif find(name, 'shut|', 1, true) == 1 then
       end_shut(name)
     else
       call('HSET', tag .. 'src:' .. name, 'state', 'running')

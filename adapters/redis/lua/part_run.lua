@@ -30,7 +30,8 @@ local function is_alike(lane, middle)
   local ends = lane.ends or number6(middle, 8)
   if ends > 0 and ends <= now and not off.schedule then return false end
   local fence = number2(middle, 1) + 1
-  lane.middle, lane.fence, lane.rest = middle, digits(fence), bytes2(fence) .. sub(middle, 3)
+  lane.middle, lane.rest = middle, bytes2(fence) .. sub(middle, 3)
+  lane.fence = fence > 1 and ':' .. digits(fence)
   return true
 end
 
@@ -41,7 +42,8 @@ local function take_run(lane, at_most)
   local rows, recipients, scores, adds = list.rows, list.recipients, win.scores, win.adds
   local first, number, run = list.at, lane.number, 0
   local slot_us, interval_us = max(sender.next_us, now * 1000), sender.interval_us
-  local n, j, a, several = given * 2, #jobs, #adds, win.several
+  local n, j, a, several = #names, #jobs, #adds, win.several
+  local o = #opens
   local first_at = j
   for i = first, first + room_for(lane, at_most) - 1 do
     local row, recipient = rows[i], recipients[i]
@@ -50,11 +52,11 @@ local function take_run(lane, at_most)
       or middle ~= lane.middle and not is_alike(lane, middle) then break end
     local job = job_name(lane, row)
     local record = in_flight .. sub(row, 1, 13) .. lane.rest .. sub(row, 27)
-    opens[n + 1], opens[n + 2] = job, record
-    names[n + 1], names[n + 2] = job, lane.fence
+    opens[o + 1], opens[o + 2] = job, record
+    names[n + 1] = lane.fence and job .. lane.fence or job
     jobs[j + 5] = record
     scores[recipient], adds[a + 1], adds[a + 2] = lease_until, lease_text, recipient
-    run, n, j, a = run + 1, n + 2, j + 1, a + 2
+    run, n, o, j, a = run + 1, n + 1, o + 2, j + 1, a + 2
   end
   if run == 0 then return 0 end
   jobs[first_at + 1], jobs[first_at + 2] = number, slot_us

@@ -14,6 +14,7 @@ local function parse_open(job, record)
     recipient = sub(record, 13, 20), win = window_of(lane), gone = false }
 end
 
+local CLAIMED_JOB = '([%d%.]+):?(%d*)' -- a job of a claim and its fence, which is 1 unless told
 local closed_jobs, closed_doubts = {}, {}
 
 local function begin_settle()

@@ -11,10 +11,13 @@
 -- `code|strikes` and maybe `!` and what no longer fits, or the code.
 --
 -- Provides  settle_all(), flush_settled(), ignored.
-local ignored = {} -- jobs whose outcome changed nothing
+local GONE = { gone = true }
+local ignored, parsed, seen = {}, {}, 0 -- jobs whose outcome changed nothing; jobs that were opened
 
 local function begin_settlements()
   if ignored[1] then ignored = {} end
+  if next(parsed) then parsed = {} end
+  seen = 0
 end
 
 local function flush_settled()
@@ -26,42 +29,50 @@ local function flush_settled()
   flush_windows()
 end
 
--- note_gone: plain acceptances are noted only when an outcome comes that is none.
-local function note_gone(parsed, seen)
+-- note_gone: what was accepted in a run is noted only when an outcome comes that is not plain.
+local function note_gone()
   for i = seen + 1, #closed_jobs do
     local job = closed_jobs[i]
     parsed[job] = parsed[job] or GONE
   end
-  return #closed_jobs
+  seen = #closed_jobs
+end
+
+-- settle_one: any outcome but a plain acceptance. A job may be told of twice.
+local function settle_one(job, record, kind, fence, detail, attempts_max)
+  note_gone()
+  local opened = parsed[job] or record and parse_open(job, record)
+  parsed[job] = opened or nil
+  if opened and not opened.gone and sub(opened.row, 14, 15) == fence then
+    apply(opened, kind, detail, attempts_max)
+    note(job, kind, opened.hold > 0, opened.recipient)
+  else
+    take_late(opened, job, kind, detail)
+    ignored[#ignored + 1] = job
+  end
 end
 
 -- settle_all: apply every outcome; what plain acceptances changed is written by who ends the call.
 local function settle_all(at, attempts_max)
-  local outcomes, is_plain, seen = tonumber(argv[at]), true, 0
-  local kinds, fences, jobs_at = argv[at + 1], argv[at + 2], at + 2
+  local outcomes, kinds, fences = tonumber(argv[at]), argv[at + 1], argv[at + 2]
+  local jobs_at, fence = at + 2, sub(fences, 1, 2)
   local details_at = jobs_at + outcomes
-  local records = {}
-  if outcomes > 0 then
-    records = call('HMGET', tag .. 'open', unpack(argv, jobs_at + 1, details_at))
-  end
-  local lanes_at, rests = ask_scores(records, jobs_at)
-  local parsed = {} -- jobs that this call has opened: a job may be told of twice
-  for i = 1, outcomes do
-    local job, detail = argv[jobs_at + i], argv[details_at + i]
-    local record, kind, fence = records[i], byte(kinds, i), sub(fences, i * 2 - 1, i * 2)
-    if not (record and kind == 65 and not parsed[job]
-      and accept_plain(lanes_at[i], job, rests[i], record, fence, detail)) then
-      is_plain, seen = false, note_gone(parsed, seen)
-      kind = char(kind)
-      local opened = parsed[job] or record and parse_open(job, record)
-      parsed[job] = opened or nil
-      if opened and not opened.gone and sub(opened.row, 14, 15) == fence then
-        apply(opened, kind, detail, attempts_max)
-        note(job, kind, opened.hold > 0, opened.recipient)
-      else
-        take_late(opened, job, kind, detail)
-        ignored[#ignored + 1] = job
-      end
+  if outcomes == 0 then return call_waiters() end
+  if fences ~= string.rep(fence, outcomes) then fence = nil end
+  local records = call('HMGET', tag .. 'open', unpack(argv, jobs_at + 1, details_at))
+  ask_scores(records, jobs_at)
+  local i, is_plain = 1, true
+  while i <= outcomes do
+    local _, last = find(kinds, '^A+', i)
+    if last then
+      i = accept_run(records, jobs_at, details_at, i, last, fence, fences)
+    end
+    if i <= outcomes and not (last and i > last) then
+      is_plain = false
+      local told = fence or sub(fences, i * 2 - 1, i * 2)
+      local job, detail = argv[jobs_at + i], argv[details_at + i]
+      settle_one(job, records[i], sub(kinds, i, i), told, detail, attempts_max)
+      i = i + 1
     end
   end
   if not is_plain then flush_settled() end -- who counts now is looked at next

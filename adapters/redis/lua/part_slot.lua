@@ -7,9 +7,10 @@
 -- Provides  now, clock_differs, text().
 --
 -- Time never goes back in a slot. A caller whose clock differs too much is brought to the edge of
--- what is allowed; only a claim refuses (DESIGN section 4).
+-- what is allowed; only a claim refuses.
 local tag, now, clock_differs, argv
-local call, floor, max, min, sub, byte, char, find, format -- a function may reach for these only in a call
+-- A function may reach for these only in a call.
+local call, floor, max, min, sub, byte, char, find, format
 local FOREVER = 9000000000000
 local function text(number) return format('%d', number) end
 

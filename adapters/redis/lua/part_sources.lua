@@ -1,8 +1,9 @@
--- part_sources: what holds a whole lane: its source, its template, or that its category is shut.
+-- part_sources: what holds a whole lane: its source, its template, that its category is shut, quiet
+-- hours.
 --
--- Needs  part_meta, part_lanes; off (set of gates switched off), named before it.
--- src:S            HASH  state weight enqueued expires, counts, and `ring:sender:priority` lanes
---                        in a ring; `expires` is the end of all its jobs, where it was changed
+-- Needs  part_meta, part_lanes, part_quiet; off (set of gates switched off), named before it.
+-- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring;
+--                        quiet, 1 while it has quiet hours; expires, of all its jobs, once changed
 -- templates        HASH  template -> STATUS|category, and |version once it changed
 -- struck           SET   sender|template pairs parked after unknown codes
 -- shut             HASH  sender|S, account|W -> until when each category of its messages waits:
@@ -16,9 +17,9 @@ local function begin_sources() source_cache = {} end
 
 local function source_fact(name)
   local key = tag .. 'src:' .. name
-  local h = call('HMGET', key, 'state', 'weight', 'expires')
+  local h = call('HMGET', key, 'state', 'weight', 'quiet', 'expires')
   local fact = { key = key, state = h[1] or 'running', weight = tonumber(h[2] or 1),
-    expires = h[3] and tonumber(h[3]) }
+    quiet = h[3] == '1' and {}, expires = h[4] and tonumber(h[4]) }
   fact.index = { __index = fact }
   return keep_fact(meta.facts.sources, name, fact)
 end
@@ -84,5 +85,8 @@ local function look_at_gates(lane)
       return 'template', pair
     end
   end
-  if meta.has.shut then return shut_gate(lane) end
+  local calendars, gate, key, till = source_of(lane.source).quiet
+  if meta.has.shut then gate, key, till = shut_gate(lane) end
+  if gate then return gate, key, till end
+  if calendars then return quiet_gate(lane, category_of(lane), calendars) end
 end

@@ -1,7 +1,7 @@
 -- place_take: a place and a send time for a send that is no job, taken in one step, or refused.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_due part_log gate_window gate_pair gate_quota
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_due part_log gate_window gate_pair gate_quota
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -1,8 +1,8 @@
 -- rescue: leases that ran out become doubts, doubts are settled by policy, waiting jobs expire.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
--- uses: part_settle part_repeats part_silence part_held part_expire part_expire_walk
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_doubts part_log
+-- uses: part_call part_settle part_repeats part_silence part_held part_expire part_expire_walk
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -44,8 +44,8 @@ end
 
 local function rest(claim, ended_ms)
   local names, fences = {}, {}
-  for job, fence in string.gmatch(call('HGET', tag .. 'claims', claim), '([%d%.]+),(%d+)') do
-    names[#names + 1], fences[#fences + 1] = job, tonumber(fence)
+  for job, fence in string.gmatch(call('HGET', tag .. 'claims', claim), CLAIMED_JOB) do
+    names[#names + 1], fences[#fences + 1] = job, tonumber(fence) or 1
   end
   local records = call('HMGET', tag .. 'open', unpack(names)) -- most of them have ended
   for i, job in ipairs(names) do

@@ -1,9 +1,9 @@
 -- settle: record how writes ended; leases end, places are kept or given back, gates close.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_books part_rows part_due part_doubts part_log part_call
--- uses: part_settle part_dead part_repeats part_outcomes part_apply part_late part_accepted
--- uses: part_settlements
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_doubts part_log
+-- uses: part_call part_settle part_dead part_repeats part_outcomes part_apply part_late part_told
+-- uses: part_accepted part_settlements
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms

@@ -21,10 +21,12 @@ local name = argv[8]
 if call('EXISTS', tag .. 'lanes_of:' .. name) == 1 then return 0 end
 local since = tonumber(call('ZSCORE', tag .. 'idle_sources', name) or 0)
 if since > tonumber(argv[9]) then return 0 end
+local zones = call('HKEYS', tag .. 'quiet:' .. name)
 local found = call('UNLINK', tag .. 'src:' .. name, tag .. 'seen:' .. name,
   tag .. 'keys:' .. name .. ':0', tag .. 'contents:' .. name, tag .. 'rows:' .. name,
-  tag .. 'rejects:' .. name)
+  tag .. 'rejects:' .. name, tag .. 'quiet:' .. name)
 call('ZREM', tag .. 'openings', name)
+for _, zone in ipairs(zones) do call('ZREM', tag .. 'openings', 'quiet:' .. name .. '|' .. zone) end
 new_facts()
 if found == 0 then call('ZREM', tag .. 'idle_sources', name) end
 touch(true)

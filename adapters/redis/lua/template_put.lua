@@ -1,7 +1,7 @@
 -- template_put: set a template's status; APPROVED releases the lanes parked behind it.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_sources
--- uses: part_standing part_rest part_moves part_shut
+-- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_name part_moves part_shut
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -34,6 +34,7 @@ if status == 'APPROVED' then
   if before.status ~= status or before.version ~= tonumber(argv[11])
     or before.category ~= category then
     call('HINCRBY', meta_key, 'edition', 1)
+    new_facts()
   end
   open_gate('template', template)
   local struck = call('SMEMBERS', tag .. 'struck')
