@@ -43,8 +43,9 @@ def assemble(name: str, texts: dict[str, str]) -> str:
     names stood, what only one part uses is seen in that part only, and what only the first two
     thirds of the parts use is seen in these only: none of them uses what comes after.
     """
-    parts = [without_comments(texts[part]) for part in parts_of(name, texts)]
-    first = len(parts) * 2 // 3
+    groups = groups_of(name, texts)
+    first = sum(map(len, groups[: len(groups) * 2 // 3]))
+    parts = [without_comments(texts[part]) for group in groups for part in group]
     parts.insert(first, beginning("begin_first", parts[:first]))
     parts.append(beginning("begin_rest", parts[first + 1 :]))
     body = without_comments(texts[name])
@@ -57,14 +58,14 @@ def assemble(name: str, texts: dict[str, str]) -> str:
     return "\n".join([*early, *_locals([*late_shown, *late_shared]), *late_blocks, main])
 
 
-def parts_of(name: str, texts: dict[str, str]) -> list[str]:
-    """Return the parts a script uses; what a part itself uses follows it."""
-    named: list[str] = []
-    for line in texts[name].splitlines():
-        if line.startswith("-- uses:"):
-            for part in line.removeprefix("-- uses:").split():
-                named += [part, *parts_of(part, texts)]
-    return named
+def groups_of(name: str, texts: dict[str, str]) -> list[list[str]]:
+    """Return the parts a script uses, each followed by those it uses itself."""
+    lines = [line for line in texts[name].splitlines() if line.startswith("-- uses:")]
+    return [
+        [part, *(each for own in groups_of(part, texts) for each in own)]
+        for line in lines
+        for part in line.removeprefix("-- uses:").split()
+    ]
 
 
 def beginning(name: str, parts: Sequence[str]) -> str:
