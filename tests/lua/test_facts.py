@@ -1,8 +1,8 @@
 """What a server keeps between calls, and how it is told that it has changed.
 
 part_facts keeps names, states, templates and senders (part_senders); part_kinds says which sets
-have anything in them; part_busy which priorities have jobs, so that part_due_senders reads no more
-than it needs.
+(part_waiting's among them) have anything in them; part_busy which priorities have jobs, so that
+part_due_senders reads no more than it needs.
 """
 
 from __future__ import annotations

@@ -86,8 +86,7 @@ local function take_each()
       if own ~= '' then
         new_here[own] = keyed and sub(dedupe, 9, 16) .. lane.number .. '.' .. text(last) or ''
         seen[#seen + 1] = own
-        keys[#keys + 1] = own
-        keys[#keys + 1] = new_here[own]
+        keys[#keys + 1], keys[#keys + 2] = own, new_here[own]
       end
     end
   end

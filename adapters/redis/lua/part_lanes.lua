@@ -1,19 +1,20 @@
 -- part_lanes: lanes, their keys and their window.
 --
+-- uses: part_waiting
+--
 -- Needs  part_slot, part_window (scope_of).
 -- lane:N           HASH  source sender template priority zone last at passed wait_passed ghosts
 --                        asleep; `at` is when a job came in last
 -- q:N, k:N         LIST  queued rows, rows parked for a place
 -- ring:S:P         ZSET  lane -> pass, of sender S and priority P; lanes padded to 8 digits
 -- wait:S:P         ZSET  lane -> pass, of the lanes of scope S that wait for a place
--- waiting          ZSET  scopes in which lanes wait
 -- due              ZSET  sender -> when a claim should look at it
 -- asleep:G:K       SET   lanes held by gate G under key K
 --
 -- Mirror of adapters/memory/slot.py.
-local lanes, lanes_by_prefix, waiting_scopes
+local lanes, lanes_by_prefix
 
-local function begin_lanes() lanes, lanes_by_prefix, waiting_scopes = {}, {}, nil end
+local function begin_lanes() lanes, lanes_by_prefix = {}, {} end
 
 local function padded(number) return string.format('%08d', number) end
 
@@ -84,14 +85,3 @@ local function window_of(lane)
   end
   return win
 end
-
--- waiting_now: the scopes in which lanes wait, read once unless one of them changed.
-local function waiting_now()
-  if not waiting_scopes then
-    waiting_scopes = meta.has.waiting and call('ZRANGE', tag .. 'waiting', '0', '-1') or {}
-    if #waiting_scopes == 0 then has_no_more('waiting') end
-  end
-  return waiting_scopes
-end
-
-local function forget_waiting() waiting_scopes = nil end
