@@ -1,5 +1,6 @@
 """S10: a key of one portfolio sees, changes and learns nothing of another, on any route."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ JSON_BODIES: dict[str, Any] = {  # what a route wants, so that it looks for the 
         **a_message("Ada"),
     },
 }
+OTHER_PAGE = f"/v1/wabas/{OTHER_WABA}"
 OF_PEOPLE = "/v1/suppressions/{to}"  # everybody may be asked about: the words are a portfolio's
 NEVER_THERE = {  # names that lead nowhere, in the shape of those that do
     "jobs": "pst.AAAAAQAAAAMAAAAAAAAAESJE2-e9XbFk",
@@ -190,6 +192,9 @@ async def test_s10_what_is_another_portfolios_is_answered_as_what_is_not_there(
 
 async def test_s10_nothing_of_another_portfolio_is_shown_or_changed(houses: Houses) -> None:
     admin = str(houses.whole.session.headers["Authorization"]).removeprefix("Bearer ")
+    async with asyncio.timeout(10):  # until the house has asked Meta, as it does when it starts
+        while "APPROVED" not in (await houses.call("GET", OTHER_PAGE, None, admin))[1]:
+            await asyncio.sleep(0.05)
     before = [await houses.call("GET", each, None, admin) for each in others_pages(houses)]
     for method, path, operation in houses.operations():
         if method == "get" and "{" not in path:
@@ -339,7 +344,7 @@ def others_pages(houses: Houses) -> list[str]:
         f"/v1/campaigns/{one['campaigns']}/results.csv",
         f"/v1/journeys/{one['journeys']}",
         f"/v1/why/{one['why']}",
-        f"/v1/wabas/{OTHER_WABA}",
+        OTHER_PAGE,
         f"/v1/wabas/{OTHER_WABA}/template-rules",
         f"/v1/wabas/{OTHER_WABA}/template-sets",
         f"/v1/portfolios/{OTHER}",
