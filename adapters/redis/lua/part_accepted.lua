@@ -31,6 +31,9 @@ end
 local function accept_run(records, jobs_at, details_at, i, last, fence, fences)
   local lane, head, hold, win, fields, adds, scores, run = nil, nil, nil, nil, nil, nil, nil, 0
   local opened = next(parsed) and parsed -- jobs this call was told of before
+  local sub, argv, now, now_text, now_end = sub, argv, now, now_text, now_end
+  local rests, closed_jobs, logged = rests, closed_jobs, logged
+  local closed, lines, at, end_at = #closed_jobs, #logged, 0, 0
   while i <= last do
     local record, recipient = records[i], people[i]
     if not record then break end
@@ -41,19 +44,24 @@ local function accept_run(records, jobs_at, details_at, i, last, fence, fences)
       if not hold then break end
       win = lane.win
       adds, scores = win.adds, win.scores
+      at = #adds
     end
     local told = fence or sub(fences, i * 2 - 1, i * 2)
     if scores[recipient] ~= hold or sub(record, 21, 22) ~= told
       or win.several and has_several(win, recipient)
       or opened and opened[argv[jobs_at + i]] then break end
-    fields = fields or ends_of(lane, number5(record, 8))
-    local job, at, end_at = argv[jobs_at + i], #adds, #fields
+    if not fields then
+      fields = ends_of(lane, number5(record, 8))
+      end_at = #fields
+    end
+    local job = argv[jobs_at + i]
     scores[recipient], adds[at + 1], adds[at + 2] = now, now_text, recipient
-    closed_jobs[#closed_jobs + 1] = job
+    closed, lines = closed + 1, lines + 1
+    closed_jobs[closed] = job
     fields[end_at + 1] = rests[i]
     fields[end_at + 2] = 'A0' .. told .. now_end .. recipient .. '\0\0\0\0' .. argv[details_at + i]
-    logged[#logged + 1] = job .. 'A+' .. recipient .. now_end
-    i, run = i + 1, run + 1
+    logged[lines] = job .. 'A+' .. recipient .. now_end
+    i, run, at, end_at = i + 1, run + 1, at + 2, end_at + 2
   end
   end_stretch(lane, run)
   return i

@@ -6,11 +6,12 @@
 --
 -- Mirror of adapters/memory/claim.py, class Claim.
 local most, low, steps, low_left, given
+local only -- the one priority that has jobs to give; nil where there are several, or none
 local senders, sender_order, refusals, lease_until, lease_text, lease_bytes
 
 local function begin_claim()
   most, low = tonumber(argv[10]), tonumber(argv[11])
-  steps, low_left, given = 256, min(low, most), 0
+  steps, low_left, given, only = 256, min(low, most), 0, nil
   senders, sender_order, refusals = {}, {}, {}
   lease_until = now + lease_ms
   lease_text, lease_bytes = text(lease_until), bytes6(lease_until)

@@ -22,14 +22,14 @@ end
 -- taken, or lanes sleep that only a look at their sender wakes.
 local function busy_only()
   if meta.busy[SLEEPERS] > 0 then return nil end
-  local only
+  local busy
   for priority = 0, 3 do
     if meta.busy[priority] > 0 then
-      if only then return nil end
-      only = priority
+      if busy then return nil end
+      busy = priority
     end
   end
-  return only and may_take(only) and only
+  return busy and may_take(busy) and busy or nil
 end
 
 -- due_senders: whose time has come, from place `first` on to place `last`, longest waiting first.

@@ -42,9 +42,9 @@ local function take_run(lane, at_most)
   local rows, recipients, scores, adds = list.rows, list.recipients, win.scores, win.adds
   local first, number, run = list.at, lane.number, 0
   local slot_us, interval_us = max(sender.next_us, now * 1000), sender.interval_us
-  local n, j, a, several = #names, #jobs, #adds, win.several
-  local o = #opens
-  local first_at = j
+  local n, o, j, a, several = #names, #opens, #jobs, #adds, win.several
+  local sub, cut, in_flight, lease_until, lease_text = sub, cut, in_flight, lease_until, lease_text
+  local names, opens, jobs, first_at = names, opens, jobs, j
   for i = first, first + room_for(lane, at_most) - 1 do
     local row, recipient = rows[i], recipients[i]
     local middle = sub(row, 14, 26)

@@ -26,7 +26,8 @@ end
 -- only one priority has jobs there is nothing to weigh: senders are looked at one by one, and
 -- those the wish does not reach keep their turn.
 local function serve(at_most)
-  local only, due = busy_only(), {}
+  local due = {}
+  only = busy_only()
   if not only then
     for i, name in ipairs(due_senders('0', at_most - 1)) do due[i] = look_at(name) end
     for _, sender in ipairs(due) do serve_share(sender) end
