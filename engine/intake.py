@@ -22,6 +22,7 @@ from engine.model import JobKey, Lane, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
+from engine.refusals import queue_full, refusal
 from engine.results import KeptRows, Results
 from engine.rows import RowError
 from engine.sheets import pack_allowed, sheet_of
@@ -30,7 +31,6 @@ from engine.tracing import Traces, keep_traces
 BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
 LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
-FULL_RETRY_AFTER_MS = 5_000
 
 
 class JobStatus(StrEnum):
@@ -249,9 +249,9 @@ class SendJobs:
         kept: list[KeptRows] = []
         for batch, enqueued in zip(batches, await self._enqueue(batches), strict=True):
             if enqueued.refused == "full":
-                raise _full(campaign.portfolio_id)
+                raise queue_full(campaign.portfolio_id)
             if enqueued.refused:
-                raise _refusal(enqueued.refused, "the campaign was cancelled; create another one")
+                raise refusal(enqueued.refused, "the campaign was cancelled; create another one")
             conflicts = sum(known.conflict for known in enqueued.not_new)
             result.accepted += enqueued.accepted
             result.conflicts += conflicts
@@ -271,7 +271,7 @@ class SendJobs:
                     refused.append(group.batch.portfolio)
                 _tell(group, enqueued, results)
         if refused and not any(result.key for result in results):
-            raise _full(refused[0])
+            raise queue_full(refused[0])
 
     async def _enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:
         answers = await self._ledger.enqueue(batches)
@@ -370,9 +370,9 @@ def _by_journey(sound: Sequence[_Sound]) -> list[tuple[Journey, list[_Sound]]]:
 def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
     """Write what became of a group's rows to their places in the answer."""
     if enqueued.refused:
-        refusal = _refusal(enqueued.refused, "its source was cancelled; use another one")
+        reason = refusal(enqueued.refused, "its source was cancelled; use another one")
         for place in group.places:
-            results[place].errors = [refusal]
+            results[place].errors = [reason]
         return
     known = {each.index: each for each in enqueued.not_new}
     sequence = enqueued.first
@@ -389,21 +389,3 @@ def _tell(group: _Group, enqueued: Enqueued, results: list[JobResult]) -> None:
             detail = "was used for another body; use a fresh key for another job"
             result.status = JobStatus.CONFLICT
             result.errors = [InvalidJobError(detail, pointer="/key", code="conflict")]
-
-
-def _refusal(refused: str, cancelled: str) -> InvalidJobError:
-    """Return why a ledger queued nothing of a batch; `cancelled` says it of a source."""
-    if refused == "full":
-        detail = f"the queue is full; try again in {FULL_RETRY_AFTER_MS // 1000} s"
-        return InvalidJobError(detail, pointer="", code="queue_full")
-    if refused == "ended":
-        detail = "was deleted or disabled meanwhile; use another template"
-        pointer = "/message/template/name"
-        return InvalidJobError(detail, pointer=pointer, code="template_not_sendable")
-    return InvalidJobError(cancelled, pointer="", code="source_cancelled")
-
-
-def _full(portfolio: PortfolioId) -> QueueFullError:
-    return QueueFullError(
-        f"too many jobs wait in portfolio {portfolio}", retry_after_ms=FULL_RETRY_AFTER_MS
-    )

@@ -184,10 +184,7 @@ class Ledger(Protocol):
         ...
 
     async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
-        """Take jobs that may be written now, in fair order through all gates, under a lease.
-
-        What a wish tells of earlier jobs is recorded first, in the same step.
-        """
+        """Record what wishes tell, then take jobs in fair order through all gates, on a lease."""
         ...
 
     async def settle(self, portfolio: PortfolioId, settlements: Sequence[Settlement]) -> Settled:

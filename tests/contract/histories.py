@@ -14,7 +14,6 @@ from engine.model import (
     DeliveryStatus,
     JobKey,
     Lane,
-    PortfolioId,
     Priority,
     RecipientKey,
     Row,
@@ -40,45 +39,28 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
-from engine.quiet import Spans
-from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, Shut
 from engine.template_ports import PlaceWish, Repoint
 from engine.terms import Terms
 from tests.contract.erasing import erase
 from tests.contract.outcomes import an_outcome, outcome_name, take_place
-
-START_MS = 1_764_000_000_000
-PORTFOLIO = PortfolioId("acme")
-SENDERS = [SenderId("1001"), SenderId("1002"), SenderId("1003")]
-TEMPLATES = ["w/promo/en", "w/order/en", "w/code/en", ""]
-ZONES = ["", "", "", "Europe/Rome", "A/a+B/b"]
-SOURCES = ["campaign:a", "campaign:b", "journey:c", "direct:d"]
-WORKERS = ["w1", "w2"]
-RECIPIENTS = 60
-FAVOURITES = 2  # people whom many rows are for, so that pairs run out of budget
-PAUSES_MS = [0, 1, 5, 12, 100, 999, 1_000, 4_999, 5_000, 6_001, 60_200]
-
-Step = tuple[str, Callable[[Any], Any]]
-
-
-def short_terms(**changes: Any) -> Terms:  # noqa: ANN401 (as Terms)
-    """Return terms under which a history of 300 steps meets every transition."""
-    doubt_ms = {
-        Category.AUTHENTICATION: 2_000,
-        Category.SERVICE: 9_000,
-        Category.UTILITY: 4_000,
-        Category.MARKETING: 9_000,
-    }
-    named: dict[str, Any] = {
-        "window_ms": 60_000,
-        "guard_ms": 200,
-        "lease_ms": 5_000,
-        "attempts_max": 3,
-        "expire_bite": 4,
-    }
-    named["doubt_ms"] = doubt_ms
-    named |= changes
-    return Terms(**named)
+from tests.contract.small_world import (
+    CATEGORIES,
+    FAVOURITES,
+    PAUSES_MS,
+    PORTFOLIO,
+    RECIPIENTS,
+    SENDERS,
+    SOURCES,
+    START_MS,
+    TEMPLATES,
+    WORKERS,
+    ZONES,
+    Step,
+    bind,
+    short_terms,
+    some_shut,
+    some_spans,
+)
 
 
 @dataclass
@@ -118,12 +100,12 @@ class History:
         spec = PortfolioSpec(limit, scope, 0.0, reserve, self.rng.choice([0, 0, 2]))
         steps: list[Step] = [("put", lambda led: led.put_portfolio(PORTFOLIO, spec))]
         steps += [self._put_sender(sender) for sender in SENDERS]
-        for template, category in zip(TEMPLATES[:3], _CATEGORIES, strict=True):
+        for template, category in zip(TEMPLATES[:3], CATEGORIES, strict=True):
             approved = TemplateSpec(TemplateStatus.APPROVED, category)
-            steps.append(("put", _bind("put_template", template, approved)))
+            steps.append(("put", bind("put_template", template, approved)))
         for source in SOURCES:
             spec_of = SourceSpec(SourceState.RUNNING, self.rng.choice([1, 1, 3]))
-            steps.append(("put", _bind("put_source", source, spec_of)))
+            steps.append(("put", bind("put_source", source, spec_of)))
         return steps
 
     def _put_sender(self, sender: SenderId) -> Step:
@@ -137,21 +119,11 @@ class History:
             *(waba, mps, closed_ms),
             places=places,
             is_silent=is_silent,
-            shut=self._shut(),
+            shut=some_shut(self.rng, self.now_ms),
             marketing_share=share,
         )
         self.seen["a share for marketing"] += share < 1
-        return ("put", _bind("put_sender", sender, spec))
-
-    def _shut(self) -> Shut:
-        """Return categories that wait: often none, else some for a while or for good."""
-        rng, now_ms = self.rng, self.now_ms
-        if rng.random() < 0.4:
-            return NOTHING_SHUT
-        ends_ms = [0, now_ms, now_ms + 100, now_ms + 4_000, FOREVER_MS]
-        chosen = rng.choice([[Category.MARKETING], [Category.SERVICE], NOTIFICATIONS])
-        shut = NOTHING_SHUT.also(chosen, rng.choice(ends_ms))
-        return shut.also([Category.MARKETING], rng.choice(ends_ms))
+        return ("put", bind("put_sender", sender, spec))
 
     def step(self) -> Step:
         """Return the next step."""
@@ -173,7 +145,7 @@ class History:
         outcome: Outcome = Retry(131000, self.now_ms, "late") if retried else Unwritten("late")
         settlements = [Settlement(job.key, job.attempt, outcome)]
         cancelled = SourceSpec(SourceState.CANCELLED)
-        cancel: Step = ("put", _bind("put_source", job.lane.source, cancelled))
+        cancel: Step = ("put", bind("put_source", job.lane.source, cancelled))
         settle: Step = ("settle", lambda led: led.settle(PORTFOLIO, settlements))
         first, second = (settle, cancel) if retried else (cancel, settle)
         self.touched = [job.key]
@@ -332,9 +304,9 @@ class History:
         if draw < 0.58:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
-            category = rng.choice(_CATEGORIES) if rng.random() < 0.25 else _CATEGORIES[place]
+            category = rng.choice(CATEGORIES) if rng.random() < 0.25 else CATEGORIES[place]
             spec = TemplateSpec(status, category, rng.choice([0, 1]))
-            return ("put", _bind("put_template", TEMPLATES[place], spec))
+            return ("put", bind("put_template", TEMPLATES[place], spec))
         if draw < 0.80:
             return self._put_source() if draw < 0.74 else self._put_quiet()
         return self._put_person(draw)
@@ -347,7 +319,10 @@ class History:
     def _close_account(self) -> Step:
         until_ms = self.rng.choice([0, 0, self.now_ms + 2_000])
         waba = WabaId(self.rng.choice(["w", "w", "v"]))
-        return ("put", _bind("close_account", waba, until_ms, "tests", self._shut()))
+        return (
+            "put",
+            bind("close_account", waba, until_ms, "tests", some_shut(self.rng, self.now_ms)),
+        )
 
     def _repoint(self) -> Step:
         """Change what a source's rows are, maybe while it runs: then nothing happens."""
@@ -357,10 +332,10 @@ class History:
         body, priority = rng.choice([b"", b"{}"]), rng.choice(list(Priority))
         expires_ms = rng.choice([None, None, 0, self.now_ms + 2_000, self.now_ms + 20_000])
         source, wish = rng.choice(SOURCES), Repoint(gets, priority, body, expires_ms)
-        self.planned = [("repoint", _bind("repoint", source, wish))]
+        self.planned = [("repoint", bind("repoint", source, wish))]
         state = rng.choice([SourceState.PAUSED, SourceState.SCHEDULED, SourceState.RUNNING])
         spec = SourceSpec(state, 1, self.now_ms + 2_000)
-        return ("put", _bind("put_source", source, spec))
+        return ("put", bind("put_source", source, spec))
 
     def _end_template(self, place: int) -> Step:
         """Disable or delete a template; its jobs end, and later it comes back after all."""
@@ -370,10 +345,10 @@ class History:
             status = TemplateStatus.PAUSED  # nothing ends then
         since_ms = self.now_ms - rng.choice([0, 5_000, 60_000])
         self.planned = [
-            ("end_template", _bind("end_template", template)),
-            ("users", _bind("users", template, since_ms)),
+            ("end_template", bind("end_template", template)),
+            ("users", bind("users", template, since_ms)),
         ]
-        return ("put", _bind("put_template", template, TemplateSpec(status, _CATEGORIES[place])))
+        return ("put", bind("put_template", template, TemplateSpec(status, CATEGORIES[place])))
 
     def _put_person(self, draw: float) -> Step:
         rng = self.rng
@@ -381,14 +356,14 @@ class History:
         if draw < 0.85:
             until_ms = self.now_ms + rng.choice([100, 30_000])
             sender = rng.choice(SENDERS)
-            return ("put", _bind("open_window", sender, recipient, until_ms))
+            return ("put", bind("open_window", sender, recipient, until_ms))
         if draw < 0.93:
             name = rng.choice(["suppress", "unsuppress"])
             category = rng.choice([None, Category.MARKETING])
             if self.rows_made % 3 == 0:  # no draw of its own: that would make other histories
                 borders = [border_of("IN", self.now_ms + 2_000)] if name == "suppress" else []
-                return ("put", _bind("put_borders", WabaId("w"), borders))
-            return ("put", _bind(name, recipient, category))
+                return ("put", bind("put_borders", WabaId("w"), borders))
+            return ("put", bind(name, recipient, category))
         return ("erase", lambda led: erase(led, PORTFOLIO, [recipient]))
 
     def _put_quiet(self) -> Step:
@@ -396,18 +371,12 @@ class History:
         rng = self.rng
         source = rng.choice(SOURCES)
         if rng.random() < 0.3:
-            return ("put", _bind("end_quiet", source))
+            return ("put", bind("end_quiet", source))
         zones = rng.sample(["", "Europe/Rome", "A/a+B/b"], rng.choice([1, 2, 3]))
-        return ("put", _bind("put_quiet", source, {zone: self._spans() for zone in zones}))
-
-    def _spans(self) -> Spans:
-        rng, at_ms = self.rng, self.now_ms + self.rng.choice([-9_000, -500, 0, 400, 3_000])
-        spans: list[tuple[int, int]] = []
-        for _ in range(rng.choice([0, 1, 2, 3])):
-            until_ms = at_ms + rng.choice([300, 4_000, 90_000])
-            spans.append((at_ms, until_ms))
-            at_ms = until_ms + rng.choice([200, 5_000])
-        return tuple(spans)
+        return (
+            "put",
+            bind("put_quiet", source, {zone: some_spans(self.rng, self.now_ms) for zone in zones}),
+        )
 
     def _put_source(self) -> Step:
         states = [SourceState.RUNNING] * 4 + [SourceState.PAUSED, SourceState.DRAFT]
@@ -418,7 +387,7 @@ class History:
         source = self.rng.choice(SOURCES)
         if state is SourceState.CANCELLED and self.claimed:
             return self._cancel_under_way(self.claimed.pop())
-        return ("put", _bind("put_source", source, spec))
+        return ("put", bind("put_source", source, spec))
 
     def remember(self, jobs: list[Claimed]) -> None:
         """Hold what a claim gave; the same job again replaces what was held of it."""
@@ -426,10 +395,3 @@ class History:
         self.claimed = [job for job in self.claimed if job.key not in held]
         self.claimed += jobs
         self.touched += held
-
-
-_CATEGORIES = (Category.MARKETING, Category.UTILITY, Category.AUTHENTICATION)
-
-
-def _bind(name: str, *arguments: object) -> Callable[[Any], Any]:
-    return lambda led: getattr(led, name)(PORTFOLIO, *arguments)

@@ -11,7 +11,8 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.redis.ledger import RedisLedger
 from engine.model import JobKey
 from tests.contract.dead import reading
-from tests.contract.histories import PORTFOLIO, SENDERS, SOURCES, History, Step
+from tests.contract.histories import History
+from tests.contract.small_world import PORTFOLIO, SENDERS, SOURCES, Step
 from tests.contract.visits import Visits
 
 STEPS = 300

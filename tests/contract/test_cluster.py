@@ -36,7 +36,7 @@ from tests.builders import (
     a_source,
     a_template,
 )
-from tests.contract.histories import START_MS, short_terms
+from tests.contract.small_world import START_MS, short_terms
 from tests.redis_cluster import cluster_url, redis_cluster
 
 PORTFOLIOS = [PortfolioId(f"portfolio-{number}") for number in range(6)]

@@ -18,7 +18,7 @@ from engine.outcomes import Accepted
 from engine.ports import FOREVER_MS, Answer, Ask, Batch, Settlement
 from engine.terms import Terms
 from tests.builders import SENDER, TEMPLATE, a_portfolio, a_row, a_sender, a_source, a_template
-from tests.contract.histories import START_MS
+from tests.contract.small_world import START_MS
 from tests.tcp_proxy import Loss, TcpProxy
 
 PORTFOLIO = PortfolioId("acme")

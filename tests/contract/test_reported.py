@@ -37,7 +37,7 @@ from tests.builders import (
     a_source,
     a_template,
 )
-from tests.contract.histories import START_MS, short_terms
+from tests.contract.small_world import START_MS, short_terms
 
 P = PortfolioId("acme")
 ONE = JobKey(1, 1)
