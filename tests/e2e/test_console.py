@@ -69,7 +69,7 @@ def _look_around(browser: Browser, url: str) -> None:
         "#campaigns": ("Winter sale", "running", "paused", "draft", "behind quota", "ends in"),
         "#windows": ("acme", "300 of 300", "full", "next place in", "unlimited"),
         "#waiting": ("quota", "source", "sender", "Next in"),
-        "#senders": ("acme-shop", "YELLOW", "slowed, granted 20", "complaints about codes"),
+        "#senders": ("acme-shop", "YELLOW", "complaints about codes"),
         "#totals": ("Messages a second", "In doubt", "Workers"),
         "#live": ("live · bootstrap (admin)",),
     }.items():

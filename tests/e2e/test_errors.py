@@ -84,6 +84,15 @@ async def furnish_one(whole: Whole, name: str) -> None:
     }
     await whole.call("PUT", f"/v1/senders/{name}", sender)
     await whole.call("POST", f"/v1/wabas/w{name}/templates/import", {})
+    async with asyncio.timeout(30):  # a new number is asked about at once: that answer opens, too
+        while not await is_asked(whole, name):
+            await asyncio.sleep(0.05)
+
+
+async def is_asked(whole: Whole, name: str) -> bool:
+    """Return whether Meta has told how a number stands."""
+    told = (await whole.call("GET", f"/v1/senders/{name}"))["told"]
+    return any(fact["source"] == "refresh" for fact in told.values())
 
 
 async def a_job(whole: Whole, sender: str) -> str:
