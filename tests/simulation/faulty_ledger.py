@@ -54,6 +54,7 @@ class FaultyLedger:
         self.lost_calls = 0.0
         self.lost_replies = 0.0
         self.reply_lost: Callable[[str], None] = lambda _call: None
+        self.rescued: Callable[[Rescued], None] = lambda _rescued: None
         self.claimed: Callable[[Sequence[Answer]], None] = lambda _answers: None
         self._rng = rng
         self._after = after
@@ -83,7 +84,12 @@ class FaultyLedger:
         return await self._through("again", lambda: self.inner.again(portfolio, key, attempt))
 
     async def rescue(self, portfolio: PortfolioId) -> Rescued:
-        return await self._through("rescue", lambda: self.inner.rescue(portfolio))
+        async def rescue() -> Rescued:
+            rescued = await self.inner.rescue(portfolio)
+            self.rescued(rescued)  # it is so, whether the reply arrives or not
+            return rescued
+
+        return await self._through("rescue", rescue)
 
     async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
         return await self._through("receive", lambda: self.inner.receive(portfolio, receipts))

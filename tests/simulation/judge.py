@@ -91,6 +91,7 @@ class Judge:
         self.away_since_ms = 0
         self.writes: dict[str, list[Write]] = {}
         self.evidence_ms: dict[str, int] = {}
+        self.doubts_ms: dict[str, int] = {}  # jobs whose lease ran out, and when it had begun
         self.repeats: dict[str, int] = {}
         self.seen: set[str] = set()  # what the run has reached, for the "sometimes" assertions
         self._by_person: dict[str, list[Write]] = {}
@@ -108,6 +109,11 @@ class Judge:
 
     def told_limit(self, now_ms: int, places: int) -> None:
         self.limit.put(now_ms, places)
+
+    def told_doubt(self, job: str, since_ms: int) -> None:
+        """A lease ran out: its person holds the place that was taken when it began."""
+        if since_ms - self.doubts_ms.get(job, 0) > DAY_MS:  # else it holds that place still
+            self.doubts_ms[job] = since_ms
 
     def told_status(self, write: Write, status: str, at_ms: int, now_ms: int) -> None:
         """A status of one write was recorded by the engine."""
@@ -182,10 +188,13 @@ class Judge:
         """How long ago news may have come that this write need not heed.
 
         Who may have been reached by a copy whose fate nobody knows holds the place that the copy
-        was given, and a login code may follow it in whatever debt has come about since.
+        was given, and a login code may follow it in whatever debt has come about since. Of a lease
+        that ran out nobody knows whether there was a copy.
         """
         began_ms = write.at_ms
         if priority in REPLIES:
+            held_ms = self.doubts_ms.get(write.job, 0)
+            began_ms = held_ms if write.at_ms - held_ms < DAY_MS else began_ms
             for copy in self.writes.get(write.job, []):
                 if not copy.refused and not copy.failed:
                     began_ms = min(began_ms, copy.at_ms)

@@ -1,5 +1,7 @@
 """A judge that never convicts proves nothing: each breach must be found."""
 
+import pytest
+
 from tests.simulation.judge import DAY_MS, Judge
 
 NOW_MS = 1_800_000_000_000
@@ -75,6 +77,30 @@ def test_giving_away_the_place_of_a_lost_copy_is_a_breach() -> None:
     judge = a_judge()
     lose_a_copy_and_fill_the_window(judge, "AUTHENTICATION", by_news=False)
     assert [breach.split()[1] for breach in judge.breaches] == ["I1:"]
+
+
+@pytest.mark.parametrize(
+    ("priority", "by_news", "held_ms", "is_right"),
+    [
+        ("AUTHENTICATION", True, 25_000, True),
+        ("AUTHENTICATION", False, 25_000, False),
+        ("AUTHENTICATION", True, DAY_MS, False),
+        ("UTILITY", True, 25_000, False),
+    ],
+    ids=["a code by news", "its place given away", "its place is over", "no code"],
+)
+def test_a_login_code_may_follow_a_lease_that_ran_out_into_a_debt_that_came_since(
+    priority: str, *, by_news: bool, held_ms: int, is_right: bool
+) -> None:
+    judge = a_judge()
+    at_ms = NOW_MS + 25_000
+    judge.told_doubt("1.1", at_ms - held_ms)
+    if by_news:
+        judge.told_foreign("+f", NOW_MS + 10_000, NOW_MS + 10_000)
+    else:
+        arrive(judge, "1.2", "b", NOW_MS + 10_000)
+    arrive(judge, "1.1", "a", at_ms, priority=priority)
+    assert (judge.breaches == []) is is_right
 
 
 def test_a_second_copy_without_proof_is_a_breach() -> None:

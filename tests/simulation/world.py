@@ -38,7 +38,7 @@ from engine.model import (
 )
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
-from engine.ports import Answer, Batch, Letter
+from engine.ports import Answer, Batch, Letter, Rescued
 from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder, StatusSeen
 from engine.senders import LIMIT
@@ -103,6 +103,7 @@ class Fortnight:
         self.ledger = FaultyLedger(factory(self.terms, loop.now_ms), self._rng(), self._sample)
         self.ledger.reply_lost = self._reply_lost
         self.ledger.claimed = self._claimed
+        self.ledger.rescued = self._rescued
         self.portfolio = PORTFOLIO
         templates = dict.fromkeys((line.template for line in LINES), TemplateStatus.APPROVED)
         self.truth = Truth(loop, self._rng(), self._post, templates, SENDERS)
@@ -172,6 +173,11 @@ class Fortnight:
 
     def _reply_lost(self, call: str) -> None:
         self.judge.seen.add(f"lost_{call}")
+
+    def _rescued(self, rescued: Rescued) -> None:
+        since_ms = self.loop.now_ms() - self.terms.lease_ms
+        for key in rescued.doubted:
+            self.judge.told_doubt(str(key), since_ms)
 
     def _claimed(self, answers: Sequence[Answer]) -> None:
         has_jobs = any(answer.jobs for answer in answers) and not self.is_calm
