@@ -276,7 +276,7 @@ class SenderSpec:
     """What the ledger must know of a sender."""
 
     waba: WabaId
-    throughput_mps: int = 80
+    throughput_mps: int = 80  # M/throughput; coexistence numbers 20, upgraded ones 1,000
     closed_until_ms: int = 0  # FOREVER_MS while paused or not connected
     closed_reason: str = ""
     places: int = 0  # its own limit where the scope is `phone_number`; 0 takes the portfolio's

@@ -14,7 +14,6 @@ from engine.model import Priority, RecipientKey
 
 DAY_MS = 86_400_000
 UNLIMITED = -1
-LIMIT_UNKNOWN = 250  # the smallest tier: unknown never means unlimited
 TEXT_MAX = 24  # characters of a limit; a longer word is none
 RESERVE_FROM = 1_000  # below this limit no class keeps places back unless told to
 

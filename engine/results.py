@@ -9,14 +9,14 @@ from typing import Protocol
 
 from engine.books import JobView
 from engine.directory import Campaign
-from engine.errors import InvalidJobError, QueueFullError
+from engine.errors import InvalidJobError
 from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SourceState
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical
+from engine.refusals import queue_full, refusal
 
 SEPARATOR = b"\x1f"
 BATCH_MAX = 500
-FULL_RETRY_AFTER_MS = 5_000
 
 
 @dataclass(slots=True)
@@ -127,10 +127,11 @@ class RetryFailed:
     async def _queue(self, campaign: Campaign, lane: Lane, rows: list[Row]) -> int:
         (answer,) = await self._ledger.enqueue([Batch(campaign.portfolio_id, lane, rows)])
         if answer.refused == "full":
-            detail = f"too many jobs wait in portfolio {campaign.portfolio_id}"
-            raise QueueFullError(detail, retry_after_ms=FULL_RETRY_AFTER_MS)
-        if answer.refused:
+            raise queue_full(campaign.portfolio_id)
+        if answer.refused == "cancelled":
             raise InvalidJobError("the campaign is cancelled", pointer="", code="state")
+        if answer.refused:
+            raise refusal(answer.refused, "its source was cancelled; use another one")
         known = {each.index for each in answer.not_new}
         tails = [row.tail for index, row in enumerate(rows) if index not in known]
         if tails:

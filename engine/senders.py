@@ -43,7 +43,6 @@ PAUSED = "paused"
 REFUSED = "refused"
 GIVEN = "given"
 
-THROUGHPUT_DEFAULT = 80  # M/throughput; coexistence numbers have 20, upgraded ones 1,000
 UPGRADE_MS = 60_000  # M/throughput: the switch takes at most a minute, and nothing can be sent
 OPEN_STATUSES = frozenset({"CONNECTED", "FLAGGED"})  # a flagged number may send; no upgrades
 RESTING_STATUSES = frozenset({"RESTRICTED", "RATE_LIMITED"})  # until the window resets, a day

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from engine.model import Category, Gate, TemplateStatus
 from engine.quota import DAY_MS
 
-GUARD_OF_WINDOW = (300, 86_400)  # five minutes a day: flight time, clocks, late acceptance
-
 STEPS_MAX = 256  # job steps of one claim; it says "again now" when it stopped early
 PROMOTE_MAX = 64  # delayed jobs one claim brings back
 SENDERS_MAX = 64  # due senders one claim looks at, and no more than the jobs it wants,
@@ -35,7 +33,7 @@ class Terms:
     """What all ledgers of one deployment agree on."""
 
     window_ms: int = DAY_MS
-    guard_ms: int = DAY_MS * 300 // 86_400
+    guard_ms: int = 300_000  # five minutes a day: flight time, clocks, late acceptance
     lease_ms: int = 30_000
     attempts_max: int = 5  # definite failures before a job is dropped
     doubt_ms: dict[Category, int] = field(

@@ -52,7 +52,6 @@ from engine.terms import Terms
 read_open = Struct(">c6xBI8sHB2xH6xHI").unpack_from
 TAIL_AT = 39
 KEYED, PLAIN = 1, 2  # how a batch's rows are known: enqueue.lua
-RUN_MAX = 1_000  # values one script call may carry per run: Lua's unpack ends near 8,000
 
 
 class Calls:
