@@ -222,16 +222,16 @@ class _Again:
 
 
 class SharedMessages:
-    """Compiled messages by portfolio, lane and version; each is asked for once.
+    """Compiled messages by portfolio, source and version; each is asked for once.
 
-    By the lane's number, which is never given twice: the name of a campaign that was forgotten may
-    be another one's.
+    The name of a campaign that was forgotten may be another one's: the ledger's edition grows with
+    it, and whoever hears that calls `forget`.
     """
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._known: dict[tuple[PortfolioId, int, int], Shared] = {}
-        self._asked: dict[tuple[PortfolioId, int, int], asyncio.Future[Shared]] = {}
+        self._known: dict[tuple[PortfolioId, str, int], Shared] = {}
+        self._asked: dict[tuple[PortfolioId, str, int], asyncio.Future[Shared]] = {}
         self._times_forgotten = 0
 
     def forget(self) -> None:
@@ -244,30 +244,29 @@ class SharedMessages:
         """Return the body for `job`; None when its shared message must be fetched first."""
         if not 0 < job.content < WHOLE:
             return render_whole(job, opaque)
-        shared = self._known.get((portfolio, job.key.lane, job.content))
+        shared = self._known.get((portfolio, job.lane.source, job.content))
         return None if shared is None else shared.render(job, opaque)
 
     async def render(self, portfolio: PortfolioId, job: Claimed, opaque: str) -> bytes:
         """Return the body for `job`, fetching its shared message once for all who wait for it."""
-        name = (portfolio, job.key.lane, job.content)
+        name = (portfolio, job.lane.source, job.content)
         asked = self._asked.get(name)
         if asked is None:
-            asked = self._asked[name] = asyncio.ensure_future(self._fetch(name, job.lane.source))
+            asked = self._asked[name] = asyncio.ensure_future(self._fetch(name))
             asked.add_done_callback(lambda done: self._forget(name, done))
         return (await asyncio.shield(asked)).render(job, opaque)
 
-    async def _fetch(self, name: tuple[PortfolioId, int, int], source: str) -> Shared:
-        portfolio, _, version = name
+    async def _fetch(self, name: tuple[PortfolioId, str, int]) -> Shared:
         began = self._times_forgotten
-        shared = compile_shared(await self._contents.content(portfolio, source, version))
+        shared = compile_shared(await self._contents.content(*name))
         if began != self._times_forgotten:
-            return await self._fetch(name, source)
+            return await self._fetch(name)
         if len(self._known) >= SHARED_MAX:
             del self._known[next(iter(self._known))]
         self._known[name] = shared
         return shared
 
-    def _forget(self, name: tuple[PortfolioId, int, int], done: asyncio.Future[Shared]) -> None:
+    def _forget(self, name: tuple[PortfolioId, str, int], done: asyncio.Future[Shared]) -> None:
         if self._asked.get(name) is done:
             del self._asked[name]
         if not done.cancelled():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from adapters.redis.keys import tag
@@ -48,6 +50,18 @@ async def test_it_is_named_until_nothing_of_it_is_found(slot: Slot) -> None:
     assert await slot.client.zrange(index, 0, -1) == [SOURCE.encode()]
     assert await forget(slot)
     assert await slot.client.zrange(index, 0, -1) == []
+
+
+async def test_workers_hear_that_its_message_is_no_more(slot: Slot) -> None:
+    async def edition() -> int:
+        return int(await cast("Any", slot.client).hget(tag(PORTFOLIO) + "meta", "edition") or 0)
+
+    await over(slot)
+    before = await edition()
+    assert not await forget(slot, slot.now_ms - 1)
+    assert await edition() == before
+    assert await forget(slot)
+    assert await edition() == before + 1
 
 
 async def test_one_that_had_a_lane_lately_stays(slot: Slot) -> None:

@@ -27,6 +27,7 @@ local found = call('UNLINK', tag .. 'src:' .. name, tag .. 'seen:' .. name,
   tag .. 'rejects:' .. name, tag .. 'quiet:' .. name)
 call('ZREM', tag .. 'openings', name)
 for _, zone in ipairs(zones) do call('ZREM', tag .. 'openings', 'quiet:' .. name .. '|' .. zone) end
+call('HINCRBY', meta_key, 'edition', 1) -- its name may come back with another message
 new_facts()
 if found == 0 then call('ZREM', tag .. 'idle_sources', name) end
 touch(true)
