@@ -39,7 +39,7 @@ from engine.ports import (
     SourceSpec,
     TemplateSpec,
 )
-from engine.template_ports import PlaceWish, Repoint
+from engine.template_ports import Repoint
 from engine.terms import Terms
 from tests.contract.erasing import erase
 from tests.contract.outcomes import an_outcome, outcome_name, take_place
@@ -56,7 +56,11 @@ from tests.contract.small_world import (
     WORKERS,
     ZONES,
     Step,
+    a_wish,
     bind,
+    ends_of,
+    is_doubtful,
+    its_own,
     short_terms,
     some_shut,
     some_spans,
@@ -106,7 +110,7 @@ class History:
         for source in SOURCES:
             spec_of = SourceSpec(SourceState.RUNNING, self.rng.choice([1, 1, 3]))
             steps.append(("put", bind("put_source", source, spec_of)))
-        return steps
+        return [*steps, *its_own(self.seed, self.now_ms)]
 
     def _put_sender(self, sender: SenderId) -> Step:
         mps = self.rng.choice([2, 80, 1_000])
@@ -191,7 +195,7 @@ class History:
             b"+%d555%d\x1fAnna" % (1 + recipient % 2 * 90, recipient),
             content=rng.choice([0, 1, 300]),
             repeats_max=rng.choice([0, 1, 2]),
-            expires_at_ms=rng.choice([0, 0, 0, 0, self.now_ms + 4_000, self.now_ms + 20_000]),
+            expires_at_ms=rng.choice(ends_of(self.seed, self.now_ms)),
             not_before_ms=rng.choice([0, 0, 0, 0, self.now_ms + 500, self.now_ms + 3_000]),
             dedupe=number.to_bytes(8, "big"),
             fingerprint=fingerprint if keyed else b"",
@@ -241,7 +245,9 @@ class History:
             late = rng.choice(self.past)
             chosen.append((late.key, late.attempt))
         self.touched += [key for key, _ in chosen]
-        settlements = [Settlement(key, n, an_outcome(self.rng, self.now_ms)) for key, n in chosen]
+        doubts = is_doubtful(self.seed)
+        ends = [an_outcome(rng, self.now_ms, is_doubtful=doubts) for _ in chosen]
+        settlements = [Settlement(*job, end) for job, end in zip(chosen, ends, strict=True)]
         self.outcomes = {its.key: outcome_name(its.outcome) for its in settlements}
         return settlements
 
@@ -282,12 +288,7 @@ class History:
         return ("cancel_job", lambda led: led.cancel_job(PORTFOLIO, key))
 
     def _take_place(self) -> Step:
-        rng = self.rng
-        number = rng.randrange(FAVOURITES if rng.random() < 0.5 else RECIPIENTS)
-        recipient = RecipientKey(b"recip" + number.to_bytes(3, "big"))
-        sender = rng.choice([*SENDERS, SenderId("nobody")])
-        template = rng.choice([*TEMPLATES, "w/nobody/en"])
-        wish = PlaceWish(sender, recipient, template, rng.choice(list(Priority)))
+        wish = a_wish(self.rng, self.past[-3:])
         return ("take_place", lambda led: take_place(led, PORTFOLIO, wish))
 
     def _put(self) -> Step:

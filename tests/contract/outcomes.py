@@ -22,10 +22,12 @@ from engine.template_ports import PlaceWish
 GATES_THAT_CLOSE = (Gate.ACCOUNT, Gate.SENDER, Gate.TEMPLATE)
 
 
-def an_outcome(rng: random.Random, now_ms: int) -> Outcome:
-    """Return how one write ends."""
+def an_outcome(rng: random.Random, now_ms: int, *, is_doubtful: bool = False) -> Outcome:
+    """Return how one write ends; a doubtful one mostly in doubt."""
     later_ms = now_ms + rng.choice([0, 500, 3_000, 30_000])
     draw = rng.random()
+    if is_doubtful and rng.random() < 0.6:
+        draw = 0.5
     if draw < 0.5:
         return Accepted(f"wamid.{rng.randrange(10**6)}", held=rng.random() < 0.1)
     if draw < 0.62:

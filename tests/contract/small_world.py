@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from engine.model import Category, PortfolioId, SenderId
-from engine.ports import FOREVER_MS
+from engine.model import Category, PortfolioId, Priority, RecipientKey, SenderId, WabaId
+from engine.ports import FOREVER_MS, Claimed
 from engine.quiet import Spans
 from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, Shut
+from engine.template_ports import PlaceWish
 from engine.terms import Terms
 
 START_MS = 1_764_000_000_000
@@ -73,3 +74,31 @@ def some_spans(rng: random.Random, now_ms: int) -> Spans:
         spans.append((at_ms, until_ms))
         at_ms = until_ms + rng.choice([200, 5_000])
     return tuple(spans)
+
+
+def its_own(seed: int, now_ms: int) -> list[Step]:
+    """Return what one history in six begins with: an account that is shut for everything."""
+    shut = NOTHING_SHUT.also([*Category], now_ms + 30_000)
+    return [("put", bind("close_account", WabaId("w"), 0, "tests", shut))] * (seed % 6 == 1)
+
+
+def is_doubtful(seed: int) -> bool:
+    """Return whether a history is one of those, one in six, in which much is in doubt."""
+    return seed % 6 == 2
+
+
+def ends_of(seed: int, now_ms: int) -> list[int]:
+    """Return when rows expire: in doubtful histories mostly while they wait for a repeat."""
+    soon = [now_ms + 4_000, now_ms + 20_000]
+    return [*soon, now_ms + 9_000, now_ms + 9_000] if is_doubtful(seed) else [0, 0, 0, 0, *soon]
+
+
+def a_wish(rng: random.Random, lately: list[Claimed]) -> PlaceWish:
+    """Return a wish for a place of a send that is no job; half of them to whom was written to."""
+    number = rng.randrange(FAVOURITES if rng.random() < 0.5 else RECIPIENTS)
+    recipient = RecipientKey(b"recip" + number.to_bytes(3, "big"))
+    sender = rng.choice([*SENDERS, SenderId("nobody")])
+    if lately and rng.random() < 0.5:
+        recipient, sender = lately[-1].recipient, lately[-1].lane.sender
+    template = rng.choice([*TEMPLATES, "w/nobody/en"])
+    return PlaceWish(sender, recipient, template, rng.choice(list(Priority)))
