@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import chain, islice, pairwise
 
 FUNCTION = re.compile(
     r"^local function (\w+)\((?:.*end\n|[^\n]*\n(?:[ \n][^\n]*\n|\n)*?end\n)", re.MULTILINE
@@ -40,22 +41,32 @@ def assemble(name: str, texts: dict[str, str]) -> str:
 
     Nothing but definitions stands outside functions, so a server that keeps functions runs them
     once and not at every call. Lua knows at most 200 locals at a time: numbers stand where their
-    names stood, what only one part uses is seen in that part only, and what only the first two
-    thirds of the parts use is seen in these only: none of them uses what comes after.
+    names stood, and the parts stand in thirds. What only one part uses is seen in that part only,
+    what only one third uses in that third only: none of them uses what a later third brings.
     """
     groups = groups_of(name, texts)
-    first = sum(map(len, groups[: len(groups) * 2 // 3]))
-    parts = [without_comments(texts[part]) for group in groups for part in group]
-    parts.insert(first, beginning("begin_first", parts[:first]))
-    parts.append(beginning("begin_rest", parts[first + 1 :]))
+    ends = [0, len(groups) // 3, len(groups) * 2 // 3, len(groups)]
+    thirds = [
+        [without_comments(texts[part]) for group in groups[start:end] for part in group]
+        for start, end in pairwise(ends)
+    ]
+    for at, third in enumerate(thirds):
+        third.append(beginning(f"begin_{at}", third))
+    begin = "\n".join(f"begin_{at}(keys, arguments)" for at in range(len(thirds)))
     body = without_comments(texts[name])
-    begin = "begin_first(keys, arguments)\nbegin_rest(keys, arguments)"
-    main = f"local function main(keys, arguments)\n{begin}\n{body}\nend"
-    *parts, main = without_unused(with_numbers([*parts, main]))
-    blocks, shared, shown = in_blocks(parts[: first + 1], [*parts[first + 1 :], main])
-    late_blocks, late_shared, late_shown = in_blocks(parts[first + 1 :], [main])
-    early = [*_locals(shown), "do", *_locals(shared), *blocks, "end"]
-    return "\n".join([*early, *_locals([*late_shown, *late_shared]), *late_blocks, main])
+    thirds.append([f"local function main(keys, arguments)\n{begin}\n{body}\nend"])
+    thirds = in_thirds(thirds, without_unused(with_numbers([*chain.from_iterable(thirds)])))
+    lines: list[str] = []
+    for at, third in enumerate(thirds[:-1]):
+        blocks, shared, shown = in_blocks(third, [*chain.from_iterable(thirds[at + 1 :])])
+        lines += [*_locals(shown), "do", *_locals(shared), *blocks, "end"]
+    return "\n".join([*lines, *thirds[-1]])
+
+
+def in_thirds(thirds: Sequence[Sequence[str]], parts: Sequence[str]) -> list[list[str]]:
+    """Return `parts` parted as `thirds` are."""
+    rest = iter(parts)
+    return [list(islice(rest, len(third))) for third in thirds]
 
 
 def groups_of(name: str, texts: dict[str, str]) -> list[list[str]]:

@@ -62,7 +62,8 @@ end
 
 if known_sequence > meta.sequence then
   meta.sequence = known_sequence
-  call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', now + 10000)
+  call('HSET', tag .. 'meta', 'recovering', now + 10000)
+  touch(false)
   new_facts()
 end
 if is_told then

@@ -41,7 +41,7 @@ local function flush_sender(sender)
       local at = #sender.fields
       sender.fields[at + 1], sender.fields[at + 2] = 'turn', digits(sender.turn)
     end
-    call('HSET', sender.key, 'next_us', text(sender.next_us), unpack(sender.fields))
+    call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
     if sender.is_raised then new_facts() end
   end
   local at_ms = FOREVER
