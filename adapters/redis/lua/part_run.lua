@@ -42,7 +42,8 @@ local function take_run(lane, at_most)
   local rows, recipients, scores, adds = list.rows, list.recipients, win.scores, win.adds
   local first, number, run = list.at, lane.number, 0
   local slot_us, interval_us = max(sender.next_us, now * 1000), sender.interval_us
-  local room, n, o, j, a, several = room_for(lane, at_most), #names, #opens, #jobs, #adds, win.several
+  local n, o, j, a, several = #names, #opens, #jobs, #adds, win.several
+  local room = room_for(lane, at_most)
   if n == 0 then names, opens, jobs = array(room), array(room * 2), array(room + 4) end
   if a == 0 then
     adds = array(room * 2)
