@@ -16,10 +16,23 @@ DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*))", re.MULTILINE
 PLAIN = re.compile(r"^local \w+(?:, \w+)*$\n?", re.MULTILINE)  # declared, and nothing given yet
 WORD = re.compile(r"\w+")
 COMMENT = re.compile(r"(^| +)--.*$")
+NAMED = re.compile(r"\b[A-Z][A-Z0-9_]*\b")  # maybe a number's name
 CONSTANTS = re.compile(
     r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (\d+(?:, \d+)*)$", re.MULTILINE
 )
 BEGIN = re.compile(r"^local function (begin_\w+)", re.MULTILINE)
+
+
+@cache
+def words_in(text: str) -> frozenset[str]:
+    """Return the words of a part; most parts stand in many scripts."""
+    return frozenset(WORD.findall(text))
+
+
+@cache
+def repeated_in(text: str) -> frozenset[str]:
+    """Return the words that stand in a part more than once."""
+    return frozenset(word for word, times in Counter(WORD.findall(text)).items() if times > 1)
 
 
 @cache
@@ -96,7 +109,7 @@ def with_numbers(parts: list[str]) -> list[str]:
         for names, values in CONSTANTS.findall(text):
             numbers |= zip(names.split(", "), values.split(", "), strict=True)
     return [
-        WORD.sub(lambda word: numbers.get(word.group(), word.group()), CONSTANTS.sub("", text))
+        NAMED.sub(lambda name: numbers.get(name.group(), name.group()), CONSTANTS.sub("", text))
         for text in parts
     ]
 
@@ -104,12 +117,15 @@ def with_numbers(parts: list[str]) -> list[str]:
 def without_unused(parts: list[str]) -> list[str]:
     """Return `parts` without functions that nothing in them calls."""
     while True:
-        times = Counter(word for text in parts for word in WORD.findall(text))
+        seen, used = set[str](), {"main"}
+        for text in parts:
+            used |= repeated_in(text) | (seen & words_in(text))
+            seen |= words_in(text)
         unused = {
             found.group(0)
             for text in parts
             for found in FUNCTION.finditer(text)
-            if times[found.group(1)] == 1 and found.group(1) != "main"
+            if found.group(1) not in used
         }
         if not unused:
             return parts
@@ -130,8 +146,8 @@ def in_blocks(parts: Sequence[str], later: Sequence[str]) -> tuple[list[str], li
 
     First the names that several blocks share, then those that what comes later uses, too.
     """
-    used = [set(WORD.findall(part)) for part in parts]
-    used_later = {word for part in later for word in WORD.findall(part)}
+    used = [words_in(part) for part in parts]
+    used_later = set[str]().union(*map(words_in, later))
     blocks: list[str] = []
     shared: list[str] = []
     shown: list[str] = []
@@ -155,6 +171,7 @@ def _locals(names: list[str]) -> list[str]:
     return [f"local {', '.join(names)}"] if names else []
 
 
+@cache
 def without_comments(text: str) -> str:
     """Return the code of a Lua file: its header is for readers, not for the server."""
     lines = (COMMENT.sub("", line) for line in text.splitlines())
