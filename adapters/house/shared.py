@@ -17,7 +17,7 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
 from adapters.house.exporting import exporting
-from adapters.house.keys import first_key, open_registry
+from adapters.house.keys import first_key, open_registry, recipient_keys
 from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
@@ -216,7 +216,7 @@ async def open_house(
             registry=registry,
             ledger=ledger,
             recollection=Recollection(ledger, ledger, ledger, clock.now_ms),
-            recipients=RecipientKeys(await registry.secret("recipients")),
+            recipients=await recipient_keys(registry, settings),
             opaque=OpaqueCodec(await registry.secret("opaque")),
             job_ids=JobIds(await registry.secret("job_ids")),
             hints=Hints(client, blocking[1]),
