@@ -233,7 +233,7 @@ class RedisRegistry:
         await self._asked(self._client.hincrby(VERSIONS, "tokens", 1))
 
     async def secret(self, name: str, first: bytes = b"") -> bytes:
-        """Return a secret of this ledger for ever: `first`, or one that whoever asks first makes."""
+        """Return a secret of this ledger; whoever asks first makes it, of `first` where given."""
         mine = first or secrets.token_bytes(SECRET_BYTES)
         await self._asked(self._client.hsetnx(SECRETS, name, mine))
         kept: bytes = await self._asked(self._client.hget(SECRETS, name))
