@@ -34,6 +34,7 @@ from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.registry import RedisRegistry
+from adapters.redis.writing import require_writing
 from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import Campaign, Journey
@@ -183,6 +184,9 @@ class House:
         found = ["draining"] if self.is_draining else []
         try:
             await self.registry.refresh()
+            await require_writing(self.client)
+            for portfolio in list(self.registry.directory.portfolios.values())[:1]:
+                await self.ledger.quota(portfolio.id)  # a script: missing ones are loaded by it
         except EngineError as error:
             found.append(str(error))
         return found
