@@ -21,4 +21,6 @@ async def require_writing(client: Client) -> None:
     try:
         await client.set(WRITTEN, b"1", px=KEPT_MS)
     except (TimeoutError, RedisError, OSError) as error:
-        raise LedgerAwayError(f"Redis takes no writes: {str(error) or type(error).__name__}") from error
+        raise LedgerAwayError(
+            f"Redis takes no writes: {str(error) or type(error).__name__}"
+        ) from error
