@@ -7,9 +7,17 @@ from typing import Final
 
 import msgspec
 
-from engine.model import SenderId, TemplateStatus, WabaId
+from adapters.meta.codes import verdict
+from engine.model import DeliveryStatus, SenderId, TemplateStatus, WabaId
 from engine.ports import FOREVER_MS
 
+DELIVERIES: Final = {
+    "sent": DeliveryStatus.SENT,
+    "delivered": DeliveryStatus.DELIVERED,
+    "read": DeliveryStatus.READ,
+    "played": DeliveryStatus.READ,  # a voice message that was listened to
+    "failed": DeliveryStatus.UNDELIVERED,
+}
 LEFT: Final = frozenset(
     {"ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_REMOVED", "PARTNER_APP_UNINSTALLED"}
 )
@@ -46,14 +54,31 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     person: Person
     opaque: str = ""  # biz_opaque_callback_data, untrusted until its MAC is checked
     recipient_type: str = ""  # `group` for a group
+    participant: str = ""  # who in the group
     code: int = 0  # why it failed
     reason: str = ""  # Meta's words for it, fit for logs
     pricing_type: str = ""
+    pricing_category: str = ""
+    pricing_model: str = ""
+    billable: bool | None = None
+    conversation: str = ""
+    conversation_origin: str = ""
+    conversation_ends_at_ms: int = 0
+
+    @property
+    def delivery(self) -> DeliveryStatus:
+        """Return the evidence it is; NONE for a word that is none (`deleted`, or a new one)."""
+        return DELIVERIES.get(self.status, DeliveryStatus.NONE)
 
     @property
     def counted(self) -> bool:
         """Return False when Meta says it left inside an open service window."""
         return self.pricing_type != IN_WINDOW
+
+    @property
+    def undelivered(self) -> bool:
+        """Return whether its failure proves that nobody was reached."""
+        return verdict(self.code).undelivered
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):

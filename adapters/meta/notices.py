@@ -87,6 +87,7 @@ class Value(Struct):
     message_template_id: Word = None
     message_template_name: Text = None
     message_template_language: Text = None
+    message_template_element: Text = None
     other_info: Raw = Raw()
     new_quality_score: Text = None
     new_category: Text = None

@@ -174,6 +174,8 @@ def _read_status(parsed: Parsed, place: Place, raw: Raw) -> str:
 
 def _status_of(place: Place, status: wire.FullStatus) -> Status:
     error = status.errors[0] if status.errors else None
+    pricing = status.pricing or wire.Pricing()
+    conversation = status.conversation or wire.Conversation()
     return Status(
         waba=place.waba,
         sender=place.sender,
@@ -187,9 +189,16 @@ def _status_of(place: Place, status: wire.FullStatus) -> Status:
         ),
         opaque=status.biz_opaque_callback_data or "",
         recipient_type=status.recipient_type or "",
+        participant=status.recipient_participant_id or "",
         code=error.code if error else 0,
         reason=clean(error.words) if error else "",
-        pricing_type=(status.pricing and status.pricing.type) or "",
+        pricing_type=pricing.type or "",
+        pricing_category=pricing.category or "",
+        pricing_model=pricing.pricing_model or "",
+        billable=pricing.billable,
+        conversation=conversation.id or "",
+        conversation_origin=(conversation.origin and conversation.origin.type) or "",
+        conversation_ends_at_ms=to_ms(conversation.expiration_timestamp),
     )
 
 

@@ -88,9 +88,26 @@ class WebhookError(Struct):
 
 
 class Pricing(Struct):
-    """What the message costs: `type` tells whether a service window was open."""
+    """What the message costs; `type` also tells whether a service window was open."""
 
     type: Text = None
+    category: Text = None
+    pricing_model: Text = None
+    billable: bool | None = None
+
+
+class Origin(Struct):
+    """What opened a conversation."""
+
+    type: Text = None
+
+
+class Conversation(Struct):
+    """Up to v23 one per message; from v24 only in free entry points."""
+
+    id: Text = None
+    origin: Origin | None = None
+    expiration_timestamp: Moment = None
 
 
 class BareStatus(Struct):
@@ -109,6 +126,8 @@ class FullStatus(BareStatus):
     recipient_user_id: Text = None
     recipient_parent_user_id: Text = None
     recipient_type: Text = None
+    recipient_participant_id: Text = None
+    conversation: Conversation | None = None
     pricing: Pricing | None = None
     errors: list[WebhookError] | None = None
 

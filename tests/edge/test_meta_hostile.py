@@ -6,6 +6,7 @@ import pytest
 
 from adapters.meta.news import Parsed, Person
 from adapters.meta.parsing import parse
+from engine.model import DeliveryStatus
 from tests.edge.meta_graph import RECORDED
 
 
@@ -40,6 +41,7 @@ def test_one_bad_item_leaves_the_rest(bad: bytes) -> None:
     [
         b'"pricing":7',
         b'"errors":{}',
+        b'"conversation":"x"',
         b'"recipient_user_id":7',
         b'"errors":[{"code":"many"}]',
         b'"pricing":{"type":"\\ud800"}',
@@ -48,7 +50,7 @@ def test_one_bad_item_leaves_the_rest(bad: bytes) -> None:
 )
 def test_an_odd_part_does_not_lose_the_delivery(more: bytes) -> None:
     parsed = parse(_body(b'[{"id":"w","status":"delivered","timestamp":1,%s}]' % more))
-    assert [status.status for status in parsed.statuses] == ["delivered"]
+    assert [status.delivery for status in parsed.statuses] == [DeliveryStatus.DELIVERED]
     assert parsed.malformed == 1
 
 

@@ -29,13 +29,14 @@ from adapters.meta.news import (
 )
 from adapters.meta.notices import status_after
 from adapters.meta.parsing import parse
-from engine.model import SenderId, TemplateStatus, WabaId
+from engine.model import DeliveryStatus, SenderId, TemplateStatus, WabaId
 from tests.edge.meta_graph import recorded
 
 WABA, SENDER = WabaId("102290129340398"), SenderId("106540352242922")
 WAMID = "wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA="
 ASKED = "wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQzQTA2NTUwRkNEMDdFQjJCRUU0NQA="
 ANNA = Person("16505551234")
+PRICE = {"pricing_type": "regular", "pricing_category": "marketing", "pricing_model": "PMP"}
 CART = Template(waba=WABA, name="abandoned_cart", language="en", id="1689556908129835")
 WELCOME = Template(waba=WABA, name="welcome_template", language="en_US", id="278077987957091")
 AT_MS = 1_751_247_548_000
@@ -64,16 +65,23 @@ STATUSES = {
         status="sent",
         at_ms=1_750_030_073_000,
         opaque="1.3.17.1.382062797465732e.9a3f1f9ca55c74ca",
-        pricing_type="regular",
+        billable=True,
+        conversation="72b14d6bd5407799e66f64d1b338e567",
+        conversation_origin="marketing",
+        conversation_ends_at_ms=1_750_116_480_000,
+        **PRICE,
     ),
     "status_delivered": a_status(
-        status="delivered", at_ms=1_750_030_075_000, pricing_type="regular"
+        status="delivered", at_ms=1_750_030_075_000, billable=True, **PRICE
     ),
     "status_read": a_status(status="read", at_ms=1_750_030_110_000),
     "status_in_window": a_status(
         status="sent",
         at_ms=1_750_030_073_000,
+        billable=False,
         pricing_type="free_customer_service",
+        pricing_category="utility",
+        pricing_model="PMP",
     ),
     "status_failed": a_status(
         wamid="wamid.HBgLMTY1MDM4Nzk0MzkVAgARGBI4QUQ2MjA4NEYyRkExNjMyREUA",
@@ -86,14 +94,16 @@ STATUSES = {
     "status_user_id": a_status(
         status="delivered",
         at_ms=1_750_030_075_000,
-        pricing_type="regular",
+        billable=True,
         person=Person("", "US.13491208655302741918"),
+        **PRICE,
     ),
     "status_group": a_status(
         status="read",
         at_ms=1_750_030_110_000,
         person=Person("Y2FwaV9ncm91cDo"),
         recipient_type="group",
+        participant="16505551234",
     ),
 }
 INBOUND = {
@@ -286,6 +296,22 @@ def test_a_bad_part_of_a_notice_costs_only_itself() -> None:
     assert notice.restricted_until_ms("RESTRICTED_BIZ_INITIATED_MESSAGING") == 1_641_330_498_000
     assert parsed.malformed == 3
     assert parsed.results == {("account_update", "malformed"): 3, ("account_update", "folded"): 1}
+
+
+@pytest.mark.parametrize(
+    ("word", "delivery"),
+    [
+        ("sent", DeliveryStatus.SENT),
+        ("delivered", DeliveryStatus.DELIVERED),
+        ("read", DeliveryStatus.READ),
+        ("played", DeliveryStatus.READ),
+        ("failed", DeliveryStatus.UNDELIVERED),
+        ("deleted", DeliveryStatus.NONE),
+        ("brand_new", DeliveryStatus.NONE),
+    ],
+)
+def test_a_word_is_evidence_or_none(word: str, delivery: DeliveryStatus) -> None:
+    assert a_status(status=word, at_ms=0).delivery is delivery
 
 
 def test_only_a_free_service_message_is_not_counted() -> None:
