@@ -74,8 +74,12 @@ class ProviderAwayError(ProviderError):
 
 
 class ProviderBusyError(ProviderError):
-    """Too many management calls: Meta wants none before `until_ms`."""
+    """Too many management calls: Meta wants none before `until_ms`, `wait_ms` from now.
 
-    def __init__(self, detail: str, *, until_ms: int) -> None:
+    Asking sooner makes Meta's wait longer.
+    """
+
+    def __init__(self, detail: str, *, until_ms: int, wait_ms: int) -> None:
         super().__init__(detail)
         self.until_ms = until_ms
+        self.wait_ms = wait_ms

@@ -218,7 +218,7 @@ async def test_what_meta_refuses_is_told_and_stops_nothing() -> None:
         await a_running_campaign(desk)
         for error, status in (
             (ProviderRefusedError("100 bad words", code=100), 502),
-            (ProviderBusyError("too many calls", until_ms=NOW_MS + 1), 503),
+            (ProviderBusyError("too many calls", until_ms=NOW_MS + 1, wait_ms=1), 503),
             (ProviderAwayError("no answer"), 502),
         ):
             desk.master.error = None
