@@ -125,8 +125,13 @@ def results(
     if output is None:
         caller.download(*path, to=sys.stdout.buffer)
         return
-    with output.open("wb") as file:
-        caller.download(*path, to=file)
+    part = output.with_name(f"{output.name}.part")  # what is there stays until all has come
+    try:
+        with part.open("wb") as file:
+            caller.download(*path, to=file)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @campaign.command("retry-failed")

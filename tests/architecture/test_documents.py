@@ -136,3 +136,16 @@ def test_every_command_stands_in_a_document() -> None:
         name for name in COMMANDS for words in told if words[: name.count(" ") + 1] == name.split()
     }
     assert COMMANDS.keys() - named == set()
+
+
+CONTROL = re.compile(r"^\| S(\d+) \| .* \| (.*?) \| (.*?) \|$", re.MULTILINE)
+
+
+def test_each_control_has_the_tests_that_carry_its_number() -> None:
+    controls = CONTROL.findall((ROOT / "docs/controls.md").read_text(encoding="utf-8"))
+    assert len(controls) >= LINES_MIN["docs/controls.md"]
+    for number, holds, files in controls:
+        named = [path for path in (ROOT / "tests").rglob("test_*.py") if path.name in files]
+        carrying = re.compile(rf"def test_(?:\w+_)?s{number}_")
+        found = [path for path in named if carrying.search(path.read_text(encoding="utf-8"))]
+        assert bool(found) == holds.startswith("yes"), f"S{number}"
