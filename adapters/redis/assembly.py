@@ -14,6 +14,7 @@ FUNCTION = re.compile(
 DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*))", re.MULTILINE)
 PLAIN = re.compile(r"^local \w+(?:, \w+)*$\n?", re.MULTILINE)  # declared, and nothing given yet
 WORD = re.compile(r"\w+")
+CAPITALS = re.compile(r"\b[A-Z][A-Z0-9_]*\b")  # all that can name a number
 COMMENT = re.compile(r"(^| +)--.*$")
 CONSTANTS = re.compile(
     r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (\d+(?:, \d+)*)$", re.MULTILINE
@@ -85,7 +86,7 @@ def with_numbers(parts: list[str]) -> list[str]:
         for names, values in CONSTANTS.findall(text):
             numbers |= zip(names.split(", "), values.split(", "), strict=True)
     return [
-        WORD.sub(lambda word: numbers.get(word.group(), word.group()), CONSTANTS.sub("", text))
+        CAPITALS.sub(lambda word: numbers.get(word.group(), word.group()), CONSTANTS.sub("", text))
         for text in parts
     ]
 
@@ -93,17 +94,31 @@ def with_numbers(parts: list[str]) -> list[str]:
 def without_unused(parts: list[str]) -> list[str]:
     """Return `parts` without functions that nothing in them calls."""
     while True:
-        times = Counter(word for text in parts for word in WORD.findall(text))
+        times = Counter[str]()
+        for text in parts:
+            times.update(words_in(text))
         unused = {
-            found.group(0)
+            found
             for text in parts
-            for found in FUNCTION.finditer(text)
-            if times[found.group(1)] == 1 and found.group(1) != "main"
+            for found, name in functions_in(text)
+            if times[name] == 1 and name != "main"
         }
         if not unused:
             return parts
         for text in unused:
             parts = [part.replace(text, "") for part in parts]
+
+
+@cache
+def words_in(part: str) -> Counter[str]:
+    """Return how often each word stands in a part: most scripts share most of theirs."""
+    return Counter(WORD.findall(part))
+
+
+@cache
+def functions_in(part: str) -> list[tuple[str, str]]:
+    """Return the text and the name of each function of a part."""
+    return [(found.group(0), found.group(1)) for found in FUNCTION.finditer(part)]
 
 
 def declared_in(part: str) -> list[str]:
@@ -119,8 +134,8 @@ def in_blocks(parts: Sequence[str], later: Sequence[str]) -> tuple[list[str], li
 
     First the names that several blocks share, then those that what comes later uses, too.
     """
-    used = [set(WORD.findall(part)) for part in parts]
-    used_later = {word for part in later for word in WORD.findall(part)}
+    used = [words_in(part).keys() for part in parts]
+    used_later = {word for part in later for word in words_in(part)}
     blocks: list[str] = []
     shared: list[str] = []
     shown: list[str] = []
@@ -144,6 +159,7 @@ def _locals(names: list[str]) -> list[str]:
     return [f"local {', '.join(names)}"] if names else []
 
 
+@cache
 def without_comments(text: str) -> str:
     """Return the code of a Lua file: its header is for readers, not for the server."""
     lines = (COMMENT.sub("", line) for line in text.splitlines())
