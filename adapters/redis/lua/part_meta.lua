@@ -10,8 +10,8 @@
 --                  before_until; has, see part_kinds; busy, see part_busy; lanes recovering
 --                  edition, see part_facts
 --
--- Provides  now and now_text, meta, touch().
-local meta, meta_key, now_text
+-- Provides  meta, touch(); time goes on from the last call's.
+local meta, meta_key
 local NO_POLICY, NOBODY_BUSY = '0|0|0|0|0|0|0|0', '0|0|0|0|0'
 -- What was read of a text once is kept by that very text.
 local policies, kinds, busy_by_text, cached = {}, {}, {}, 0
@@ -35,11 +35,11 @@ local function read_meta(worker)
   local v = call('HMGET', meta_key, 'clock', 'sequence', 'pruned', 'policy', 'has',
     'worker:' .. worker, 'busy', 'ended')
   local policy, has, busy = v[4] or NO_POLICY, v[5] or '', v[7] or NOBODY_BUSY
-  local ended = tonumber(v[8] or 0)
-  meta = { clock = tonumber(v[1] or 0), sequence = tonumber(v[2] or 0),
-    pruned = tonumber(v[3] or 0), is_known = v[4], kinds = has,
+  local ended = (v[8] or 0) + 0
+  meta = { clock = (v[1] or 0) + 0, sequence = (v[2] or 0) + 0,
+    pruned = (v[3] or 0) + 0, is_known = v[4], kinds = has,
     policy = policies[policy] or read_policy(policy),
-    has = kinds[has] or read_kinds(has), stamps = 0, worker = tonumber(v[6] or 0),
+    has = kinds[has] or read_kinds(has), stamps = 0, worker = (v[6] or 0) + 0,
     busy = busy_by_text[busy] or read_busy(busy), ended = ended, had_ended = ended }
   take_facts(meta.has.stamp)
 end
@@ -47,8 +47,7 @@ end
 local function begin_meta()
   meta_key = tag .. 'meta'
   read_meta(argv[8] or '')
-  now = max(now, meta.clock)
-  now_text = now == tonumber(argv[1]) and argv[1] or text(now) -- a number is costly to write
+  if meta.clock > now then now, now_text = meta.clock, text(meta.clock) end
 end
 
 -- touch: write down the clock, how many jobs have ended, and a new sequence number when something
