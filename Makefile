@@ -5,6 +5,8 @@ BIN   := $(VENV)/bin
 ARGS  ?=
 JOBS  ?= 2
 export VENV
+# Each process would else read 300 files anew at its start: the tests start many.
+export PYTHONDONTWRITEBYTECODE =
 
 RUN   := embedded,fast,numbers
 TEST  := $(RUN),test
