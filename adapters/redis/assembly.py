@@ -15,8 +15,8 @@ FUNCTION = re.compile(
 DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*))", re.MULTILINE)
 PLAIN = re.compile(r"^local \w+(?:, \w+)*$\n?", re.MULTILINE)  # declared, and nothing given yet
 WORD = re.compile(r"\w+")
+CAPITALS = re.compile(r"\b[A-Z][A-Z0-9_]*\b")  # all that can name a number
 COMMENT = re.compile(r"(^| +)--.*$")
-NAMED = re.compile(r"\b[A-Z][A-Z0-9_]*\b")  # maybe a number's name
 CONSTANTS = re.compile(
     r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (\d+(?:, \d+)*)$", re.MULTILINE
 )
@@ -109,7 +109,7 @@ def with_numbers(parts: list[str]) -> list[str]:
         for names, values in CONSTANTS.findall(text):
             numbers |= zip(names.split(", "), values.split(", "), strict=True)
     return [
-        NAMED.sub(lambda name: numbers.get(name.group(), name.group()), CONSTANTS.sub("", text))
+        CAPITALS.sub(lambda word: numbers.get(word.group(), word.group()), CONSTANTS.sub("", text))
         for text in parts
     ]
 
@@ -121,16 +121,17 @@ def without_unused(parts: list[str]) -> list[str]:
         for text in parts:
             used |= repeated_in(text) | (seen & words_in(text))
             seen |= words_in(text)
-        unused = {
-            found.group(0)
-            for text in parts
-            for found in FUNCTION.finditer(text)
-            if found.group(1) not in used
-        }
+        unused = {found for text in parts for found, name in functions_in(text) if name not in used}
         if not unused:
             return parts
         for text in unused:
             parts = [part.replace(text, "") for part in parts]
+
+
+@cache
+def functions_in(part: str) -> list[tuple[str, str]]:
+    """Return the text and the name of each function of a part."""
+    return [(found.group(0), found.group(1)) for found in FUNCTION.finditer(part)]
 
 
 def declared_in(part: str) -> list[str]:

@@ -96,28 +96,51 @@ class Scripts:
         self._wants_functions = as_functions
 
     async def load(self) -> None:
-        """Load all scripts, on every node; those on a message's path as functions if allowed."""
+        """Load all scripts, on every node; those on a message's path as functions if allowed.
+
+        What one server has already is not given to it again: to read all would keep it from its
+        work for 30 ms, at the start of every process and command.
+        """
         try:
             kept = KEPT if self._wants_functions and await self._load_functions() else ()
-            for name, script in self._loaded.items():
-                if name in kept:
-                    self._names[name] = "FCALL", script.function
-                else:
-                    self._names[name] = "EVALSHA", script.sha
-                    await self._client.script_load(script.script)
+            scripts = {name: each for name, each in self._loaded.items() if name not in kept}
+            self._names = {name: ("FCALL", self._loaded[name].function) for name in kept}
+            self._names |= {name: ("EVALSHA", each.sha) for name, each in scripts.items()}
+            there = await self._there([each.sha for each in scripts.values()])
+            for each, is_there in zip(scripts.values(), there, strict=True):
+                if not is_there:
+                    await self._client.script_load(each.script)
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
 
     async def _load_functions(self) -> bool:
         try:
-            for name in sorted(KEPT):
-                await self._client.function_load(self._loaded[name].library, replace=True)
+            known = await self._functions_there()
+            for each in (self._loaded[name] for name in sorted(KEPT)):
+                if each.function.encode() not in known:
+                    await self._client.function_load(each.library, replace=True)
         except exceptions.ResponseError as error:
             if _is_away(error):
                 raise  # it may take them when it is back
             self._wants_functions = False
             return False
         return True
+
+    async def _there(self, shas: list[str]) -> Sequence[object]:
+        """Return which scripts a server has; the nodes of a cluster are given all."""
+        if isinstance(self._client, RedisCluster):
+            return [False] * len(shas)
+        return list(await self._client.script_exists(*shas))
+
+    async def _functions_there(self) -> set[bytes]:
+        """Return which of our functions a server has: a name holds the digest of its text."""
+        if isinstance(self._client, RedisCluster):
+            return set()
+        try:
+            libraries: Reply = await self._client.function_list(library="penstock_*")
+        except exceptions.NoPermissionError:
+            return set()
+        return {each[1] for each in libraries}  # after the word library_name
 
     async def run(self, calls: Sequence[Call]) -> list[Reply]:
         """Run `calls` in one round trip per node; replies in their order."""
