@@ -144,7 +144,7 @@ class Settled:
     """What settling did: keys whose outcome changed nothing, and what it closed on the way."""
 
     ignored: list[JobKey]
-    closed: list[tuple[Gate, str]]  # gate and its key, for the alert
+    closed: list[tuple[Gate, str]]  # gate and key; told again, what is closed still is there again
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 
@@ -292,6 +292,7 @@ class TemplateSpec:
     status: TemplateStatus
     category: Category
     version: int = 0  # how often its words or its category changed
+    lifts: bool = True  # APPROVED also ends what answers closed; not while they are asked about
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ class MemoryLedger:
         if spec.status is TemplateStatus.APPROVED:
             slot.open_gate((Gate.TEMPLATE, template), now_ms)
             for pair in sorted(slot.struck):
-                if pair[1] == template:
+                if spec.lifts and pair[1] == template:
                     slot.struck.discard(pair)
                     slot.strikes.pop(pair, None)
                     slot.open_gate((Gate.TEMPLATE, f"{pair[0]}|{pair[1]}"), now_ms)

@@ -210,7 +210,13 @@ class RedisLedger:
 
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
-        arguments = [template, spec.status.value, spec.category.value, spec.version]
+        arguments = [
+            template,
+            spec.status.value,
+            spec.category.value,
+            spec.version,
+            int(spec.lifts),
+        ]
         await self._one("template_put", portfolio, arguments)
 
     async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import LedgerAwayError
@@ -17,6 +18,7 @@ from engine.outcomes import (
     Suppressed,
     Unwritten,
 )
+from engine.ports import Settlement
 from engine.template_ports import PlaceWish
 
 GATES_THAT_CLOSE = (Gate.ACCOUNT, Gate.SENDER, Gate.TEMPLATE)
@@ -47,6 +49,11 @@ def _final(rng: random.Random, draw: float) -> Outcome:
         return Suppressed(131049, "its category changed")
     code, field = rng.choice([131026, 999]), rng.choice(["", "", "/message/x"])
     return Dropped(code, "never", strikes=rng.random() < 0.6, field=field)
+
+
+def may_close(settlements: Sequence[Settlement]) -> bool:
+    """Return whether one of them may have closed a gate."""
+    return any(isinstance(each.outcome, Deferred | Dropped) for each in settlements)
 
 
 def outcome_name(outcome: Outcome) -> str:
