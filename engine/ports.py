@@ -229,7 +229,7 @@ class Receipt:
     counted: bool = True  # False when Meta says it was inside a service window
     undelivered: bool = True  # a failure after which nobody was reached: the place is given back
     sender: str = ""  # the number it left from; a send that is not ours counts in its window
-    throttled: bool = False  # a failure that says that its sender was too fast
+    throttled: bool = False  # a failure that says that its sender was too fast, ours or not
 
 
 @dataclass(slots=True)

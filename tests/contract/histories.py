@@ -271,7 +271,7 @@ class History:
             counted=rng.random() < 0.9,
             undelivered=rng.random() < 0.8,
             sender=job.lane.sender if job else rng.choice(SENDERS),
-            throttled=job is not None and job.key.sequence % 5 == 0,
+            throttled=job.key.sequence % 5 == 0 if job else rng.random() < 0.3,
         )
 
     def _cancel_job(self) -> Step:
