@@ -288,7 +288,8 @@ class History:
 
     def _take_place(self) -> Step:
         wish = a_wish(self.rng, self.past[-3:])
-        return ("take_place", lambda led: take_place(led, PORTFOLIO, wish))
+        fails = self.rng.random() < 0.5
+        return ("take_place", lambda led: take_place(led, PORTFOLIO, wish, fails=fails))
 
     def _put(self) -> Step:
         rng = self.rng

@@ -63,9 +63,18 @@ def outcome_name(outcome: Outcome) -> str:
     return type(outcome).__name__ + gate + held
 
 
-async def take_place(ledger: Any, portfolio: PortfolioId, wish: PlaceWish) -> Any:  # noqa: ANN401
+async def take_place(
+    ledger: Any,  # noqa: ANN401
+    portfolio: PortfolioId,
+    wish: PlaceWish,
+    *,
+    fails: bool,
+) -> Any:  # noqa: ANN401
     """Return what a ledger answers to a send that is no job; it raises where it recovers."""
     try:
-        return await ledger.take_place(portfolio, wish)
+        place = await ledger.take_place(portfolio, wish)
     except LedgerAwayError:
         return "recovering"
+    if fails and place.taken_ms:
+        await ledger.give_place(portfolio, wish, place.taken_ms)
+    return place

@@ -65,10 +65,7 @@ local function serve_fresh(sender, priority, at_most)
   local served = 0
   while #ring.list > 0 and served < at_most and may_take(priority) do
     local number = has_slot(sender, priority) and next_lane(sender, ring, priority)
-    if not number then
-      refuse(sender.name, 'rate')
-      return
-    end
+    if not number then return refuse(sender.name, 'rate') end
     local lane = lane_here(number)
     local gate, key = closed_gate(lane)
     lane.from = sender

@@ -14,7 +14,7 @@ local function load_market(sender, packed)
   sender.market_step = math.ceil(sender.interval_us / tonumber(sub(packed, 1, bar - 1)))
 end
 
--- is_slowed: whether what waits in a lane is marketing, and so takes its share of the sender's times.
+-- is_slowed: whether what waits in a lane is marketing, and so takes its share of send times.
 local function is_slowed(sender, lane)
   return sender.market_us and category_of(lane) == 'marketing'
 end

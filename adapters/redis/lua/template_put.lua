@@ -30,7 +30,10 @@ if is_known and before.category ~= category then
   move_lanes(template, before.category, category)
 end
 new_facts()
-if is_known and before.category ~= category then open_category(before.category) end
+if is_known and before.category ~= category then
+  open_category(before.category)
+  if category == 'authentication' then end_quiet(template) end
+end
 if status == 'APPROVED' then
   if before.status ~= status or before.version ~= tonumber(argv[11])
     or before.category ~= category then
