@@ -142,7 +142,7 @@ async def test_each_worker_is_scraped_on_its_own_port_and_comes_back(tmp_path: P
         async with aiohttp.ClientSession() as session:
             for url in urls:
                 await until(session, f"{url}/readyz", '"ready"')
-                await until(session, f"{url}/metrics", "penstock_workers 2.0")
+                await until(session, f"{url}/metrics", "penstock_speaker")
             started = [
                 line
                 for line in await lines_until(process, "process_started", 2)
