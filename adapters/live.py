@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
@@ -159,8 +160,14 @@ def ledger_server(settings: Settings) -> Generator[str]:
     if settings.redis_url != "embedded":
         yield settings.redis_url
         return
-    with EmbeddedServer(settings.data_dir / "redis") as server:
+    server = EmbeddedServer(settings.data_dir / "redis")
+    server.start()
+    try:
         yield server.url
+    finally:
+        began_s = time.monotonic()
+        server.stop()  # it writes its file to the disk: on a busy one that takes longest of all
+        log.info("ledger_stopped", took_s=round(time.monotonic() - began_s, 1))
 
 
 def run_loop(program: Coroutine[Any, Any, None]) -> None:
