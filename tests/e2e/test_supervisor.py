@@ -19,7 +19,7 @@ from tests.e2e.fleet import START_S, a_process, an_environment
 from tests.redis_servers import free_port
 
 LOOK_EVERY_S = 0.05
-# The embedded server is asked to go, then made to: on a busy disk its last fsync is what takes long.
+# The embedded server is asked to go, then made to: on a busy disk its last fsync takes long.
 STOP_S = DRAIN_S + 2 * STOP_TIMEOUT_MS / 1_000
 PROGRAM = """
 import asyncio, json, os, sys
