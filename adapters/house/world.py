@@ -225,15 +225,15 @@ def tell_changed(event: FactChanged) -> None:
     """Write that a number, an account or a portfolio is not as it was: loudly when that closes."""
     fact = event.fact
     kind, name, aspect = fact.about
-    is_news = fact.source is not Source.OPERATOR and aspect in LOUD
+    is_news = fact.source is not Source.OPERATOR and aspect in LOUD and fact.value != "GREEN"
     write = log.warning if fact.until_ms or is_news else log.info
     write(
         f"{kind}_changed",
-        name=name,
         aspect=aspect,
         was=event.before.value if event.before else "",
         now=fact.value,
         closed_until_ms=fact.until_ms,
         source=fact.source.value,
         detail=fact.detail,
+        **{kind: name},
     )
