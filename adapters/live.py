@@ -97,7 +97,7 @@ def play_doctor(*, as_json: bool) -> bool:
     """Look at everything an operator can get wrong; return whether nothing fails."""
     try:
         settings = load_settings()
-        with ledger_server(settings) as url, asyncio.Runner() as runner:
+        with ledger_server(settings, has_log=False) as url, asyncio.Runner() as runner:
             findings = runner.run(examine(settings, url))
     except SettingsError as error:
         findings = [
@@ -155,7 +155,7 @@ def plainly() -> Generator[None]:
 
 
 @contextmanager
-def ledger_server(settings: Settings) -> Generator[str]:
+def ledger_server(settings: Settings, *, has_log: bool = True) -> Generator[str]:
     """Give the address of the ledger's server; the embedded one is started and stopped here."""
     if settings.redis_url != "embedded":
         yield settings.redis_url
@@ -167,7 +167,8 @@ def ledger_server(settings: Settings) -> Generator[str]:
     finally:
         began_s = time.monotonic()
         server.stop()  # it writes its file to the disk: on a busy one that takes longest of all
-        log.info("ledger_stopped", took_s=round(time.monotonic() - began_s, 1))
+        if has_log:
+            log.info("ledger_stopped", took_s=round(time.monotonic() - began_s, 1))
 
 
 def run_loop(program: Coroutine[Any, Any, None]) -> None:
