@@ -56,7 +56,7 @@ class Enqueued:
     first: int
     accepted: int
     not_new: list[NotNew]
-    refused: str = ""  # `full`, `cancelled` or `ended` (its template): nothing was queued
+    refused: str = ""  # `full`, `cancelled`, `ended` (its template), `stale`: nothing was queued
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 

@@ -49,6 +49,15 @@ class Result:
         return self.tail.partition(SEPARATOR)[0].decode()
 
 
+@dataclass(slots=True)
+class WaitingRow:
+    """A row that waits for its turn, or is claimed and may come back unwritten."""
+
+    key: JobKey
+    tail: bytes
+    is_claimed: bool = False
+
+
 class Results(Protocol):
     """The rows of campaigns beside the ledger's own: what they said, and where they stand.
 
@@ -63,8 +72,11 @@ class Results(Protocol):
         """Yield all rows of a source, some at a time, lane by lane, in the order of the lanes."""
         ...
 
-    def said(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[KeptRows]]:
-        """Yield what rows said, some at a time, in no order; an erased row's tail is empty."""
+    def waiting(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[WaitingRow]]:
+        """Yield the rows that wait or are claimed, some at a time, in no order, some maybe twice.
+
+        A row that waits all the while is among them, however old it is.
+        """
         ...
 
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:

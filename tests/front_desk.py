@@ -266,7 +266,7 @@ async def a_desk(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(*sending, traces=beside["traces"], quiet=beside["quiet"]),
+        intake=SendJobs(*sending, **_known(beside, registry)),
         results=results,
         uploads=walled_ledger(MemoryUploads() if redis is None else RedisUploads(redis)),
         retry_failed=RetryFailed(ledger, results, recipients),
@@ -325,6 +325,11 @@ def _beside(ledger: Any, registry: Any, now_ms: NowMs, redis: Redis | None) -> d
         return people | {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
     rows = RedisDeadRows(redis, ledger.scripts, ledger.calls, now_ms, keep_ms=KEEP_MS)
     return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
+
+
+def _known(beside: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """Return what SendJobs is told by name."""
+    return {"traces": beside["traces"], "quiet": beside["quiet"], "registry": registry}
 
 
 async def _render(_accept: str) -> tuple[bytes, str]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from adapters.memory import books
 from adapters.memory.ledger import MemoryLedger
 from engine.model import JobKey, PortfolioId
-from engine.results import KeptRows, Result
+from engine.results import KeptRows, Result, WaitingRow
 
 AT_ONCE = 1_000
 
@@ -43,15 +43,21 @@ class MemoryResults:
                     results.append(Result(lane.lane, view, tail))
                 yield results
 
-    async def said(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[KeptRows]]:
-        """See Results.said."""
+    async def waiting(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[WaitingRow]]:
+        """See Results.waiting."""
         slot, _ = self._ledger.slot(portfolio)
         known = slot.sources.get(source)
         lanes = known.lanes if known else []
+        for number in lanes:
+            lane = slot.lanes[number]
+            yield [WaitingRow(job.key, job.tail) for job in (*lane.queue, *lane.parked)]
+        aside = [job for job, _ in slot.later.values() if job.key.lane in lanes]
+        yield [WaitingRow(job.key, job.tail) for job in aside]
+        claimed = [each.job for each in slot.open.values() if not each.doubted]
         yield [
-            KeptRows(key.lane, key.sequence, [tail])
-            for (owner, key), tail in self._tails.items()
-            if owner == portfolio and key.lane in lanes
+            WaitingRow(job.key, job.tail, is_claimed=True)
+            for job in claimed
+            if job.key.lane in lanes
         ]
 
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:

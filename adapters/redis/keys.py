@@ -82,6 +82,21 @@ def lanes_of(portfolio: PortfolioId, source_name: str) -> str:
     return f"{tag(portfolio)}lanes_of:{source_name}"
 
 
+def queue(portfolio: PortfolioId, number: int) -> str:
+    """LIST of the rows of a lane."""
+    return f"{tag(portfolio)}q:{number}"
+
+
+def parked(portfolio: PortfolioId, number: int) -> str:
+    """LIST of the rows of a lane that wait for a place."""
+    return f"{tag(portfolio)}k:{number}"
+
+
+def later(portfolio: PortfolioId) -> str:
+    """ZSET of job -> when it comes back, of those kept aside."""
+    return f"{tag(portfolio)}later"
+
+
 def open_jobs(portfolio: PortfolioId) -> str:
     """HASH of the jobs that are in flight or in doubt."""
     return f"{tag(portfolio)}open"

@@ -267,13 +267,15 @@ class RedisLedger:
         reply = await self._one("template_users", portfolio, [template, since_ms])
         return sorted({source.decode() for source in reply})
 
-    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> bool:
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
         """See TemplateJobs.repoint."""
         expires = "" if wish.expires_ms is None else wish.expires_ms
+        repeats = "" if wish.repeats_max is None else wish.repeats_max
         told: list[Argument] = [source, wish.body, expires, int(wish.priority)]
+        told += [repeats, wish.version, int(wish.is_first)]
         for pair in wish.templates.items():
             told += pair
-        return bool(await self._one("source_repoint", portfolio, told))
+        return int(await self._one("source_repoint", portfolio, told))
 
     async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
         """See Places.take_place."""

@@ -2,7 +2,7 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_name
--- uses: part_number
+-- uses: part_number part_stale
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -28,7 +28,8 @@
 -- ARGV[16] begins a run of `count` values, ARGV[17] stands for the run after it (empty: none).
 --
 -- Returns  { refused, lane, first, accepted, sequence, due_ms, not_new }
---   refused  '' or full, cancelled, ended (its template is disabled or deleted)
+--   refused  '' or full, cancelled, ended (its template is disabled or deleted), stale (rows of a
+--            message, a template or a sender that its source no longer has)
 --   not_new  index from 0, job or '', conflict 0|1, ...
 --
 -- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
@@ -43,9 +44,9 @@ call('HSETNX', source_key, 'weight', 1)
 local function refused()
   if source_of(source_name).state == 'cancelled' then return 'cancelled' end
   if template ~= '' and OVER[template_of(template).status] then return 'ended' end
-  if queue_max == 0 then return nil end
+  if are_stale(source_name, argv[rows_from], argv[15] == '2') then return 'stale' end
   local enqueued = tonumber(call('HGET', meta_key, 'enqueued') or 0)
-  if enqueued - meta.ended + rows > queue_max then return 'full' end
+  if queue_max > 0 and enqueued - meta.ended + rows > queue_max then return 'full' end
 end
 
 local why = refused()
