@@ -193,9 +193,10 @@ class SendJobs:
         campaign: Campaign,
         rows: Sequence[tuple[str, Sequence[str]]],
         keys: Sequence[str] | None = None,
+        result: RowsResult | None = None,
     ) -> RowsResult:
         """See CampaignRows.accept."""
-        return await self._rows.accept(campaign, rows, keys)
+        return await self._rows.accept(campaign, rows, keys, result)
 
     async def _enqueue_groups(self, groups: list[_Group], results: list[JobResult]) -> None:
         refused: list[PortfolioId] = []

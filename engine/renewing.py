@@ -10,7 +10,6 @@ from typing import Final
 from engine.directory import Campaign, Directory, Registry
 from engine.errors import InvalidJobError, LedgerAwayError
 from engine.model import Row
-from engine.recipients import canonical
 from engine.rows import US, RowError, row_misfits
 from engine.sheets import sheet_of
 
@@ -45,32 +44,16 @@ async def renewed(registry: Registry, campaign: Campaign, version: int) -> Campa
     raise LedgerAwayError(NOT_STORED)
 
 
-def anew(
-    rows: Sequence[Row],
-    sources: Sequence[tuple[str, Sequence[str]]],
-    campaign: Campaign,
-    directory: Directory,
-) -> Anew:
-    """Return packed rows packed for `campaign`; `sources` is the upload they came from."""
+def anew(rows: Sequence[Row], campaign: Campaign, directory: Directory) -> Anew:
+    """Return packed rows packed for `campaign`."""
     sheet, found = sheet_of(campaign, directory), Anew()
     for row in rows:
-        to, *values = row.tail.decode().split(US)
-        if errors := row_misfits(_place(to, values, sources), values, sheet):
+        _, *values = row.tail.decode().split(US)
+        if errors := row_misfits(row.place, values, sheet):
             found.errors += errors
             continue
         fresh = Row(row.recipient, row.tail, campaign.content, campaign.repeats_max)
-        fresh.expires_at_ms = campaign.expires_at_ms
+        fresh.expires_at_ms, fresh.place = campaign.expires_at_ms, row.place
         fresh.dedupe, fresh.fingerprint = row.dedupe, row.fingerprint
         found.rows.append(fresh)
     return found
-
-
-def _place(to: str, values: Sequence[str], sources: Sequence[tuple[str, Sequence[str]]]) -> int:
-    """Return where a row stood in its upload."""
-    identity = canonical(to)
-    places = (
-        place
-        for place, (its, told) in enumerate(sources)
-        if list(told) == list(values) and canonical(its) == identity
-    )
-    return next(places, 0)

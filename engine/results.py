@@ -89,6 +89,54 @@ class Results(Protocol):
 
 
 @dataclass(slots=True)
+class Taken:
+    """An upload as it was noted last, None when nobody knows it, and how many rows it queued."""
+
+    state: bytes | None
+    accepted: int
+
+
+class UploadStore(Protocol):
+    """How far uploads of recipients came. All raise LedgerError when the store cannot answer.
+
+    What the ledger queues under `tally_of` an upload is counted in the step that queues it: so
+    many are its own, also where a cut hid the answer, and its piece came once more.
+    """
+
+    async def take(
+        self, portfolio: PortfolioId, source: str, name: str, holder: str, *, anew: bool
+    ) -> Taken:
+        """Make `holder` the one who takes an upload from now on.
+
+        `anew` is from its begin: one that was complete is another upload then, of no rows yet.
+        Else it goes on where it ended, and nobody takes one of which nothing was noted.
+        """
+        ...
+
+    async def note(
+        self,
+        portfolio: PortfolioId,
+        source: str,
+        name: str,
+        holder: str,
+        state: bytes,
+        rejects: Sequence[bytes],
+        *,
+        complete: bool,
+    ) -> int | None:
+        """Note how far an upload came, with its refused rows, as Results.reject keeps them.
+
+        Return how many rows it queued; None where somebody else takes it: nothing was noted.
+        """
+        ...
+
+
+def tally_of(source: str, name: str) -> str:
+    """Return the name under which the ledger counts the rows of an upload."""
+    return f"{source}:{name}"
+
+
+@dataclass(slots=True)
 class Retried:
     """What retrying did: failed rows seen, and how many are queued once more."""
 

@@ -26,6 +26,8 @@ BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
 BATCHES_PER_TRIP = 4  # as much as a socket takes at once
 LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
 
+OTHER_ROW = "was used for a row that says something else; give this one a key of its own"
+
 Rules = tuple[CountryRules, BorderDoor | None]
 
 
@@ -36,7 +38,27 @@ class RowsResult:
     accepted: int = 0
     duplicates: int = 0
     conflicts: int = 0
-    errors: list[RowError] = field(default_factory=list)
+    errors: list[RowError] = field(default_factory=list)  # of conflicts, too
+    tally: str = ""  # under which the ledger counts what is accepted
+
+    @property
+    def read(self) -> int:
+        """Return how many rows something became of."""
+        return self.accepted + self.duplicates + len({each.index for each in self.errors})
+
+    def count(self, batch: Batch, enqueued: Enqueued) -> None:
+        """Count what became of a batch."""
+        self.accepted += enqueued.accepted
+        for known in enqueued.not_new:
+            place = batch.rows[known.index].place
+            self.conflicts += known.conflict
+            if known.conflict:
+                self.errors.append(RowError(place, "key", "conflict", OTHER_ROW))
+            elif known.over:
+                detail = f"the campaign takes {batch.rows_max} recipients; raise recipients_max"
+                self.errors.append(RowError(place, "to", "over_cap", detail))
+            else:
+                self.duplicates += 1
 
 
 class CampaignRows:
@@ -70,21 +92,22 @@ class CampaignRows:
         campaign: Campaign,
         rows: Sequence[tuple[str, Sequence[str]]],
         keys: Sequence[str] | None = None,
+        result: RowsResult | None = None,
     ) -> RowsResult:
         """Queue a campaign's rows: recipient and field values in the campaign's field order.
 
         A row is known by its key, or by its recipient where it has none. Raises QueueFullError
-        when the queue is full: what was accepted until then stays, and sending it all again
-        repeats nothing.
+        when the queue is full: what was accepted until then stays, is counted in `result`, and
+        sending it all again repeats nothing.
         """
-        result, under_way = RowsResult(), None
+        result, under_way = RowsResult() if result is None else result, None
         per_trip = BATCH_MAX * max(BATCHES_PER_TRIP, self._spread(campaign))
         try:
             for start in range(0, len(rows), per_trip):
                 hands = await self._pack(campaign, rows, keys, start, start + per_trip, result)
                 if under_way is not None:
                     campaign = await under_way
-                trip = self._enqueue_rows(campaign, hands, rows, result)
+                trip = self._enqueue_rows(campaign, hands, result)
                 under_way = asyncio.create_task(trip)  # the ledger works while we pack the next
             if under_way is not None:
                 await under_way
@@ -131,60 +154,47 @@ class CampaignRows:
             await asyncio.sleep(0)  # others get their turn, and the trip before its socket
         return hands
 
-    async def _enqueue_rows(
-        self,
-        campaign: Campaign,
-        hands: Hands,
-        rows: Sequence[tuple[str, Sequence[str]]],
-        result: RowsResult,
-    ) -> Campaign:
+    async def _enqueue_rows(self, campaign: Campaign, hands: Hands, result: RowsResult) -> Campaign:
         """Queue what was dealt; return the campaign, which may have changed meanwhile."""
         if self._quiet is not None:
             await self._quiet.know(campaign, hands.zones)
+        portfolio, most = campaign.portfolio_id, campaign.recipients_max
         batches = [
-            Batch(campaign.portfolio_id, lane, rows[at : at + BATCH_MAX])
+            Batch(portfolio, lane, rows[at : at + BATCH_MAX], most, result.tally)
             for lane, rows in hands.dealt()
             for at in range(0, len(rows), BATCH_MAX)
         ]
         if not batches:
             return campaign
-        kept, stale = list[KeptRows](), list[Row]()
-        for batch, enqueued in zip(
-            batches, await queue_batches(self._ledger, batches, self._emit), strict=True
-        ):
-            if enqueued.refused == "full":
-                raise queue_full(campaign.portfolio_id)
+        answers = await queue_batches(self._ledger, batches, self._emit)
+        kept, stale, refused = list[KeptRows](), list[Row](), ""
+        for batch, enqueued in zip(batches, answers, strict=True):
             if enqueued.refused == "stale":
                 stale += batch.rows
-                continue
-            if enqueued.refused:
-                raise refusal(enqueued.refused, "the campaign was cancelled; create another one")
-            conflicts = sum(known.conflict for known in enqueued.not_new)
-            result.accepted += enqueued.accepted
-            result.conflicts += conflicts
-            result.duplicates += len(batch.rows) - enqueued.accepted - conflicts
+            elif enqueued.refused:
+                refused = enqueued.refused
+            else:
+                result.count(batch, enqueued)
             if enqueued.accepted:
                 kept.append(KeptRows.of(batch, enqueued))
         if kept and self._results is not None:
-            await self._results.keep(campaign.portfolio_id, campaign.source, kept)
-        if not stale:
-            return campaign
-        return await self._enqueue_anew(campaign, stale, rows, result)
+            await self._results.keep(portfolio, campaign.source, kept)
+        if refused == "full":
+            raise queue_full(portfolio)
+        if refused:
+            raise refusal(refused, "the campaign was cancelled; create another one")
+        return await self._enqueue_anew(campaign, stale, result) if stale else campaign
 
     async def _enqueue_anew(
-        self,
-        campaign: Campaign,
-        stale: Sequence[Row],
-        rows: Sequence[tuple[str, Sequence[str]]],
-        result: RowsResult,
+        self, campaign: Campaign, stale: Sequence[Row], result: RowsResult
     ) -> Campaign:
         """Queue rows of a campaign that changed since they were packed; return what it is now."""
         assert self._registry is not None  # who queues rows of campaigns knows where they are
         campaign = await renewed(self._registry, campaign, max(row.content for row in stale))
-        fresh, hands = anew(stale, rows, campaign, self._directory), self._hands(campaign)
+        fresh, hands = anew(stale, campaign, self._directory), self._hands(campaign)
         result.errors += fresh.errors
         hands.take(fresh.rows)
-        return await self._enqueue_rows(campaign, hands, rows, result)
+        return await self._enqueue_rows(campaign, hands, result)
 
 
 async def queue_batches(ledger: Ledger, batches: Sequence[Batch], emit: Emit) -> list[Enqueued]:

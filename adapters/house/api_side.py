@@ -144,7 +144,7 @@ def _front(house: House, doors: Doors) -> Front:
         keeper=build_keeper(settings, registry, ledger, house.emit, now_ms),
         intake=_intake(house, recollection, registry, results, quiet),
         results=results,
-        uploads=walled_ledger(RedisUploads(house.client)),
+        uploads=walled_ledger(RedisUploads(house.ledger.scripts, house.ledger.calls, now_ms)),
         retry_failed=RetryFailed(recollection, results, house.recipients),
         traces=walled_ledger(RedisTraces(house.client, now_ms)),
         dead_rows=walled_ledger(_dead_rows(house)),

@@ -29,11 +29,16 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
             conflict = bool(row.fingerprint) and fingerprint != row.fingerprint
             not_new.append(NotNew(index, key if row.fingerprint else None, conflict))
             continue
+        if 0 < batch.rows_max <= source.enqueued:
+            not_new.append(NotNew(index, None, conflict=False, over=True))
+            continue
         append(slot, source, lane, row, now_ms)
     slot.sequence += 1
     slot.wake(lane, now_ms)
     lane.at_ms = now_ms
     accepted = len(batch.rows) - len(not_new)
+    if batch.tally:
+        slot.tallies[batch.tally] = slot.tallies.get(batch.tally, 0) + accepted
     # A lane asleep is due to nobody, and yet its jobs may expire.
     due_ms = min(slot.next_due_ms(now_ms), max(now_ms, slot.expiring.first_ms()))
     return Enqueued(lane.number, first, accepted, not_new, "", slot.sequence, due_ms)

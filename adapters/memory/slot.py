@@ -46,6 +46,7 @@ class Slot:
         self.senders: dict[SenderId, SenderState] = {}
         self.sources: dict[str, SourceStateOf] = {}
         self.templates: dict[str, TemplateSpec] = {}
+        self.tallies: dict[str, int] = {}  # jobs queued, by the names that ask for it
         self.accounts: dict[str, int] = {}
         self.borders: dict[str, Sequence[Border]] = {}
         self.shut: dict[tuple[Gate, str], Shut] = {}  # by sender and by account

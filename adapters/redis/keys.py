@@ -67,11 +67,6 @@ def rejects(portfolio: PortfolioId, source: str) -> str:
     return f"{tag(portfolio)}rejects:{source}"
 
 
-def upload(portfolio: PortfolioId, source: str, name: str) -> str:
-    """HASH of an upload that may be taken up again: who takes it, and how far it came."""
-    return f"{tag(portfolio)}upload:{source}:{name}"
-
-
 def source(portfolio: PortfolioId, name: str) -> str:
     """HASH of a source: its state, weight and books."""
     return f"{tag(portfolio)}src:{name}"
