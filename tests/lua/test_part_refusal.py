@@ -1,4 +1,4 @@
-"""part_stale: rows of what their source no longer is are refused where they would be queued."""
+"""part_refusal: rows of what their source no longer is are refused where they would be queued."""
 
 from __future__ import annotations
 

@@ -51,19 +51,6 @@ local function note_over(index)
   not_new[at + 1], not_new[at + 2], not_new[at + 3] = index, '', 2
 end
 
--- room_of: how many more jobs a source takes.
-local function room_of(source_key, rows_max)
-  if rows_max == 0 then return FOREVER end
-  return max(0, rows_max - tonumber(call('HGET', source_key, 'enqueued') or 0))
-end
-
--- keep_tally: count what was queued under a name of the caller's.
-local function keep_tally(name, accepted)
-  if name == '' then return end
-  call('INCRBY', tag .. 'tally:' .. name, accepted)
-  call('PEXPIRE', tag .. 'tally:' .. name, DAY_MS)
-end
-
 -- take_plain: rows that come as they are queued, less their sequence, and are known by recipient:
 -- those that are new, with the next sequences after `last`; and their dedupe values.
 local function take_plain(source, values, from, rows, last, room)
