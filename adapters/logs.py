@@ -12,6 +12,7 @@ import structlog
 
 _LONG_DIGITS = re.compile(r"\+?\d{8,15}(?!\d)")
 _IDS = ("timestamp", "sender", "level", "traceparent")  # never a number of a person
+SAID_MAX = 200
 _TOKENS = re.compile(r"\b(?:psk_|EAA|Bearer )[A-Za-z0-9_\-]{8,}")
 
 
@@ -32,7 +33,21 @@ def configure_logs(kind: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
+
+
+class LibraryLines(logging.Handler):
+    """Lines of libraries, told as ours are: of an error its type only, its text may hold anything.
+
+    What no parser could read of a request is in such a text, tokens and numbers with it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of one record."""
+        kind = record.exc_info[0] if record.exc_info else None
+        told = {"logger": record.name, "said": str(record.msg)[:SAID_MAX]}
+        error = {} if kind is None else {"error": kind.__name__}
+        structlog.get_logger("library").warning("library", **told, **error)
 
 
 def scrub(

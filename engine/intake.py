@@ -16,7 +16,7 @@ from engine.events import Emit, guarded
 from engine.journeys import JourneyDoor, objection
 from engine.leading import Leads, count_each_once
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
-from engine.model import JobKey, Lane, PortfolioId, Priority, Row
+from engine.model import JobKey, Lane, NowMs, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
@@ -109,7 +109,9 @@ class SendJobs:
         traces: Traces | None = None,
         quiet: QuietKeeper | None = None,
         registry: Registry | None = None,
+        now_ms: NowMs | None = None,
     ) -> None:
+        self._now_ms = now_ms
         self._ledger = ledger
         self._traces = traces
         self._journeys = journeys
@@ -226,6 +228,7 @@ class SendJobs:
         if sender is not None:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
+        errors += _never(job, self._now_ms() if self._now_ms else 0)
         category = checked.category
         errors += [] if errors else forbidden(identity, category, sender, *self._rules)
         journey = self._journeys.of(job.source) if self._journeys else None
@@ -262,6 +265,21 @@ class SendJobs:
         elif job.key:
             row.dedupe = self._recipients.dedupe(job.key)
             row.fingerprint = self._recipients.fingerprint(to, job.body, job.sender.encode())
+
+
+def _never(job: JobRequest, now_ms: int) -> list[InvalidJobError]:
+    """Return why no moment is left in which a job may leave.
+
+    One with a key that has expired is let in: it may be one that is known and has been sent.
+    """
+    ends_ms = job.expires_at_ms
+    if 0 < ends_ms <= job.not_before_ms:
+        detail = "is not later than not_before: it would never be sent"
+        return [InvalidJobError(detail, pointer="/expires_at", code="expired")]
+    if 0 < ends_ms <= now_ms and not job.key and job.replays is None:
+        detail = "is past: it would never be sent; name a later moment, or none"
+        return [InvalidJobError(detail, pointer="/expires_at", code="expired")]
+    return []
 
 
 def _grouped(sound: Sequence[_Sound]) -> list[_Group]:

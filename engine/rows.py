@@ -171,7 +171,7 @@ def _errors(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
         if (objection := why_not_text(value)) is not None:
             errors.append(RowError(index, name, *objection))
         elif not _is_text(value):
-            detail = "is no valid text (a lone surrogate)"
+            detail = "is no valid UTF-8 text; save the file as `CSV UTF-8`"
             errors.append(RowError(index, name, "not_text", detail))
     return errors or row_misfits(index, values, sheet)
 

@@ -266,7 +266,7 @@ async def a_desk(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(*sending, **_known(beside, registry)),
+        intake=SendJobs(*sending, **_known(beside, registry, now_ms)),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=beside["quiet"]),
@@ -335,9 +335,10 @@ def _beside(
     return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
 
 
-def _known(beside: dict[str, Any], registry: Registry) -> dict[str, Any]:
+def _known(beside: dict[str, Any], registry: Registry, now_ms: NowMs) -> dict[str, Any]:
     """Return what SendJobs is told by name."""
-    return {"traces": beside["traces"], "quiet": beside["quiet"], "registry": registry}
+    told = {"traces": beside["traces"], "quiet": beside["quiet"], "registry": registry}
+    return told | {"now_ms": now_ms}
 
 
 async def _render(_accept: str) -> tuple[bytes, str]:

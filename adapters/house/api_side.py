@@ -239,7 +239,9 @@ def _intake(
     parts = (recollection, directory, house.recipients, house.emit)
     leads, border = walled_ledger(house.persons.people), BorderDoor(directory, now_ms)
     traces = walled_ledger(RedisTraces(house.client, now_ms))
-    return SendJobs(*parts, door, results, countries, border, leads, traces, quiet, registry)
+    return SendJobs(
+        *parts, door, results, countries, border, leads, traces, quiet, registry, now_ms
+    )
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
