@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.books import Books
 from engine.campaigns import Campaigns, CampaignWish, shared_body
 from engine.directory import Campaign, Registry
 from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors
-from engine.model import NowMs, Priority, SourceState, TemplateStatus
+from engine.model import NowMs, Priority, SenderId, SourceState, TemplateStatus
 from engine.ports import Catalog, Contents, SourceSpec
 from engine.quiet import QuietHours
 from engine.quiet_keeper import QuietKeeper, unsorted_rows
@@ -19,7 +19,10 @@ from engine.revalidation import Looked, Misfit, Revalidation
 from engine.template_ports import HAS_ROWS, RUNS, Repoint, TemplateJobs
 
 MOVING = (SourceState.RUNNING, SourceState.SCHEDULED)
-OTHERWISE = "or cancel this campaign and create another one"
+DEALT: Final = (
+    "wait until they have ended, or pause that number and they wait; to send them by others: cancel"
+    " this campaign and upload the rows that results.csv shows as cancelled to another one"
+)
 HOLD_MS = 5_000  # after it a campaign whose change was cut off opens by itself
 
 MEANWHILE = {
@@ -84,8 +87,8 @@ class CampaignChanges:
         Rows that wait leave with the new message, templates, priority, expiry and delivery policy,
         and keep the new quiet hours; the rows that were cancelled because they do not fit are
         returned. The message may name what the rows brought and nothing else. The sender of a row
-        stays. The start can change until it has begun. The same change again completes one that
-        was cut off.
+        stays; one is taken out when all of its rows have ended. The start can change until it has
+        begun. The same change again completes one that was cut off.
         """
         known = self._campaigns.get(campaign_id)
         if known.state is SourceState.CANCELLED:
@@ -94,7 +97,10 @@ class CampaignChanges:
         rows = (await self._ledger.counts(known.portfolio_id, known.source)).enqueued
         if change.delivery is None:
             draft = replace(draft, repeats_max=_repeats_max(known, draft))
-        errors = _too_late(known, draft, rows)
+        errors = _too_late(known, draft) + _without_field(known, draft) * bool(rows)
+        gone = set(known.senders) - set(draft.senders)
+        if rows and gone:
+            errors += _dealt(await self._revalidation.left(known, gone))
         errors += unsorted_rows(known.quiet, draft.quiet, 0 if change.names_zone else rows)
         if errors:
             raise SeveralErrors(errors)
@@ -221,7 +227,7 @@ def _repeats_max(known: Campaign, draft: Campaign) -> int:
     return known.repeats_max if is_same else min(known.repeats_max, draft.repeats_max)
 
 
-def _too_late(known: Campaign, draft: Campaign, rows: int) -> list[InvalidJobError]:
+def _too_late(known: Campaign, draft: Campaign) -> list[InvalidJobError]:
     """Return what cannot be changed any more, and why."""
     errors: list[InvalidJobError] = []
     if draft.portfolio_id != known.portfolio_id:
@@ -229,10 +235,18 @@ def _too_late(known: Campaign, draft: Campaign, rows: int) -> list[InvalidJobErr
     begun = known.state not in (SourceState.DRAFT, SourceState.SCHEDULED)
     if draft.start_at_ms != known.start_at_ms and begun:
         errors.append(_error("/start_at", "state", f"it has begun: it is {known.state}"))
-    if rows and not set(known.senders) <= set(draft.senders):
-        detail = f"{rows} rows were dealt to them: keep them and pause one, {OTHERWISE}"
-        errors.append(_error("/senders", "has_rows", detail))
-    return errors + _without_field(known, draft) * bool(rows)
+    return errors
+
+
+def _dealt(left: Mapping[SenderId, int]) -> list[InvalidJobError]:
+    """Return which senders cannot be taken out: rows that were dealt to them may still leave.
+
+    A person hears from one number, and a row that was tried may have reached him by that one.
+    """
+    return [
+        _error("/senders", "has_rows", f"{count} rows of {sender} have not ended: {DEALT}")
+        for sender, count in sorted(left.items())
+    ]
 
 
 def _without_field(known: Campaign, draft: Campaign) -> list[InvalidJobError]:

@@ -10,7 +10,7 @@ from typing import Protocol
 from engine.books import JobView
 from engine.directory import Campaign
 from engine.errors import InvalidJobError
-from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SourceState
+from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SenderId, SourceState
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical
 from engine.refusals import queue_full, refusal
@@ -51,9 +51,10 @@ class Result:
 
 @dataclass(slots=True)
 class WaitingRow:
-    """A row that waits for its turn, or is claimed and may come back unwritten."""
+    """A row that waits for its turn, or is claimed or in doubt and may come back."""
 
     key: JobKey
+    sender: SenderId
     tail: bytes
     is_claimed: bool = False
 
@@ -73,9 +74,9 @@ class Results(Protocol):
         ...
 
     def waiting(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[WaitingRow]]:
-        """Yield the rows that wait or are claimed, some at a time, in no order, some maybe twice.
+        """Yield the rows that wait, are claimed or in doubt, some at a time, some maybe twice.
 
-        A row that waits all the while is among them, however old it is.
+        They come in no order. A row that waits all the while is among them, however old it is.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -11,7 +11,7 @@ from engine.contents import SEPARATOR
 from engine.countries import CountryRules
 from engine.directory import Campaign, Directory
 from engine.errors import InvalidJobError
-from engine.model import JobKey, JobState
+from engine.model import JobKey, JobState, SenderId
 from engine.ports import Cancellation, Cancelled
 from engine.results import Results
 from engine.rows import RowError, Sheet, row_misfits
@@ -85,6 +85,15 @@ class Revalidation:
         if left:
             raise RowsMisfitError(left, UNCANCELLED)
         return looked
+
+    async def left(self, campaign: Campaign, senders: Collection[SenderId]) -> dict[SenderId, int]:
+        """Return how many rows of these senders may still leave, or may have left."""
+        found: dict[SenderId, set[JobKey]] = {}
+        async for rows in self._results.waiting(campaign.portfolio_id, campaign.source):
+            for row in rows:
+                if row.sender in senders:
+                    found.setdefault(row.sender, set()).add(row.key)
+        return {sender: len(keys) for sender, keys in found.items()}
 
     async def end(self, campaign: Campaign, claimed: Sequence[Misfit]) -> list[Misfit]:
         """Cancel rows that do not fit and were claimed, where they came back; return those."""

@@ -48,17 +48,16 @@ class MemoryResults:
         slot, _ = self._ledger.slot(portfolio)
         known = slot.sources.get(source)
         lanes = known.lanes if known else []
-        for number in lanes:
-            lane = slot.lanes[number]
-            yield [WaitingRow(job.key, job.tail) for job in (*lane.queue, *lane.parked)]
-        aside = [job for job, _ in slot.later.values() if job.key.lane in lanes]
-        yield [WaitingRow(job.key, job.tail) for job in aside]
-        claimed = [each.job for each in slot.open.values() if not each.doubted]
-        yield [
-            WaitingRow(job.key, job.tail, is_claimed=True)
-            for job in claimed
-            if job.key.lane in lanes
-        ]
+        waiting = [job for number in lanes for job in slot.lanes[number].queue]
+        waiting += [job for number in lanes for job in slot.lanes[number].parked]
+        waiting += [job for job, _ in slot.later.values() if job.key.lane in lanes]
+        rows = [WaitingRow(job.key, slot.lane_of(job.key).lane.sender, job.tail) for job in waiting]
+        for opened in slot.open.values():
+            if opened.job.key.lane in lanes:
+                sender = slot.lane_of(opened.job.key).lane.sender
+                tail = opened.job.tail
+                rows.append(WaitingRow(opened.job.key, sender, tail, is_claimed=True))
+        yield rows
 
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:
         """See Results.reject."""

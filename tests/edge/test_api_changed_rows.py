@@ -5,10 +5,10 @@ from redis.asyncio import Redis
 
 from engine.errors import InvalidJobError
 from engine.model import PortfolioId
-from engine.outcomes import InDoubt, Retry, Unwritten
+from engine.outcomes import Accepted, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Claimed, Settlement
-from tests.edge.test_api_changes import CSV, PATH, claimed
-from tests.front_desk import PORTFOLIO, SEND, WABA, Desk, a_campaign, a_desk, a_message
+from tests.edge.test_api_changes import CSV, PATH, a_second_sender, claimed
+from tests.front_desk import PORTFOLIO, SEND, SENDER, WABA, Desk, a_campaign, a_desk, a_message
 
 
 @pytest.mark.parametrize("is_real", [True, False], ids=["redis", "memory"])
@@ -124,3 +124,45 @@ async def test_before_the_first_row_too_nothing_is_queued_as_it_was(redis_client
         with pytest.raises(InvalidJobError, match="fields changed"):
             await desk.front.intake.accept_rows(was, [("+4915112345678", ["Ada", "A1"])])
         assert (await desk.call("GET", PATH))[1]["enqueued"] == 0
+
+
+@pytest.mark.parametrize("is_real", [True, False], ids=["redis", "memory"])
+async def test_a_sender_is_taken_out_once_all_of_its_rows_have_ended(
+    redis_client: Redis, *, is_real: bool
+) -> None:
+    async with a_desk(redis=redis_client if is_real else None) as desk:
+        await a_second_sender(desk)
+        await a_campaign(desk, senders=[SENDER, "2"])
+        rows = "".join(f"+49151{n:08},Ada,C\n" for n in range(40))
+        await desk.upload("c1", f"to,name,code\n{rows}")
+        await desk.call("POST", f"{PATH}/start", key=SEND)
+        only = {"senders": [SENDER]}
+        status, problem = await desk.call("PATCH", PATH, only, SEND)
+        (error,) = problem["errors"]
+        assert (status, error["pointer"], error["code"]) == (409, "/senders", "has_rows")
+        dealt = int(error["detail"].split()[0])
+        assert 0 < dealt < 40
+        assert error["detail"].startswith(f"{dealt} rows of 2 have not ended: wait until")
+        doubtful = None
+        for _ in range(60):
+            for job in await claimed(desk):
+                outcome: Outcome = Accepted(f"wamid.{job.key}")
+                if job.lane.sender == "2" and doubtful is None:
+                    doubtful, outcome = job, InDoubt("cut off")
+                settlement = Settlement(job.key, job.attempt, outcome)
+                await desk.ledger.settle(PortfolioId(PORTFOLIO), [settlement])
+            desk.now_ms += 1_000
+        _, problem = await desk.call("PATCH", PATH, only, SEND)
+        assert problem["errors"][0]["detail"].startswith("1 rows of 2 have not ended")
+        desk.now_ms += 3_600_000
+        await desk.ledger.rescue(PortfolioId(PORTFOLIO))
+        status, shown = await desk.call("PATCH", PATH, only, SEND)
+        assert (status, shown["senders"]) == (200, [SENDER])
+        more = rows.replace("49151", "49152")
+        _, shown = await desk.upload("c1", f"to,name,code\n{more}")
+        assert shown["accepted"] == 40
+        senders = set()
+        for _ in range(60):
+            senders |= {job.lane.sender for job in await claimed(desk)}
+            desk.now_ms += 1_000
+        assert senders == {SENDER}

@@ -135,11 +135,11 @@ async def test_what_rows_were_accepted_with_stays(redis_client: Redis) -> None:
         status, problem = await desk.call("PATCH", PATH, change, SEND)
         found = [(each["pointer"], each["code"]) for each in problem["errors"]]
         refused = [
-            ("/senders", "has_rows"),
             ("/message", "unknown_field"),
+            ("/senders", "has_rows"),
         ]
         assert (status, found) == (409, refused)
-        assert "they have name, code" in problem["errors"][-1]["detail"]
+        assert "they have name, code" in problem["errors"][0]["detail"]
         shown = (await desk.call("GET", PATH))[1]
         assert (shown["version"], shown["senders"]) == (1, [SENDER])
         both = {"senders": [SENDER, "2"], "weight": 9}
