@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.source_tree import HOUSE, dotted, python_files, short, tree_of
 
-WIRING: Final = {"adapters/main.py", "adapters/house.py", "adapters/clock.py"}
+WIRING: Final = {"adapters/clock.py"}
 DURATIONS: Final = {
     "adapters/redis/embedded.py": "how long to wait for another process; decides nothing else",
 }
