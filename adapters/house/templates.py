@@ -100,11 +100,27 @@ def taking(house: House) -> Callable[[Sender, str, Template], Awaitable[Place]]:
     ledger: Places = walled_ledger(house.ledger)
 
     async def take(sender: Sender, identity: str, template: Template) -> Place:
-        recipient, priority = house.recipients.key(identity), Priority[template.category.name]
-        wish = PlaceWish(sender.id, recipient, template.key, priority)
+        wish = _wish(house, sender, identity, template)
         return await ledger.take_place(sender.portfolio_id, wish)
 
     return take
+
+
+def giving(house: House) -> Callable[[Sender, str, Template, Place], Awaitable[None]]:
+    """Return what gives a place back after a send that surely reached nobody."""
+    ledger = walled_ledger(house.ledger)
+
+    async def give(sender: Sender, identity: str, template: Template, place: Place) -> None:
+        if place.taken_ms:
+            wish = _wish(house, sender, identity, template)
+            await ledger.give_place(sender.portfolio_id, wish, place.taken_ms)
+
+    return give
+
+
+def _wish(house: House, sender: Sender, identity: str, template: Template) -> PlaceWish:
+    recipient, priority = house.recipients.key(identity), Priority[template.category.name]
+    return PlaceWish(sender.id, recipient, template.key, priority)
 
 
 def rechecks_of(house: House) -> Rechecks:
