@@ -14,8 +14,7 @@ _LONG_DIGITS = re.compile(r"\+?\d{8,15}(?!\d)")
 _IDS = frozenset(  # long numbers there are Meta's or the operator's, never a person's
     {
         *("timestamp", "level", "traceparent", "job"),
-        *("sender", "waba", "portfolio", "template", "campaign", "id"),
-        *("name", "key", "node"),  # of a fact, of a gate, of what is at Meta
+        *("sender", "waba", "portfolio", "template", "campaign", "id", "node"),
     }
 )
 _TOKENS = re.compile(r"\b(?:psk_|EAA|Bearer )[A-Za-z0-9_\-]{8,}")
