@@ -12,6 +12,7 @@ from tests.architecture.source_tree import HOUSE, dotted, faults_in, nodes_of, p
 WIRING: Final = {"adapters/clock.py"}
 DURATIONS: Final = {
     "adapters/redis/embedded.py": "how long to wait for another process; decides nothing else",
+    "adapters/live.py": "how long its own server took to stop, for the log; decides nothing",
 }
 """Who may also ask how much time has passed, and why that changes no decision."""
 
