@@ -11,7 +11,12 @@ from typing import Any
 import structlog
 
 _LONG_DIGITS = re.compile(r"\+?\d{8,15}(?!\d)")
-_IDS = ("timestamp", "sender", "level", "traceparent")  # never a number of a person
+_IDS = frozenset(  # long numbers there are Meta's or the operator's, never a person's
+    {
+        *("timestamp", "level", "traceparent"),
+        *("sender", "waba", "portfolio", "template", "campaign", "id"),
+    }
+)
 SAID_MAX = 200
 _TOKENS = re.compile(r"\b(?:psk_|EAA|Bearer )[A-Za-z0-9_\-]{8,}")
 
@@ -53,8 +58,9 @@ class LibraryLines(logging.Handler):
 def scrub(
     _logger: object, _method: str, line: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Take out whatever looks like a phone number or a token; ids of senders and traces are not."""
+    """Take out whatever looks like a token, or like a phone number where no id is told."""
     for name, value in line.items():
-        if isinstance(value, str) and name not in _IDS:
-            line[name] = _LONG_DIGITS.sub("***", _TOKENS.sub("***", value))
+        if isinstance(value, str):
+            told = _TOKENS.sub("***", value)
+            line[name] = told if name in _IDS else _LONG_DIGITS.sub("***", told)
     return line

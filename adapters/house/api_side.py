@@ -49,6 +49,7 @@ from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.speaker import API
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
 from engine.border_door import BorderDoor
@@ -79,6 +80,7 @@ STORMS_EVERY_S: Final = 5.0
 async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
     settings, session, passing = house.settings, build_management_session(), build_passage_session()
+    house.speaker.rank = API
     management = Management(
         session,
         graph_url=settings.graph_url,
