@@ -27,9 +27,6 @@ from engine.shutting import NOTHING_SHUT, Shut
 FOREVER_MS = 9_000_000_000_000  # the year 2255: until somebody opens it
 
 
-# --- enqueue -----------------------------------------------------------------------------------
-
-
 @dataclass(slots=True)
 class Batch:
     """Jobs of one lane, to be queued in one step."""

@@ -394,7 +394,6 @@ async def test_what_is_stated_is_believed_and_puts_the_gate_in_force() -> None:
         body = {"category": "MARKETING", "components": BODY, "status": "PAUSED"}
         assert (await desk.call("PUT", f"{LIST}/a%2Fb/en_US", body))[0] == 422
         assert (await desk.call("PUT", ONE, body))[0] == 200
-        status, shown = await desk.call("POST", "/v1/jobs", a_job())
-        assert status == 202
+        _, shown = await desk.call("POST", "/v1/jobs", a_job())
         _, job = await desk.call("GET", f"/v1/jobs/{shown['results'][0]['id']}")
         assert job["waiting_for"][0]["gate"] == "template"
