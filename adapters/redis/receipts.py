@@ -13,6 +13,13 @@ RECEIPTS_MAX: Final = 500  # in one step: a few milliseconds in which nothing is
 NO_JOB: Final = JobKey(0, 0)
 UNDELIVERED, THROTTLED, FOREIGN = 1, 2, 4
 CODE_MAX: Final = 0xFFFF_FFFF
+WAMID_MAX: Final = 16_000  # characters; Meta's have sixty
+
+WORDS: Final = {
+    (status, counted): f"{rank}{'+' if counted else '-'}"
+    for status, rank in DELIVERY_RANK.items()
+    for counted in (True, False)
+}
 
 # part_receipts.lua says what is where.
 _head = Struct(">BBBHBII").pack
@@ -21,25 +28,31 @@ _head = Struct(">BBBHBII").pack
 def pack_receipts(receipts: Iterable[Receipt]) -> bytes:
     """Return a batch as one text."""
     packed: list[bytes] = []
+    at_ms, moment = -1, b""
     for receipt in receipts:
-        key = receipt.key or NO_JOB
-        lane, sequence = str(key.lane).encode(), str(key.sequence).encode()
-        wamid, sender = receipt.wamid.encode(), receipt.sender.encode()
-        flags = UNDELIVERED * receipt.undelivered | THROTTLED * receipt.throttled
+        key = receipt.key
+        lane, sequence = key or NO_JOB
+        lane_text, sequence_text = str(lane), str(sequence)
+        words = WORDS[receipt.status, receipt.counted]
+        wamid, sender = receipt.wamid[:WAMID_MAX].encode(), receipt.sender.encode()
+        flags = FOREIGN
+        if key is not None:
+            flags = UNDELIVERED * receipt.undelivered + THROTTLED * receipt.throttled
+        if receipt.at_ms != at_ms:  # those of one batch are mostly of few moments
+            at_ms, moment = receipt.at_ms, receipt.at_ms.to_bytes(6, "big")
         packed += (
             _head(
-                flags if receipt.key else FOREIGN,
-                len(lane),
-                len(sequence),
+                flags,
+                len(lane_text),
+                len(sequence_text),
                 len(wamid),
                 len(sender),
                 receipt.attempt,
                 receipt.code & CODE_MAX,
             ),
-            lane + b"." + sequence,
-            b"%d%c" % (DELIVERY_RANK[receipt.status], b"+" if receipt.counted else b"-"),
+            f"{lane_text}.{sequence_text}{words}".encode(),
             receipt.recipient,
-            receipt.at_ms.to_bytes(6, "big"),
+            moment,
             wamid,
             sender,
         )
