@@ -1,6 +1,6 @@
 """receive: statuses only ever add, in any order and any number of times.
 
-With it its parts: part_evidence, part_marks, part_throttled.
+With it its parts: part_receipts, part_ends, part_asked, part_evidence, part_marks, part_throttled.
 """
 
 from __future__ import annotations

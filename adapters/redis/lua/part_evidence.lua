@@ -12,19 +12,19 @@ end
 
 -- settle_open: a status settles a job that is open, or that waits for a repeat.
 local function settle_open(record, settled, cancelled)
-  local job = job_told()
+  local job, failed = job_at(receipt.place), receipt.rank == UNDELIVERED
   if not record then
-    if not receipt.failed and call('SISMEMBER', tag .. 'repeating', job) == 1 then
+    if not failed and call('SISMEMBER', tag .. 'repeating', job) == 1 then
       if cancel_repeat(job, wamid_told()) then cancelled[#cancelled + 1] = job end
       read_own_end()
     end
     return
   end
   local opened = parse_open(job, record)
-  if not receipt.failed then
+  if not failed then
     accept(opened, wamid_told(), false)
   elseif fence_told() == row_fence(opened.row) then
-    local kept = receipt.flags % 2 == 0 and opened.hold > 0 and now or 0
+    local kept = was_reached() and opened.hold > 0 and now or 0
     close(opened, kept)
     keep_dead(opened)
     end_open(opened, 'F', 's:failed', 0, kept, code_told(), '')

@@ -10,7 +10,7 @@
 --           done with it: what only few need is cut out of the text when it is asked for.
 local HEAD, FIXED, TOO_FAST, FOREIGN = 14, 17, 2, 4
 local receipts, heads, ranks, lanes_told, sequences
-local receipt, last_moment, last_ms = {}, nil, nil
+local receipt, last_moment, last_ms, last_seen = {}, nil, nil, nil
 
 local function begin_receipts()
   heads, ranks, lanes_told, sequences, last_moment = {}, {}, {}, {}, nil
@@ -36,39 +36,35 @@ local function find_receipts(packed, count)
       lane = lanes_by_prefix[prefix]
       if lane == nil then lane = lane_named(prefix) end
     end
-    heads[i], ranks[i], lanes_told[i] = at, dot + sequence_size + 1, lane
-    sequences[i] = lane and sub(packed, dot + 1, dot + sequence_size)
-    at = dot + sequence_size + FIXED + high * 256 + low + sender_size
+    local rank_at = dot + sequence_size + 1
+    heads[i], ranks[i], lanes_told[i] = at, rank_at, lane
+    sequences[i] = lane and sub(packed, dot + 1, rank_at - 1)
+    at = rank_at + FIXED - 1 + high * 256 + low + sender_size
   end
 end
 
--- take_receipt: what every receipt is asked for.
+-- take_receipt: what every receipt is asked for. No moment is later than now.
 local function take_receipt(i)
-  local at, rank_at = heads[i], ranks[i]
+  local rank_at = ranks[i]
   local rank, sign = byte(receipts, rank_at, rank_at + 1)
   local moment = sub(receipts, rank_at + 10, rank_at + 15)
-  if moment ~= last_moment then last_moment, last_ms = moment, number6(moment, 1) end
-  receipt.place, receipt.at, receipt.rank_at, receipt.told_ms = i, at, rank_at, last_ms
-  receipt.rank, receipt.counts, receipt.failed = rank - 48, sign == 43, rank == 51
-  receipt.lane, receipt.sequence = lanes_told[i], sequences[i]
-  receipt.at_ms, receipt.moment = last_ms, moment
-  if last_ms > now then receipt.at_ms, receipt.moment = now, now_bytes end
-  receipt.flags = byte(receipts, at)
+  if moment ~= last_moment then
+    last_moment, last_ms, last_seen = moment, number6(moment, 1), moment
+    if last_ms > now then last_ms, last_seen = now, now_bytes end
+  end
+  receipt.place, receipt.rank, receipt.counts = i, rank - 48, sign == 43
+  receipt.at_ms, receipt.moment = last_ms, last_seen
 end
 
-local function job_told() return sub(receipts, receipt.at + HEAD, receipt.rank_at - 1) end
+local function number_at(at) return number2(receipts, at) * 65536 + number2(receipts, at + 2) end
+local function job_at(i) return sub(receipts, heads[i] + HEAD, ranks[i] - 1) end
 local function recipient_at(i) return sub(receipts, ranks[i] + 2, ranks[i] + 9) end
-local function fence_told()
-  return number2(receipts, receipt.at + 6) * 65536 + number2(receipts, receipt.at + 8)
-end
-local function code_bytes_told() return sub(receipts, receipt.at + 10, receipt.at + 13) end
-local function digit_told() return sub(receipts, receipt.rank_at, receipt.rank_at) end
-local function code_told()
-  return number2(receipts, receipt.at + 10) * 65536 + number2(receipts, receipt.at + 12)
-end
+local function fence_told() return number_at(heads[receipt.place] + 6) end
+local function code_told() return number_at(heads[receipt.place] + 10) end
+local function was_reached() return byte(receipts, heads[receipt.place]) % 2 == 0 end
 local function wamid_told()
-  local first = receipt.rank_at + 16
-  return sub(receipts, first, first + number2(receipts, receipt.at + 3) - 1)
+  local first = ranks[receipt.place] + 16
+  return sub(receipts, first, first + number2(receipts, heads[receipt.place] + 3) - 1)
 end
 local function sender_at(i)
   local first = ranks[i] + 16 + number2(receipts, heads[i] + 3)
@@ -76,6 +72,6 @@ local function sender_at(i)
 end
 
 -- note_receipt: the log's entry of the receipt, which came with it.
-local function note_receipt()
-  note_told(sub(receipts, receipt.at + HEAD, receipt.rank_at + 9), receipt.moment)
+local function note_receipt(i)
+  note_told(sub(receipts, heads[i] + HEAD, ranks[i] + 9), receipt.moment)
 end

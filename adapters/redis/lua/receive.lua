@@ -3,7 +3,7 @@
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_doubts part_log
 -- uses: part_call part_settle part_dead part_repeats part_outcomes part_receipts part_ends
--- uses: part_evidence part_marks part_throttled
+-- uses: part_asked part_evidence part_marks part_throttled
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -23,23 +23,30 @@
 -- Returns  { sequence, due_ms, settled, cancelled, closed }
 --   closed  gate, key, ... that this call closed
 doubts_at = 7
-local settled, cancelled, count_of = {}, {}, tonumber(argv[12])
-find_receipts(argv[13], count_of)
-read_ends(count_of)
-read_open(count_of)
-for i = 1, count_of do
+local settled, cancelled, told = {}, {}, tonumber(argv[12])
+find_receipts(argv[13], told)
+read_ends(told)
+read_asked(told)
+for i = 1, told do
   take_receipt(i)
-  local lane, record = receipt.lane, opens[i]
+  local lane, ended, record = lanes_told[i], end_at(i), opens[i]
+  local flags = byte(receipts, heads[i])
   if lane then
-    if receipt.flags >= TOO_FAST then learn_from(record) end
-    if not end_at(i) then settle_open(record, settled, cancelled) end
-    -- Where there is no such job it was cancelled while it waited for a repeat, or is forgotten:
-    -- a copy arrived.
-    if not annotate() and not record then count_arrival(lane) end
-    note_receipt()
-  elseif receipt.flags >= FOREIGN then
+    if flags >= TOO_FAST then learn_from(ended, record, lane) end
+    if not ended then
+      settle_open(record, settled, cancelled)
+      ended = end_at(i)
+    end
+    if ended then
+      annotate(ended, lane)
+    elseif not record then
+      -- Its job was cancelled while it waited for a repeat, or is forgotten: a copy arrived.
+      count_arrival(lane)
+    end
+    note_receipt(i)
+  elseif flags >= FOREIGN then
     count_arrival(nil)
-    note_receipt()
+    note_receipt(i)
   end
 end
 flush_closed()
