@@ -3,6 +3,7 @@
 Shapes: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -88,7 +89,7 @@ class Told(msgspec.Struct, frozen=True):
 
     waba: WabaId
     sender: SenderId
-    statuses: list[wire.FullStatus]
+    statuses: Sequence[wire.FullStatus]
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):

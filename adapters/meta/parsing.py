@@ -70,21 +70,27 @@ class Place(NamedTuple):
 def parse(body: bytes) -> Parsed:
     """Return everything `body` says; a body that is no webhook at all is one malformed item."""
     parsed = Parsed()
+    whole = read(_whole, body) if len(body) <= BODY_MAX else None
+    if whole is None:
+        _parse_apart(parsed, body)
+        return parsed
+    for entry in whole.entry:
+        for change in entry.changes:
+            _read_change(parsed, entry, change)
+    return parsed
+
+
+def _parse_apart(parsed: Parsed, body: bytes) -> None:
+    """Read a body with something odd in it, each piece of news apart from the others."""
     if len(body) > BODY_MAX:
         parsed.count("", MALFORMED)
-        return parsed
-    whole = read(_whole, body)
-    if whole is not None:  # as good as always
-        for entry in whole.entry:
-            for change in entry.changes:
-                _read_change(parsed, entry, change)
-        return parsed
+        return
     envelope = read(_envelope, body)
     if envelope is None:
         parsed.count("", MALFORMED)
         envelope = read(_envelope, _mended(body))
     if envelope is None:
-        return parsed
+        return
     for raw_entry in envelope.entry:
         entry = read(_entry, raw_entry)
         if entry is None:
@@ -96,7 +102,6 @@ def parse(body: bytes) -> Parsed:
                 parsed.count("", MALFORMED)
             else:
                 _read_change(parsed, entry, change)
-    return parsed
 
 
 def _mended(body: bytes) -> bytes:
