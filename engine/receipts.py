@@ -125,13 +125,14 @@ class ReceiptFolder:
         """Return the evidence in one status; None when it proves nothing that we count."""
         status = STATUSES.get(seen.status)
         ours = self._opaque.decode(seen.opaque) if seen.opaque else None
-        if status is None or (ours is None and status not in REACHED):
+        failed = status is DeliveryStatus.UNDELIVERED
+        throttled = failed and self._throttled(seen.code)
+        if status is None or (ours is None and status not in REACHED and not throttled):
             return None
         if ours is not None:
             key, attempt, recipient = ours
         else:
             key, attempt, recipient = None, 0, self._key_of(seen.recipient_id)
-        failed = status is DeliveryStatus.UNDELIVERED
         return Receipt(
             key,
             attempt,
@@ -144,5 +145,5 @@ class ReceiptFolder:
             not seen.pricing_free,
             failed and self._undelivered(seen.code),
             seen.phone_number_id,
-            failed and self._throttled(seen.code),
+            throttled,
         )

@@ -13,6 +13,7 @@ from adapters.meta.news import (
     IN_WINDOW,
     Inbound,
     Notice,
+    NumberError,
     Parsed,
     Status,
     TemplateCategoryChanged,
@@ -149,9 +150,12 @@ class Folding:
     async def _fold_all(self, entries: list[Entry]) -> None:
         parsed = [parse(body) for _, body in entries]
         told = [of_number for each in parsed for of_number in each.told]
-        await self._folder.receive([seen for of_number in told for seen in seen_in(of_number)])
-        self._heard(of_number.sender for of_number in told)
         failures = [each.failures for each in parsed]
+        seen = [each for of_number in told for each in seen_in(of_number)]
+        for (entry, _), each in zip(entries, parsed, strict=True):
+            seen += [_too_fast(error, arrived_ms(entry)) for error in each.errors if error.code]
+        await self._folder.receive(seen)
+        self._heard(of_number.sender for of_number in told)
         await self._templates.note_failures([status for some in failures for status in some])
         await self._unite(parsed)  # first: what is told of a person is for each id
         for (entry, _), each, failed in zip(entries, parsed, failures, strict=True):
@@ -291,6 +295,14 @@ def arrived_ms(entry: bytes) -> int:
 def called(status: Status) -> str:
     """Return what Meta calls the person of a status: digits where it tells them, or a user id."""
     return status.person.digits or status.person.user_id
+
+
+def _too_fast(error: NumberError, at_ms: int) -> StatusSeen:
+    """Return an error that names only a number as a message of nobody's that failed with it.
+
+    Of those the engine hears that a number was too fast; what else they close is a fact.
+    """
+    return StatusSeen(error.sender, "", "failed", at_ms // 1_000, "", code=error.code)
 
 
 def seen_in(told: Told) -> Iterator[StatusSeen]:

@@ -35,9 +35,9 @@ def pack_receipts(receipts: Iterable[Receipt]) -> bytes:
         lane_text, sequence_text = str(lane), str(sequence)
         words = WORDS[receipt.status, receipt.counted]
         wamid, sender = receipt.wamid[:WAMID_MAX].encode(), receipt.sender.encode()
-        flags = FOREIGN
-        if key is not None:
-            flags = UNDELIVERED * receipt.undelivered + THROTTLED * receipt.throttled
+        flags = UNDELIVERED * receipt.undelivered + THROTTLED * receipt.throttled
+        if key is None:
+            flags |= FOREIGN
         if receipt.at_ms != at_ms:  # those of one batch are mostly of few moments
             at_ms, moment = receipt.at_ms, receipt.at_ms.to_bytes(6, "big")
         packed += (

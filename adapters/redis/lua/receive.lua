@@ -44,6 +44,8 @@ for i = 1, told do
       count_arrival(lane)
     end
     note_receipt(i)
+  elseif flags >= FOREIGN + TOO_FAST then
+    learn_bare()
   elseif flags >= FOREIGN then
     count_arrival(nil)
     note_receipt(i)
