@@ -144,7 +144,7 @@ def _read_change(parsed: Parsed, entry: wire.News, change: wire.Change) -> None:
 def _read_statuses(parsed: Parsed, waba: WabaId, raw: Raw) -> bool:
     """Read a change that tells of statuses, all of them right, and of nothing else: as most do."""
     value = read(_statuses, raw)
-    if value is None:
+    if value is None or not value.statuses:
         return False
     place = Place(waba, SenderId(str(value.metadata.phone_number_id or "")))
     parsed.told.append(Told(*place, value.statuses))
