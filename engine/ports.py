@@ -37,15 +37,18 @@ class Batch:
     portfolio: PortfolioId
     lane: Lane
     rows: Sequence[Row]
+    rows_max: int = 0  # jobs that their source takes at all; 0 is no bound
+    tally: str = ""  # counts under this name, for a day, what is queued: as uploads ask for it
 
 
 @dataclass(frozen=True, slots=True)
 class NotNew:
-    """A row that was not queued: a duplicate of `known`, or another body under a known key."""
+    """A row that was not queued: a duplicate of `known`, another body under its key, or no room."""
 
     index: int  # its place in the batch
     known: JobKey | None  # the job it repeats, where that is remembered
     conflict: bool  # same key, other body
+    over: bool = False  # it is new, and its source has no room for it
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Enqueued:
     first: int
     accepted: int
     not_new: list[NotNew]
-    refused: str = ""  # `full`, `cancelled` or `ended` (its template): nothing was queued
+    refused: str = ""  # `full`, `cancelled`, `ended` (its template), `stale`: nothing was queued
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 
@@ -144,7 +147,7 @@ class Settled:
     """What settling did: keys whose outcome changed nothing, and what it closed on the way."""
 
     ignored: list[JobKey]
-    closed: list[tuple[Gate, str]]  # gate and its key, for the alert
+    closed: list[tuple[Gate, str]]  # gate and key; told again, what is closed still is there again
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 
@@ -229,7 +232,7 @@ class Receipt:
     counted: bool = True  # False when Meta says it was inside a service window
     undelivered: bool = True  # a failure after which nobody was reached: the place is given back
     sender: str = ""  # the number it left from; a send that is not ours counts in its window
-    throttled: bool = False  # a failure that says that its sender was too fast
+    throttled: bool = False  # a failure that says that its sender was too fast, ours or not
 
 
 @dataclass(slots=True)
@@ -292,6 +295,7 @@ class TemplateSpec:
     status: TemplateStatus
     category: Category
     version: int = 0  # how often its words or its category changed
+    lifts: bool = True  # APPROVED also ends what answers closed; not while they are asked about
 
 
 @dataclass(frozen=True, slots=True)

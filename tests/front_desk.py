@@ -1,6 +1,6 @@
 """An API in this process: on memory, or on a real server; with a key for each role."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,7 @@ from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
-from engine.directory import ApiKey, Registry, Role, Sender, Template, TemplateDraft
+from engine.directory import ApiKey, Registry, Role, Template, TemplateDraft
 from engine.events import Event
 from engine.facts import Fact
 from engine.intake import SendJobs
@@ -44,8 +44,6 @@ from engine.keeper import Keeper
 from engine.model import (
     Category,
     NowMs,
-    Priority,
-    SenderId,
     TemplateStatus,
     WabaId,
 )
@@ -55,12 +53,12 @@ from engine.results import Results, RetryFailed
 from engine.revalidation import Revalidation
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
-from engine.template_ports import Listing, Place, PlaceWish, Submitted
+from engine.template_ports import Listing, Submitted
 from engine.terms import Terms
 from tests.conformance import Conformance
 from tests.people_desk import what_knows_people
+from tests.trials import SECRET, Trials
 
-SECRET = b"a secret of this test's ledger"
 ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00000002_" + "r" * 24
 NOW_MS = 1_780_000_000_000
 KEEP_MS = 7 * 86_400_000
@@ -109,35 +107,6 @@ class Master:
 async def upload_sample(_waba: WabaId, name: str, kind: str, content: bytes) -> str:
     """Return a handle that tells what was uploaded."""
     return f"4::{name}:{kind}:{len(content)}"
-
-
-@dataclass
-class Trials:
-    """Remembers what was sent past the queue, and whose place was taken before."""
-
-    tried: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
-    taken: list[str] = field(default_factory=list)
-    ledger: Any = None  # as Desk.ledger
-
-    async def send(
-        self, sender: SenderId, to: str, message: Mapping[str, object]
-    ) -> dict[str, object]:
-        assert len(self.taken) == len(self.tried) + 1
-        self.tried.append((sender, to, message))
-        return {
-            "ok": True,
-            "status": 200,
-            "headers": {},
-            "body": {"messages": [{"id": "wamid.1"}]},
-            "request": {"to": to, **message},
-        }
-
-    async def take(self, sender: Sender, identity: str, template: Template) -> Place:
-        recipient, priority = RecipientKeys(SECRET).key(identity), Priority[template.category.name]
-        wish = PlaceWish(sender.id, recipient, template.key, priority)
-        place: Place = await self.ledger.take_place(sender.portfolio_id, wish)
-        self.taken += [] if place.gate else [identity]
-        return place
 
 
 @dataclass
@@ -255,7 +224,7 @@ async def a_desk(
         return desk.now_ms
 
     ledger, registry, cooldowns, results = await _stores(Terms(queue_max=queue_max), now_ms, redis)
-    beside = _beside(ledger, registry, now_ms, redis)
+    beside = _beside(ledger, registry, results, now_ms, redis)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns, beside["quiet"] = _campaigns(registry, ledger, now_ms)
@@ -266,9 +235,8 @@ async def a_desk(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(*sending, traces=beside["traces"], quiet=beside["quiet"]),
+        intake=SendJobs(*sending, **_known(beside, registry, now_ms)),
         results=results,
-        uploads=walled_ledger(MemoryUploads() if redis is None else RedisUploads(redis)),
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=beside["quiet"]),
         campaigns=campaigns,
@@ -284,6 +252,7 @@ async def a_desk(
         upload_sample=upload_sample,
         try_now=trials.send,
         take_place=trials.take,
+        give_place=trials.give,
         operations=Operations(_render, lambda: desk.told_objections()),  # noqa: PLW0108 (no desk yet)
     )
     async with _served(front) as client, session:
@@ -318,13 +287,28 @@ def campaign_changes(
     return CampaignChanges(campaigns, registry, ledger, revalidation, now_ms=now_ms, quiet=quiet)
 
 
-def _beside(ledger: Any, registry: Any, now_ms: NowMs, redis: Redis | None) -> dict[str, Any]:  # noqa: ANN401
+def _beside(
+    ledger: Any,  # noqa: ANN401
+    registry: Any,  # noqa: ANN401
+    results: Any,  # noqa: ANN401
+    now_ms: NowMs,
+    redis: Redis | None,
+) -> dict[str, Any]:
     """Return what is kept beside jobs: words of people, traces, rows of what failed."""
     people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
     if redis is None:
+        people["uploads"] = walled_ledger(MemoryUploads(ledger, results))
         return people | {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
+    uploads = RedisUploads(ledger.scripts, ledger.calls, now_ms)
+    people["uploads"] = walled_ledger(uploads)
     rows = RedisDeadRows(redis, ledger.scripts, ledger.calls, now_ms, keep_ms=KEEP_MS)
     return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
+
+
+def _known(beside: dict[str, Any], registry: Registry, now_ms: NowMs) -> dict[str, Any]:
+    """Return what SendJobs is told by name."""
+    told = {"traces": beside["traces"], "quiet": beside["quiet"], "registry": registry}
+    return told | {"now_ms": now_ms}
 
 
 async def _render(_accept: str) -> tuple[bytes, str]:

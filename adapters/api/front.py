@@ -18,7 +18,6 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
-from adapters.api.progress import UploadStore
 from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
@@ -36,7 +35,7 @@ from engine.profiles import TODAY, Rules
 from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.resting import Resting
-from engine.results import Results, RetryFailed
+from engine.results import Results, RetryFailed, UploadStore
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Place
@@ -54,6 +53,8 @@ UploadSample = Callable[[WabaId, str, str, bytes], Awaitable[str]]
 TryNow = Callable[[SenderId, str, Mapping[str, object]], Awaitable[dict[str, object]]]
 # sender, canonical recipient, template: a place and a send time, or the gate that refuses
 TakePlace = Callable[[Sender, str, Template], Awaitable[Place]]
+# the same and what was taken: the send surely reached nobody
+GivePlace = Callable[[Sender, str, Template, Place], Awaitable[None]]
 
 
 class Ledgers(Books, Catalog, Cancellation, Protocol):
@@ -132,6 +133,7 @@ class Front:
     upload_sample: UploadSample
     try_now: TryNow
     take_place: TakePlace
+    give_place: GivePlace
     operations: Operations
     rules: Rules = TODAY
     ask_soon: Callable[[SenderId], None] = lambda _: None  # Meta, about a number, in its turn

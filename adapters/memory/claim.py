@@ -191,7 +191,6 @@ def _set_due(under_way: Claim, loaded: Loaded) -> None:
     if loaded.state is None:
         slot.due.drop(sender)
         return
-    busy = next((p for p in Priority if len(slot.ring(sender, p))), None)
     if loaded.closed is not None:
         gate, until_ms = loaded.closed
         under_way.refuse(sender, gate)
@@ -200,11 +199,13 @@ def _set_due(under_way: Claim, loaded: Loaded) -> None:
             slot.due.put(sender, until_ms)
         return
     moments = [loaded.wants_ms]
-    if busy is not None:
-        rate_off = Gate.RATE in slot.terms.gates_off
-        is_marketing = busy is Priority.MARKETING
-        ready_ms = loaded.state.slots.ready_at_ms(ahead_ms(busy), is_marketing=is_marketing)
-        moments.append(0 if rate_off else ready_ms)
+    for priority in Priority:
+        if lanes := list(slot.ring(sender, priority).lanes()):
+            rate_off = Gate.RATE in slot.terms.gates_off
+            slowed = all(under_way.is_slowed(loaded, number) for number in lanes)
+            ahead = ahead_ms(priority, slowed=slowed)
+            ready_ms = loaded.state.slots.ready_at_ms(ahead, is_marketing=slowed)
+            moments.append(0 if rate_off else ready_ms)
     at_ms = max(now_ms, min(moments))
     if at_ms >= FOREVER_MS:
         slot.due.drop(sender)

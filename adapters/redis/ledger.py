@@ -8,14 +8,15 @@ from typing import cast
 from redis import exceptions
 
 from adapters.redis import calls, keys, reading
+from adapters.redis.auditing import recount
 from adapters.redis.calls import Calls
+from adapters.redis.places import RedisPlaces
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.borders import Border
-from engine.errors import ClockError, InvalidJobError, LedgerAwayError, UnknownNameError
+from engine.errors import LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
-    Gate,
     JobKey,
     Lane,
     NowMs,
@@ -45,17 +46,17 @@ from engine.ports import (
 )
 from engine.quiet import Spans, ZoneStanding
 from engine.shutting import NOTHING_SHUT, Shut
-from engine.template_ports import Place, PlaceWish, Repoint
+from engine.template_ports import Repoint
 from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # beyond it nothing is sent: ADR 0002
 DAY_MS = 86_400_000
-AUDIT_MAX = 500_000  # ended jobs recounted in one step: a second or two in which nothing is sent
+AUDIT_MAX = 100_000  # ended jobs recounted in one step: a fifth of a second without a send
 LANES_KNOWN_MAX = 100_000  # a process may live longer than its lanes
 LANE_FIELDS = ["source", "sender", "template", "priority", "zone"]
 
 
-class RedisLedger:
+class RedisLedger(RedisPlaces):
     """Ledger, Receipts, Catalog, TemplateJobs, Contents and Books that all processes share."""
 
     def __init__(
@@ -210,7 +211,13 @@ class RedisLedger:
 
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
-        arguments = [template, spec.status.value, spec.category.value, spec.version]
+        arguments = [
+            template,
+            spec.status.value,
+            spec.category.value,
+            spec.version,
+            int(spec.lifts),
+        ]
         await self._one("template_put", portfolio, arguments)
 
     async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
@@ -267,23 +274,15 @@ class RedisLedger:
         reply = await self._one("template_users", portfolio, [template, since_ms])
         return sorted({source.decode() for source in reply})
 
-    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> bool:
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
         """See TemplateJobs.repoint."""
         expires = "" if wish.expires_ms is None else wish.expires_ms
+        repeats = "" if wish.repeats_max is None else wish.repeats_max
         told: list[Argument] = [source, wish.body, expires, int(wish.priority)]
+        told += [repeats, wish.version, int(wish.is_first)]
         for pair in wish.templates.items():
             told += pair
-        return bool(await self._one("source_repoint", portfolio, told))
-
-    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
-        """See Places.take_place."""
-        asked: list[Argument] = [wish.sender, wish.recipient, wish.template, int(wish.priority)]
-        refused, until_ms, send_at_us, _ = await self._one("place_take", portfolio, asked)
-        if refused == b"clock":
-            raise ClockError("our clock and the ledger's differ too much; mend it (NTP)")
-        if refused == b"recovering":
-            raise LedgerAwayError("the ledger recovers what it lost; ask again in some seconds")
-        return Place(Gate(refused.decode()) if refused else None, until_ms, send_at_us)
+        return int(await self._one("source_repoint", portfolio, told))
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""
@@ -361,10 +360,15 @@ class RedisLedger:
     async def audit(self, portfolio: PortfolioId) -> list[str]:
         """See Books.audit."""
         kept, lines = await self._one("audit_read", portfolio, [AUDIT_MAX])
-        if kept > AUDIT_MAX:
-            detail = f"{kept} ended jobs are kept, more than the {AUDIT_MAX} that one step recounts"
-            raise InvalidJobError(detail, pointer="", code="too_many")
-        return [line.decode() for line in lines]
+        if kept <= AUDIT_MAX:
+            return [line.decode() for line in lines]
+
+        async def run(script: str, told: Sequence[Sequence[Argument]]) -> Sequence[Reply]:
+            now_ms = self._now_ms()
+            asked = [self._calls.call(script, portfolio, now_ms, each) for each in told]
+            return await self._scripts.run(asked)
+
+        return await recount(run)
 
 
 async def _nothing() -> None:

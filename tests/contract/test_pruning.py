@@ -18,7 +18,8 @@ from engine.directory import Campaign, Journey
 from engine.model import Category, JobKey, PortfolioId, Priority, SourceState
 from engine.outcomes import Accepted
 from engine.ports import Ask, Batch, Settlement
-from engine.pruning import DAY_MS, SOURCE_KEPT_MS, Pruner, Pruning
+from engine.pruning import SOURCE_KEPT_MS, Pruner, Pruning
+from engine.quota import DAY_MS
 from tests.builders import (
     SENDER,
     TEMPLATE,

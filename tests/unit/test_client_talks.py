@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from adapters.client import talks
+from adapters.client import talks, uploading
 from adapters.client.errors import (
     BrokenError,
     BusyError,
@@ -149,11 +149,22 @@ def test_a_stream_that_is_never_taken_is_given_up() -> None:
 
 
 def test_rows_are_numbered_over_all_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talks, "ROWS_PER_PART", 2)
+    monkeypatch.setattr(uploading, "ROWS_PER_PART", 2)
     fault = {"row": 1, "field": "to", "code": "too_short", "detail": "…"}
     first = {"read": 2, "accepted": 2, "duplicates": 0, "rejected": 0, "errors": []}
     second = {"read": 1, "accepted": 0, "duplicates": 0, "rejected": 1, "errors": [fault]}
     answers = [Answer(202, json.dumps(each).encode()) for each in (first, second)]
     rows = [Recipient("+4915112345678", {"name": "Ada"})] * 3
-    outcome, _, _ = walked(talks.upload_rows("c1", rows, patience()), answers)
+    outcome, _, _ = walked(uploading.upload_rows("c1", rows, patience()), answers)
     assert (outcome.read, outcome.accepted, outcome.errors[0].row) == (3, 2, 3)
+
+
+def test_a_long_wait_is_told_and_not_waited_for() -> None:
+    busy = Answer(503, b'{"detail":"Meta: none for 58 min"}', {"retry-after": "3480"})
+    with pytest.raises(BusyError, match="none for 58 min") as caught:
+        walked(talks.send(JOB, patience()), [busy])
+    assert caught.value.retry_after_s == 3_480
+    soon = Answer(503, b"{}", {"retry-after": "30"})
+    call = Call("GET", "/v1/senders")
+    _, _, waits = walked(talks.asked(call, patience()), [soon, Answer(200, b"{}")])
+    assert waits == [30.0]

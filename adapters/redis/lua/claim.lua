@@ -34,7 +34,7 @@
 --   jobs      runs: lane, send_at_us of the first, step_us to the next, how many, then of each
 --             the record in `open`
 --   ignored   jobs whose outcome changed nothing
---   closed    gate, key, ... that these outcomes closed
+--   closed    gate, key, ... that these outcomes closed, or closed when they were told before
 --
 -- claims   HASH  worker:counter -> job,job:fence,... (a fence of 1 is left out); until its lease
 --                is over
@@ -62,7 +62,8 @@ end
 
 if known_sequence > meta.sequence then
   meta.sequence = known_sequence
-  call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', now + 10000)
+  call('HSET', tag .. 'meta', 'recovering', now + 10000)
+  touch(false)
   new_facts()
 end
 if is_told then

@@ -59,10 +59,11 @@ local function accept_run(records, jobs_at, details_at, i, last, fence, fences)
     end
     local job = argv[jobs_at + i]
     scores[recipient], adds[at + 1], adds[at + 2] = now, now_text, recipient
-    closed, lines = closed + 1, lines + 1
+    closed = closed + 1
     closed_jobs[closed] = job
     fields[end_at + 1] = rests[i]
     fields[end_at + 2] = 'A0' .. told .. now_end .. recipient .. '\0\0\0\0' .. argv[details_at + i]
+    lines = lines + 1
     logged[lines] = job .. 'A+' .. recipient .. now_end
     i, run, at, end_at = i + 1, run + 1, at + 2, end_at + 2
   end

@@ -26,7 +26,7 @@ local function flush_counts()
 end
 
 local function done_key(number, sequence)
-  return tag .. 'done:' .. number .. ':' .. floor(sequence / 4096)
+  return tag .. 'done:' .. digits(number) .. ':' .. digits(floor(sequence / 4096))
 end
 
 local last_mark, last_mark_bytes -- a batch settles at one moment

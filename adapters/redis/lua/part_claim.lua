@@ -27,9 +27,8 @@ local function may_take(priority)
   return priority <= 1 or low_left > 0
 end
 
-local function has_slot(sender, priority)
-  if off.rate then return true end
-  return open_us(sender, priority) <= (now + (priority > 1 and 10 or 250)) * 1000
+local function has_slot(sender, priority, slowed)
+  return off.rate or ready_at(sender, priority, slowed) <= now
 end
 
 local function take_slot(sender)

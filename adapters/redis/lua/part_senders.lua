@@ -54,7 +54,7 @@ local function load_sender(name)
   local fact = meta.facts.senders[name] or sender_fact(name)
   local h, lanes_there
   if only then -- nobody has lanes of any other, and nobody counts turns
-    h = call('HMGET', fact.key, 'next_us', 'market', 'lanes' .. only)
+    h = call('HMGET', fact.key, 'next_us', 'market', 'lanes' .. digits(only))
     lanes_there = { [only] = h[3] }
   else
     h = call('HMGET', fact.key, 'next_us', 'market', 'lanes0', 'lanes1', 'lanes2', 'lanes3',

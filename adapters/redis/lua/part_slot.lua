@@ -6,13 +6,14 @@
 --
 -- Provides  now and now_text, clock_differs, text(), constant(), array().
 --
--- To read a number is costly: tonumber() reads it twice, `+ 0` once, constant() once for ever.
+-- To read a number is costly: tonumber() reads it twice, `+ 0` once, constant() once for ever. And
+-- ipairs() costs a call for each item: where every claim comes by, places are counted.
 --
 -- Time never goes back in a slot. A caller whose clock differs too much is brought to the edge of
 -- what is allowed; only a claim refuses.
 local tag, now, now_text, clock_differs, argv
 -- A function may reach for these only in a call.
-local call, floor, max, min, sub, byte, char, find, format
+local call, floor, max, min, sub, byte, char, find, match, format
 local FOREVER = 9000000000000
 local function text(number) return format('%d', number) end
 
@@ -32,10 +33,12 @@ local NONE = {}
 local function array(size) return { unpack(NONE, 1, size) } end
 
 local function begin_slot(keys, arguments)
-  argv, tag, call = arguments, keys[1], redis.call
-  floor, max, min = math.floor, math.max, math.min
-  sub, byte, char, find = string.sub, string.byte, string.char, string.find
-  format = string.format
+  argv, tag = arguments, keys[1]
+  if not call then
+    call, floor, max, min = redis.call, math.floor, math.max, math.min
+    sub, byte, char, find = string.sub, string.byte, string.char, string.find
+    match, format = string.match, string.format
+  end
   now, now_text, clock_differs = argv[1] + 0, argv[1], false -- a number is costly to write
   local tolerance_ms = constant(argv[2])
   if tolerance_ms > 0 then
