@@ -116,7 +116,7 @@ async def seen(
             job = await whole.call("GET", f"/v1/jobs/{jobs[code]}")
             if holds(code, job) or time.monotonic() > until_s:
                 shown[code] = job
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(5 * LOOK_EVERY_S)  # a look is a call for each job
     return shown
 
 
