@@ -36,9 +36,12 @@ async def redis_client(server_url: str) -> AsyncIterator[Redis]:
 
     It keeps the scripts, as production's does: they are named by their text.
     """
+    patient = connect(server_url, reply_timeout_ms=30_000)  # the machine may have nothing to give
+    assert isinstance(patient, Redis)
+    await patient.flushall()
+    await disconnect(patient)
     client = connect(server_url)
     assert isinstance(client, Redis)
-    await client.flushall()
     yield client
     await disconnect(client)
 
