@@ -26,6 +26,7 @@ from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
+from engine.inbound import RECENT_MS, Throughput
 from engine.keeper import Keeper
 from engine.model import PortfolioId, SenderId
 from engine.ports import Catalog, Contents, Receipts
@@ -64,7 +65,7 @@ class Inbox(Protocol):
         ...
 
 
-class Told(Catalog, Contents, Receipts, Protocol):
+class Told(Catalog, Contents, Receipts, Throughput, Protocol):
     """What of the ledger hears of webhooks."""
 
 
@@ -139,6 +140,7 @@ class Folding:
             seen += [_too_fast(error, arrived_ms(entry)) for error in each.errors if error.code]
         await self._folder.receive(seen)
         self._heard(status.sender for status in statuses)
+        await self._give_way(parsed)
         await self._templates.note_failures(statuses)
         await self._unite(parsed)  # first: what is told of a person is for each id
         for (entry, _), each in zip(entries, parsed, strict=True):
@@ -146,6 +148,17 @@ class Folding:
         await self._inbox.drop([entry for entry, _ in entries])
         for each in parsed:
             self.results.update(each.results)
+
+    async def _give_way(self, parsed: list[Parsed]) -> None:
+        """Let what people wrote just now take from the throughput of their numbers."""
+        came: dict[PortfolioId, Counter[SenderId]] = {}
+        for inbound in (inbound for each in parsed for inbound in each.inbound):
+            portfolio = self._portfolio_of(inbound.sender)
+            is_recent = self._keeper.now_ms() - inbound.at_ms < RECENT_MS
+            if portfolio is not None and is_recent and inbound.kind != "call":
+                came.setdefault(portfolio, Counter())[inbound.sender] += 1
+        for portfolio, messages in came.items():
+            await self._ledger.take_times(portfolio, messages)
 
     async def _fold_rest(self, parsed: Parsed, at_ms: int) -> None:
         for inbound in parsed.inbound:
