@@ -128,7 +128,7 @@ class Answer:
     jobs: list[Claimed]
     come_back_at_ms: int = FOREVER_MS
     more: bool = False  # it stopped early: ask again now
-    rescue_at_ms: int = FOREVER_MS  # when the nearest lease, doubt or waiting job runs out
+    rescue_at_ms: int = FOREVER_MS  # when these jobs' lease, a doubt or a waiting job runs out
     sequence: int = 0
     refused: str = ""
     refusals: list[Refusals] = field(default_factory=list)

@@ -23,7 +23,7 @@ from engine.model import Priority, WabaId
 from engine.rechecking import Rechecks
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
-from engine.template_ports import Place, PlaceWish
+from engine.template_ports import Place, Places, PlaceWish
 
 LOOK_EVERY_S = 1.0
 
@@ -97,7 +97,7 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
 
 def taking(house: House) -> Callable[[Sender, str, Template], Awaitable[Place]]:
     """Return what takes a place and a send time for a send that is no job."""
-    ledger = walled_ledger(house.ledger)
+    ledger: Places = walled_ledger(house.ledger)
 
     async def take(sender: Sender, identity: str, template: Template) -> Place:
         wish = _wish(house, sender, identity, template)

@@ -233,7 +233,8 @@ def tell_changed(event: FactChanged) -> None:
     """Write that a number, an account or a portfolio is not as it was: loudly when that closes."""
     fact = event.fact
     kind, name, aspect = fact.about
-    is_news = fact.source is not Source.OPERATOR and aspect in LOUD
+    is_fine = aspect == QUALITY and fact.value == "GREEN"
+    is_news = fact.source is not Source.OPERATOR and aspect in LOUD and not is_fine
     write = log.warning if fact.until_ms or is_news else log.info
     write(
         f"{kind}_changed",

@@ -30,7 +30,7 @@ def _serve_wish(slot: Slot, ask: Ask, now_ms: int) -> Answer:
         return Answer(
             [],
             now_ms + 1_000,
-            rescue_at_ms=slot.rescue_at_ms(),
+            rescue_at_ms=slot.ripe_at_ms(),
             sequence=slot.sequence,
             refused=refused,
         )
@@ -63,7 +63,7 @@ def _serve(under_way: Claim, due: list[SenderId]) -> None:
     and those the wish does not reach keep their turn.
     """
     slot = under_way.slot
-    only = _busy_only(under_way)
+    only = under_way.only = _busy_only(under_way)
     looked_at = [] if only is not None else [under_way.load(sender) for sender in due]
     for loaded in looked_at:
         if loaded.closed is None:
@@ -119,11 +119,12 @@ def _refused(slot: Slot, ask: Ask, now_ms: int) -> str:
 def _answer(under_way: Claim) -> Answer:
     slot = under_way.slot
     come_back_ms = slot.next_due_ms(under_way.now_ms)
+    lease_until_ms = under_way.now_ms + slot.terms.lease_ms if under_way.jobs else FOREVER_MS
     return Answer(
         under_way.jobs,
         come_back_ms,
         more=come_back_ms <= under_way.now_ms,
-        rescue_at_ms=slot.rescue_at_ms(),
+        rescue_at_ms=min(slot.ripe_at_ms(), lease_until_ms),
         sequence=slot.sequence,
         refusals=[
             Refusals(sender, gate, count)

@@ -35,6 +35,7 @@ class Claim:
     loaded: dict[SenderId, Loaded] = field(default_factory=dict)
     refusals: dict[tuple[SenderId, Gate], int] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
+    only: Priority | None = None  # the one that has jobs to give: then nobody's turns are counted
 
     # -- what it may still take ---------------------------------------------------------------
 

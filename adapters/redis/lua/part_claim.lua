@@ -10,7 +10,7 @@ local only -- the one priority that has jobs to give; nil where there are severa
 local senders, sender_order, refusals, lease_until, lease_text, lease_bytes
 
 local function begin_claim()
-  most, low = tonumber(argv[10]), tonumber(argv[11])
+  most, low = argv[10] + 0, argv[11] + 0
   steps, low_left, given, only = 256, min(low, most), 0, nil
   senders, sender_order, refusals = {}, {}, {}
   lease_until = now + lease_ms

@@ -53,8 +53,11 @@ local function flush_sender(sender)
     sender.fields[at + 2] = sender.market_share .. text(sender.market_us)
   end
   if sender.known and (sender.moved or #sender.fields > 0) then
-    call('HSET', sender.key, 'next_us', text(sender.next_us), 'turn', digits(sender.turn),
-      unpack(sender.fields))
+    if not only then
+      local at = #sender.fields
+      sender.fields[at + 1], sender.fields[at + 2] = 'turn', digits(sender.turn)
+    end
+    call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
     if sender.is_raised then new_facts() end
   end
   local at_ms = FOREVER

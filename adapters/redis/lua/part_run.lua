@@ -43,9 +43,15 @@ local function take_run(lane, at_most)
   local first, number, run = list.at, lane.number, 0
   local slot_us, interval_us = max(sender.next_us, now * 1000), sender.interval_us
   local n, o, j, a, several = #names, #opens, #jobs, #adds, win.several
+  local room = room_for(lane, at_most)
+  if n == 0 then names, opens, jobs = array(room), array(room * 2), array(room + 4) end
+  if a == 0 then
+    adds = array(room * 2)
+    win.adds = adds
+  end
   local sub, cut, in_flight, lease_until, lease_text = sub, cut, in_flight, lease_until, lease_text
   local names, opens, jobs, first_at = names, opens, jobs, j
-  for i = first, first + room_for(lane, at_most) - 1 do
+  for i = first, first + room - 1 do
     local row, recipient = rows[i], recipients[i]
     local middle = sub(row, 14, 26)
     if scores[recipient] > cut or noted[recipient] or several and has_several(win, recipient)
