@@ -357,6 +357,8 @@ class History:
         if draw < 0.85:
             until_ms = self.now_ms + rng.choice([100, 30_000])
             sender = rng.choice(SENDERS)
+            if until_ms % 3 == 0:  # no draw of its own
+                return ("put", bind("take_times", {sender: until_ms % 7}))
             return ("put", bind("open_window", sender, recipient, until_ms))
         if draw < 0.93:
             name = rng.choice(["suppress", "unsuppress"])
