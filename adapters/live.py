@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
@@ -96,7 +97,7 @@ def play_doctor(*, as_json: bool) -> bool:
     """Look at everything an operator can get wrong; return whether nothing fails."""
     try:
         settings = load_settings()
-        with ledger_server(settings) as url, asyncio.Runner() as runner:
+        with ledger_server(settings, has_log=False) as url, asyncio.Runner() as runner:
             findings = runner.run(examine(settings, url))
     except SettingsError as error:
         findings = [
@@ -154,13 +155,20 @@ def plainly() -> Generator[None]:
 
 
 @contextmanager
-def ledger_server(settings: Settings) -> Generator[str]:
+def ledger_server(settings: Settings, *, has_log: bool = True) -> Generator[str]:
     """Give the address of the ledger's server; the embedded one is started and stopped here."""
     if settings.redis_url != "embedded":
         yield settings.redis_url
         return
-    with EmbeddedServer(settings.data_dir / "redis") as server:
+    server = EmbeddedServer(settings.data_dir / "redis")
+    server.start()
+    try:
         yield server.url
+    finally:
+        began_s = time.monotonic()
+        server.stop()  # it writes its file to the disk: on a busy one that takes longest of all
+        if has_log:
+            log.info("ledger_stopped", took_s=round(time.monotonic() - began_s, 1))
 
 
 def run_loop(program: Coroutine[Any, Any, None]) -> None:

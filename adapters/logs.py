@@ -11,7 +11,13 @@ from typing import Any
 import structlog
 
 _LONG_DIGITS = re.compile(r"\+?\d{8,15}(?!\d)")
-_IDS = ("timestamp", "sender", "level", "traceparent")  # never a number of a person
+_IDS = frozenset(  # long numbers there are Meta's or the operator's, never a person's
+    {
+        *("timestamp", "level", "traceparent"),
+        *("sender", "waba", "portfolio", "template", "campaign", "id"),
+    }
+)
+SAID_MAX = 200
 _TOKENS = re.compile(r"\b(?:psk_|EAA|Bearer )[A-Za-z0-9_\-]{8,}")
 
 
@@ -32,14 +38,29 @@ def configure_logs(kind: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
+
+
+class LibraryLines(logging.Handler):
+    """Lines of libraries, told as ours are: of an error its type only, its text may hold anything.
+
+    What no parser could read of a request is in such a text, tokens and numbers with it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of one record."""
+        kind = record.exc_info[0] if record.exc_info else None
+        told = {"logger": record.name, "said": str(record.msg)[:SAID_MAX]}
+        error = {} if kind is None else {"error": kind.__name__}
+        structlog.get_logger("library").warning("library", **told, **error)
 
 
 def scrub(
     _logger: object, _method: str, line: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Take out whatever looks like a phone number or a token; ids of senders and traces are not."""
+    """Take out whatever looks like a token, or like a phone number where no id is told."""
     for name, value in line.items():
-        if isinstance(value, str) and name not in _IDS:
-            line[name] = _LONG_DIGITS.sub("***", _TOKENS.sub("***", value))
+        if isinstance(value, str):
+            told = _TOKENS.sub("***", value)
+            line[name] = told if name in _IDS else _LONG_DIGITS.sub("***", told)
     return line

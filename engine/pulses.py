@@ -20,6 +20,8 @@ class Pulse:
     took_ms: int
     outcomes: Times = field(default_factory=dict[str, dict[str, int]])
     errors: Times = field(default_factory=dict[str, dict[str, int]])
+    calls: int = 0  # of the Graph
+    calls_us: int = 0  # the time of all of them
 
 
 class Pulses(Protocol):

@@ -172,11 +172,11 @@ async def scraped(crowd: Crowd) -> Cost:
 async def pulsed(crowd: Crowd) -> Cost:
     """Tell one pulse of all senders."""
     teller = PulseTeller(crowd.client, crowd.clock.now_ms)
-    await teller.tell(crowd.metrics.messages, crowd.metrics.errors)
+    await teller.tell(crowd.metrics.messages, crowd.metrics.errors, crowd.metrics.sent())
     crowd.work()
 
     async def tell() -> int:
-        await teller.tell(crowd.metrics.messages, crowd.metrics.errors)
+        await teller.tell(crowd.metrics.messages, crowd.metrics.errors, crowd.metrics.sent())
         newest: Any = await crowd.client.xrevrange(PULSES, count=1)
         return len(newest[0][1][b"b"])
 

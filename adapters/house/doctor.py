@@ -15,7 +15,7 @@ from redis import RedisError
 
 from adapters.clock import Clock
 from adapters.house.keys import secret_keys
-from adapters.house.meeting import time_of
+from adapters.house.meeting import time_of, what_is_wrong
 from adapters.house.shared import build_ledger
 from adapters.knobs import shown
 from adapters.meta.listings import MetaNumber
@@ -88,9 +88,7 @@ async def _examine_redis(client: Client, settings: Settings) -> AsyncIterator[Fi
     try:
         servers = await check_server(client)
     except (RedisError, OSError, TimeoutError) as error:
-        why = f"no answer from Redis at {address} ({type(error).__name__})"
-        remedy = "Start it, or set PENSTOCK_REDIS_URL to where it is, or to `embedded`."
-        yield Finding("redis", State.FAIL, why, remedy)
+        yield Finding("redis", State.FAIL, *what_is_wrong(error, settings))
         return
     for each in servers:
         state = State.FAIL if each.severity is Severity.REFUSE else State.WARN
@@ -118,7 +116,8 @@ async def _clock(client: Client) -> Finding:
         after_us = clock.now_us()
         samples.append((after_us - before_us, theirs_us - (before_us + after_us) // 2))
     took_us, off_us = min(samples)
-    found = f"this machine is {off_us / 1e6:+.3f} s off; a round trip takes {took_us / 1e3:.1f} ms"
+    off_s = round(off_us / 1e6, 3) + 0.0  # no minus before a zero
+    found = f"this machine is {off_s:+.3f} s off; a round trip takes {took_us / 1e3:.1f} ms"
     if abs(off_us) > CLOCK_WARN_US:
         state = State.FAIL if abs(off_us) > CLOCK_MOST_US else State.WARN
         return Finding("clock", state, found, "Let NTP run here and on the hosts of Redis.")

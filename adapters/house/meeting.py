@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import structlog
 from redis import RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    ResponseError,
+)
 
 from adapters.clock import Clock
 from adapters.knobs import shown
@@ -21,12 +27,23 @@ async def meet(client: Client, clock: Clock, settings: Settings) -> None:
         for finding in await require_fit_server(client):
             log.warning("redis", finding=str(finding))
         await clock.follow(lambda: time_of(client))
-    except (RedisError, OSError) as error:
-        address = shown("redis_url", settings.redis_url)
-        raise LedgerAwayError(
-            f"no answer from Redis at {address} ({type(error).__name__}): start it, or set "
-            "PENSTOCK_REDIS_URL to where it is, or to `embedded`"
-        ) from error
+    except (RedisError, OSError, TimeoutError) as error:
+        why, remedy = what_is_wrong(error, settings)
+        raise LedgerAwayError(f"{why}. {remedy}") from error
+
+
+def what_is_wrong(error: Exception, settings: Settings) -> tuple[str, str]:
+    """Return why a server could not be asked, in its own words where it has some, and a remedy."""
+    address = shown("redis_url", settings.redis_url)
+    said = next(iter(str(error).splitlines()), "").rstrip(". ") or type(error).__name__
+    if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError)):
+        why = f"Redis at {address} refuses this user or password: {said}"
+        return why, "Correct user and password in PENSTOCK_REDIS_URL; docs/security.md has the ACL."
+    if isinstance(error, ResponseError):
+        why = f"Redis at {address} answers: {said}"
+        return why, "Do what it says, or correct PENSTOCK_REDIS_URL."
+    why = f"no answer from Redis at {address}: {said}"
+    return why, "Start it, or set PENSTOCK_REDIS_URL to where it is, or to `embedded`."
 
 
 async def time_of(client: Client) -> int:

@@ -18,6 +18,6 @@ def pulsing(house: House) -> Callable[[], Awaitable[None]]:
 
     async def pulse() -> None:
         await asyncio.sleep(PULSE_EVERY_S)
-        await teller.tell(house.metrics.messages, house.metrics.errors)
+        await teller.tell(house.metrics.messages, house.metrics.errors, house.metrics.sent())
 
     return pulse

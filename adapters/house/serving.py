@@ -11,6 +11,7 @@ from adapters.house.shared import House
 
 KEEPALIVE_S: Final = 75.0
 HEADERS_MAX: Final = 64
+LAST_CALLS_S: Final = 8.0  # for calls under way at the end, after a drain of 25 s, before 40 s
 
 
 async def listen(house: House, app: web.Application, address: tuple[str, int]) -> None:
@@ -22,6 +23,8 @@ async def listen(house: House, app: web.Application, address: tuple[str, int]) -
         handle_signals=False,
         max_headers=HEADERS_MAX,
         auto_decompress=False,  # uploads unpack themselves, nothing else may be packed
+        # Of an upload under way nothing more is read from here on: it goes on at another process.
+        shutdown_timeout=LAST_CALLS_S,
     )
     await runner.setup()
     house.runners.append(runner)

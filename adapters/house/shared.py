@@ -7,7 +7,7 @@ import math
 import os
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +34,7 @@ from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.registry import RedisRegistry
+from adapters.redis.speaker import Speaker
 from adapters.redis.writing import require_writing
 from adapters.settings import Settings
 from engine.delivery import Delivery
@@ -80,6 +81,7 @@ class House:
     attendance: Attendance
     webhook: Webhook
     dead_letters: DeadLetters
+    speaker: Speaker
     keeper: Keeper = field(init=False)
     quiet: QuietKeeper = field(init=False)
     lost_tails: LostTails = field(init=False)
@@ -229,6 +231,7 @@ async def open_house(
             attendance=attendance,
             webhook=webhook,
             dead_letters=dead_letters,
+            speaker=Speaker(client, reader),
         )
         house.refreshed_at_ms = clock.now_ms()
         _tie(house)
@@ -253,7 +256,10 @@ def _tie(house: House) -> None:
     def webhooks() -> dict[tuple[str, ...], int]:
         return counted(house.webhook, house.folding)
 
-    watch_process(house.metrics, webhooks, house.recollection, house.drains)
+    def speaks() -> bool:
+        return house.speaker.speaks
+
+    watch_process(house.metrics, webhooks, house.recollection, house.drains, speaks)
 
 
 def _keep_up(house: House, reader: str) -> None:
@@ -264,6 +270,7 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("persons", house.persons.note_next)
     house.keep("listen", house.ears.listen)
     house.keep("look", lambda: _look(house, reader))
+    house.keep("speak", lambda: _speak(house))
     house.keep("quiet", keeping_quiet(house.quiet))
     directory = house.registry.directory
     export = exporting(
@@ -317,6 +324,15 @@ async def _look(house: House, reader: str) -> None:
     await house.recollection.look(f"look-{reader}")
 
 
+async def _speak(house: House) -> None:
+    """Tell the gauges of the deployment where no other process does; not while it stops."""
+    if house.is_draining:
+        await house.speaker.leave()
+    else:
+        await house.speaker.look()
+    await asyncio.sleep(REFRESH_EVERY_S)
+
+
 async def _tell_hints(house: House) -> None:
     """Tell the other processes who has new jobs; what comes meanwhile goes along."""
     await house.has_woken.wait()
@@ -336,3 +352,5 @@ async def _close(house: House) -> None:
     for task in house.tasks:
         task.cancel()
     await asyncio.gather(*house.tasks, return_exceptions=True)
+    with suppress(EngineError):  # it is missed soon enough
+        await house.speaker.leave()

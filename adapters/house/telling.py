@@ -18,7 +18,7 @@ from engine.events import (
     PoolDrained,
     SettlementGivenUp,
 )
-from engine.model import NowMs
+from engine.model import Gate, NowMs
 
 AGAIN_MS: Final = 60_000  # the same failure is told as often, with how often it was met
 
@@ -57,7 +57,7 @@ class Teller:
             case JobsClaimed():
                 self._tell_refused(event)
             case GateClosed():
-                log.warning("gate_closed", gate=event.gate.value, key=event.key)
+                self._tell_closed(event)
             case FactChanged():
                 tell_changed(event)
             case LedgerFailed():
@@ -80,6 +80,17 @@ class Teller:
             case _:
                 pass
 
+    def _tell_closed(self, event: GateClosed) -> None:
+        """Say whose gate an answer closed; a throttle closes one every second."""
+        if times := self._repeats.times(event.gate.value, event.key):
+            log.warning(
+                "gate_closed",
+                portfolio=event.portfolio,
+                gate=event.gate.value,
+                times=times,
+                **_holder_of(event),
+            )
+
     def _tell_failed(self, event: LedgerFailed) -> None:
         """Say that a call failed; a ledger that is away fails each portfolio's, again and again."""
         error = type(event.error).__name__
@@ -94,3 +105,18 @@ class Teller:
             self._refused[event.portfolio] = event.refused
             if event.refused:
                 log.warning("claim_refused", portfolio=event.portfolio, why=event.refused)
+
+
+def _holder_of(event: GateClosed) -> dict[str, str]:
+    """Return whose gate it is, by the word for each.
+
+    >>> from engine.model import PortfolioId
+    >>> _holder_of(GateClosed(PortfolioId("acme"), Gate.TEMPLATE, "1065|1022/offer/en_US"))
+    {'sender': '1065', 'template': '1022/offer/en_US'}
+    >>> _holder_of(GateClosed(PortfolioId("acme"), Gate.ACCOUNT, "1022"))
+    {'waba': '1022'}
+    """
+    if event.gate is Gate.ACCOUNT:
+        return {"waba": event.key}
+    sender, _, template = event.key.partition("|")
+    return {"sender": sender, "template": template} if template else {"sender": sender}

@@ -238,11 +238,11 @@ def tell_changed(event: FactChanged) -> None:
     write = log.warning if fact.until_ms or is_news else log.info
     write(
         f"{kind}_changed",
-        name=name,
         aspect=aspect,
         was=event.before.value if event.before else "",
         now=fact.value,
         closed_until_ms=fact.until_ms,
         source=fact.source.value,
         detail=fact.detail,
+        **{kind: name},
     )

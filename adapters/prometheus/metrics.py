@@ -1,14 +1,14 @@
 """Every metric: counted in plain integers from the engine's events, rendered when scraped.
 
-Counters and histograms tell of this process: a query takes their `sum`. Gauges tell of the whole
-deployment, the same in every process: a query takes their `max`.
+Counters and histograms tell of this process. Gauges tell of the whole deployment, and only one
+process tells them at a time: whoever adds up over processes counts nothing twice.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from adapters.prometheus.pieces import (
@@ -21,7 +21,6 @@ from adapters.prometheus.pieces import (
 )
 from adapters.prometheus.standings import Outside, Standings
 from adapters.prometheus.tallies import OTHER, UNKNOWN, Labels, Spread, Tally, Values
-from adapters.prometheus.wanted import Latency
 from engine.books import Books
 from engine.directory import Directory
 from engine.events import (
@@ -84,6 +83,7 @@ class Process:
     webhooks: Callable[[], Mapping[Values, int]] = dict  # by field and by what became of them
     lost: Callable[[], int] = int  # jobs that a recovery of the ledger could not find
     is_draining: Callable[[], bool] = bool
+    speaks: Callable[[], bool] = lambda: True  # whether it tells the gauges of the deployment
 
 
 class Metrics:
@@ -101,8 +101,7 @@ class Metrics:
         self._now_ms = now_ms
         self.process = process or Process()
         self._labels = Labels(directory)
-        self._latency = Latency()
-        outside = replace(outside or Outside(), latency_s=self._latency_s)
+        outside = outside or Outside()
         self._standings = Standings(directory, books, self._labels, now_ms, outside)
         self._senders: dict[tuple[PortfolioId, int], SenderId] = {}  # of lanes that were served
         self.enqueued = Tally()
@@ -156,13 +155,18 @@ class Metrics:
                 found[sender] += times
         return found
 
+    def sent(self) -> tuple[int, int]:
+        """Return how many Graph calls this process made, and the microseconds of all of them."""
+        calls = sum(sum(each.counts) for each in self.sends.values())
+        return calls, sum(each.total for each in self.sends.values())
+
     def label_of(self, sender: str) -> str:
         """Return the label under which a sender is counted."""
         return self._labels(sender)
 
     async def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type; made in pieces, so that no send waits for it."""
-        tables = await self._standings.tables()
+        tables = await self._standings.tables() if self.process.speaks() else []
         return await encoded(self._pieces(tables), accept)
 
     def _pieces(self, gauges: list[Table]) -> Iterator[Piece]:
@@ -178,11 +182,11 @@ class Metrics:
         )
         lag = "From Meta's time of a status to its folding."
         yield from histogram_pieces("penstock_webhook_lag_seconds", lag, (), {(): self.lag}, 1_000)
-        if self.silence_s is not None:
+        if self.silence_s is not None and self.process.speaks():
             text = "Since the last webhook that any process kept."
             silence: dict[Values, float] = {(): self.silence_s}
             yield from gauge_pieces(Table("penstock_webhook_silence_seconds", text, (), silence))
-        for table in (*gauges, self._draining()):
+        for table in (*gauges, *self._own()):
             yield from gauge_pieces(table)
 
     # -- counting ------------------------------------------------------------------------------
@@ -271,12 +275,6 @@ class Metrics:
             self._codes.add(code)
         return str(code)
 
-    def _latency_s(self) -> float:
-        """Return how long a Graph call took lately."""
-        sends = sum(sum(each.counts) for each in self.sends.values())
-        self._latency.follow(sends, sum(each.total for each in self.sends.values()) / 1_000_000)
-        return self._latency.seconds
-
     def _script(self, name: str) -> Spread:
         return self.scripts.get((name,)) or self.scripts.setdefault(
             (name,), Spread(REDIS_BUCKETS_US)
@@ -285,11 +283,11 @@ class Metrics:
     def _queue(self, name: str) -> Spread:
         return self.queues.get((name,)) or self.queues.setdefault((name,), Spread(QUEUE_BUCKETS_MS))
 
-    def _draining(self) -> Table:
-        text = (
-            "1 while this very process gives back its work to stop; unlike other gauges, its own."
-        )
-        return Table("penstock_draining", text, (), {(): self.process.is_draining()})
+    def _own(self) -> Iterable[Table]:
+        text = "1 while this very process gives back its work to stop."
+        yield Table("penstock_draining", text, (), {(): self.process.is_draining()})
+        text = "1 in the process that tells the gauges of the whole deployment now."
+        yield Table("penstock_speaker", text, (), {(): self.process.speaks()})
 
     # -- showing -------------------------------------------------------------------------------
 

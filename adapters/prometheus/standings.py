@@ -1,7 +1,4 @@
-"""What stands in the ledger and the directory: the same in every process, read once in a while.
-
-A query takes `max`, not `sum`, of these over processes: `max by (sender) (penstock_in_doubt)`.
-"""
+"""What stands in the ledger and the directory: told by one process, read once in a while."""
 
 from __future__ import annotations
 
@@ -70,7 +67,7 @@ class Outside:
     count_workers: CountWorkers | None = None
     count_dead: CountDead | None = None
     read_servers: Callable[[], Awaitable[Sequence[Server]]] | None = None
-    latency_s: Callable[[], float] = float  # of a Graph call, as this process measured it
+    read_latency_s: Callable[[], Awaitable[float]] | None = None  # of a Graph call
     concurrency: int = 512  # of one worker
 
 
@@ -111,6 +108,7 @@ class Standings:
         try:
             async with asyncio.timeout(TAKE_S):
                 apart = await self._of_outside()
+                latency_s = await self._latency_s()
                 found = await self.rounds.look()
         except (LedgerError, TimeoutError):
             return []
@@ -120,11 +118,14 @@ class Standings:
             label = self._portfolios(name)
             quotas[label] = _fuller(quotas.get(label), standing.quota)
             await depths.add(standing)
-        outside = self._outside
-        wanted = wanted_workers(depths.permitted_mps, outside.latency_s(), outside.concurrency)
-        text = "Workers that what may leave now keeps busy: for an autoscaler; take the max."
+        wanted = wanted_workers(depths.permitted_mps, latency_s, self._outside.concurrency)
+        text = "Workers that what may leave now keeps busy: what an autoscaler follows."
         shown = Table("penstock_wanted_workers", text, (), {(): wanted})
         return [*_of_quotas(quotas, now_ms), *depths.tables(), *apart, shown]
+
+    async def _latency_s(self) -> float:
+        read = self._outside.read_latency_s
+        return await read() if read is not None else 0.0
 
     async def _of_outside(self) -> list[Table]:
         outside, tables = self._outside, list[Table]()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Final
 
 from engine.books import Depth
 from engine.model import Gate, JobState
+from engine.pulses import Pulse
 
 FULL_SHARE: Final = 0.8  # of a worker's concurrency and speed; the rest is for bursts
 WORKER_MPS: Final = 5_000  # half of what one process was measured to write; benchmarks/README.md
-NEWER_SHARE: Final = 0.3  # how much the latest latency counts against those before
 LEAVES_SOON: Final = frozenset({JobState.QUEUED, JobState.IN_FLIGHT, Gate.RATE})
 
 
@@ -43,18 +43,21 @@ def wanted_workers(mps: float, latency_s: float, concurrency: int) -> int:
 
 
 class Latency:
-    """The time of a Graph call lately, from the totals of all of them so far."""
+    """The time of a Graph call over the last pulses of all workers; the last known while none is.
+
+    >>> latency = Latency()
+    >>> latency.follow([Pulse(9, 1, calls=3, calls_us=600_000), Pulse(9, 1, calls=1)])
+    0.15
+    >>> latency.follow([])
+    0.15
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0  # nothing was sent yet: then only WORKER_MPS bounds a worker
-        self._sends = 0
-        self._total_s = 0.0
 
-    def follow(self, sends: int, total_s: float) -> None:
-        """Take over the totals of this moment."""
-        newer = sends - self._sends
-        if newer > 0:
-            mean_s = (total_s - self._total_s) / newer
-            share = NEWER_SHARE if self._sends else 1.0
-            self.seconds += share * (mean_s - self.seconds)
-        self._sends, self._total_s = sends, total_s
+    def follow(self, pulses: Sequence[Pulse]) -> float:
+        """Return it, in seconds."""
+        calls = sum(each.calls for each in pulses)
+        if calls:
+            self.seconds = sum(each.calls_us for each in pulses) / calls / 1_000_000
+        return self.seconds

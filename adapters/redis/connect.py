@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
+from adapters.redis.cluster_client import Cluster
 from adapters.redis.connections import BY_SCHEME, TcpConnection, TlsConnection
 
 Client = Redis | RedisCluster
@@ -176,7 +177,7 @@ def _cluster(parts: SplitResult, options: dict[str, Any]) -> RedisCluster:
     if mine.pop("db", 0):
         raise RedisAddressError("A cluster has only database 0: leave the number out")
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts, REDIS_PORT)]
-    client = RedisCluster(startup_nodes=nodes, **mine)
+    client = Cluster(startup_nodes=nodes, **mine)
     # There is no argument for the class of the connections; nodes found later read the mapping.
     kind = TlsConnection if parts.scheme.startswith("rediss") else TcpConnection
     client.connection_kwargs["connection_class"] = kind

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from adapters.redis.connect import Client
 from adapters.redis.server_program import OLDEST
@@ -71,8 +71,10 @@ async def _facts(client: Client) -> dict[str, Mapping[str, Any]]:
             by_node = {"": replies} if "redis_version" in replies else dict(replies)
             return {node: {**facts, "role": "master"} for node, facts in by_node.items()}
         facts: dict[str, Any] = dict(await client.info())
-    except ResponseError:
-        return {"": {}}  # the access list forbids INFO
+    except ResponseError as error:
+        if isinstance(error, NoPermissionError) or "unknown command 'INFO'" in str(error):
+            return {"": {}}  # the access list forbids it, or it has another name
+        raise
     for directive, field in (("maxmemory-policy", "maxmemory_policy"), ("appendonly", AOF)):
         setting = None if field in facts else await _configured(client, directive)
         if setting is not None:

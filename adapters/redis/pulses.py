@@ -29,6 +29,8 @@ class _Body(msgspec.Struct, omit_defaults=True):
     took_ms: int
     outcomes: Times = {}
     errors: Times = {}
+    calls: int = 0
+    calls_us: int = 0
 
 
 class PulseTeller:
@@ -40,15 +42,22 @@ class PulseTeller:
         self._told_at_ms = now_ms()
         self._outcomes: dict[tuple[str, ...], int] = {}
         self._errors: dict[tuple[str, ...], int] = {}
+        self._sent = (0, 0)
 
-    async def tell(self, outcomes: Tallies, errors: Tallies) -> None:
-        """Tell what was counted since the last time; LedgerAwayError: it goes with the next."""
+    async def tell(
+        self, outcomes: Tallies, errors: Tallies, sent: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Tell what was counted since the last time; LedgerAwayError: it goes with the next.
+
+        `sent`: Graph calls and the microseconds of all of them.
+        """
         now_ms = self._now_ms()
         outcomes, errors = dict(outcomes), dict(errors)  # they go on being counted
         body = _Body(
             max(1, now_ms - self._told_at_ms),
             await _changed(self._outcomes, outcomes),
             await _changed(self._errors, errors),
+            *(now - before for now, before in zip(sent, self._sent, strict=True)),
         )
         if body.outcomes or body.errors:
             await _asked(
@@ -60,21 +69,22 @@ class PulseTeller:
                 )
             )
         self._told_at_ms = now_ms
-        self._outcomes, self._errors = outcomes, errors
+        self._outcomes, self._errors, self._sent = outcomes, errors, sent
 
 
 class PulseReader:
     """Reads all workers' pulses; what was read once is not read again."""
 
-    def __init__(self, client: Client, now_ms: NowMs) -> None:
+    def __init__(self, client: Client, now_ms: NowMs, keep_ms: int = KEEP_MS) -> None:
         self._client = client
         self._now_ms = now_ms
+        self._keep_ms = keep_ms
         self._kept: deque[Pulse] = deque()
         self._last = b""
 
     async def newest(self) -> list[Pulse]:
         """See Pulses.newest."""
-        oldest_ms = self._now_ms() - KEEP_MS
+        oldest_ms = self._now_ms() - self._keep_ms
         while True:
             after = b"(" + self._last if self._last else str(max(0, oldest_ms)).encode()
             found = await _asked(self._client.xrange(PULSES, min=after, max="+", count=AT_ONCE))
@@ -95,7 +105,8 @@ def _pulse(entry: bytes, fields: dict[bytes, bytes]) -> Pulse:
         body = msgspec.json.decode(fields.get(b"b", b""), type=_Body)
     except msgspec.MsgspecError:
         return Pulse(at_ms, 1)
-    return Pulse(at_ms, max(1, body.took_ms), body.outcomes, body.errors)
+    told = (body.outcomes, body.errors, body.calls, body.calls_us)
+    return Pulse(at_ms, max(1, body.took_ms), *told)
 
 
 async def _changed(before: Tallies, now: Tallies) -> Times:

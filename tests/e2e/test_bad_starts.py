@@ -68,7 +68,7 @@ async def test_without_redis_it_says_where_it_looked_and_what_to_do(
     status, said = await refused(tmp_path, command, PENSTOCK_REDIS_URL=url)
     assert status == 1
     assert "cannot start: no answer from Redis at redis://***@127.0.0.1" in said
-    assert "start it, or set PENSTOCK_REDIS_URL" in said
+    assert "Start it, or set PENSTOCK_REDIS_URL" in said
     assert "hidden-word" not in said
 
 

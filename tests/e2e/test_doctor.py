@@ -1,14 +1,19 @@
 """The doctor finds each thing that an operator can get wrong, and says how to mend it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from adapters.house import doctor
 from adapters.house.doctor import Finding, State, examine
+from adapters.house.meeting import time_of
 from adapters.house.shared import House
+from adapters.redis.connect import Client
+from adapters.redis.embedded import EmbeddedServer
 from adapters.settings import load_settings
 from engine.model import SenderId
 from tests.e2e.fleet import a_process, an_environment
@@ -74,6 +79,49 @@ async def test_what_is_wrong_with_redis_is_found(
         assert "hidden-word" not in str(found)
         found = await examined(whole.house, "http://nowhere")
         assert states(found, "redis") == [State.FAIL]
+
+
+async def test_what_redis_itself_says_is_told_with_its_remedy(tmp_path: Path) -> None:
+    port, nobody, word = free_port(), free_port(), "word-of-the-test"
+    with EmbeddedServer(tmp_path / "redis", tcp_port=port, password=word):
+        for url, said, remedy in (
+            (f"redis://:hidden-word@127.0.0.1:{port}", "refuses this user or password", "Correct"),
+            (f"redis://127.0.0.1:{port}", "refuses this user or password", "docs/security.md"),
+            (
+                f"redis+sentinel://127.0.0.1:{port}/main?sentinel_password={word}",
+                "unknown command 'SENTINEL'",
+                "PENSTOCK_REDIS_URL",
+            ),
+            (
+                f"redis+cluster://:{word}@127.0.0.1:{port}",
+                "Cluster mode is not enabled",
+                "PENSTOCK_REDIS_URL",
+            ),
+            (f"redis+cluster://127.0.0.1:{nobody}", "no answer from Redis at", "Start it"),
+        ):
+            flags = {"data_dir": str(tmp_path), "redis_url": url}
+            settings = load_settings(flags, environment={}, directory=tmp_path)
+            [found] = [each for each in await examine(settings, url) if each.subject == "redis"]
+            assert found.state is State.FAIL
+            assert said in found.found
+            assert remedy in found.remedy
+            assert not re.search(f"{word}|hidden-word", str(found))
+
+
+async def test_a_clock_that_is_off_is_told(
+    server_url: str, redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await redis_client.ping()
+
+    async def an_hour_ahead(client: Client) -> int:
+        return await time_of(client) + 3_600_000_000
+
+    monkeypatch.setattr(doctor, "time_of", an_hour_ahead)
+    async with a_whole_house(server_url, tmp_path) as whole:
+        [clock] = (await examined(whole.house, server_url))["clock"]
+    assert clock.state is State.FAIL
+    assert "+3600" in clock.found
+    assert "NTP" in clock.remedy
 
 
 async def test_what_is_wrong_with_tokens_and_webhooks_is_found(

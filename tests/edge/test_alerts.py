@@ -90,7 +90,7 @@ def test_promtool_agrees(promtool: str, words: tuple[str, ...]) -> None:
 
 
 def test_promtool_can_disagree(promtool: str, tmp_path: Path) -> None:
-    spoilt = RULES.read_text().replace("max(penstock_workers) == 0", "max(penstock_workers) == 99")
+    spoilt = RULES.read_text().replace("penstock:workers == 0", "penstock:workers == 99")
     (tmp_path / RULES.name).write_text(spoilt)
     (tmp_path / CASES.name).write_text(CASES.read_text())
     command = [promtool, "test", "rules", CASES.name]

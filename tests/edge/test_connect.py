@@ -11,6 +11,7 @@ import redis.exceptions
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
+from adapters.redis.cluster_client import as_of_one_server
 from adapters.redis.connect import RedisAddressError, connect, connect_blocking, disconnect
 from adapters.redis.connections import MasterConnection, TcpConnection, TlsConnection
 from adapters.redis.embedded import EmbeddedServer
@@ -20,6 +21,8 @@ from adapters.redis.fitness import (
     check_server,
     require_fit_server,
 )
+from adapters.redis.scripts import Call, Scripts
+from engine.errors import LedgerAwayError
 from tests.redis_cluster import cluster_url, redis_cluster
 from tests.redis_servers import free_port, require_server, server_names
 from tests.tcp_proxy import Loss, TcpProxy
@@ -369,3 +372,24 @@ async def is_found(client: Redis | RedisCluster) -> bool:
         return bool(await client.ping())
     except redis.exceptions.ConnectionError:
         return False
+
+
+async def test_a_cluster_of_which_no_node_answers_is_away_as_one_server_is() -> None:
+    client = connect("redis+cluster://127.0.0.1:1,127.0.0.1:2")
+    try:
+        with pytest.raises(redis.exceptions.ConnectionError):
+            await client.get("a")
+        pipeline = client.pipeline(transaction=False)
+        pipeline.get("a")
+        with pytest.raises(redis.exceptions.ConnectionError):
+            await pipeline.execute()
+        with pytest.raises(LedgerAwayError):
+            await Scripts(client).run([Call("claim", "{a}", ()), Call("claim", "{b}", ())])
+    finally:
+        await disconnect(client)
+
+
+async def test_a_slot_that_no_node_has_is_away_too() -> None:
+    """As after the loss of a node that has no replica."""
+    with pytest.raises(redis.exceptions.ConnectionError, match="not covered"), as_of_one_server():
+        raise redis.exceptions.SlotNotCoveredError("Slot 7 is not covered by the cluster.")

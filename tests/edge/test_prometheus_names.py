@@ -79,6 +79,7 @@ BESIDE = {
     "penstock_webhook_silence_seconds": ("gauge", set[str]()),
     "penstock_lost_jobs": ("counter", set[str]()),
     "penstock_draining": ("gauge", set[str]()),
+    "penstock_speaker": ("gauge", set[str]()),
     "penstock_redis_memory_bytes": ("gauge", {"node"}),
     "penstock_redis_memory_max_bytes": ("gauge", {"node"}),
     "penstock_redis_durable": ("gauge", {"node"}),

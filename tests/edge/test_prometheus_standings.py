@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from collections import Counter
 from math import ceil
 
 import pytest
@@ -11,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from adapters.memory.ledger import MemoryLedger
 from adapters.prometheus import metrics as metrics_room
 from adapters.prometheus import rounds, tallies
-from adapters.prometheus.metrics import Metrics
+from adapters.prometheus.metrics import Metrics, Process
 from adapters.prometheus.standings import CACHE_MS, Outside
 from adapters.prometheus.tallies import Tally
 from engine.directory import Directory, Portfolio, Sender
@@ -46,7 +47,7 @@ class House:
     """A ledger with a directory, and as many processes as look at them."""
 
     def __init__(self) -> None:
-        self.now_ms = NOW_MS
+        self.now_ms, self.latency_s = NOW_MS, 0.0
         self.directory = Directory()
         self.directory.portfolios["p1"] = Portfolio(PORTFOLIO, 250, number=1)
         self.directory.templates["t"] = a_template()
@@ -71,11 +72,14 @@ class House:
 
     def process(self) -> Metrics:
         """Return the metrics of one more process."""
-        outside = Outside(count_workers=self.workers)
+        outside = Outside(count_workers=self.workers, read_latency_s=self.latency)
         return Metrics(self.directory, self.ledger, lambda: self.now_ms, outside=outside)
 
     async def workers(self) -> int:
         return 2
+
+    async def latency(self) -> float:
+        return self.latency_s
 
 
 async def shown(process: Metrics, prefix: str = "penstock_") -> dict[str, float]:
@@ -113,18 +117,21 @@ async def test_every_sender_shows_what_it_has_to_do() -> None:
     assert found["penstock_workers"] == 2
 
 
-async def test_gauges_are_the_same_in_every_process_and_counters_only_where_it_happened() -> None:
+async def test_one_process_tells_what_stands_and_each_tells_what_happened_in_it() -> None:
     house = House()
     await house.furnish()
     one, other = house.process(), house.process()
-    one(JobsClaimed(PORTFOLIO, [], [Refusals(SENDERS[0], Gate.QUOTA, 7)], "", 500))
+    other.process, other.silence_s = Process(speaks=lambda: False), 5.0
+    for each, times in ((one, 7), (other, 2)):
+        each(JobsClaimed(PORTFOLIO, [], [Refusals(SENDERS[0], Gate.QUOTA, times)], "", 500))
     first, second = await shown(one), await shown(other)
-    refusals = "penstock_gate_refusals_total|quota|shop-1"
-    assert (first[refusals], second.get(refusals)) == (7, None)
-    gauges = ("penstock_queue", "penstock_quota", "penstock_in", "penstock_rate", "penstock_old")
-    for name in first.keys() | second.keys():
-        if name.startswith(gauges) and not name.startswith("penstock_queue_seconds"):
-            assert first[name] == second[name]
+    sums = Counter(first) + Counter(second)
+    assert sums["penstock_gate_refusals_total|quota|shop-1"] == 9
+    assert sums["penstock_queue_depth|marketing|shop-1|queued"] == 5
+    assert sums["penstock_quota_limit|p1"] == 3
+    assert sums["penstock_speaker"] == 1
+    of_the_process = ("_total", "_bucket", "_count", "_sum", "draining", "speaker")
+    assert [name for name in second if not name.partition("|")[0].endswith(of_the_process)] == []
 
 
 async def test_the_ledger_is_asked_once_however_many_scrape() -> None:
@@ -189,10 +196,7 @@ async def test_only_what_may_leave_wants_workers() -> None:
     house = House()
     await house.furnish()
     process = house.process()
-    lane = Lane("direct:api", SENDERS[0], "", Priority.MARKETING)
-    job = Claimed(JobKey(1, 1), 1, 0, 0, 0, a_row(1).recipient, 1, b"", lane, counted=False)
-    slow_us = 30_000_000
-    process(JobsSettled(PORTFOLIO, [(job, Accepted("wamid"), 1_000, slow_us)], [], 1))
+    house.latency_s = 30.0
     wanted = ceil(160 * 30 / (512 * 0.8))  # two senders of 80 a second, 30 s each
     assert (await shown(process))["penstock_wanted_workers"] == wanted == 12
     await house.ledger.put_source(PORTFOLIO, "direct:api", a_source(state=SourceState.PAUSED))

@@ -3,6 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
+from adapters.prometheus.wanted import Latency
 from adapters.redis.connect import connect, disconnect
 from adapters.redis.freeing import Freeing
 from adapters.redis.ledger import RedisLedger
@@ -60,6 +61,22 @@ async def test_only_what_is_new_is_told_and_read(redis_client: Redis) -> None:
     await teller.tell(outcomes, {})
     told = await reader.newest()
     assert [each.outcomes["shop"]["accepted"] for each in told] == [3, 7]
+
+
+async def test_how_long_calls_took_is_told_to_all(redis_client: Redis) -> None:
+    clock = await hands_at_now(redis_client)
+    teller, other = PulseTeller(redis_client, clock), PulseTeller(redis_client, clock)
+    reader = PulseReader(redis_client, clock, keep_ms=60_000)
+    for sent in ((10, 1_000_000), (14, 1_800_000)):
+        await teller.tell({("shop", "accepted"): sent[0]}, {}, sent)
+    await other.tell({("shop", "accepted"): 6}, {}, (6, 200_000))
+    told = await reader.newest()
+    assert [(each.calls, each.calls_us) for each in told] == [
+        (10, 1_000_000),
+        (4, 800_000),
+        (6, 200_000),
+    ]
+    assert Latency().follow(told) == 0.1
 
 
 async def test_old_pulses_are_forgotten(redis_client: Redis) -> None:

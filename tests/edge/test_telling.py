@@ -4,10 +4,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters.house.telling import AGAIN_MS, Repeats, Teller
+from adapters.house.world import tell_changed
+from adapters.logs import scrub
 from engine.errors import LedgerAwayError
-from engine.events import FactChanged, JobsClaimed, LedgerFailed, LoopFailed
-from engine.facts import Fact, Source
-from engine.model import PortfolioId
+from engine.events import FactChanged, GateClosed, JobsClaimed, LedgerFailed, LoopFailed
+from engine.facts import Fact, Source, of_account, of_sender
+from engine.model import Gate, PortfolioId
 
 P = PortfolioId("p1")
 EVENTS = ("ledger_failed", "loop_failed")
@@ -78,5 +80,39 @@ def test_a_change_is_a_warning_where_somebody_should_look(fact: Fact, level: str
     [line] = lines
     kind, name, aspect = fact.about
     assert (line["event"], line["log_level"]) == (f"{kind}_changed", level)
-    assert (line["name"], line["aspect"], line["now"]) == (name, aspect, fact.value)
+    assert (line[kind], line["aspect"], line["now"]) == (name, aspect, fact.value)
     assert (line["was"], line["closed_until_ms"]) == ("", fact.until_ms)
+
+
+def test_a_throttle_tells_of_a_number_once_a_minute() -> None:
+    clock = Hands()
+    teller = Teller(clock)
+    with capture_logs() as lines:
+        for _ in range(120):
+            for sender in ("106540352242922", "106540352242923"):
+                teller.tell(GateClosed(P, Gate.RATE, sender))
+            clock.now_ms += 1_000
+    assert [line["sender"] for line in lines] == ["106540352242922", "106540352242923"] * 2
+    assert [line["times"] for line in lines] == [1, 1, 60, 60]
+
+
+def test_whom_a_line_is_about_is_told_whole() -> None:
+    """Meta's ids are as long as phone numbers: what scrubs these must leave those."""
+    number, account, refresh = "106540352242922", "102290129340398", Source.REFRESH
+    news = [
+        Fact(of_sender(number, "quality"), "RED", 1, refresh),
+        Fact(of_sender(number, "quality"), "GREEN", 2, refresh),
+        Fact(of_account(account, "ban"), "DISABLED", 1, refresh, detail="by 4915112345678"),
+    ]
+    with capture_logs() as lines:
+        for fact in news:
+            tell_changed(FactChanged(fact, None))
+        Teller(Hands()).tell(GateClosed(P, Gate.TEMPLATE, f"{number}|{account}/offer/en_US"))
+    told = [scrub(None, "", line) for line in lines]
+    assert [line.get("sender", line.get("waba")) for line in told] == [number] * 2 + [
+        account,
+        number,
+    ]
+    assert told[3]["template"] == f"{account}/offer/en_US"
+    assert told[2]["detail"] == "by ***"
+    assert [line["log_level"] for line in told] == ["warning", "info", "info", "warning"]
