@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, PortfolioId, Priority, SenderId
@@ -32,6 +32,15 @@ class Counts:
     delivery: dict[DeliveryStatus, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Whose gates a job stands behind."""
+
+    sender: SenderId
+    source: str
+    template: str  # its key; empty for free-form
+
+
 @dataclass(slots=True)
 class JobView:
     """Where one job stands."""
@@ -47,6 +56,7 @@ class JobView:
     misfit: str = ""  # where and why a failed job's message no longer fitted its template
     sender: SenderId | None = None  # of a doubt
     zone: str | None = None  # whose quiet hours hold it, where they do
+    holders: Holders | None = field(default=None, compare=False)  # of one that has not left
 
 
 @dataclass(slots=True)

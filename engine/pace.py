@@ -65,6 +65,11 @@ class SendSlots:
         self.next_us = slot_us + self.interval_us
         return slot_us
 
+    def give_way(self, messages: int, now_ms: int) -> None:
+        """Let messages that came in take send times, at most a second's worth."""
+        times = min(messages, self.rate_mps)
+        self.next_us = self.peek_us(now_ms) + times * self.interval_us
+
     def has_slot(self, now_ms: int, ahead_ms: int, *, is_marketing: bool = False) -> bool:
         """Return whether the next send time lies at most `ahead_ms` ahead."""
         return self._open_us(is_marketing=is_marketing) <= (now_ms + ahead_ms) * 1_000

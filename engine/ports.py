@@ -77,10 +77,8 @@ class Settlement:
 class Ask:
     """A worker's wish: up to `most` jobs of a portfolio, of which at most `low` low in priority.
 
-    `counter` grows by one with every new wish of `worker`; the same counter again asks again for
-    what is still leased of it, so a lost reply loses nothing. `settlements` are outcomes told along
-    with the wish: they are recorded first, in the same step, as Ledger.settle records them, also
-    where the wish itself is refused.
+    `counter` grows by one a wish of `worker`; the same again asks for what is still leased of it.
+    `settlements` are recorded first, in the same step, also where the wish itself is refused.
     """
 
     portfolio: PortfolioId
@@ -175,8 +173,7 @@ class Rescued:
 class Ledger(Protocol):
     """Jobs, quota, pace and leases of each portfolio; every call is one atomic step.
 
-    All raise LedgerError when the store cannot answer: nothing may be sent then, and the same
-    call may be made again, for each of them is idempotent.
+    All raise LedgerError when the store cannot answer: send nothing then. Each may be made again.
     """
 
     async def enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:

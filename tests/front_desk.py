@@ -250,9 +250,7 @@ async def a_desk(
         refresh_sender=lambda _: desk.tell_facts(),
         templates=TemplateDesk(registry, changes, master, MemoryArchive(), now_ms=now_ms),
         upload_sample=upload_sample,
-        try_now=trials.send,
-        take_place=trials.take,
-        give_place=trials.give,
+        **trials.doors,
         operations=Operations(_render, lambda: desk.told_objections()),  # noqa: PLW0108 (no desk yet)
     )
     async with _served(front) as client, session:

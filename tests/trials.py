@@ -23,6 +23,11 @@ class Trials:
     ledger: Any = None  # as Desk.ledger
     answer: Any = field(default_factory=dict)  # what Meta's differs in, or what is raised
 
+    @property
+    def doors(self) -> dict[str, Any]:
+        """What of the front they stand for."""
+        return {"try_now": self.send, "take_place": self.take, "give_place": self.give}
+
     async def send(
         self, sender: SenderId, to: str, message: Mapping[str, object]
     ) -> dict[str, object]:

@@ -47,11 +47,14 @@ def shown_facts(facts: Known, kind: str, name: str) -> dict[str, dict[str, objec
     }
 
 
-def causes_of(front: Front, portfolio: str, gate: Gate) -> str:
-    """Return why numbers or accounts of a portfolio are closed; empty when nobody told."""
+def causes_of(front: Front, portfolio: str, gate: Gate, only: str = "") -> str:
+    """Return why numbers of a portfolio, or their accounts, are closed; empty when nobody told.
+
+    `only` names the one number that is meant; empty means all.
+    """
     facts, found = front.keeper.facts, dict[str, None]()
     for sender in front.registry.directory.senders.values():
-        if sender.portfolio_id == portfolio:
+        if sender.portfolio_id == portfolio and only in ("", sender.id):
             name = sender.id if gate is Gate.SENDER else sender.waba_id
             closures = (
                 front.keeper.closures_of(sender.id)

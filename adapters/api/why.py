@@ -10,12 +10,14 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.bodies import rfc3339
+from adapters.api.closed_gates import OF_SENDERS, PARKED, ClosedGate, gate_of, until_of
 from adapters.api.front import Front, as_json
 from adapters.api.job_ids import PREFIX
-from adapters.api.meanings import MEANINGS, meaning_for
+from adapters.api.meanings import MEANINGS
 from adapters.api.openapi.described import described
 from adapters.api.told import causes_of
-from engine.books import Depth, JobView, Quota
+from adapters.api.why_job import JobGates
+from engine.books import Depth, JobView
 from engine.borders import closed_countries
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
 from engine.errors import UnknownNameError
@@ -43,19 +45,6 @@ SILENCE: Final = (
     "webhooks tell nothing of {sender} since {since}: until they do, what it sent in doubt is not "
     "repeated, login codes apart, and ends unknown after an hour"
 )
-OF_SENDERS = (Gate.SENDER, Gate.ACCOUNT)
-
-
-class ClosedGate(msgspec.Struct):
-    """One gate that holds something back."""
-
-    gate: str
-    jobs: int  # how many wait there
-    number: int | None = None  # what the gate counts
-    limit: int | None = None  # and how much it lets through
-    holder: str = ""  # whose gate it is: a portfolio, sender, template, campaign
-    until: str | None = None  # the earliest time, where it is known
-    detail: str = ""
 
 
 class Why(msgspec.Struct):
@@ -105,22 +94,14 @@ class WhyRoutes:
             view = await self._front.ledger.job(portfolio.id, place[1])
         if view is None or portfolio is None:
             raise UnknownNameError("there is no such job")
-        gates: list[ClosedGate] = []
-        if view.gate is not None:
-            quota = await self._front.ledger.quota(portfolio.id)
-            gate = _gate(view.gate, 1, quota, portfolio.id)
-            gate.until = _until(view) or gate.until
-            if view.zone is not None:
-                gate.holder, gate.detail = view.zone, meaning_for(view)
-            gates.append(gate)
-            self._name_causes(gates, portfolio.id)
+        gates = await JobGates(self._front).of(view, portfolio)
         return Why("job", name, view.state.value, gates, self._doubt(view))
 
     def _doubt(self, view: JobView) -> list[str]:
         """Return when a job in doubt is decided, and what that waits for."""
         if view.sender is None:
             return []
-        when = f"without evidence it is looked at again at {_until(view)}"
+        when = f"without evidence it is looked at again at {until_of(view)}"
         return [f"it may have been sent; {when}", *self._silence(view.sender)]
 
     def _silence(self, sender: SenderId) -> list[str]:
@@ -135,7 +116,7 @@ class WhyRoutes:
         waiting = Counter(counts.waiting) - Counter({Gate.SCHEDULE: held.jobs})
         is_campaign = isinstance(source, Campaign)
         gates = [
-            _gate(gate, jobs, quota, source.portfolio_id)
+            gate_of(gate, jobs, quota, source.portfolio_id)
             for gate, jobs in sorted(waiting.items())
             if not (is_campaign and gate in OF_SENDERS)
         ]
@@ -184,7 +165,7 @@ class WhyRoutes:
         ]
         names = ", ".join(each.key for each in held) or ", ".join(dict.fromkeys(campaign.templates))
         states = ", ".join(f"it is {each.status}" for each in held)
-        return names, states or "unknown codes of Meta parked it; it opens when it is APPROVED anew"
+        return names, states or PARKED
 
     def _categories(self, campaign: Campaign) -> set[Category]:
         """Return what a campaign's messages are to Meta."""
@@ -272,7 +253,7 @@ class WhyRoutes:
         closed = self._closed(sender, waiting)
         told = {each.gate for each in closed}
         gates = [
-            _gate(gate, jobs, quota, sender.portfolio_id if gate is Gate.QUOTA else sender.id)
+            gate_of(gate, jobs, quota, sender.portfolio_id if gate is Gate.QUOTA else sender.id)
             for gate, jobs in sorted(waiting.items())
             if not (learned and gate is Gate.RATE) and gate not in told
         ]
@@ -308,10 +289,10 @@ class WhyRoutes:
                 {gate: n for gate, n in _waiting(depth).items() if not (own and gate is Gate.RATE)}
             )
             learned += own
-        gates = [_gate(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
+        gates = [gate_of(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
         self._name_causes(gates, portfolio.id)
         if quota.debt and Gate.QUOTA not in waiting:
-            gates.append(_gate(Gate.QUOTA, 0, quota, portfolio.id))
+            gates.append(gate_of(Gate.QUOTA, 0, quota, portfolio.id))
         gates += learned
         return Why("portfolio", portfolio.id, "", gates)
 
@@ -325,18 +306,6 @@ def _waiting(depth: Depth) -> Counter[Gate]:
     return waiting
 
 
-def _gate(gate: Gate, jobs: int, quota: Quota, holder: str) -> ClosedGate:
-    closed = ClosedGate(gate.value, jobs, detail=MEANINGS[gate])
-    if gate is Gate.QUOTA:
-        closed.number, closed.limit, closed.holder = quota.used, quota.limit, holder
-        closed.until = rfc3339(quota.next_free_at_ms)
-        if quota.debt:
-            closed.detail += f"; {quota.debt} more count than there are places"
-    elif gate in (Gate.SENDER, Gate.ACCOUNT, Gate.RATE):
-        closed.holder = holder  # of a portfolio: one or more of its senders
-    return closed
-
-
 def _quiet_gates(source: Campaign | Journey, held: Held) -> list[ClosedGate]:
     """Return what quiet hours hold of a source: in which zone, until when, and which hours."""
     if not held.jobs or source.quiet is None:
@@ -345,8 +314,3 @@ def _quiet_gates(source: Campaign | Journey, held: Held) -> list[ClosedGate]:
     detail = f"{held.sentence}; {source.quiet.text}"
     gate = Gate.SCHEDULE.value
     return [ClosedGate(gate, held.jobs, holder=held.zone, until=until, detail=detail)]
-
-
-def _until(view: JobView) -> str | None:
-    is_known = view.until_ms is not None and view.until_ms < FOREVER_MS
-    return rfc3339(view.until_ms) if is_known else None

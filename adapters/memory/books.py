@@ -8,7 +8,7 @@ from typing import TypeVar
 from adapters.memory.enqueue import waiting_jobs
 from adapters.memory.records import LaneState, Open
 from adapters.memory.slot import Slot
-from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
+from engine.books import ASIDE_MAX, Counts, Depth, Holders, JobView, Quota
 from engine.model import (
     DeliveryStatus,
     Gate,
@@ -85,10 +85,18 @@ def job(slot: Slot, key: JobKey, now_ms: int) -> JobView | None:
     if key in slot.later:
         _, gate = slot.later[key]
         until_ms = slot.later_at.moment(str(key))
-        return JobView(key, JobState.WAITING, gate=gate, until_ms=until_ms)
+        view = JobView(key, JobState.WAITING, gate=gate, until_ms=until_ms)
+        view.holders = _holders(lane)
+        return view
     if slot.source_of(lane).spec.state is SourceState.CANCELLED:
         return JobView(key, JobState.CANCELLED)
-    return _queued(slot, lane, key, now_ms)
+    view = _queued(slot, lane, key, now_ms)
+    view.holders = _holders(lane)
+    return view
+
+
+def _holders(lane: LaneState) -> Holders:
+    return Holders(lane.lane.sender, lane.lane.source, lane.lane.template)
 
 
 def _open(slot: Slot, opened: Open, lane: LaneState) -> JobView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from adapters.memory import books, enqueue, place, quiet, rescue, restore, settle, templates
@@ -127,6 +127,14 @@ class MemoryLedger:
         slot, _ = self.slot(portfolio)
         known_ms = slot.service_windows.get((sender, recipient), 0)
         slot.service_windows[(sender, recipient)] = max(known_ms, until_ms)
+        slot.sequence += 1
+
+    async def take_times(self, portfolio: PortfolioId, messages: Mapping[SenderId, int]) -> None:
+        """See Throughput.take_times."""
+        slot, now_ms = self.slot(portfolio)
+        for sender, times in messages.items():
+            if (state := slot.senders.get(sender)) is not None:
+                state.slots.give_way(times, now_ms)
         slot.sequence += 1
 
     # -- Catalog ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import ClientResponse
 
 from adapters.meta.codes import (
+    ILL,
     PAIR_EXPONENT_MAX,
     SECOND_MS,
     TABLE,
@@ -141,13 +142,13 @@ class Judge:
     def refuse(
         self, status: int, raw: bytes, headers: Mapping[str, str], letter: Letter
     ) -> tuple[Outcome, bool]:
-        """Return what any other answer proves, and whether Meta's application wrote it."""
+        """Return what any other answer proves, and whether a Meta in good health wrote it."""
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             reason = f"HTTP {status}: a redirect is never followed; check graph_url"
             return Dropped(status, reason, strikes=True), False
         error = graph_error(raw)
         if error is not None:
-            return self._outcome(error, headers, letter), True
+            return self._outcome(error, headers, letter), error.code not in ILL
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             until_ms = self._now_ms() + max(SECOND_MS, regain_ms(headers))
             return Deferred(Gate.RATE, status, until_ms, "HTTP 429"), True

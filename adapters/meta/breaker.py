@@ -31,7 +31,7 @@ class Breaker:
         return 0
 
     def note_trouble(self, now_ms: int) -> None:
-        """Count a letter that got no answer from Meta itself."""
+        """Count a letter that got no answer from Meta itself, or one that Meta is ill."""
         if not self.trouble or now_ms - self.since_ms > TROUBLE_WITHIN_MS:
             self.trouble, self.since_ms = 0, now_ms
         self.trouble += 1
@@ -43,6 +43,6 @@ class Breaker:
         self.open_until_ms = min(self.open_until_ms, LONG_AGO_MS)
 
     def note_answer(self) -> None:
-        """Close it: Meta itself answered, whatever it said."""
+        """Close it: Meta itself answered, whatever it said of the letter."""
         self.trouble = 0
         self.open_until_ms = 0

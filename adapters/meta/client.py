@@ -132,7 +132,9 @@ class MetaClient:
             return Deferred(Gate.SENDER, 0, until_ms, "no access token for this sender")
         breaker = road.breaker
         if breaker.open_until_ms and (until_ms := breaker.refuses_until_ms(self._now_ms())):
-            return Deferred(Gate.SENDER, 0, until_ms, "no answers from Meta: waiting for a probe")
+            return Deferred(
+                Gate.SENDER, 0, until_ms, "no answers from Meta, or it is ill: waiting for a probe"
+            )
         body = LastMoment(letter, self._now_ms, self._objection)
         try:
             response = await self._session.post(
@@ -171,14 +173,12 @@ class MetaClient:
             return self._doubt(TOO_LARGE, breaker)
         outcome: Outcome
         if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
-            outcome, is_from_meta = self._judge.accept(raw, letter), True
+            outcome, is_healthy = self._judge.accept(raw, letter), True
         else:
-            outcome, is_from_meta = self._judge.refuse(
-                response.status, raw, response.headers, letter
-            )
+            outcome, is_healthy = self._judge.refuse(response.status, raw, response.headers, letter)
         if isinstance(outcome, InDoubt):
             return self._doubt(outcome.reason, breaker)
-        if is_from_meta:
+        if is_healthy:
             breaker.note_answer()
         else:
             breaker.note_trouble(self._now_ms())

@@ -119,6 +119,11 @@ def _retry(
     ]
 
 
+ILL: Final = frozenset({2, 131000, 131016, 133004})
+"""Meta's own services fail: in a storm of these whoever writes on only burns attempts and doubts.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
+"""
 SOURCES: Final = {
     **dict.fromkeys((17, 32, 102, 341, 506, 613), GRAPH),
     80008: USAGE,

@@ -30,6 +30,7 @@ from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
+from engine.inbound import RECENT_MS, Throughput
 from engine.keeper import Keeper
 from engine.model import PortfolioId, SenderId
 from engine.ports import Catalog, Contents, Receipts
@@ -69,7 +70,7 @@ class Inbox(Protocol):
         ...
 
 
-class Hearer(Catalog, Contents, Receipts, Protocol):
+class Hearer(Catalog, Contents, Receipts, Throughput, Protocol):
     """What of the ledger hears of webhooks."""
 
 
@@ -156,6 +157,7 @@ class Folding:
             seen += [_too_fast(error, arrived_ms(entry)) for error in each.errors if error.code]
         await self._folder.receive(seen)
         self._heard(of_number.sender for of_number in told)
+        await self._give_way(parsed)
         await self._templates.note_failures([status for some in failures for status in some])
         await self._unite(parsed)  # first: what is told of a person is for each id
         for (entry, _), each, failed in zip(entries, parsed, failures, strict=True):
@@ -163,6 +165,17 @@ class Folding:
         await self._inbox.drop([entry for entry, _ in entries])
         for each in parsed:
             self.results.update(each.results)
+
+    async def _give_way(self, parsed: list[Parsed]) -> None:
+        """Let what people wrote just now take from the throughput of their numbers."""
+        came: dict[PortfolioId, Counter[SenderId]] = {}
+        for inbound in (inbound for each in parsed for inbound in each.inbound):
+            portfolio = self._portfolio_of(inbound.sender)
+            is_recent = self._keeper.now_ms() - inbound.at_ms < RECENT_MS
+            if portfolio is not None and is_recent and inbound.kind != "call":
+                came.setdefault(portfolio, Counter())[inbound.sender] += 1
+        for portfolio, messages in came.items():
+            await self._ledger.take_times(portfolio, messages)
 
     async def _fold_rest(self, parsed: Parsed, failed: list[Status], at_ms: int) -> None:
         for inbound in parsed.inbound:

@@ -10,6 +10,7 @@ from redis import exceptions
 from adapters.redis import calls, keys, reading
 from adapters.redis.auditing import recount
 from adapters.redis.calls import Calls
+from adapters.redis.inbound import RedisInbound
 from adapters.redis.places import RedisPlaces
 from adapters.redis.receipts import in_steps, together
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
@@ -57,7 +58,7 @@ LANES_KNOWN_MAX = 100_000  # a process may live longer than its lanes
 LANE_FIELDS = ["source", "sender", "template", "priority", "zone"]
 
 
-class RedisLedger(RedisPlaces):
+class RedisLedger(RedisPlaces, RedisInbound):
     """Ledger, Receipts, Catalog, TemplateJobs, Contents and Books that all processes share."""
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.redis.scripts import Reply
-from engine.books import Counts, Depth, JobView, Quota
+from engine.books import Counts, Depth, Holders, JobView, Quota
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, Priority, SenderId
 from engine.outcomes import MISFIT_MARK
 from engine.ports import FOREVER_MS
@@ -113,19 +113,31 @@ class Depths:
 def job(reply: Reply, key: JobKey) -> JobView | None:
     """Read what job_read.lua answers."""
     kind, packed, gate, until_ms = reply[0].decode(), reply[1], reply[2].decode(), reply[3]
+    view = _standing(reply, key, kind, gate)
+    if view is not None:
+        source, sender, template = (name.decode() for name in reply[5:8])
+        view.holders = Holders(SenderId(sender), source, template)
+        return view
     match kind:
         case "done":
             return ended(packed, key)
         case "open":
             return under_way(packed, key, SenderId(gate), until_ms)
+        case _:
+            return None
+
+
+def _standing(reply: Reply, key: JobKey, kind: str, gate: str) -> JobView | None:
+    """Read where a job stands that has not left; None of any other."""
+    match kind:
         case "aside":
-            return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=until_ms)
+            return JobView(key, JobState.WAITING, gate=GATES[gate], until_ms=reply[3])
         case "waiting":
             zone = reply[4].decode().rpartition("|")[2] if gate == Gate.SCHEDULE else None
-            until = until_ms or None
+            until = reply[3] or None
             return JobView(key, JobState.WAITING, gate=Gate(gate), until_ms=until, zone=zone)
         case "cancelled" | "queued":
-            return JobView(key, JobState(kind), code=int(packed or 0))
+            return JobView(key, JobState(kind), code=int(reply[1] or 0))
         case _:
             return None
 

@@ -60,6 +60,7 @@ from tests.contract.small_world import (
     short_terms,
     some_shut,
     some_spans,
+    somebody_wrote,
 )
 
 
@@ -358,8 +359,7 @@ class History:
         recipient = RecipientKey(b"recip" + rng.randrange(RECIPIENTS).to_bytes(3, "big"))
         if draw < 0.85:
             until_ms = self.now_ms + rng.choice([100, 30_000])
-            sender = rng.choice(SENDERS)
-            return ("put", bind("open_window", sender, recipient, until_ms))
+            return somebody_wrote(rng.choice(SENDERS), recipient, until_ms)
         if draw < 0.93:
             name = rng.choice(["suppress", "unsuppress"])
             category = rng.choice([None, Category.MARKETING])

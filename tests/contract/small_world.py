@@ -102,3 +102,10 @@ def a_wish(rng: random.Random, lately: list[Claimed]) -> PlaceWish:
         recipient, sender = lately[-1].recipient, lately[-1].lane.sender
     template = rng.choice([*TEMPLATES, "w/nobody/en"])
     return PlaceWish(sender, recipient, template, rng.choice(list(Priority)))
+
+
+def somebody_wrote(sender: SenderId, recipient: RecipientKey, until_ms: int) -> Step:
+    """Return that a window opens, or, now and then, only that messages came in."""
+    if until_ms % 3 == 0:  # no draw of its own: that would make other histories
+        return ("put", bind("take_times", {sender: until_ms % 7}))
+    return ("put", bind("open_window", sender, recipient, until_ms))

@@ -103,6 +103,41 @@ async def test_on_yellow_marketing_leaves_at_its_share_and_all_else_at_the_full_
         assert whole.report().clean
 
 
+async def test_marketing_that_was_given_another_priority_leaves_at_its_share_too(
+    server_url: str, tmp_path: Path
+) -> None:
+    world = a_world(templates=TEMPLATES, portfolios=PORTFOLIO)
+    async with a_whole_house(
+        server_url, tmp_path, world, furnish=furnish, yellow_share=0.1
+    ) as whole:
+        await rated(whole, "YELLOW")
+        campaign = {"id": "c2", "name": "Urgent", "senders": [SENDER], "priority": "utility"}
+        await whole.call("POST", "/v1/campaigns", campaign | {"message": a_message("{{name}}")})
+        await whole.upload("c2", rows(17))
+        await whole.call("POST", "/v1/campaigns/c2/start", {})
+        await whole.completed("c2")
+        marketing = arrivals(whole, "offer")
+        assert marketing[-1] - marketing[0] >= 0.95 * 16 / 8 * 1_000  # 200 at the full rate
+        assert whole.report().clean
+
+
+async def test_what_people_write_takes_from_the_throughput_of_its_number(
+    server_url: str, tmp_path: Path
+) -> None:
+    world = a_world(templates=TEMPLATES, portfolios=PORTFOLIO)
+    async with a_whole_house(server_url, tmp_path, world, furnish=furnish) as whole:
+        await whole.upload("c1", rows(200))
+        await whole.call("POST", "/v1/campaigns/c1/start", {})
+        await until(lambda: len(arrivals(whole, "offer")) > 10)
+        for at in range(40):
+            inbound = {"phone_number_id": SENDER, "from": f"+49151{at:08}"}
+            await whole.control("POST", "inbound", inbound)
+        await whole.completed("c1")
+        offers = arrivals(whole, "offer")
+        assert offers[-1] - offers[0] >= 0.97 * (199 + 40) / 80 * 1_000  # 2.5 s by themselves
+        assert whole.report().clean
+
+
 async def test_on_red_marketing_waits_while_login_codes_and_updates_leave(
     server_url: str, tmp_path: Path
 ) -> None:

@@ -12,7 +12,6 @@ from tests.front_desk import (
     ADMIN,
     BODY,
     NOW_MS,
-    PORTFOLIO,
     READ,
     SENDER,
     WABA,
@@ -365,13 +364,6 @@ async def test_a_test_send_that_must_not_leave_does_not(
         assert answer == status, shown
         assert code in (None, shown["code"])
         assert desk.trials.tried == []
-
-
-async def test_a_test_send_needs_a_place() -> None:
-    async with a_desk() as desk:
-        await desk.call("PUT", f"/v1/portfolios/{PORTFOLIO}", {"messaging_limit": 0})
-        status, shown = await desk.call("POST", ONE + "/test", {"to": "+4915112345678"})
-        assert (status, shown["code"]) == (409, "no_place")
 
 
 async def test_a_sample_gets_a_handle() -> None:

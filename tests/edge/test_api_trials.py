@@ -47,3 +47,10 @@ async def test_who_counts_already_goes_on_counting_after_a_test_send_that_failed
         desk.trials.answer = REFUSED
         await desk.call("POST", ONE + "/test", TO)
         assert await used(desk) == 1
+
+
+async def test_a_test_send_needs_a_place() -> None:
+    async with a_desk() as desk:
+        await desk.call("PUT", f"/v1/portfolios/{PORTFOLIO}", {"messaging_limit": 0})
+        status, shown = await desk.call("POST", ONE + "/test", {"to": "+4915112345678"})
+        assert (status, shown["code"]) == (409, "no_place")

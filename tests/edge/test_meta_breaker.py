@@ -12,7 +12,7 @@ from adapters.meta.breaker import Breaker
 from adapters.meta.client import MetaClient
 from adapters.meta.payload import LastMoment, RefusedError
 from engine.model import Gate, SenderId
-from engine.outcomes import Accepted, Deferred, InDoubt, Unwritten
+from engine.outcomes import Accepted, Deferred, InDoubt, Retry, Unwritten
 from tests.edge.meta_graph import (
     NOW_MS,
     RESET,
@@ -121,8 +121,26 @@ async def test_one_sender_s_trouble_is_not_another_s(desk: Desk) -> None:
 
 
 async def test_refusals_of_meta_s_own_are_no_trouble(desk: Desk) -> None:
-    for _ in range(10):
-        await desk.answered(Reply(http(500, graph_error(131016))))
+    for code in (100, 130429, 131026, 131049, 132001, 135000) * 2:
+        await desk.answered(Reply(http(400, graph_error(code))))
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
+
+
+@pytest.mark.parametrize("code", [2, 131000, 131016, 133004])
+async def test_a_storm_of_errors_by_which_meta_says_it_is_ill_stops_the_writing(
+    desk: Desk, code: int
+) -> None:
+    """Else each job burns its attempts one after the other, for as long as it lasts."""
+    for _ in range(4):
+        await desk.answered(Reply(http(500, graph_error(code))))
+    await desk.answered(Reply(http(400, graph_error(131026))))  # of that letter alone
+    for _ in range(5):
+        assert isinstance(await desk.answered(Reply(http(500, graph_error(code)))), Retry)
+    outcome = await desk.client.send(a_letter())
+    assert isinstance(outcome, Deferred)
+    assert (outcome.gate, outcome.code, outcome.until_ms) == (Gate.SENDER, 0, NOW_MS + 5_000)
+    desk.now_ms += 5_000
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
     assert await desk.client.send(a_letter()) == Accepted(WAMID)
 
 

@@ -379,3 +379,13 @@ async def test_too_fast_of_a_number_alone_lowers_its_rate() -> None:
     await world.fold(body, body, of_number(errors=[{"code": 131048}]), folder=folder)
     slots = world.ledger.slot(P1)[0].senders[SenderId(SENDER)].slots
     assert (slots.learned_mps, slots.nominal_mps) == (56, 80)  # once, told twice in a second
+
+
+async def test_what_people_wrote_just_now_takes_from_their_numbers_throughput() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    wrote = {"id": "w", "from": "491", "type": "text", "text": {"body": "Hi"}}
+    await world.fold(of_number(messages=[wrote | {"timestamp": str(at_s)}] * 8))
+    slots = world.ledger.slot(P1)[0].senders[SenderId(SENDER)].slots
+    assert slots.next_us == NOW_MS * 1_000 + 8 * 12_500
+    await world.fold(of_number(messages=[wrote | {"timestamp": str(at_s - 60)}]))
+    assert slots.next_us == NOW_MS * 1_000 + 8 * 12_500  # that minute is over

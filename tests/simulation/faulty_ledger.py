@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Protocol, TypeVar
 
 from engine.books import Books
 from engine.borders import Border, Borders
 from engine.errors import LedgerAwayError
+from engine.inbound import Throughput
 from engine.model import Category, JobKey, PortfolioId, RecipientKey, SenderId, WabaId
 from engine.ports import (
     Again,
@@ -38,7 +39,16 @@ T = TypeVar("T")
 
 
 class WholeLedger(
-    Ledger, Receipts, Catalog, Borders, Contents, Books, TemplateJobs, QuietLedger, Protocol
+    Ledger,
+    Receipts,
+    Catalog,
+    Borders,
+    Contents,
+    Books,
+    TemplateJobs,
+    QuietLedger,
+    Throughput,
+    Protocol,
 ):
     """All ports of one ledger, as a factory must give them."""
 
@@ -98,6 +108,11 @@ class FaultyLedger:
         return await self._through(
             "content", lambda: self.inner.content(portfolio, source, version)
         )
+
+    async def take_times(self, portfolio: PortfolioId, messages: Mapping[SenderId, int]) -> None:
+        if self.is_away:
+            raise LedgerAwayError("the ledger is away")
+        await self.inner.take_times(portfolio, messages)
 
     async def open_window(
         self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int

@@ -14,7 +14,7 @@
 -- ARGV[8]   lane          number of its lane
 -- ARGV[9]   sequence      its place there
 --
--- Returns  { kind, packed, gate, until_ms, key }
+-- Returns  { kind, packed, gate, until_ms, key, source, sender, template }
 --   kind    '' no such job, done, open (gate is its sender then, until_ms when its doubt is
 --           decided), aside, cancelled, waiting, queued
 --   packed  the record of it; why it was cancelled with its template, as a code, else 0
@@ -32,24 +32,31 @@ if record then
   local decided_ms = tonumber(call('ZSCORE', tag .. 'doubts', job) or 0)
   return { 'open', record, lane.sender, decided_ms }
 end
+-- answer: where a job stands that has not left, and whose gates it stands behind.
+local function answer(kind, packed, gate, until_ms, key)
+  return { kind, packed, gate, until_ms, key or '', lane.source, lane.sender, lane.template }
+end
+
 local aside = call('HGET', tag .. 'aside', job)
 if aside then
-  return { 'aside', aside, sub(aside, 1, 1), tonumber(call('ZSCORE', tag .. 'later', job)) }
+  return answer('aside', aside, sub(aside, 1, 1), tonumber(call('ZSCORE', tag .. 'later', job)))
 end
-if source_of(lane.source).state == 'cancelled' then return { 'cancelled', '0', '', 0 } end
+if source_of(lane.source).state == 'cancelled' then return answer('cancelled', '0', '', 0) end
 local code = ended_with(lane, sequence)
-if code then return { 'cancelled', text(code), '', 0 } end
+if code then return answer('cancelled', text(code), '', 0) end
 local gate = closed_gate(lane)
-if gate then return { 'waiting', '', gate, lane.gate_until or 0, lane.gate_key } end
+if gate then return answer('waiting', '', gate, lane.gate_until or 0, lane.gate_key) end
 local h = call('HMGET', tag .. 's:' .. lane.sender, 'waba', 'closed')
-if not h[1] then return { 'waiting', '', 'sender', FOREVER } end
+if not h[1] then return answer('waiting', '', 'sender', FOREVER) end
 local closed_until = tonumber(h[2] or 0)
-if closed_until > now and not off.sender then return { 'waiting', '', 'sender', closed_until } end
+if closed_until > now and not off.sender then
+  return answer('waiting', '', 'sender', closed_until)
+end
 local account_until = tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
 if account_until > now and not off.account then
-  return { 'waiting', '', 'account', account_until }
+  return answer('waiting', '', 'account', account_until)
 end
 if call('EXISTS', lane.parked) == 1 and call('EXISTS', lane.queue) == 0 then
-  return { 'waiting', '', 'quota', quota_frees(scope_of(lane.sender)) }
+  return answer('waiting', '', 'quota', quota_frees(scope_of(lane.sender)))
 end
-return { 'queued', '', '', 0 }
+return answer('queued', '', '', 0)

@@ -1,0 +1,25 @@
+"""What people write takes from a number's throughput: Meta counts both directions together.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from engine.model import PortfolioId, SenderId
+
+RECENT_MS: Final = 3_000  # Meta dates by the second; what came longer ago took from what is over
+
+
+class Throughput(Protocol):
+    """Send times that messages of others take."""
+
+    async def take_times(self, portfolio: PortfolioId, messages: Mapping[SenderId, int]) -> None:
+        """Take a send time for each message that just came in to these numbers.
+
+        At most a second's worth of each number; nothing of one that nobody knows. LedgerError: it
+        may not have been done; those seconds are soon over, so it need not be told again.
+        """
+        ...
