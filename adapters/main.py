@@ -75,7 +75,7 @@ def doctor(as_json: Json = False) -> None:  # noqa: FBT002
 @app.command("sandbox")
 def sandbox(
     scenario: Annotated[Path, typer.Option(help="A world as JSON or TOML.", exists=True)],
-    port: Annotated[int, typer.Option()] = SANDBOX_PORT,
+    port: Annotated[int, typer.Option(help="On loopback.")] = SANDBOX_PORT,
     seed: Annotated[int, typer.Option(help="The same seed, the same luck.")] = 1,
 ) -> None:
     """Run the simulator of Meta alone."""

@@ -41,11 +41,12 @@ PREFIX: Final = "PENSTOCK_"
 FILE_NAME: Final = "penstock.toml"
 LEASE_OVER_TIMEOUT_SECONDS: Final = 10  # a claim must outlive its send, or it is settled too late
 CONCURRENCY_MAX: Final = 65_536
-QUEUE_LONGEST: Final = 10**9  # at some 110 bytes a job, more than Redis would hold
+QUEUE_MOST: Final = 10**9  # at some 110 bytes a job, more than Redis would hold
 SECRET_LENGTH: Final = 16  # characters; a shorter key can be guessed
-
-APP_SECRETS_MAX: Final = 2  # the old one and the new one while rotating
+SECRETS_MAX: Final = 2  # the old one and the new one while rotating
 LONGEST_SECONDS: Final = 366 * DAY_SECONDS  # more is a slip of the pen
+SEND_TIMEOUT_LONGEST_SECONDS: Final = 600
+KEEP_LONGEST_DAYS: Final = 3_650
 REDIS_SCHEMES: Final = (
     *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
     *("redis+cluster", "rediss+cluster"),
@@ -64,19 +65,23 @@ REMEDIES: Final = {
     "graph_version": "write it as Meta does: v25.0",
     "listen": "write host:port, such as 127.0.0.1:8080",
     "metrics_listen": "write host:port, such as 127.0.0.1:9108",
-    "window_seconds": "use a number above 0; Meta's own is 86400",
-    "guard_seconds": "use 0 or more, or leave it out for its share of the window",
+    "window_seconds": f"use a number above 0, at most {LONGEST_SECONDS}; Meta's own is 86400",
+    "guard_seconds": f"use 0 or more, at most {LONGEST_SECONDS}, or leave it out for its share of "
+    "the window",
     "concurrency": f"use a whole number from 1 to {CONCURRENCY_MAX}",
-    "queue_max": "use a whole number above 0, or 0 for no bound but the memory of Redis",
-    "send_timeout_seconds": "use a number above 0, at most 600",
-    "lease_seconds": f"use send_timeout_seconds + {LEASE_OVER_TIMEOUT_SECONDS} or more, "
-    "or lower send_timeout_seconds",
-    "keep_days": "use at least one window (1 day by default): an idempotency key holds that long",
-    "doubt_seconds": "use 1 or more, or leave it out for the time of each category",
+    "queue_max": f"use a whole number above 0, at most {QUEUE_MOST}, or 0 for no bound but the "
+    "memory of Redis",
+    "send_timeout_seconds": f"use a number above 0, at most {SEND_TIMEOUT_LONGEST_SECONDS}",
+    "lease_seconds": f"use send_timeout_seconds + {LEASE_OVER_TIMEOUT_SECONDS} or more, at most "
+    f"{LONGEST_SECONDS}, or lower send_timeout_seconds",
+    "keep_days": "use one window or more (1 day by default; an idempotency key holds that long), "
+    f"at most {KEEP_LONGEST_DAYS}",
+    "doubt_seconds": f"use 1 or more, at most {LONGEST_SECONDS}, or leave it out for the time of "
+    "each category",
     "yellow_share": "use 0 (holds marketing back), or a share from 0.001 to 1 (changes nothing)",
     "red_share": "use 0 (holds marketing back), or a share from 0.001 to 1 (changes nothing)",
     "no_marketing": f"name countries of {', '.join(COUNTRIES)}, or none",
-    "silence_seconds": "use 1 or more",
+    "silence_seconds": f"use 1 or more, at most {LONGEST_SECONDS}",
     "meta_app_secret": "give one secret, or two with a comma between them while rotating",
     "secret_key": "give one key, or two with a comma between them while rotating: the first seals",
     "gates_off": f"a gate is one of {', '.join(Gate)}",
@@ -168,20 +173,23 @@ def _rules(its: Settings) -> Iterator[tuple[str, bool]]:
     yield "window_seconds", is_window
     yield "guard_seconds", _is_between(its.guard_seconds or 0, 0, LONGEST_SECONDS)
     yield "concurrency", 1 <= its.concurrency <= CONCURRENCY_MAX
-    yield "queue_max", 0 <= its.queue_max <= QUEUE_LONGEST
-    yield "send_timeout_seconds", _is_between(its.send_timeout_seconds, 0.001, 600)
+    yield "queue_max", 0 <= its.queue_max <= QUEUE_MOST
+    yield (
+        "send_timeout_seconds",
+        _is_between(its.send_timeout_seconds, 0.001, SEND_TIMEOUT_LONGEST_SECONDS),
+    )
     least_seconds = its.send_timeout_seconds + LEASE_OVER_TIMEOUT_SECONDS
     yield "lease_seconds", _is_between(its.lease_seconds, least_seconds, LONGEST_SECONDS)
     least_days = its.window_seconds / DAY_SECONDS if is_window else 0
-    yield "keep_days", _is_between(its.keep_days, least_days, 3_650)
+    yield "keep_days", _is_between(its.keep_days, least_days, KEEP_LONGEST_DAYS)
     doubt_seconds = 1 if its.doubt_seconds is None else its.doubt_seconds
     yield "doubt_seconds", _is_between(doubt_seconds, 1, LONGEST_SECONDS)
     yield "yellow_share", not its.yellow_share or _is_between(its.yellow_share, 0.001, 1)
     yield "red_share", not its.red_share or _is_between(its.red_share, 0.001, 1)
     yield "no_marketing", set(parts_of(its.no_marketing)) <= set(COUNTRIES)
     yield "silence_seconds", _is_between(its.silence_seconds, 1, LONGEST_SECONDS)
-    yield "meta_app_secret", len(its.app_secrets) <= APP_SECRETS_MAX
-    yield "secret_key", len(its.secret_keys) <= APP_SECRETS_MAX
+    yield "meta_app_secret", len(its.app_secrets) <= SECRETS_MAX
+    yield "secret_key", len(its.secret_keys) <= SECRETS_MAX
     yield "gates_off", set(parts_of(its.gates_off)) <= set(Gate)
 
 
@@ -203,7 +211,9 @@ def _doubtful(its: Settings) -> Iterator[tuple[bool, str]]:
         ("meta_app_secret is not set: Meta's webhooks are refused, so deliveries stay unknown"),
     )
     api_keys = (its.api_key.reveal(),) if its.api_key else ()
-    for name, texts in (("api_key", api_keys), ("secret_key", its.secret_keys)):
+    salts = (its.phone_salt.reveal(),) if its.phone_salt else ()
+    guessable = (("api_key", api_keys), ("secret_key", its.secret_keys), ("phone_salt", salts))
+    for name, texts in guessable:
         yield (
             any(len(text) < SECRET_LENGTH for text in texts),
             (f"{name} has fewer than {SECRET_LENGTH} characters and can be guessed"),

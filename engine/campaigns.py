@@ -209,7 +209,7 @@ class Campaigns:
     def _mps(self, campaign: Campaign, sender: Sender) -> float:
         """Return how many messages of a campaign its quality lets a number send in a second."""
         quality = value_of(self._registry.directory.facts, of_sender(sender.id, QUALITY))
-        is_marketing = campaign.priority is Priority.MARKETING
+        is_marketing = campaign.category is Category.MARKETING
         return sender.throughput * (self._guard.share(quality) if is_marketing else 1.0)
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:

@@ -256,8 +256,7 @@ class Claimer:
         served.troubles = 0
         served.due_at_ms = min(answer.come_back_at_ms, served.hinted_ms)
         served.sequence = max(served.sequence, answer.sequence)
-        served.rescue_at_ms = answer.rescue_at_ms
-        served.looked_at_ms = served.asked_at_ms
+        served.rescue_at_ms = min(served.rescue_at_ms, answer.rescue_at_ms)
         served.is_more = answer.more
         served.lacked_low = low >= ask.low and len(jobs) < ask.most
         is_in_vain = answer.more and not jobs and not _has_moved(answer)

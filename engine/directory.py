@@ -90,7 +90,7 @@ class Template:
     category_at_ms: int = 0
     edited_at_ms: tuple[int, ...] = ()  # our edits of the last 30 days
     read_at_ms: int = 0  # when Meta was last asked
-    stale_since_ms: int = 0  # something happened that only Meta can tell: ask; 0 when nothing did
+    stale_since_ms: int = 0  # when something last happened that only Meta can tell; 0: all is told
     is_read: bool = True  # False: news named it, and Meta was not asked yet what it is
     version: int = 0  # how often what it wants filled in, or its category, changed
     changed_at_ms: int = 0  # when that was last

@@ -4,8 +4,8 @@ EngineError
 ├── InvalidJobError     the caller's fault: 422, never queued
 ├── LedgerError         the ledger could not answer: nothing is sent, nothing is lost, ask again
 │   ├── LedgerAwayError     unreachable, read-only, full or loading
-│   ├── ClockError          our clock and the ledger's differ by more than two seconds
-│   └── QueueFullError      too many jobs wait: 429, try later
+│   └── ClockError          our clock and the ledger's differ by more than two seconds
+├── QueueFullError      too many jobs wait: 429, try later
 ├── ProviderError       Meta did not do what an operator asked of it: 502, 503 or 429
 │   ├── ProviderRefusedError   it said no: look at its code, asking again changes nothing
 │   ├── ProviderAwayError      no answer, or no sensible one: whether it was done is not known
@@ -74,8 +74,12 @@ class ProviderAwayError(ProviderError):
 
 
 class ProviderBusyError(ProviderError):
-    """Too many management calls: Meta wants none before `until_ms`."""
+    """Too many management calls: Meta wants none before `until_ms`, `wait_ms` from now.
 
-    def __init__(self, detail: str, *, until_ms: int) -> None:
+    Asking sooner makes Meta's wait longer.
+    """
+
+    def __init__(self, detail: str, *, until_ms: int, wait_ms: int) -> None:
         super().__init__(detail)
         self.until_ms = until_ms
+        self.wait_ms = wait_ms

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from engine.contents import SEPARATOR
 from engine.model import Lane, Row
 from engine.quiet import UNKNOWN_ZONE, ZoneOf
 from engine.rows import deal
-
-SEPARATOR = b"\x1f"
 
 
 class Hands:

@@ -128,7 +128,7 @@ class Answer:
     jobs: list[Claimed]
     come_back_at_ms: int = FOREVER_MS
     more: bool = False  # it stopped early: ask again now
-    rescue_at_ms: int = FOREVER_MS  # when the nearest lease, doubt or waiting job runs out
+    rescue_at_ms: int = FOREVER_MS  # when these jobs' lease, a doubt or a waiting job runs out
     sequence: int = 0
     refused: str = ""
     refusals: list[Refusals] = field(default_factory=list)
@@ -144,7 +144,7 @@ class Settled:
     """What settling did: keys whose outcome changed nothing, and what it closed on the way."""
 
     ignored: list[JobKey]
-    closed: list[tuple[Gate, str]]  # gate and its key, for the alert
+    closed: list[tuple[Gate, str]]  # gate and key; told again, what is closed still is there again
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 
@@ -229,7 +229,7 @@ class Receipt:
     counted: bool = True  # False when Meta says it was inside a service window
     undelivered: bool = True  # a failure after which nobody was reached: the place is given back
     sender: str = ""  # the number it left from; a send that is not ours counts in its window
-    throttled: bool = False  # a failure that says that its sender was too fast
+    throttled: bool = False  # a failure that says that its sender was too fast, ours or not
 
 
 @dataclass(slots=True)
@@ -292,6 +292,7 @@ class TemplateSpec:
     status: TemplateStatus
     category: Category
     version: int = 0  # how often its words or its category changed
+    lifts: bool = True  # APPROVED also ends what answers closed; not while they are asked about
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 from engine.directory import Campaign, Registry
 from engine.model import NowMs, PortfolioId, SourceState
+from engine.quota import DAY_MS
 
-DAY_MS: Final = 86_400_000
 SOURCE_KEPT_MS: Final = 30 * DAY_MS  # after the last of its lanes was forgotten
 LANES_AT_ONCE: Final = 50  # bites of lanes in one step
 SOURCES_AT_ONCE: Final = 100

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final, Protocol
 
 from engine.model import Category, PortfolioId
+from engine.quota import DAY_MS
 
-DAY_MS: Final = 86_400_000
 AHEAD_DAYS: Final = 8  # how far calendars reach; what a ledger does not know of is shut
 BACK_MS: Final = DAY_MS  # and how far back: no clock is that far behind
 TOGETHER: Final = "+"  # between the time zones of one prefix: quiet where any of them is

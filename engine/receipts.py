@@ -121,9 +121,10 @@ class ReceiptFolder:
         """Return the evidence in one status; None when it proves nothing that we count."""
         status = STATUSES.get(seen.status)
         ours = self._opaque.decode(seen.opaque) if seen.opaque else None
-        if status is None or (ours is None and status not in REACHED):
-            return None
         failed = status is DeliveryStatus.UNDELIVERED
+        throttled = failed and self._throttled(seen.code)
+        if status is None or (ours is None and status not in REACHED and not throttled):
+            return None
         return Receipt(
             key=ours.key if ours else None,
             attempt=ours.attempt if ours else 0,
@@ -136,5 +137,5 @@ class ReceiptFolder:
             counted=not seen.pricing_free,
             undelivered=failed and self._undelivered(seen.code),
             sender=seen.phone_number_id,
-            throttled=failed and self._throttled(seen.code),
+            throttled=throttled,
         )

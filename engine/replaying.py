@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.contents import SEPARATOR
 from engine.dead import DeadRow, DeadRows, WhyNot
 from engine.errors import InvalidJobError
 from engine.intake import JobRequest, JobStatus, SendJobs
 from engine.model import JobKey, NowMs, PortfolioId, SenderId
 from engine.tracing import Traces
 
-SEPARATOR = b"\x1f"
 WORDS = {
     WhyNot.NO_JOB: "there is no such job, or nobody knows it any more",
     WhyNot.NOT_FAILED: "it did not fail for good",

@@ -196,8 +196,16 @@ class TemplateChanges:
     async def _tell_gate(self, template: Template) -> None:
         portfolio = self._registry.directory.portfolio_of_waba(template.waba_id)
         if portfolio is not None:
-            spec = TemplateSpec(template.status, template.category, template.version)
-            await self._catalog.put_template(portfolio, template.key, spec)
+            await self._catalog.put_template(portfolio, template.key, spec_of(template))
+
+
+def spec_of(template: Template) -> TemplateSpec:
+    """Return what the ledger must know of a template.
+
+    While Meta is asked about it, no other news of it open what answers to messages closed.
+    """
+    lifts = not template.stale_since_ms
+    return TemplateSpec(template.status, template.category, template.version, lifts)
 
 
 def _words(template: Template) -> tuple[object, str]:

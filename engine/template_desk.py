@@ -168,14 +168,15 @@ class TemplateDesk:
 
     async def refresh(self, waba: str, name: str, language: str) -> tuple[Template, list[Touched]]:
         """Ask Meta what a template is now, and put that in force."""
-        known = self.get(waba, name, language)
+        await self._registry.refresh()
+        before = self.get(waba, name, language)
         asked_ms = self._now_ms()
-        found = await self._master.one(known)
+        found = await self._master.one(before)
         async with self._changes.turn:
             await self._registry.refresh()  # what came meanwhile, also to other processes, is newer
-            known = self._registry.directory.templates.get(known.key, known)
+            known = self._registry.directory.templates.get(before.key, before)
             if found is not None:
-                template = read_again(known, found, asked_ms, self._now_ms())
+                template = read_again(known, found, asked_ms, self._now_ms(), before=before)
             elif known.status is TemplateStatus.DRAFT:
                 template = replace(known, stale_since_ms=0)
             else:
@@ -198,22 +199,24 @@ class TemplateDesk:
         With `replaces` what Meta does not list any more is deleted here too; drafts that were
         never submitted stay, and so does everything when some rows could not be read.
         """
+        await self._registry.refresh()
+        before = {each.key: each for each in self._registry.directory.templates_of(waba)}
         asked_ms = self._now_ms()
         listing = await self._master.listing(waba)
         await self._registry.refresh()
-        before = {each.key: each for each in self._registry.directory.templates_of(waba)}
         imported = Imported([], unreadable=listing.unreadable)
         if before:
             await self._archive.keep(waba, asked_ms, list(before.values()))
             imported.kept_at_ms = asked_ms
         templates = self._registry.directory.templates
         fresh = [each for each in listing.templates if each.key not in templates]
-        added = [read_again(None, each, asked_ms, self._now_ms()) for each in fresh]
+        now_ms = self._now_ms()
+        added = [read_again(None, each, asked_ms, now_ms, before=None) for each in fresh]
         imported.added = [each.key for each in added]
         await self._registry.put_all(added)  # nobody can use them yet: all in one step
         for found in listing.templates:
             async with self._changes.turn:
-                template = self._read_again(found, asked_ms, imported)
+                template = self._read_again(found, before.get(found.key), asked_ms, imported)
                 imported.templates.append(template)
                 imported.touched += await self._changes.put(template)
         if replaces and not listing.unreadable:
@@ -263,10 +266,12 @@ class TemplateDesk:
             return asked
         return None
 
-    def _read_again(self, found: Template, asked_ms: int, imported: Imported) -> Template:
+    def _read_again(
+        self, found: Template, before: Template | None, asked_ms: int, imported: Imported
+    ) -> Template:
         """Return a template as it was listed; one that is as before stays as it was written."""
         known = self._registry.directory.templates[found.key]
-        template = read_again(known, found, asked_ms, self._now_ms())
+        template = read_again(known, found, asked_ms, self._now_ms(), before=before)
         if _differs(known, template):
             imported.changed.append(template.key)
         elif not known.stale_since_ms and known.status not in UNDECIDED:

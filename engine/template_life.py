@@ -49,7 +49,7 @@ def heard_status(
     or nearly as late as clocks differ, can only be settled by asking: the template is stale then,
     and meanwhile never more sendable than it was.
     """
-    stale = replace(template, stale_since_ms=template.stale_since_ms or now_ms)
+    stale = replace(template, stale_since_ms=now_ms)
     if status is None:
         return stale
     differs = status is not template.status
@@ -83,20 +83,30 @@ def heard_category(
         return template
     category = category_of(current)
     if category is None:
-        return replace(template, stale_since_ms=template.stale_since_ms or now_ms)
+        return replace(template, stale_since_ms=now_ms)
     coming = "" if coming == current else coming
     return replace(template, category=category, coming_category=coming, category_at_ms=at_ms)
 
 
 def heard_edit(template: Template, now_ms: int) -> Template:
     """Return a template after news that its words changed: Meta must be asked for them."""
-    return replace(template, stale_since_ms=template.stale_since_ms or now_ms)
+    return replace(template, stale_since_ms=now_ms)
 
 
-def read_again(known: Template | None, read: Template, asked_at_ms: int, now_ms: int) -> Template:
+def read_again(
+    known: Template | None,
+    read: Template,
+    asked_at_ms: int,
+    now_ms: int,
+    *,
+    before: Template | None,
+) -> Template:
     """Return a template as Meta told it when it was asked at `asked_at_ms`.
 
-    What came by webhook since then is newer and stays; then it is asked again.
+    What came by webhook since then is newer and stays; then it is asked again. So it is with what
+    came while Meta was asked (`known` is not what it was `before`), whatever its date: clocks
+    differ, and Meta dates by the second. Of two such words the one that forbids more holds
+    meanwhile. What was known `before` is older than the answer, whatever its date.
     """
     at_ms = second_of(asked_at_ms)
     fresh = replace(
@@ -105,16 +115,52 @@ def read_again(known: Template | None, read: Template, asked_at_ms: int, now_ms:
     if known is None:
         return fresh
     fresh = replace(fresh, draft=known.draft, edited_at_ms=known.edited_at_ms)
-    if known.status_at_ms > at_ms and known.is_read:
-        kept = replace(fresh, status=known.status, status_at_ms=known.status_at_ms)
-        fresh = kept if known.status is read.status else heard_edit(kept, now_ms)
-    if known.category_at_ms > at_ms and known.is_read:
-        fresh = replace(fresh, category=known.category, category_at_ms=known.category_at_ms)
+    if before is not None and known.stale_since_ms > before.stale_since_ms:
+        fresh = heard_edit(fresh, known.stale_since_ms)  # a question that came meanwhile stays open
+    if known.is_read:
+        status_came = before is None or _status_of(before) != _status_of(known)
+        fresh = _with_status(known, fresh, now_ms, came_meanwhile=status_came)
+        category_came = before is None or _category_of(before) != _category_of(known)
+        fresh = _with_category(known, fresh, now_ms, came_meanwhile=category_came)
     if known.coming_category and known.coming_category != fresh.category.value.upper():
         fresh = replace(fresh, coming_category=known.coming_category)
     if known.quality_at_ms > at_ms:
         fresh = replace(fresh, quality=known.quality, quality_at_ms=known.quality_at_ms)
     return fresh
+
+
+def _with_status(
+    known: Template, fresh: Template, now_ms: int, *, came_meanwhile: bool
+) -> Template:
+    is_newer = known.status_at_ms > fresh.status_at_ms
+    if not is_newer and not came_meanwhile:
+        return fresh
+    if known.status is fresh.status:
+        return replace(fresh, status_at_ms=max(known.status_at_ms, fresh.status_at_ms))
+    if not is_newer and fresh.status is not TemplateStatus.APPROVED:
+        return heard_edit(fresh, now_ms)  # Meta's own word, and it forbids
+    kept = replace(fresh, status=known.status, status_at_ms=known.status_at_ms)
+    return heard_edit(kept, now_ms)
+
+
+def _with_category(
+    known: Template, fresh: Template, now_ms: int, *, came_meanwhile: bool
+) -> Template:
+    if known.category_at_ms > fresh.category_at_ms:
+        return replace(fresh, category=known.category, category_at_ms=known.category_at_ms)
+    if not came_meanwhile or known.category is fresh.category:
+        return fresh
+    both = {known.category, fresh.category}
+    stricter = Category.MARKETING if Category.MARKETING in both else known.category
+    return heard_edit(replace(fresh, category=stricter), now_ms)
+
+
+def _status_of(template: Template) -> tuple[TemplateStatus, int]:
+    return template.status, template.status_at_ms
+
+
+def _category_of(template: Template) -> tuple[Category, int]:
+    return template.category, template.category_at_ms
 
 
 def edited(template: Template, now_ms: int) -> Template:

@@ -115,6 +115,7 @@ class Place:
     gate: Gate | None = None
     until_ms: int = 0
     send_at_us: int = 0
+    taken_ms: int = 0  # for give_place; 0 where nothing counts
 
 
 class Places(Protocol):
@@ -123,8 +124,15 @@ class Places(Protocol):
     async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
         """Take a place and a send time in one step with the gates, or say which one refuses.
 
-        The person counts from now on, whatever becomes of the send. Raises LedgerError when
-        nobody knows whether it was taken: then nothing may be sent.
+        The person counts from now on, until it is given back. Raises LedgerError when nobody
+        knows whether it was taken: then nothing may be sent.
+        """
+        ...
+
+    async def give_place(self, portfolio: PortfolioId, wish: PlaceWish, taken_ms: int) -> None:
+        """Give back what was taken, once: the send surely reached nobody.
+
+        LedgerError: it may not have been given back, and ends with its window; do not ask again.
         """
         ...
 

@@ -17,8 +17,9 @@ def redis_server(
     """A real server of our own; each xdist worker has its own session and so its own server."""
     found = require_server(request.param)
     directory = tmp_path_factory.mktemp(f"redis-{request.param}")
-    # Speed, not durability: what a test writes need not survive the machine.
-    with EmbeddedServer(directory, found=found, appendfsync="no") as server:
+    # What a test writes need not survive: without a file no busy disk keeps the server from an
+    # answer for longer than a client waits. Tests of durability start servers of their own.
+    with EmbeddedServer(directory, found=found, directives={"appendonly": "no"}) as server:
         yield server
 
 
@@ -30,11 +31,13 @@ def server_url(redis_server: EmbeddedServer) -> str:
 
 @pytest.fixture
 async def redis_client(server_url: str) -> AsyncIterator[Redis]:
-    """A client as production makes it, on a server with no key and no script."""
+    """A client as production makes it, on a server with no key.
+
+    It keeps the scripts, as production's does: they are named by their text.
+    """
     client = connect(server_url)
     assert isinstance(client, Redis)
     await client.flushall()
-    await client.script_flush()
     yield client
     await disconnect(client)
 

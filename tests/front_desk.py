@@ -1,6 +1,6 @@
 """An API in this process: on memory, or on a real server; with a key for each role."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,7 @@ from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
-from engine.directory import ApiKey, Registry, Role, Sender, Template, TemplateDraft
+from engine.directory import ApiKey, Registry, Role, Template, TemplateDraft
 from engine.events import Event
 from engine.facts import Fact
 from engine.intake import SendJobs
@@ -44,8 +44,6 @@ from engine.keeper import Keeper
 from engine.model import (
     Category,
     NowMs,
-    Priority,
-    SenderId,
     TemplateStatus,
     WabaId,
 )
@@ -55,12 +53,12 @@ from engine.results import Results, RetryFailed
 from engine.revalidation import Revalidation
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
-from engine.template_ports import Listing, Place, PlaceWish, Submitted
+from engine.template_ports import Listing, Submitted
 from engine.terms import Terms
 from tests.conformance import Conformance
 from tests.people_desk import what_knows_people
+from tests.trials import SECRET, Trials
 
-SECRET = b"a secret of this test's ledger"
 ADMIN, SEND, READ = "admin-key-of-the-test", "psk_00000001_" + "s" * 24, "psk_00000002_" + "r" * 24
 NOW_MS = 1_780_000_000_000
 KEEP_MS = 7 * 86_400_000
@@ -109,35 +107,6 @@ class Master:
 async def upload_sample(_waba: WabaId, name: str, kind: str, content: bytes) -> str:
     """Return a handle that tells what was uploaded."""
     return f"4::{name}:{kind}:{len(content)}"
-
-
-@dataclass
-class Trials:
-    """Remembers what was sent past the queue, and whose place was taken before."""
-
-    tried: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
-    taken: list[str] = field(default_factory=list)
-    ledger: Any = None  # as Desk.ledger
-
-    async def send(
-        self, sender: SenderId, to: str, message: Mapping[str, object]
-    ) -> dict[str, object]:
-        assert len(self.taken) == len(self.tried) + 1
-        self.tried.append((sender, to, message))
-        return {
-            "ok": True,
-            "status": 200,
-            "headers": {},
-            "body": {"messages": [{"id": "wamid.1"}]},
-            "request": {"to": to, **message},
-        }
-
-    async def take(self, sender: Sender, identity: str, template: Template) -> Place:
-        recipient, priority = RecipientKeys(SECRET).key(identity), Priority[template.category.name]
-        wish = PlaceWish(sender.id, recipient, template.key, priority)
-        place: Place = await self.ledger.take_place(sender.portfolio_id, wish)
-        self.taken += [] if place.gate else [identity]
-        return place
 
 
 @dataclass
@@ -284,6 +253,7 @@ async def a_desk(
         upload_sample=upload_sample,
         try_now=trials.send,
         take_place=trials.take,
+        give_place=trials.give,
         operations=Operations(_render, lambda: desk.told_objections()),  # noqa: PLW0108 (no desk yet)
     )
     async with _served(front) as client, session:

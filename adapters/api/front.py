@@ -54,6 +54,8 @@ UploadSample = Callable[[WabaId, str, str, bytes], Awaitable[str]]
 TryNow = Callable[[SenderId, str, Mapping[str, object]], Awaitable[dict[str, object]]]
 # sender, canonical recipient, template: a place and a send time, or the gate that refuses
 TakePlace = Callable[[Sender, str, Template], Awaitable[Place]]
+# the same and what was taken: the send surely reached nobody
+GivePlace = Callable[[Sender, str, Template, Place], Awaitable[None]]
 
 
 class Ledgers(Books, Catalog, Cancellation, Protocol):
@@ -132,6 +134,7 @@ class Front:
     upload_sample: UploadSample
     try_now: TryNow
     take_place: TakePlace
+    give_place: GivePlace
     operations: Operations
     rules: Rules = TODAY
     ask_soon: Callable[[SenderId], None] = lambda _: None  # Meta, about a number, in its turn

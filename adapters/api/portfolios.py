@@ -89,9 +89,8 @@ class PortfolioRoutes:
             if value is not msgspec.UNSET and field != "messaging_limit"
         }
         portfolio = replace(known or Portfolio(name, limit or 0), **changes)
-        if (
-            known is None
-        ):  # before anything can be sent there; the second time for what came between
+        # Before anything can be sent there; the second time for what came between.
+        if known is None:
             await self._front.suppressions.adopt(name)
         await self._front.registry.put(portfolio)
         if known is None:

@@ -22,7 +22,6 @@ from engine.messages import SeveralErrors
 
 PROBLEM_JSON = "application/problem+json"
 AWAY_RETRY_AFTER_S = 1
-BUSY_RETRY_AFTER_S = 60  # Meta's quota of management calls; the detail says for how long
 CONFLICTS = frozenset(  # codes of what is in the way: nothing is wrong with the request itself
     {
         *("conflict", "state", "source_cancelled", "source_stopped", "cooldown", "has_rows"),
@@ -103,13 +102,11 @@ def problem_of(error: EngineError) -> Problem:
         status = HTTPStatus.TOO_MANY_REQUESTS
         return Problem(status, str(error), code="queue_full", retry_after_s=seconds)
     if isinstance(error, ProviderError):
-        is_busy = isinstance(error, ProviderBusyError)
-        return Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.BAD_GATEWAY,
-            f"Meta: {error}",
-            code="meta_busy" if is_busy else "meta",
-            retry_after_s=BUSY_RETRY_AFTER_S if is_busy else 0,
-        )
+        status, code, seconds = HTTPStatus.BAD_GATEWAY, "meta", 0
+        if isinstance(error, ProviderBusyError):
+            status, code = HTTPStatus.SERVICE_UNAVAILABLE, "meta_busy"
+            seconds = max(1, -(-error.wait_ms // 1000))
+        return Problem(status, f"Meta: {error}", code=code, retry_after_s=seconds)
     if isinstance(error, LedgerError):
         detail = "the ledger is away: nothing was lost; send the same request again"
         return Problem(
@@ -133,7 +130,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        return _of_http(request, error)
+        return _of_http(error)
     except (ConnectionError, TimeoutError):
         raise  # the caller went away
     except Exception as error:  # noqa: BLE001 (the last wall: a traceback may hold a number)
@@ -143,7 +140,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code="internal").response()
 
 
-def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:
+def _of_http(error: web.HTTPException) -> web.Response:
     status = HTTPStatus(error.status)
     detail = status.description or status.phrase
     if status is HTTPStatus.NOT_FOUND:
@@ -151,7 +148,6 @@ def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:
     response = Problem(status, detail).response()
     if isinstance(error, web.HTTPMethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-        del request
     return response
 
 

@@ -25,7 +25,7 @@ from adapters.api.walls import scope
 from engine.directory import Role, Sender
 from engine.errors import EngineError, LedgerError
 
-FILE_MAX = 101 * 2**20  # bytes: a document of 100 MB in its form, RULES 4.4
+FILE_MAX = 101 * 2**20  # bytes: a document of 100 MB in its form: K/business-phone-numbers/media.md
 ANSWER_MAX = 8 * 2**20  # of an answer that is read as a whole
 PIECE = 2**16
 VERSION = r"/{version:v\d{1,3}\.\d{1,3}}"

@@ -20,7 +20,7 @@ from engine.books import Depth
 from engine.directory import Role, Sender
 from engine.facts import of_account, of_sender
 from engine.model import Gate, PortfolioId, SenderId, WabaId
-from engine.ports import FOREVER_MS, TemplateSpec
+from engine.ports import FOREVER_MS
 from engine.profiles import numbers_max
 from engine.senders import (
     ANSWER,
@@ -36,6 +36,7 @@ from engine.senders import (
     account_closures,
     value_of,
 )
+from engine.template_changes import spec_of
 
 Kept = msgspec.UnsetType  # what is not given keeps its value
 REASON_MAX = 200
@@ -153,9 +154,7 @@ class SenderRoutes:
         for template in self._front.registry.directory.templates.values():
             if template.waba_id == sender.waba_id:
                 await self._front.ledger.put_template(
-                    sender.portfolio_id,
-                    template.key,
-                    TemplateSpec(template.status, template.category, template.version),
+                    sender.portfolio_id, template.key, spec_of(template)
                 )
         await self._front.registry.put(sender)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -16,7 +17,7 @@ from adapters.api.openapi.template_answers import TrialAnswer
 from adapters.api.problems import Problem
 from adapters.api.templates import ONE, filled, named, refusal
 from engine.directory import Role, Sender
-from engine.errors import InvalidJobError
+from engine.errors import InvalidJobError, LedgerError, ProviderRefusedError
 from engine.model import Gate, TemplateStatus
 from engine.ports import FOREVER_MS
 from engine.recipients import canonical, on_the_wire, why_not
@@ -57,7 +58,8 @@ class TrialRoutes:
     async def _test(self, request: web.Request) -> web.Response:
         """Send past the queue what is approved; its place and send time are taken in one step.
 
-        The answer is 200 whether Meta said yes or no: `ok` tells which.
+        The answer is 200 whether Meta said yes or no: `ok` tells which. A refusal that proves that
+        nobody was reached gives the place back.
         """
         template = self._front.templates.get(*named(request))
         body = await read_json(request, TrialBody)
@@ -82,7 +84,18 @@ class TrialRoutes:
         message = {"type": "template", "template": shown}
         wait_ms = place.send_at_us // 1_000 - self._front.now_ms()
         await asyncio.sleep(max(0, wait_ms) / 1_000)  # its send time: the sender may be busy
-        return as_json(await self._front.try_now(sender.id, on_the_wire(identity), message))
+        to, is_kept = on_the_wire(identity), True
+        try:
+            answer = await self._front.try_now(sender.id, to, message)
+            is_kept = not answer["reached_nobody"]
+        except ProviderRefusedError:
+            is_kept = False  # nothing was written
+            raise
+        finally:
+            if not is_kept:
+                with suppress(LedgerError):  # then its place ends with its window
+                    await self._front.give_place(sender, identity, template, place)
+        return as_json(answer)
 
     def _refusal(self, place: Place) -> Problem:
         """Return why there is no place now, and when to come again where that is known."""

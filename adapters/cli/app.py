@@ -115,8 +115,8 @@ def revoke_key(key_id: str, as_json: Json = False) -> None:  # noqa: FBT002
 def send(
     sender_id: Annotated[str, typer.Argument(metavar="SENDER")],
     to: Annotated[str, typer.Argument(metavar="TO")],
-    template_name: Annotated[str, typer.Option("--template")] = "",
-    language: Annotated[str, typer.Option()] = "en_US",
+    template_name: Annotated[str, typer.Option("--template", help="Its name.")] = "",
+    language: Annotated[str, typer.Option(help="Of the template.")] = "en_US",
     param: Annotated[list[str] | None, typer.Option(help="In order, or NAME=VALUE.")] = None,
     header: Annotated[list[str] | None, typer.Option(help="Header parameter.")] = None,
     button: Annotated[list[str] | None, typer.Option(help="Button parameter, in order.")] = None,

@@ -31,7 +31,7 @@ def create(
     name: str,
     sender: Annotated[list[str], typer.Option(help="Phone number id; several share the work.")],
     template: Annotated[str, typer.Option(help="Template name.")] = "",
-    language: Annotated[str, typer.Option()] = "en_US",
+    language: Annotated[str, typer.Option(help="Of the template.")] = "en_US",
     param: Annotated[
         list[str] | None, typer.Option(help='Text with {{column}}s: --param "{{name}}".')
     ] = None,
@@ -40,7 +40,7 @@ def create(
     message: Annotated[
         Path | None, typer.Option(help="A Cloud API message as JSON, instead of --template.")
     ] = None,
-    campaign_id: Annotated[str, typer.Option("--id")] = "",
+    campaign_id: Annotated[str, typer.Option("--id", help="Yours; else one is made.")] = "",
     weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 1,
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
@@ -125,8 +125,13 @@ def results(
     if output is None:
         caller.download(*path, to=sys.stdout.buffer)
         return
-    with output.open("wb") as file:
-        caller.download(*path, to=file)
+    part = output.with_name(f"{output.name}.part")  # what is there stays until all has come
+    try:
+        with part.open("wb") as file:
+            caller.download(*path, to=file)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @campaign.command("retry-failed")
@@ -158,7 +163,7 @@ def start(
 @campaign.command("change")
 def change(
     campaign_id: str,
-    name: Annotated[str, typer.Option()] = "",
+    name: Annotated[str, typer.Option(help="As people know it.")] = "",
     sender: Annotated[list[str] | None, typer.Option(help="All of them, old ones too.")] = None,
     message: Annotated[Path | None, typer.Option(help="A Cloud API message as JSON.")] = None,
     weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 0,

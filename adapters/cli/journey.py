@@ -20,7 +20,7 @@ journey = typer.Typer(help="Journeys: standing sources of single sends.", no_arg
 def put(
     journey_id: str,
     portfolio: Annotated[str, typer.Option(help="Whose it is; not needed where one is.")] = "",
-    name: Annotated[str, typer.Option()] = "",
+    name: Annotated[str, typer.Option(help="As people know it.")] = "",
     weight: Annotated[int, typer.Option(help="Its share beside other sources.")] = 1,
     priority: Annotated[str, typer.Option(help="Else by the category of what it sends.")] = "",
     ttl: Annotated[int, typer.Option(help="Seconds after which a trigger is stale.")] = 0,

@@ -23,7 +23,7 @@ account = typer.Typer(help="The WhatsApp Business Accounts of the numbers.", no_
 @sender.command("add")
 def add_sender(
     phone_number_id: str,
-    portfolio_id: Annotated[str, typer.Option("--portfolio")] = "",
+    portfolio_id: Annotated[str, typer.Option("--portfolio", help="Whose number it is.")] = "",
     waba: Annotated[str, typer.Option(help="WhatsApp Business Account id.")] = "",
     number: Annotated[str, typer.Option(help="As people see it: +1 555 0100.")] = "",
     token: Annotated[

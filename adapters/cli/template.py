@@ -12,7 +12,9 @@ from adapters.cli.client import FAILED, Caller, console, kind_of
 from adapters.cli.messages import filling
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
-File = Annotated[Path, typer.Option(exists=True, dir_okay=False, readable=True)]
+File = Annotated[
+    Path, typer.Option(exists=True, dir_okay=False, readable=True, help="Its components as JSON.")
+]
 Params = Annotated[list[str] | None, typer.Option(help="In order, or NAME=VALUE.")]
 Profile = Annotated[str, typer.Option(help="Which rules judge it: meta, or the stricter seed.")]
 COLUMNS = ("name", "language", "category", "status", "quality")

@@ -42,6 +42,7 @@ class Patience:
     repeats_max: int = 6
     first_s: float = 0.2
     most_s: float = 10.0
+    told_most_s: float = 30.0  # a longer wait that the API asks for is told to the caller instead
     rng: Random = field(default_factory=Random)
 
     def pause(self, turn: int, error: PenstockError) -> Pause:
@@ -60,7 +61,8 @@ def asked(call: Call, patience: Patience) -> Talk[Answer]:
         may_pass = isinstance(error, (BusyError, UnreachableError))
         # Busy is refused before anything was done; no answer may be a lost one.
         is_safe = call.is_repeatable or isinstance(error, BusyError)
-        if not may_pass or not is_safe or turn >= patience.repeats_max:
+        is_long = error.retry_after_s > patience.told_most_s
+        if not may_pass or not is_safe or is_long or turn >= patience.repeats_max:
             raise error
         yield patience.pause(turn, error)
         if call.body is not None and not isinstance(call.body, bytes):

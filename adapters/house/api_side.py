@@ -29,6 +29,7 @@ from adapters.house.templates import (
     calls_of,
     changes_of,
     desk_of,
+    giving,
     naming,
     taking,
 )
@@ -169,6 +170,7 @@ def _front(house: House, doors: Doors) -> Front:
         upload_sample=doors.calls.upload_sample,
         try_now=doors.trials.send,
         take_place=taking(house),
+        give_place=giving(house),
         operations=Operations(house.metrics.render, house.objections),
         rules=RULES[settings.rules],
         keys_are_current=house.keys_are_current,

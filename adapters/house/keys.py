@@ -1,8 +1,9 @@
-"""The first key, and what seals tokens: what a start makes where an operator set none."""
+"""The first key, what seals tokens, what hides people: made where an operator set none."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import tempfile
@@ -15,12 +16,18 @@ from adapters.redis.connect import Client
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
 from engine.directory import ApiKey, Role
+from engine.errors import EngineError
+from engine.recipients import RecipientKeys
 
 SEALED_ELSEWHERE: Final = (
     "add the key that sealed it to PENSTOCK_SECRET_KEY, or add the sender again"
 )
 
 log = structlog.get_logger("penstock")
+
+
+class OtherSaltError(EngineError):
+    """People are counted under another PENSTOCK_PHONE_SALT; give that one, or none."""
 
 
 async def open_registry(client: Client, settings: Settings) -> RedisRegistry:
@@ -45,6 +52,23 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 os.link(file.name, path)  # whole, or not at all
     return (path.read_text(encoding="ascii"),)
+
+
+async def recipient_keys(registry: RedisRegistry, settings: Settings) -> RecipientKeys:
+    """Return the hash by which people are known: keyed as set, else as the first start made it.
+
+    OtherSaltError where people are known by another one: under a new one each of them would take
+    a second place in the window, and no stop would find them.
+    """
+    salt = settings.phone_salt.reveal() if settings.phone_salt else ""
+    wanted = hashlib.sha256(b"penstock recipients\0" + salt.encode()).digest() if salt else b""
+    kept = await registry.secret("recipients", wanted)
+    if wanted and kept != wanted:
+        raise OtherSaltError(
+            "this ledger counts people under another PENSTOCK_PHONE_SALT: set that one, "
+            "or leave it out to go on with what Redis keeps"
+        )
+    return RecipientKeys(kept)
 
 
 async def first_key(registry: RedisRegistry, settings: Settings, now_ms: int) -> str:

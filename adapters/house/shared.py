@@ -17,7 +17,7 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
 from adapters.house.exporting import exporting
-from adapters.house.keys import first_key, open_registry
+from adapters.house.keys import first_key, open_registry, recipient_keys
 from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
@@ -35,6 +35,7 @@ from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.speaker import Speaker
+from adapters.redis.writing import require_writing
 from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import Campaign, Journey
@@ -185,6 +186,9 @@ class House:
         found = ["draining"] if self.is_draining else []
         try:
             await self.registry.refresh()
+            await require_writing(self.client)
+            for portfolio in list(self.registry.directory.portfolios.values())[:1]:
+                await self.ledger.quota(portfolio.id)  # a script: missing ones are loaded by it
         except EngineError as error:
             found.append(str(error))
         return found
@@ -218,7 +222,7 @@ async def open_house(
             registry=registry,
             ledger=ledger,
             recollection=Recollection(ledger, ledger, ledger, clock.now_ms),
-            recipients=RecipientKeys(await registry.secret("recipients")),
+            recipients=await recipient_keys(registry, settings),
             opaque=OpaqueCodec(await registry.secret("opaque")),
             job_ids=JobIds(await registry.secret("job_ids")),
             hints=Hints(client, blocking[1]),

@@ -23,7 +23,7 @@ from engine.model import Priority, WabaId
 from engine.rechecking import Rechecks
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
-from engine.template_ports import Place, PlaceWish
+from engine.template_ports import Place, Places, PlaceWish
 
 LOOK_EVERY_S = 1.0
 
@@ -97,14 +97,30 @@ def naming(house: House) -> Callable[[Status], Awaitable[str]]:
 
 def taking(house: House) -> Callable[[Sender, str, Template], Awaitable[Place]]:
     """Return what takes a place and a send time for a send that is no job."""
-    ledger = walled_ledger(house.ledger)
+    ledger: Places = walled_ledger(house.ledger)
 
     async def take(sender: Sender, identity: str, template: Template) -> Place:
-        recipient, priority = house.recipients.key(identity), Priority[template.category.name]
-        wish = PlaceWish(sender.id, recipient, template.key, priority)
+        wish = _wish(house, sender, identity, template)
         return await ledger.take_place(sender.portfolio_id, wish)
 
     return take
+
+
+def giving(house: House) -> Callable[[Sender, str, Template, Place], Awaitable[None]]:
+    """Return what gives a place back after a send that surely reached nobody."""
+    ledger = walled_ledger(house.ledger)
+
+    async def give(sender: Sender, identity: str, template: Template, place: Place) -> None:
+        if place.taken_ms:
+            wish = _wish(house, sender, identity, template)
+            await ledger.give_place(sender.portfolio_id, wish, place.taken_ms)
+
+    return give
+
+
+def _wish(house: House, sender: Sender, identity: str, template: Template) -> PlaceWish:
+    recipient, priority = house.recipients.key(identity), Priority[template.category.name]
+    return PlaceWish(sender.id, recipient, template.key, priority)
 
 
 def rechecks_of(house: House) -> Rechecks:

@@ -26,7 +26,7 @@ from engine.pool import Pool
 
 ATTEND_EVERY_S: Final = 1.0
 DRAIN_MS: Final = 25_000  # below the 30 s that Kubernetes waits
-GC_THRESHOLDS: Final = (20_000, 20, 100)  # PERFORMANCE: the largest single win there is
+GC_THRESHOLDS: Final = (20_000, 20, 100)  # measured: the largest single win there is
 
 
 @asynccontextmanager

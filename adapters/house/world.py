@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from adapters.meta.codes import TOKEN_CODES, verdict
-from adapters.meta.facts import closing_fact, facts_of_number
+from adapters.meta.facts import SPREAD_MS, closing_fact, facts_of_number
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management
 from adapters.meta.webhook import Webhook
@@ -27,7 +27,6 @@ from engine.ports import FOREVER_MS
 from engine.senders import ALERT, LIMIT, QUALITY, REVIEW, SECURITY, VIOLATION, QualityGuard
 from engine.silence import WEBHOOKS
 
-SPREAD_MS: Final = 2_000  # a new token is known to every process by then: a refused one was older
 ASK_AGAIN_S: Final = 300.0  # after Meta gave no answer about a number
 LOUD: Final = frozenset(
     {ALERT, QUALITY, SECURITY, VIOLATION, LIMIT, WEBHOOKS}
@@ -166,25 +165,35 @@ class Asking:
     async def refresh(self, sender: Sender) -> None:
         """Ask Meta about a number and obey what it answers; EngineError when it does not.
 
-        A refused token closes all numbers that use it, as a refused send would.
+        A refused token closes all numbers that use it, as a refused send would. What was told
+        while Meta was asked is newer than its answer, or nobody knows: it stays, and Meta is asked
+        again.
         """
+        await self._registry.refresh()
         token = self._registry.token_of(sender.id)
+        before, asked_ms = dict(self._keeper.facts), self._keeper.now_ms()
         try:
             number = await self._management.number(sender.waba_id, sender.id, token)
         except ProviderRefusedError as error:
             if error.code in TOKEN_CODES:
-                now_ms = self._keeper.now_ms()
-                for fact in refused_facts(self._registry, sender.id, error.code, now_ms):
-                    await self._keeper.tell(fact)
+                await self._registry.refresh()
+                if self._registry.token_of(sender.id) == token:  # else it has a new one by now
+                    for fact in refused_facts(self._registry, sender.id, error.code, asked_ms):
+                        await self._keeper.tell(fact)
             raise
         await self._registry.refresh()
-        directory, now_ms = self._registry.directory, self._keeper.now_ms()
-        for fact in facts_of_number(number, sender, directory, now_ms):
-            await self._keeper.tell(fact)
+        directory = self._registry.directory
+        told = facts_of_number(number, sender, directory, asked_ms)
+        for fact in told:
+            if directory.facts.get(fact.id) == before.get(fact.id):
+                await self._keeper.tell(fact)
+            else:
+                self.soon(sender.id)
         await self._refresh_account(sender, token)
 
     async def _refresh_account(self, sender: Sender, token: str) -> None:
         """Ask about the account's review; a token that may read only numbers is no fault."""
+        asked_ms = self._keeper.now_ms()
         try:
             review = await self._management.review(sender.waba_id, token)
         except ProviderRefusedError as error:
@@ -192,8 +201,7 @@ class Asking:
             return
         if review:
             name = of_account(sender.waba_id, REVIEW)
-            now_ms = self._keeper.now_ms()
-            await self._keeper.tell(Fact(name, review, now_ms, Source.REFRESH))
+            await self._keeper.tell(Fact(name, review, asked_ms, Source.REFRESH))
 
 
 def _opens_at_ms(cause: Journey) -> int:
@@ -225,7 +233,8 @@ def tell_changed(event: FactChanged) -> None:
     """Write that a number, an account or a portfolio is not as it was: loudly when that closes."""
     fact = event.fact
     kind, name, aspect = fact.about
-    is_news = fact.source is not Source.OPERATOR and aspect in LOUD and fact.value != "GREEN"
+    is_fine = aspect == QUALITY and fact.value == "GREEN"
+    is_news = fact.source is not Source.OPERATOR and aspect in LOUD and not is_fine
     write = log.warning if fact.until_ms or is_news else log.info
     write(
         f"{kind}_changed",

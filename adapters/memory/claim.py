@@ -30,7 +30,7 @@ def _serve_wish(slot: Slot, ask: Ask, now_ms: int) -> Answer:
         return Answer(
             [],
             now_ms + 1_000,
-            rescue_at_ms=slot.rescue_at_ms(),
+            rescue_at_ms=slot.ripe_at_ms(),
             sequence=slot.sequence,
             refused=refused,
         )
@@ -63,7 +63,7 @@ def _serve(under_way: Claim, due: list[SenderId]) -> None:
     and those the wish does not reach keep their turn.
     """
     slot = under_way.slot
-    only = _busy_only(under_way)
+    only = under_way.only = _busy_only(under_way)
     looked_at = [] if only is not None else [under_way.load(sender) for sender in due]
     for loaded in looked_at:
         if loaded.closed is None:
@@ -119,11 +119,12 @@ def _refused(slot: Slot, ask: Ask, now_ms: int) -> str:
 def _answer(under_way: Claim) -> Answer:
     slot = under_way.slot
     come_back_ms = slot.next_due_ms(under_way.now_ms)
+    lease_until_ms = under_way.now_ms + slot.terms.lease_ms if under_way.jobs else FOREVER_MS
     return Answer(
         under_way.jobs,
         come_back_ms,
         more=come_back_ms <= under_way.now_ms,
-        rescue_at_ms=slot.rescue_at_ms(),
+        rescue_at_ms=min(slot.ripe_at_ms(), lease_until_ms),
         sequence=slot.sequence,
         refusals=[
             Refusals(sender, gate, count)
@@ -190,7 +191,6 @@ def _set_due(under_way: Claim, loaded: Loaded) -> None:
     if loaded.state is None:
         slot.due.drop(sender)
         return
-    busy = next((p for p in Priority if len(slot.ring(sender, p))), None)
     if loaded.closed is not None:
         gate, until_ms = loaded.closed
         under_way.refuse(sender, gate)
@@ -199,11 +199,13 @@ def _set_due(under_way: Claim, loaded: Loaded) -> None:
             slot.due.put(sender, until_ms)
         return
     moments = [loaded.wants_ms]
-    if busy is not None:
-        rate_off = Gate.RATE in slot.terms.gates_off
-        is_marketing = busy is Priority.MARKETING
-        ready_ms = loaded.state.slots.ready_at_ms(ahead_ms(busy), is_marketing=is_marketing)
-        moments.append(0 if rate_off else ready_ms)
+    for priority in Priority:
+        if lanes := list(slot.ring(sender, priority).lanes()):
+            rate_off = Gate.RATE in slot.terms.gates_off
+            slowed = all(under_way.is_slowed(loaded, number) for number in lanes)
+            ahead = ahead_ms(priority, slowed=slowed)
+            ready_ms = loaded.state.slots.ready_at_ms(ahead, is_marketing=slowed)
+            moments.append(0 if rate_off else ready_ms)
     at_ms = max(now_ms, min(moments))
     if at_ms >= FOREVER_MS:
         slot.due.drop(sender)

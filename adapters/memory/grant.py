@@ -30,9 +30,10 @@ def grant(under_way: Claim, lane: LaneState, job: Job) -> None:
     slot.count(job.key, JobState.IN_FLIGHT, 1)
     rate_off = Gate.RATE in slot.terms.gates_off
     send_at_us = now_ms * 1_000 if rate_off else loaded.state.slots.take_us(now_ms)
-    if lane.lane.priority is Priority.MARKETING and not rate_off:
+    if under_way.is_slowed(loaded, lane.number) and not rate_off:
         loaded.state.slots.take_share(now_ms)
-    loaded.state.turn += 1
+    if under_way.only is None:
+        loaded.state.turn += 1
     under_way.low_left -= lane.lane.priority > Priority.SERVICE
     under_way.jobs.append(claimed(opened, lane, send_at_us))
 

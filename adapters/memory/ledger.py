@@ -168,10 +168,12 @@ class MemoryLedger:
         if before is not None and before.category is not spec.category:
             templates.move_lanes(slot, template, before.category, spec.category, now_ms)
             open_category(slot, before.category, now_ms)
+            if spec.category is Category.AUTHENTICATION:
+                templates.end_quiet(slot, template, now_ms)
         if spec.status is TemplateStatus.APPROVED:
             slot.open_gate((Gate.TEMPLATE, template), now_ms)
             for pair in sorted(slot.struck):
-                if pair[1] == template:
+                if spec.lifts and pair[1] == template:
                     slot.struck.discard(pair)
                     slot.strikes.pop(pair, None)
                     slot.open_gate((Gate.TEMPLATE, f"{pair[0]}|{pair[1]}"), now_ms)
@@ -269,6 +271,11 @@ class MemoryLedger:
         """See Places.take_place."""
         slot, now_ms = self.slot(portfolio)
         return place.take_place(slot, wish, now_ms)
+
+    async def give_place(self, portfolio: PortfolioId, wish: PlaceWish, taken_ms: int) -> None:
+        """See Places.give_place."""
+        slot, now_ms = self.slot(portfolio)
+        place.give_place(slot, wish, taken_ms, now_ms)
 
     # -- Contents -----------------------------------------------------------------------------
 

@@ -28,9 +28,17 @@ def take_place(slot: Slot, wish: PlaceWish, now_ms: int) -> Place:
     if spent.is_owed(now_ms) or not counts:
         slot.pairs[(wish.sender, wish.recipient)] = pair_after(spent, now_ms)
     if counts:
-        slot.window(slot.scope(wish.sender)).prove(wish.recipient, now_ms, now_ms)
+        slot.window(slot.scope(wish.sender)).replace(wish.recipient, 0, now_ms, now_ms)
     slot.sequence += 1
-    return Place(send_at_us=slot.senders[wish.sender].slots.take_us(now_ms))
+    send_at_us = slot.senders[wish.sender].slots.take_us(now_ms)
+    return Place(send_at_us=send_at_us, taken_ms=now_ms if counts else 0)
+
+
+def give_place(slot: Slot, wish: PlaceWish, taken_ms: int, now_ms: int) -> None:
+    """Give back what a send took that surely reached nobody; what others prove stays."""
+    slot.window(slot.scope(wish.sender)).replace(wish.recipient, taken_ms, 0, now_ms)
+    slot.call_waiters(now_ms)
+    slot.sequence += 1
 
 
 def _refused(under_way: Claim, lane: LaneState, job: Job) -> Place | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapters.memory.records import Done
 from adapters.memory.settle import accept, cancel_repeat, close
 from adapters.memory.slot import Slot
-from engine.model import DELIVERY_RANK, DeliveryStatus, Gate, JobKey, JobState
+from engine.model import DELIVERY_RANK, DeliveryStatus, Gate, JobKey, JobState, SenderId
 from engine.ports import Receipt, Received
 
 WITHIN_MS = 999  # a status has whole seconds; its moment is the last that they may mean
@@ -17,7 +17,9 @@ def receive(slot: Slot, receipts: list[Receipt], now_ms: int) -> Received:
     answer = Received([], [])
     for receipt in receipts:
         at_ms = min(receipt.at_ms, now_ms)
-        if receipt.key is None:
+        if receipt.key is None and receipt.throttled:
+            _learn_down(slot, receipt.sender, receipt.at_ms - WITHIN_MS, now_ms, answer)
+        elif receipt.key is None:
             _count_arrival(slot, slot.scope(receipt.sender), receipt, at_ms, now_ms)
         elif 0 < receipt.key.lane <= slot.last_lane:
             if receipt.throttled:
@@ -54,8 +56,13 @@ def _learn(slot: Slot, receipt: Receipt, key: JobKey, now_ms: int, answer: Recei
         sent_ms = min(sent_ms, opened.since_ms - lease_ms)
     elif done is not None and done.mark_ms:
         sent_ms = min(sent_ms, done.mark_ms)
-    sender = slot.lane_of(key).lane.sender
-    if slot.senders[sender].slots.learn_down(sent_ms, now_ms):
+    _learn_down(slot, slot.lane_of(key).lane.sender, sent_ms, now_ms, answer)
+
+
+def _learn_down(slot: Slot, name: str, sent_ms: int, now_ms: int, answer: Received) -> None:
+    sender = SenderId(name)
+    state = slot.senders.get(sender)
+    if state is not None and state.slots.learn_down(sent_ms, now_ms):
         answer.closed.append((Gate.RATE, sender))
 
 

@@ -6,7 +6,7 @@ from adapters.memory.gates import examine, has_place
 from adapters.memory.grant import grant
 from adapters.memory.records import LaneState
 from adapters.memory.under_way import Claim, Loaded, ahead_ms
-from engine.fairness import SHARE_EVERY
+from engine.fairness import SHARE_EVERY, Ring
 from engine.model import Gate, Priority
 from engine.terms import WAITERS_MAX
 
@@ -52,19 +52,21 @@ def serve_waiting(under_way: Claim, scope: str, priority: Priority) -> None:
         if loaded.closed is not None:
             slot.sleep(lane, (Gate.SENDER, lane.lane.sender))
             continue
-        if not _has_slot(under_way, loaded, priority):
+        if not _has_slot(under_way, loaded, lane):
             passed_over.add(number)
             continue
         _take_parked(under_way, lane)
 
 
-def _has_slot(under_way: Claim, loaded: Loaded, priority: Priority) -> bool:
+def _has_slot(under_way: Claim, loaded: Loaded, lane: LaneState) -> bool:
     """Return whether the sender can send now; note when it can where it can't."""
-    if under_way.has_slot(loaded, priority):
+    priority, slowed = lane.lane.priority, under_way.is_slowed(loaded, lane.number)
+    if under_way.has_slot(loaded, priority, slowed=slowed):
         return True
     assert loaded.state is not None
-    is_marketing = priority is Priority.MARKETING
-    ready_ms = loaded.state.slots.ready_at_ms(ahead_ms(priority), is_marketing=is_marketing)
+    ready_ms = loaded.state.slots.ready_at_ms(
+        ahead_ms(priority, slowed=slowed), is_marketing=slowed
+    )
     loaded.wants_ms = min(loaded.wants_ms, ready_ms)
     return False
 
@@ -87,12 +89,12 @@ def serve_fresh(under_way: Claim, loaded: Loaded, priority: Priority, most: int)
     ring = slot.ring(loaded.sender, priority)
     given = 0
     while ring and given < most and under_way.may_take(priority):
-        if not under_way.has_slot(loaded, priority):
+        has_slot = under_way.has_slot(loaded, priority)
+        number = _next_lane(under_way, loaded, ring, priority) if has_slot else None
+        if number is None:
             under_way.refuse(loaded.sender, Gate.RATE)
             return
         under_way.steps -= 1
-        number = ring.first()
-        assert number is not None
         lane = slot.lanes[number]
         gate = slot.closed_gate(lane.lane)
         if gate is not None:
@@ -100,6 +102,14 @@ def serve_fresh(under_way: Claim, loaded: Loaded, priority: Priority, most: int)
             slot.sleep(lane, gate)
             continue
         given += _take_fresh(under_way, lane)
+
+
+def _next_lane(under_way: Claim, loaded: Loaded, ring: Ring, priority: Priority) -> int | None:
+    """Return whose turn it is; marketing whose share is used up is passed over."""
+    if under_way.has_slot(loaded, priority, slowed=True):
+        return ring.first()
+    lanes = ring.lanes()
+    return next((each for each in lanes if not under_way.is_slowed(loaded, each)), None)
 
 
 def _take_fresh(under_way: Claim, lane: LaneState) -> int:

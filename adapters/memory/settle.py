@@ -6,6 +6,7 @@ from typing import assert_never
 
 from adapters.memory.gates import suppression
 from adapters.memory.records import Job, LaneState, Open
+from adapters.memory.retold import retold
 from adapters.memory.slot import Slot
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
 from engine.outcomes import (
@@ -31,6 +32,9 @@ def settle(slot: Slot, settlements: list[Settlement], now_ms: int) -> Settled:
         opened = slot.open.get(settlement.key)
         if opened is None or opened.job.fence != settlement.attempt:
             _take_as_evidence(slot, settlement, now_ms)
+            closed = retold(slot, settlement, now_ms)
+            if closed is not None and closed not in answer.closed:
+                answer.closed.append(closed)
             answer.ignored.append(settlement.key)
         else:
             _apply(slot, opened, settlement.outcome, now_ms, answer)

@@ -353,7 +353,11 @@ class Slot:
 
     def rescue_at_ms(self) -> int:
         """Return when the nearest lease, doubt or waiting job runs out."""
-        return min(self.leases.first_ms(), self.doubts.first_ms(), self.expiring.first_ms())
+        return min(self.leases.first_ms(), self.ripe_at_ms())
+
+    def ripe_at_ms(self) -> int:
+        """Return when the nearest doubt or waiting job runs out."""
+        return min(self.doubts.first_ms(), self.expiring.first_ms())
 
     def waiting_scopes(self) -> list[str]:
         """Return the scopes in which lanes wait for a place."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from adapters.memory.cancel import cancel_waiting
 from adapters.memory.records import LaneState
 from adapters.memory.slot import Slot
-from engine.model import Category, Lane, Priority, SourceState
+from engine.model import Category, Gate, Lane, Priority, SourceState
 from engine.template_ports import Repoint
 from engine.terms import TEMPLATE_OVER
 
@@ -49,6 +49,17 @@ def move_lanes(slot: Slot, template: str, was: Category, now: Category, now_ms: 
         if lane.priority is not Priority[was.name]:
             continue
         _move(slot, state, replace(lane, priority=Priority[now.name]), now_ms)
+
+
+def end_quiet(slot: Slot, template: str, now_ms: int) -> None:
+    """Wake what slept in quiet hours: nobody waits for the morning with codes."""
+    for state in _lanes(slot, template):
+        key = (Gate.SCHEDULE, f"{state.lane.source}|{state.lane.zone}")
+        sleeping = slot.asleep.get(key, set())
+        if state.number in sleeping:
+            sleeping.discard(state.number)
+            state.asleep = False
+            slot.wake(state, now_ms)
 
 
 def repoint(slot: Slot, source: str, wish: Repoint, now_ms: int) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from adapters.memory.records import SenderState
 from adapters.memory.slot import Slot
-from engine.model import Gate, Priority, SenderId
+from engine.model import Category, Gate, Priority, SenderId
 from engine.pace import AHEAD_HIGH_MS, AHEAD_LOW_MS
 from engine.ports import FOREVER_MS, Ask, Claimed
 from engine.terms import STEPS_MAX
@@ -35,6 +35,7 @@ class Claim:
     loaded: dict[SenderId, Loaded] = field(default_factory=dict)
     refusals: dict[tuple[SenderId, Gate], int] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
+    only: Priority | None = None  # the one that has jobs to give: then nobody's turns are counted
 
     # -- what it may still take ---------------------------------------------------------------
 
@@ -44,15 +45,22 @@ class Claim:
             return False
         return priority <= Priority.SERVICE or self.low_left > 0
 
-    def has_slot(self, loaded: Loaded, priority: Priority) -> bool:
+    def has_slot(self, loaded: Loaded, priority: Priority, *, slowed: bool = False) -> bool:
         """Return whether the sender's next send time is near enough for `priority`."""
         if Gate.RATE in self.slot.terms.gates_off:
             return True
         assert loaded.state is not None
-        is_marketing = priority is Priority.MARKETING
-        return loaded.state.slots.has_slot(
-            self.now_ms, ahead_ms(priority), is_marketing=is_marketing
-        )
+        ahead = ahead_ms(priority, slowed=slowed)
+        return loaded.state.slots.has_slot(self.now_ms, ahead, is_marketing=slowed)
+
+    def is_slowed(self, loaded: Loaded, number: int) -> bool:
+        """Return whether what waits in a lane takes marketing's share of the sender's send times.
+
+        What a message is decides, not the priority it was given.
+        """
+        assert loaded.state is not None
+        category = self.slot.category(self.slot.lanes[number].lane)
+        return loaded.state.slots.marketing_share < 1 and category is Category.MARKETING
 
     def load(self, sender: SenderId) -> Loaded:
         """Return a sender with its gate, looked at once per claim."""
@@ -82,6 +90,6 @@ class Claim:
         self.refusals[(sender, gate)] = self.refusals.get((sender, gate), 0) + 1
 
 
-def ahead_ms(priority: int) -> int:
-    """Return how far ahead a send time of `priority` may lie."""
-    return AHEAD_LOW_MS if priority > Priority.SERVICE else AHEAD_HIGH_MS
+def ahead_ms(priority: int, *, slowed: bool = False) -> int:
+    """Return how far ahead a send time of `priority` may lie; of what is slowed never far."""
+    return AHEAD_LOW_MS if slowed or priority > Priority.SERVICE else AHEAD_HIGH_MS

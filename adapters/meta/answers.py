@@ -1,4 +1,4 @@
-"""What an answer to a send proves: phase first, then content (RELIABILITY 2.6.1)."""
+"""What an answer to a send proves: phase first, then content."""
 
 import re
 from collections import OrderedDict

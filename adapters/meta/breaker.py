@@ -1,6 +1,6 @@
 """Stop writing for a sender while nothing comes back: an outage must not turn everything to doubt.
 
-RELIABILITY 2.6.5: five consecutive failures within ten seconds open it; every five seconds one
+Five consecutive failures within ten seconds open it; every five seconds one
 letter probes. So an outage costs at most the letters in flight, five, and the probes.
 """
 

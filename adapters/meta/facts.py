@@ -59,6 +59,7 @@ NAME_NOT_APPROVED: Final = "131037"
 STATUS_OF: Final = {"FLAGGED": "FLAGGED", "UNFLAGGED": "CONNECTED"}  # before October 2025
 WORDS_MAX: Final = 400  # characters of Meta's that are kept; all restrictions together have fewer
 LAST_MS: Final = 999  # of a second
+SPREAD_MS: Final = 2_000  # a new token is known to every process by then: a refused one was older
 NOT_TOLD: Final = "LIMIT_NOT_TOLD"
 EVENT: Final = "event"  # aspect: the last event, also one that we do not know
 RESTRICTING: Final = {SENDING: RESTRICTION, ANSWERING: REPLIES}  # each has its own end
@@ -145,7 +146,10 @@ def closing_fact(
 def facts_of_number(
     number: MetaNumber, sender: Sender, directory: Directory, at_ms: int
 ) -> list[Fact]:
-    """Return what Meta answered about a number; what it does not tell stays as it was."""
+    """Return what Meta, asked at `at_ms`, told of a number; what it does not tell stays as it was.
+
+    That an error is over is dated so that one which came since then is the newer.
+    """
     told = {QUALITY: number.quality, NAME: number.name_status}
     told[VERIFICATION] = number.code_verification_status
     if number.throughput_mps is not None:
@@ -163,7 +167,8 @@ def facts_of_number(
         facts.append(status_fact(sender.id, number.status, at_ms, Source.REFRESH))
     token = directory.facts.get(of_sender(sender.id, TOKEN))
     if token is not None and token.value == REFUSED:  # Meta has just answered to it
-        facts.append(Fact(token.id, GIVEN, at_ms, Source.REFRESH))
+        over_ms = max(at_ms - SPREAD_MS, token.at_ms + 1)
+        facts.append(Fact(token.id, GIVEN, over_ms, Source.REFRESH))
     answer = directory.facts.get(of_sender(sender.id, ANSWER))
     if answer is not None and _is_over(answer, number):
         facts.append(Fact(answer.id, "", at_ms, Source.REFRESH))

@@ -11,6 +11,7 @@ from adapters.meta.facts import closing_fact, facts_of, moment, to_ask
 from adapters.meta.news import (
     Inbound,
     Notice,
+    NumberError,
     Parsed,
     Status,
     TemplateCategoryChanged,
@@ -133,7 +134,10 @@ class Folding:
     async def _fold_all(self, entries: list[Entry]) -> None:
         parsed = [parse(body) for _, body in entries]
         statuses = [status for each in parsed for status in each.statuses]
-        await self._folder.receive([_seen(status) for status in statuses])
+        seen = [_seen(status) for status in statuses]
+        for (entry, _), each in zip(entries, parsed, strict=True):
+            seen += [_too_fast(error, arrived_ms(entry)) for error in each.errors if error.code]
+        await self._folder.receive(seen)
         self._heard(status.sender for status in statuses)
         await self._templates.note_failures(statuses)
         await self._unite(parsed)  # first: what is told of a person is for each id
@@ -256,6 +260,14 @@ def arrived_ms(entry: bytes) -> int:
 def called(status: Status) -> str:
     """Return what Meta calls the person of a status: digits where it tells them, or a user id."""
     return status.person.digits or status.person.user_id
+
+
+def _too_fast(error: NumberError, at_ms: int) -> StatusSeen:
+    """Return an error that names only a number as a message of nobody's that failed with it.
+
+    Of those the engine hears that a number was too fast; what else they close is a fact.
+    """
+    return StatusSeen(error.sender, "", "failed", at_ms // 1_000, "", code=error.code)
 
 
 def _seen(status: Status) -> StatusSeen:

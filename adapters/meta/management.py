@@ -268,9 +268,10 @@ class Management:
         await quota.throttle.acquire()  # type: ignore[no-untyped-call]  # it has no types
 
     def _busy(self, quota: CallQuota) -> ProviderBusyError:
-        minutes = -(-(quota.closed_until_ms - self._now_ms()) // 60_000)
+        wait_ms = quota.closed_until_ms - self._now_ms()
+        minutes = -(-wait_ms // 60_000)
         detail = f"too many management calls for this account: none for {minutes} min"
-        return ProviderBusyError(detail, until_ms=quota.closed_until_ms)
+        return ProviderBusyError(detail, until_ms=quota.closed_until_ms, wait_ms=wait_ms)
 
     def _obey(self, quota: CallQuota, headers: Mapping[str, str]) -> None:
         """Close the quota when Meta says so, or is about to."""

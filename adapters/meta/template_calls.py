@@ -155,9 +155,10 @@ class TemplateCalls:
             created_ms.popleft()
         if len(created_ms) >= CREATIONS_MAX:
             until_ms = created_ms[0] + HOUR_MS
-            minutes = -(-(until_ms - now_ms) // 60_000)
+            wait_ms = until_ms - now_ms
+            minutes = -(-wait_ms // 60_000)
             detail = f"{CREATIONS_MAX} templates were created in an hour: none for {minutes} min"
-            raise ProviderBusyError(detail, until_ms=until_ms)
+            raise ProviderBusyError(detail, until_ms=until_ms, wait_ms=wait_ms)
         created_ms.append(now_ms)
 
     async def _by_id(self, template: Template, token: str) -> Template | None:

@@ -11,7 +11,8 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from asyncio_throttle.throttler import Throttler
 
-from adapters.meta.answers import read_whole
+from adapters.meta.answers import graph_error, read_whole
+from adapters.meta.codes import verdict
 from engine.errors import ProviderAwayError, ProviderRefusedError
 from engine.model import SenderId
 
@@ -74,11 +75,21 @@ class Trials:
         shown = response.headers.items()
         return {
             "ok": response.status == HTTPStatus.OK,
+            "reached_nobody": response.status >= HTTPStatus.BAD_REQUEST and _reached_nobody(raw),
             "status": response.status,
             "headers": {name: value for name, value in shown if name.lower() not in HIDDEN},
             "body": _body(raw),
             "request": content,
         }
+
+
+def _reached_nobody(raw: bytes | None) -> bool:
+    """Return whether a refusal is Meta's own, with a code that proves that nothing was taken."""
+    error = graph_error(raw) if raw else None
+    if error is None:
+        return False
+    row = verdict(error.code, error.details, error.error_subcode or 0)
+    return row.proves and row.undelivered
 
 
 def _body(raw: bytes | None) -> object:

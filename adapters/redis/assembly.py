@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import chain, islice, pairwise
 
 FUNCTION = re.compile(
     r"^local function (\w+)\((?:.*end\n|[^\n]*\n(?:[ \n][^\n]*\n|\n)*?end\n)", re.MULTILINE
@@ -14,11 +15,24 @@ FUNCTION = re.compile(
 DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*))", re.MULTILINE)
 PLAIN = re.compile(r"^local \w+(?:, \w+)*$\n?", re.MULTILINE)  # declared, and nothing given yet
 WORD = re.compile(r"\w+")
+CAPITALS = re.compile(r"\b[A-Z][A-Z0-9_]*\b")  # all that can name a number
 COMMENT = re.compile(r"(^| +)--.*$")
 CONSTANTS = re.compile(
     r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (\d+(?:, \d+)*)$", re.MULTILINE
 )
 BEGIN = re.compile(r"^local function (begin_\w+)", re.MULTILINE)
+
+
+@cache
+def words_in(text: str) -> frozenset[str]:
+    """Return the words of a part; most parts stand in many scripts."""
+    return frozenset(WORD.findall(text))
+
+
+@cache
+def repeated_in(text: str) -> frozenset[str]:
+    """Return the words that stand in a part more than once."""
+    return frozenset(word for word, times in Counter(WORD.findall(text)).items() if times > 1)
 
 
 @cache
@@ -40,22 +54,32 @@ def assemble(name: str, texts: dict[str, str]) -> str:
 
     Nothing but definitions stands outside functions, so a server that keeps functions runs them
     once and not at every call. Lua knows at most 200 locals at a time: numbers stand where their
-    names stood, what only one part uses is seen in that part only, and what only the first two
-    thirds of the parts use is seen in these only: none of them uses what comes after.
+    names stood, and the parts stand in thirds. What only one part uses is seen in that part only,
+    what only one third uses in that third only: none of them uses what a later third brings.
     """
     groups = groups_of(name, texts)
-    first = sum(map(len, groups[: len(groups) * 2 // 3]))
-    parts = [without_comments(texts[part]) for group in groups for part in group]
-    parts.insert(first, beginning("begin_first", parts[:first]))
-    parts.append(beginning("begin_rest", parts[first + 1 :]))
+    ends = [0, len(groups) // 3, len(groups) * 2 // 3, len(groups)]
+    thirds = [
+        [without_comments(texts[part]) for group in groups[start:end] for part in group]
+        for start, end in pairwise(ends)
+    ]
+    for at, third in enumerate(thirds):
+        third.append(beginning(f"begin_{at}", third))
+    begin = "\n".join(f"begin_{at}(keys, arguments)" for at in range(len(thirds)))
     body = without_comments(texts[name])
-    begin = "begin_first(keys, arguments)\nbegin_rest(keys, arguments)"
-    main = f"local function main(keys, arguments)\n{begin}\n{body}\nend"
-    *parts, main = without_unused(with_numbers([*parts, main]))
-    blocks, shared, shown = in_blocks(parts[: first + 1], [*parts[first + 1 :], main])
-    late_blocks, late_shared, late_shown = in_blocks(parts[first + 1 :], [main])
-    early = [*_locals(shown), "do", *_locals(shared), *blocks, "end"]
-    return "\n".join([*early, *_locals([*late_shown, *late_shared]), *late_blocks, main])
+    thirds.append([f"local function main(keys, arguments)\n{begin}\n{body}\nend"])
+    thirds = in_thirds(thirds, without_unused(with_numbers([*chain.from_iterable(thirds)])))
+    lines: list[str] = []
+    for at, third in enumerate(thirds[:-1]):
+        blocks, shared, shown = in_blocks(third, [*chain.from_iterable(thirds[at + 1 :])])
+        lines += [*_locals(shown), "do", *_locals(shared), *blocks, "end"]
+    return "\n".join([*lines, *thirds[-1]])
+
+
+def in_thirds(thirds: Sequence[Sequence[str]], parts: Sequence[str]) -> list[list[str]]:
+    """Return `parts` parted as `thirds` are."""
+    rest = iter(parts)
+    return [list(islice(rest, len(third))) for third in thirds]
 
 
 def groups_of(name: str, texts: dict[str, str]) -> list[list[str]]:
@@ -85,7 +109,7 @@ def with_numbers(parts: list[str]) -> list[str]:
         for names, values in CONSTANTS.findall(text):
             numbers |= zip(names.split(", "), values.split(", "), strict=True)
     return [
-        WORD.sub(lambda word: numbers.get(word.group(), word.group()), CONSTANTS.sub("", text))
+        CAPITALS.sub(lambda word: numbers.get(word.group(), word.group()), CONSTANTS.sub("", text))
         for text in parts
     ]
 
@@ -93,17 +117,21 @@ def with_numbers(parts: list[str]) -> list[str]:
 def without_unused(parts: list[str]) -> list[str]:
     """Return `parts` without functions that nothing in them calls."""
     while True:
-        times = Counter(word for text in parts for word in WORD.findall(text))
-        unused = {
-            found.group(0)
-            for text in parts
-            for found in FUNCTION.finditer(text)
-            if times[found.group(1)] == 1 and found.group(1) != "main"
-        }
+        seen, used = set[str](), {"main"}
+        for text in parts:
+            used |= repeated_in(text) | (seen & words_in(text))
+            seen |= words_in(text)
+        unused = {found for text in parts for found, name in functions_in(text) if name not in used}
         if not unused:
             return parts
         for text in unused:
             parts = [part.replace(text, "") for part in parts]
+
+
+@cache
+def functions_in(part: str) -> list[tuple[str, str]]:
+    """Return the text and the name of each function of a part."""
+    return [(found.group(0), found.group(1)) for found in FUNCTION.finditer(part)]
 
 
 def declared_in(part: str) -> list[str]:
@@ -119,8 +147,8 @@ def in_blocks(parts: Sequence[str], later: Sequence[str]) -> tuple[list[str], li
 
     First the names that several blocks share, then those that what comes later uses, too.
     """
-    used = [set(WORD.findall(part)) for part in parts]
-    used_later = {word for part in later for word in WORD.findall(part)}
+    used = [words_in(part) for part in parts]
+    used_later = set[str]().union(*map(words_in, later))
     blocks: list[str] = []
     shared: list[str] = []
     shown: list[str] = []
@@ -144,6 +172,7 @@ def _locals(names: list[str]) -> list[str]:
     return [f"local {', '.join(names)}"] if names else []
 
 
+@cache
 def without_comments(text: str) -> str:
     """Return the code of a Lua file: its header is for readers, not for the server."""
     lines = (COMMENT.sub("", line) for line in text.splitlines())

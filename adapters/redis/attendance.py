@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, Final, cast
+from typing import Final
 
-from redis import RedisError
-
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from engine.errors import LedgerAwayError
 from engine.model import NowMs
 
 WORKERS: Final = "ps:workers"  # ZSET worker -> when it last said so, epoch ms
@@ -26,20 +23,13 @@ class Attendance:
     async def come(self, worker: str) -> None:
         """Say that a worker is there; to be said again every second."""
         now_ms = self._now_ms()
-        await _asked(self._client.zadd(WORKERS, {worker: now_ms}))
-        await _asked(self._client.zremrangebyscore(WORKERS, 0, now_ms - FORGOTTEN_MS))
+        await reply_to(self._client.zadd(WORKERS, {worker: now_ms}))
+        await reply_to(self._client.zremrangebyscore(WORKERS, 0, now_ms - FORGOTTEN_MS))
 
     async def leave(self, worker: str) -> None:
         """Say that a worker goes."""
-        await _asked(self._client.zrem(WORKERS, worker))
+        await reply_to(self._client.zrem(WORKERS, worker))
 
     async def count(self) -> int:
         """Return how many there are."""
-        return int(await _asked(self._client.zcount(WORKERS, self._now_ms() - GONE_MS, "+inf")))
-
-
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, RedisError, OSError) as error:
-        raise LedgerAwayError(f"Redis does not answer: {type(error).__name__}") from error
+        return int(await reply_to(self._client.zcount(WORKERS, self._now_ms() - GONE_MS, "+inf")))

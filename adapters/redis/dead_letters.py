@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
-
-from redis import RedisError
+from typing import Final, Protocol
 
 from adapters.redis import keys, reading
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from engine.errors import LedgerAwayError
 from engine.model import JobKey, JobState, NowMs, PortfolioId, SenderId, parse_key
 
 MAYBE_DEAD: Final = frozenset({"failed", "retry"})  # a last try that failed is logged as `retry`
@@ -68,9 +66,9 @@ class DeadLetters:
             marks.setdefault(maybe[key].sender, {})[str(key)] = self._now_ms()
         for sender, members in marks.items():
             index = keys.dead(portfolio, sender)
-            await _asked(self._client.zadd(index, dict(members), nx=True))
-            await _asked(self._client.zremrangebyscore(index, "-inf", self._oldest_ms()))
-            await _asked(self._client.pexpire(index, self._keep_ms))
+            await reply_to(self._client.zadd(index, dict(members), nx=True))
+            await reply_to(self._client.zremrangebyscore(index, "-inf", self._oldest_ms()))
+            await reply_to(self._client.pexpire(index, self._keep_ms))
 
     async def count(
         self, portfolio: PortfolioId, senders: Sequence[SenderId]
@@ -82,7 +80,7 @@ class DeadLetters:
             pipeline = self._client.pipeline(transaction=False)
             for sender in some:
                 pipeline.zcount(keys.dead(portfolio, sender), self._oldest_ms(), "+inf")
-            found |= zip(some, map(int, await _asked(pipeline.execute())), strict=True)
+            found |= zip(some, map(int, await reply_to(pipeline.execute())), strict=True)
         return found
 
     async def newest(
@@ -90,7 +88,7 @@ class DeadLetters:
     ) -> list[DeadLetter]:
         """Return a sender's newest dead letters, but for the first `skip`."""
         index, last = keys.dead(portfolio, sender), skip + most - 1
-        found = await _asked(self._client.zrange(index, skip, last, desc=True, withscores=True))
+        found = await reply_to(self._client.zrange(index, skip, last, desc=True, withscores=True))
         failed_at_ms = {parse_key(name.decode()): int(at) for name, at in found}
         ends = await self._ends(portfolio, list(failed_at_ms))
         return [
@@ -106,7 +104,7 @@ class DeadLetters:
         if not dropped:
             return 0
         names = [str(key) for key in dropped]
-        return int(await _asked(self._client.zrem(keys.dead(portfolio, sender), *names)))
+        return int(await reply_to(self._client.zrem(keys.dead(portfolio, sender), *names)))
 
     async def _ends(
         self, portfolio: PortfolioId, jobs: Sequence[JobKey]
@@ -115,7 +113,7 @@ class DeadLetters:
         pipeline = self._client.pipeline(transaction=False)
         for key in jobs:
             pipeline.hget(keys.done(portfolio, key), str(key.sequence))
-        packed = await _asked(pipeline.execute()) if jobs else []
+        packed = await reply_to(pipeline.execute()) if jobs else []
         views = [reading.ended(end, key) for key, end in zip(jobs, packed, strict=True) if end]
         return {
             view.key: (view.attempt, view.code) for view in views if view.state is JobState.FAILED
@@ -123,10 +121,3 @@ class DeadLetters:
 
     def _oldest_ms(self) -> int:
         return self._now_ms() - self._keep_ms
-
-
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, RedisError, OSError) as error:
-        raise LedgerAwayError(f"Redis does not answer: {type(error).__name__}") from error

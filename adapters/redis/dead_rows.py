@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Final, cast
-
-from redis import exceptions
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from adapters.redis import keys
+from adapters.redis.asking import reply_to
 from adapters.redis.calls import Calls
 from adapters.redis.connect import Client
 from adapters.redis.scripts import Scripts
 from engine.dead import DeadRow, Links, WhyNot
-from engine.errors import LedgerAwayError
 from engine.model import JobKey, Lane, NowMs, PortfolioId, Priority, SenderId, parse_key
 
 AT_ONCE: Final = 500  # jobs of one script call
@@ -59,12 +57,12 @@ class RedisDeadRows:
         names = [str(key) for key in jobs]
         pipeline.hdel(keys.dead_rows(portfolio), *names)
         pipeline.zrem(keys.dead_at(portfolio), *names)
-        await _asked(pipeline.execute())
+        await reply_to(pipeline.execute())
 
     async def links(self, portfolio: PortfolioId, job: JobKey) -> Links:
         """See DeadRows.links."""
         asked = self._client.hmget(keys.replays(portfolio, job), [f"as {job}", f"of {job}"])
-        later, earlier = await _asked(asked)
+        later, earlier = await reply_to(asked)
         return Links(
             parse_key(later.decode()) if later else None,
             parse_key(earlier.decode()) if earlier else None,
@@ -74,7 +72,7 @@ class RedisDeadRows:
         pipeline = self._client.pipeline(transaction=False)
         for number in numbers:
             pipeline.hmget(keys.lane(portfolio, number), LANE_FIELDS)
-        found = await _asked(pipeline.execute()) if numbers else []
+        found = await reply_to(pipeline.execute()) if numbers else []
         return {number: _lane(fields) for number, fields in zip(numbers, found, strict=True)}
 
 
@@ -91,10 +89,3 @@ def _row(key: JobKey, lane: Lane | None, why: str, row: bytes) -> DeadRow:
         why_not = WhyNot(why) if why else WhyNot.NO_JOB
         return DeadRow(key, None if why_not is WhyNot.NO_JOB else lane, why_not=why_not)
     return DeadRow(key, lane, row[32:], row[17], int.from_bytes(row[20:26], "big"))
-
-
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, exceptions.RedisError, OSError) as error:
-        raise LedgerAwayError(f"the dead letters do not answer: {type(error).__name__}") from error

@@ -9,13 +9,13 @@ from redis import exceptions
 
 from adapters.redis import calls, keys, reading
 from adapters.redis.calls import Calls
+from adapters.redis.places import RedisPlaces
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.borders import Border
-from engine.errors import ClockError, InvalidJobError, LedgerAwayError, UnknownNameError
+from engine.errors import InvalidJobError, LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
-    Gate,
     JobKey,
     Lane,
     NowMs,
@@ -45,7 +45,7 @@ from engine.ports import (
 )
 from engine.quiet import Spans, ZoneStanding
 from engine.shutting import NOTHING_SHUT, Shut
-from engine.template_ports import Place, PlaceWish, Repoint
+from engine.template_ports import Repoint
 from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # beyond it nothing is sent: ADR 0002
@@ -55,7 +55,7 @@ LANES_KNOWN_MAX = 100_000  # a process may live longer than its lanes
 LANE_FIELDS = ["source", "sender", "template", "priority", "zone"]
 
 
-class RedisLedger:
+class RedisLedger(RedisPlaces):
     """Ledger, Receipts, Catalog, TemplateJobs, Contents and Books that all processes share."""
 
     def __init__(
@@ -210,7 +210,13 @@ class RedisLedger:
 
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         """See Catalog.put_template."""
-        arguments = [template, spec.status.value, spec.category.value, spec.version]
+        arguments = [
+            template,
+            spec.status.value,
+            spec.category.value,
+            spec.version,
+            int(spec.lifts),
+        ]
         await self._one("template_put", portfolio, arguments)
 
     async def put_source(self, portfolio: PortfolioId, source: str, spec: SourceSpec) -> None:
@@ -274,16 +280,6 @@ class RedisLedger:
         for pair in wish.templates.items():
             told += pair
         return bool(await self._one("source_repoint", portfolio, told))
-
-    async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
-        """See Places.take_place."""
-        asked: list[Argument] = [wish.sender, wish.recipient, wish.template, int(wish.priority)]
-        refused, until_ms, send_at_us, _ = await self._one("place_take", portfolio, asked)
-        if refused == b"clock":
-            raise ClockError("our clock and the ledger's differ too much; mend it (NTP)")
-        if refused == b"recovering":
-            raise LedgerAwayError("the ledger recovers what it lost; ask again in some seconds")
-        return Place(Gate(refused.decode()) if refused else None, until_ms, send_at_us)
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""

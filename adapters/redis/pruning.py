@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, cast
-
-from redis import RedisError
-
 from adapters.redis import keys
+from adapters.redis.asking import reply_to
 from adapters.redis.calls import Calls
 from adapters.redis.connect import Client
 from adapters.redis.scripts import Argument, Reply, Scripts
-from engine.errors import LedgerAwayError
 from engine.model import NowMs, PortfolioId
 
 
@@ -32,7 +27,7 @@ class RedisPruner:
         """See Pruner.idle_sources."""
         index = keys.idle_sources(portfolio)
         found = self._client.zrangebyscore(index, "-inf", until_ms, start=0, num=most)
-        return [name.decode() for name in await _asked(found)]
+        return [name.decode() for name in await reply_to(found)]
 
     async def forget_source(self, portfolio: PortfolioId, source: str, until_ms: int) -> bool:
         """See Pruner.forget_source."""
@@ -41,15 +36,8 @@ class RedisPruner:
     async def keep_source(self, portfolio: PortfolioId, source: str) -> None:
         """See Pruner.keep_source."""
         index = keys.idle_sources(portfolio)
-        await _asked(self._client.zadd(index, {source: self._now_ms()}, xx=True))
+        await reply_to(self._client.zadd(index, {source: self._now_ms()}, xx=True))
 
     async def _run(self, script: str, portfolio: PortfolioId, arguments: list[Argument]) -> Reply:
         call = self._calls.call(script, portfolio, self._now_ms(), arguments)
         return (await self._scripts.run([call]))[0]
-
-
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, RedisError, OSError) as error:
-        raise LedgerAwayError(f"Redis does not answer: {type(error).__name__}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from redis import RedisError, WatchError
 
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
 from engine.directory import (
     AccountRules,
@@ -129,8 +130,8 @@ class RedisRegistry:
         for start in range(0, len(records), PUT_AT_ONCE):
             chunk = records[start : start + PUT_AT_ONCE]
             items = [part for each in chunk for part in (record_name(each), encode(each))]
-            await self._asked(self._client.hset(PREFIX + kind, items=items))
-        await self._asked(self._client.hincrby(VERSIONS, kind, 1))
+            await reply_to(self._client.hset(PREFIX + kind, items=items))
+        await reply_to(self._client.hincrby(VERSIONS, kind, 1))
         for each in records:
             self.directory.shelf_of(each)[record_name(each)] = each
         self._writes += 1
@@ -144,7 +145,7 @@ class RedisRegistry:
 
     async def refresh(self) -> None:
         """See Registry.refresh."""
-        versions: dict[bytes, bytes] = await self._asked(self._client.hgetall(VERSIONS))
+        versions: dict[bytes, bytes] = await reply_to(self._client.hgetall(VERSIONS))
         for kind in (*KINDS, "tokens"):
             version = versions.get(kind.encode(), b"0")
             if self._versions.get(kind.encode()) == version:
@@ -160,8 +161,8 @@ class RedisRegistry:
         Scores order what several processes are told at once. Whoever writes the record looks again
         afterwards, so the last to write it has written the newest.
         """
-        await self._asked(self._client.zadd(NEWS + fact.id, {packed(fact): fact.at_ms}, gt=True))
-        await self._asked(self._client.zremrangebyrank(NEWS + fact.id, 0, -2))
+        await reply_to(self._client.zadd(NEWS + fact.id, {packed(fact): fact.at_ms}, gt=True))
+        await reply_to(self._client.zremrangebyrank(NEWS + fact.id, 0, -2))
         holds = await self._newest(fact.id)
         while holds.replaces(self.directory.facts.get(fact.id)):
             await self.put(holds)
@@ -169,7 +170,7 @@ class RedisRegistry:
         return holds
 
     async def _newest(self, name: str) -> Fact:
-        rows: list[tuple[bytes, float]] = await self._asked(
+        rows: list[tuple[bytes, float]] = await reply_to(
             self._client.zrange(NEWS + name, -1, -1, withscores=True)
         )
         content, at_ms = rows[0]
@@ -218,8 +219,8 @@ class RedisRegistry:
         pipe = cast("Any", self._client.pipeline(transaction=True))
         async with pipe:
             try:
-                await self._asked(pipe.watch(TOKENS))
-                if await self._asked(pipe.hget(TOKENS, sender)) != sealed:
+                await reply_to(pipe.watch(TOKENS))
+                if await reply_to(pipe.hget(TOKENS, sender)) != sealed:
                     return
                 pipe.multi()
                 pipe.hset(TOKENS, sender, fresh)
@@ -228,38 +229,38 @@ class RedisRegistry:
                 return  # whoever was quicker used the first secret too
             except (TimeoutError, RedisError, OSError) as error:
                 kind = type(error).__name__
-                raise LedgerAwayError(f"the registry does not answer: {kind}") from error
+                raise LedgerAwayError(f"Redis does not answer: {kind}") from error
         self._sealed[sender] = fresh
-        await self._asked(self._client.hincrby(VERSIONS, "tokens", 1))
+        await reply_to(self._client.hincrby(VERSIONS, "tokens", 1))
 
-    async def secret(self, name: str) -> bytes:
-        """Return a secret of this ledger; whoever asks first makes it."""
-        mine = secrets.token_bytes(SECRET_BYTES)
-        await self._asked(self._client.hsetnx(SECRETS, name, mine))
-        kept: bytes = await self._asked(self._client.hget(SECRETS, name))
+    async def secret(self, name: str, first: bytes = b"") -> bytes:
+        """Return a secret of this ledger; whoever asks first makes it, of `first` where given."""
+        mine = first or secrets.token_bytes(SECRET_BYTES)
+        await reply_to(self._client.hsetnx(SECRETS, name, mine))
+        kept: bytes = await reply_to(self._client.hget(SECRETS, name))
         return kept
 
     async def _number(self, portfolio: PortfolioId) -> int:
         """Return a portfolio's number for ever; whoever asks first takes the next one."""
-        last = await self._asked(self._client.incr(NUMBERS + ":last"))
-        await self._asked(self._client.hsetnx(NUMBERS, portfolio, str(last)))
-        return int(await self._asked(self._client.hget(NUMBERS, portfolio)))
+        last = await reply_to(self._client.incr(NUMBERS + ":last"))
+        await reply_to(self._client.hsetnx(NUMBERS, portfolio, str(last)))
+        return int(await reply_to(self._client.hget(NUMBERS, portfolio)))
 
     async def _write(self, kind: str, name: str, value: bytes | None) -> None:
         """Write first, then tell: who reads between the two only reads once more."""
         self._writes += 1
         if value is None:
-            await self._asked(self._client.hdel(PREFIX + kind, name))
+            await reply_to(self._client.hdel(PREFIX + kind, name))
         else:
-            await self._asked(self._client.hset(PREFIX + kind, name, value))
-        await self._asked(self._client.hincrby(VERSIONS, kind, 1))
+            await reply_to(self._client.hset(PREFIX + kind, name, value))
+        await reply_to(self._client.hincrby(VERSIONS, kind, 1))
         self._writes += 1
         self.changed()
 
     async def _reload(self, kind: str) -> bool:
         """Take over all records of a kind; not when we wrote meanwhile: what was read is old."""
         writes = self._writes
-        rows: dict[bytes, bytes] = await self._asked(self._client.hgetall(PREFIX + kind))
+        rows: dict[bytes, bytes] = await reply_to(self._client.hgetall(PREFIX + kind))
         if self._writes != writes:
             return False
         if kind == "tokens":
@@ -276,13 +277,6 @@ class RedisRegistry:
         for name in shelf.keys() - records.keys():
             del shelf[name]
         return True
-
-    async def _asked(self, call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-        try:
-            return await cast("Awaitable[Any]", call)
-        except (TimeoutError, RedisError, OSError) as error:
-            kind = type(error).__name__
-            raise LedgerAwayError(f"the registry does not answer: {kind}") from error
 
 
 def _nobody() -> None:

@@ -18,6 +18,12 @@ Client = Redis | RedisCluster
 Reply = Any  # integers, byte strings and lists of both; calls.py gives the places names
 Argument = str | bytes | int
 
+KEPT = frozenset({"claim", "settle", "enqueue", "receive"})
+"""The scripts on a message's path: these a server keeps as functions, if it can.
+
+What it keeps, its garbage collector walks through for ever, between the calls of all. Kept among
+the thirty that are seldom run, a claim costs a tenth more (docs/adr/0028-few-scripts-are-kept.md).
+"""
 MISSING = ("NOSCRIPT", "Function not found", "No matching script")
 AWAY = ("READONLY", "LOADING", "OOM", "BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "CLUSTERDOWN")
 AWAY_ERRORS = (
@@ -75,8 +81,9 @@ class Loaded:
 class Scripts:
     """Run scripts on a Redis, several in one round trip.
 
-    Where the server keeps functions (and its access rules let us load them) they are called as
-    functions: their parts are defined once, not at every call. EVALSHA is what always works.
+    Those on a message's path are kept by the server as functions (where it has them and its access
+    rules let us load them): their parts are defined once, not at every call. EVALSHA is what
+    always works.
 
     Raises LedgerAwayError when the server cannot answer or must not be written to: what was
     asked may have happened or not. LedgerError is a bug of ours, and says which script.
@@ -85,34 +92,55 @@ class Scripts:
     def __init__(self, client: Client, *, as_functions: bool = True) -> None:
         self._client = client
         self._loaded = {name: Loaded(name, code) for name, code in read_scripts().items()}
-        self._names = {name: script.sha for name, script in self._loaded.items()}
-        self._command = "EVALSHA"
+        self._names = {name: ("EVALSHA", script.sha) for name, script in self._loaded.items()}
         self._wants_functions = as_functions
 
     async def load(self) -> None:
-        """Load all scripts, on every node; as functions where that is allowed."""
+        """Load all scripts, on every node; those on a message's path as functions if allowed.
+
+        What one server has already is not given to it again: to read all would keep it from its
+        work for 30 ms, at the start of every process and command.
+        """
         try:
-            if self._wants_functions and await self._load_functions():
-                self._command = "FCALL"
-                self._names = {name: each.function for name, each in self._loaded.items()}
-                return
-            self._command = "EVALSHA"
-            self._names = {name: each.sha for name, each in self._loaded.items()}
-            for each in self._loaded.values():
-                await self._client.script_load(each.script)
+            kept = KEPT if self._wants_functions and await self._load_functions() else ()
+            scripts = {name: each for name, each in self._loaded.items() if name not in kept}
+            self._names = {name: ("FCALL", self._loaded[name].function) for name in kept}
+            self._names |= {name: ("EVALSHA", each.sha) for name, each in scripts.items()}
+            there = await self._there([each.sha for each in scripts.values()])
+            for each, is_there in zip(scripts.values(), there, strict=True):
+                if not is_there:
+                    await self._client.script_load(each.script)
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
 
     async def _load_functions(self) -> bool:
         try:
-            for each in self._loaded.values():
-                await self._client.function_load(each.library, replace=True)
+            known = await self._functions_there()
+            for each in (self._loaded[name] for name in sorted(KEPT)):
+                if each.function.encode() not in known:
+                    await self._client.function_load(each.library, replace=True)
         except exceptions.ResponseError as error:
             if _is_away(error):
                 raise  # it may take them when it is back
             self._wants_functions = False
             return False
         return True
+
+    async def _there(self, shas: list[str]) -> Sequence[object]:
+        """Return which scripts a server has; the nodes of a cluster are given all."""
+        if isinstance(self._client, RedisCluster):
+            return [False] * len(shas)
+        return list(await self._client.script_exists(*shas))
+
+    async def _functions_there(self) -> set[bytes]:
+        """Return which of our functions a server has: a name holds the digest of its text."""
+        if isinstance(self._client, RedisCluster):
+            return set()
+        try:
+            libraries: Reply = await self._client.function_list(library="penstock_*")
+        except exceptions.NoPermissionError:
+            return set()
+        return {each[1] for each in libraries}  # after the word library_name
 
     async def run(self, calls: Sequence[Call]) -> list[Reply]:
         """Run `calls` in one round trip per node; replies in their order."""
@@ -133,10 +161,10 @@ class Scripts:
 
     async def _send(self, calls: Sequence[Call]) -> list[Reply]:
         """Return each call's reply, or the error it met."""
-        command, names = self._command, self._names
+        names = self._names
         if len(calls) == 1:
             call = calls[0]
-            name = names[call.script]
+            command, name = names[call.script]
             try:
                 reply = await self._client.execute_command(
                     command, name, 1, call.tag, *call.arguments
@@ -146,7 +174,7 @@ class Scripts:
             return [reply]
         pipeline = self._client.pipeline(transaction=False)
         for call in calls:
-            pipeline.execute_command(command, names[call.script], 1, call.tag, *call.arguments)
+            pipeline.execute_command(*names[call.script], 1, call.tag, *call.arguments)
         return list(await pipeline.execute(raise_on_error=False))
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Final, cast
-
-from redis import exceptions
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from adapters.redis import keys
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from engine.errors import LedgerAwayError
 from engine.model import JobKey, NowMs, PortfolioId
 
 KEPT_MS: Final = 30 * 86_400_000  # since the bucket's newest: longer than an ended job is kept
@@ -36,7 +34,7 @@ class RedisTraces:
             pipeline.zadd(index, {bucket: now_ms + KEPT_MS})
         pipeline.zremrangebyscore(index, "-inf", now_ms)
         pipeline.pexpire(index, KEPT_MS)
-        await _asked(pipeline.execute())
+        await reply_to(pipeline.execute())
 
     async def of(self, portfolio: PortfolioId, jobs: Sequence[JobKey]) -> dict[JobKey, bytes]:
         """See Traces.of."""
@@ -45,12 +43,12 @@ class RedisTraces:
         pipeline = self._client.pipeline(transaction=False)
         for key in jobs:
             pipeline.hget(keys.traces(portfolio, key), str(key.sequence))
-        found = await _asked(pipeline.execute())
+        found = await reply_to(pipeline.execute())
         return {key: trace for key, trace in zip(jobs, found, strict=True) if trace}
 
     async def buckets(self, portfolio: PortfolioId) -> frozenset[str]:
         """Return the buckets in which jobs have traces: `of` need not be asked of others."""
-        names = await _asked(self._client.zrange(keys.traced(portfolio), 0, -1))
+        names = await reply_to(self._client.zrange(keys.traced(portfolio), 0, -1))
         return frozenset(name.decode() for name in names)
 
     async def of_some(
@@ -62,10 +60,3 @@ class RedisTraces:
 
 def _bucket_of(key: JobKey) -> str:
     return f"{key.lane}:{key.sequence // keys.DONE_BUCKET}"
-
-
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, exceptions.RedisError, OSError) as error:
-        raise LedgerAwayError(f"the traces do not answer: {type(error).__name__}") from error

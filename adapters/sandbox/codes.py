@@ -1,6 +1,6 @@
 """Meta's error codes as a sender meets them: HTTP status, title, and the JSON they come in.
 
-Source of the table, read 2025-11 and 2026-05 (RULES 3.1, 3.2):
+Source of the table, read 2025-11 and 2026-05:
 https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 """
 
@@ -95,7 +95,7 @@ CODES: dict[int, Code] = {
     2494100: Code(400, "Phone number in maintenance mode"),
 }
 
-# The account as a whole is held back, not one number or one recipient (RULES 2.4, 3.2).
+# The account as a whole is held back, not one number or one recipient (M/support/error-codes).
 ACCOUNT_CODES = frozenset({4, 80007, 368, 131031, 131042})
 
 
@@ -113,7 +113,7 @@ class Refusal(msgspec.Struct, frozen=True):
         return self.http or CODES.get(self.code, Code(400, "")).http
 
     def body(self, trace: str) -> bytes:
-        """Return Meta's synchronous error body (RULES 3.1); `trace` becomes fbtrace_id."""
+        """Return Meta's synchronous error body; `trace` becomes fbtrace_id."""
         title = title_of(self.code)
         return msgspec.json.encode(
             {
@@ -138,7 +138,7 @@ def title_of(code: int) -> str:
 
 
 def failure(code: int, details: str = "") -> dict[str, object]:
-    """Return one element of `statuses[].errors` (RULES 3.1, asynchronous)."""
+    """Return one element of `statuses[].errors` of a webhook."""
     title = title_of(code)
     return {
         "code": code,

@@ -15,7 +15,7 @@ from adapters.sandbox.stage import Stage
 from adapters.sandbox.webhooks import payloads
 from adapters.sandbox.world import Account, Notice, Number, Template
 
-RESTRICTING_CODES = frozenset({368, 131031})  # announced by account_update: RULES 5.8
+RESTRICTING_CODES = frozenset({368, 131031})  # announced by M/webhooks/reference/account_update
 
 
 class UnknownNameError(LookupError):
@@ -139,7 +139,7 @@ class ControlDesk:
         return self._stage().world.add_template(spec)
 
     def _reword(self, template: Template, change: TemplateChange) -> None:
-        """Give a template other words (RULES 5.5); the event carries only some of them."""
+        """Give a template other words; message_template_components_update has only some of them."""
         template.components = change.components or []
         template.shape = shape_of(template.components)
         texts = {str(each.get("type")).upper(): each.get("text") for each in template.components}
@@ -147,7 +147,7 @@ class ControlDesk:
         self._post(change.webhook, template.waba_id, "message_template_components_update", value)
 
     def _requalify(self, template: Template, change: TemplateChange) -> None:
-        """Give a template another quality score (RULES 5.5)."""
+        """Give a template another quality score."""
         former = template.quality
         template.quality = change.quality or former
         value: dict[str, object] = {
@@ -158,7 +158,7 @@ class ControlDesk:
         self._post(change.webhook, template.waba_id, "message_template_quality_update", value)
 
     def _recategorise(self, template: Template, change: TemplateChange) -> None:
-        """Give a template another category (RULES 5.5)."""
+        """Give a template another category."""
         former = template.category
         template.category = change.category or former
         value: dict[str, object] = {
@@ -237,7 +237,7 @@ class ControlDesk:
             stage.postman.post_change(change)
 
     def prefer(self, preference: Preference) -> None:
-        """Let a user stop or resume marketing messages (RULES 5.10)."""
+        """Let a user stop or resume marketing messages (user_preferences)."""
         stage, number = self._stage(), self._number(preference.phone_number_id)
         recipient = preference.recipient.lstrip("+")
         key = (number.portfolio_id, recipient)

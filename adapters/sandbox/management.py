@@ -1,7 +1,7 @@
 """The management calls: template list with paging, create, edit, delete, and phone numbers.
 
-Shapes: RULES 6.6-6.8, 7 (M/templates/template-management); the quota: RULES 2.4
-(M/about-the-platform), which lengthens while a client goes on calling.
+Shapes: M/templates/template-management; the quota: M/about-the-platform, which lengthens while a
+client goes on calling.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Media: what a number uploads lives under an id; its address is good for whoever has the token.
 
-Shapes: RULES 4.4 (K/business-phone-numbers/media.md): upload, address, download, deletion.
+Shapes, K/business-phone-numbers/media.md: upload, address, download, deletion.
 """
 
 from __future__ import annotations

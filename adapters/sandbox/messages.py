@@ -1,7 +1,7 @@
 """The door: reads a send body strictly, and says with Meta's code what is wrong with it.
 
-Shapes and limits: RULES 4.1-4.4 (M/messages/send-messages, M/messages/template-messages,
-https://github.com/facebook/openapi business-messaging-api_v23.0.yaml).
+Shapes and limits: M/messages/send-messages, M/messages/template-messages,
+https://github.com/facebook/openapi business-messaging-api_v23.0.yaml
 """
 
 from __future__ import annotations

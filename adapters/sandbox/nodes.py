@@ -58,5 +58,5 @@ def account_fields(stage: Stage, account: Account) -> dict[str, object]:
 
 
 def tier_of(limit: int) -> str:
-    """Return Meta's word for a limit (RULES 1.4); a limit between the levels is written out."""
+    """Return Meta's word for a limit (M/messaging-limits); one between the levels is a number."""
     return "TIER_UNLIMITED" if limit < 0 else TIERS.get(limit, f"TIER_{limit}")

@@ -1,9 +1,8 @@
 """What a template expects of a send, and what a send brings: number, kind, forbidden characters.
 
-Sources: RULES 4.3, 3.2, 6.1, 6.2 (M/templates/components, M/messages/template-messages,
-M/support/error-codes;
+Sources: M/templates/components, M/messages/template-messages, M/support/error-codes,
 https://github.com/netflie/whatsapp-cloud-api/issues/201 for the forbidden characters,
-https://github.com/shridarpatil/frappe_whatsapp/issues/169 for the empty ones).
+https://github.com/shridarpatil/frappe_whatsapp/issues/169 for the empty ones.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every struct forbids unknown fields, so a misspelled wish is an error and never a silent default.
 Lengths are milliseconds. Numbers of Meta's carry the page they come from, in the short form of
-RULES section 0 (`M/` is https://developers.facebook.com/documentation/business-messaging/whatsapp/).
+docs/glossary.md (`M/` is https://developers.facebook.com/documentation/business-messaging/whatsapp/).
 """
 
 from __future__ import annotations

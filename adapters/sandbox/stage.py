@@ -284,7 +284,10 @@ class Stage:
         self.postman.post_change(change, notice.tell if notice else None)
 
     def _hold(self, send: Send, wamid: str, held: Fault, at_ms: int, former_ms: int | None) -> None:
-        """Release a held message later, or drop it and pause its template (RULES 6.5)."""
+        """Release a held message later, or drop it and pause its template.
+
+        M/templates/template-pacing
+        """
 
         def end() -> None:
             if not held.is_dropped:
@@ -298,7 +301,7 @@ class Stage:
         self.later(held.delay_ms, end)
 
     def change_template(self, template: Template, status: str, **extra: object) -> None:
-        """Give a template another status and post message_template_status_update (RULES 5.4)."""
+        """Give a template another status and post message_template_status_update."""
         template.assume(status)
         notice = template.notice
         change = payloads.template_status(template, self.now_ms(), status, extra)
@@ -306,7 +309,10 @@ class Stage:
 
 
 def _accepted_body(send: Send, wamid: str, *, is_held: bool = False) -> bytes:
-    """Return Meta's answer to an accepted message (RULES 4.2); only templates have a status."""
+    """Return Meta's answer to an accepted message; only templates have a status.
+
+    M/messages/send-messages
+    """
     who = "user_id" if send.is_user_id else "wa_id"
     status = ""
     if send.kind == "template":

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -35,18 +35,27 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Return every node of the module: each rule goes through them, walking is done once."""
+    return tuple(ast.walk(tree_of(path)))
+
+
 def functions_in(path: Path) -> Iterator[Function]:
     """Yield every function and method, also the nested ones."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, Function):
-            yield node
+    return (node for node in nodes_of(path) if isinstance(node, Function))
 
 
 def classes_in(path: Path) -> Iterator[ast.ClassDef]:
     """Yield every class."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.ClassDef):
-            yield node
+    return (node for node in nodes_of(path) if isinstance(node, ast.ClassDef))
+
+
+def faults_in(paths: Iterable[Path], rule: Callable[[Path], object]) -> dict[str, object]:
+    """Return what a rule finds wrong, by file: one test looks at all files."""
+    looked_at = list(paths)
+    assert looked_at, "a rule that looks at nothing finds nothing"
+    return {short(path): fault for path in looked_at if (fault := rule(path))}
 
 
 def words_of(name: str) -> set[str]:

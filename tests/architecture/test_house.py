@@ -1,17 +1,21 @@
 """The house's style, where a machine can check it: captions, sizes, names, no hidden circles."""
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.architecture import source_tree
 from tests.architecture.source_tree import (
     EVERYTHING,
     HOUSE,
+    Function,
     classes_in,
+    faults_in,
     functions_in,
+    nodes_of,
     python_files,
-    short,
     tree_of,
     words_of,
 )
@@ -26,87 +30,160 @@ FORBIDDEN_WORDS = {
 }
 LIBRARY_NAMES = {"data_received"}  # how a library wants a method called
 
-every_module = pytest.mark.parametrize("path", python_files(*EVERYTHING), ids=short)
-every_room = pytest.mark.parametrize("path", python_files(*HOUSE), ids=short)
+modules = python_files(*EVERYTHING)
+rooms = python_files(*HOUSE)
 
 
-@every_module
-def test_a_module_begins_with_its_caption(path: Path) -> None:
+def wrong_caption(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
-    assert text.startswith('"""'), "nothing stands above the caption"
+    if not text.startswith('"""'):
+        return "nothing stands above the caption"
     caption = (ast.get_docstring(tree_of(path)) or "").split("\n")[0]
-    assert caption.endswith((".", "?", "!")), f"one sentence on the first line: {caption!r}"
-    assert len(text.split("\n")[0]) <= CAPTION_COLUMNS_MAX
+    if not caption.endswith((".", "?", "!")):
+        return f"one sentence on the first line: {caption!r}"
+    columns = len(text.split("\n")[0])
+    return f"{columns} columns" if columns > CAPTION_COLUMNS_MAX else ""
 
 
-@every_module
-def test_a_module_is_not_too_long(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
+def test_a_module_begins_with_its_caption() -> None:
+    assert faults_in(modules, wrong_caption) == {}
 
 
-@every_module
-def test_a_function_is_not_too_long(path: Path) -> None:
-    long = {
+def too_many_lines(path: Path) -> int:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    return lines if lines > LINES_MAX else 0
+
+
+def test_a_module_is_not_too_long() -> None:
+    assert faults_in(modules, too_many_lines) == {}
+
+
+def long_functions(path: Path) -> dict[str, int]:
+    return {
         function.name: lines
         for function in functions_in(path)
         if (lines := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES_MAX
     }
-    assert long == {}
 
 
-@every_module
-def test_names_say_what_a_thing_is(path: Path) -> None:
+def test_a_function_is_not_too_long() -> None:
+    assert faults_in(modules, long_functions) == {}
+
+
+def empty_names(path: Path) -> set[str]:
     names = [path.stem, *(its.name for its in classes_in(path))]
     names += [its.name for its in functions_in(path) if not its.name.startswith("test_")]
-    bad = [name for name in names if words_of(name) & FORBIDDEN_WORDS or name.startswith("new_")]
-    assert set(bad) <= LIBRARY_NAMES
+    bad = {name for name in names if words_of(name) & FORBIDDEN_WORDS or name.startswith("new_")}
+    return bad - LIBRARY_NAMES
 
 
-@every_module
-def test_nothing_is_imported_for_type_checking_only(path: Path) -> None:
-    names = [node.id for node in ast.walk(tree_of(path)) if isinstance(node, ast.Name)]
-    attributes = [node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
-    assert "TYPE_CHECKING" not in {*names, *attributes}, "such blocks hide circles"
+def test_names_say_what_a_thing_is() -> None:
+    assert faults_in(modules, empty_names) == {}
 
 
-@every_module
-def test_no_failure_is_swallowed(path: Path) -> None:
-    swallowed = [
+def hidden_imports(path: Path) -> list[int]:
+    return [
         node.lineno
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
+        if (isinstance(node, ast.Name) and node.id == "TYPE_CHECKING")
+        or (isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING")
+    ]
+
+
+def test_nothing_is_imported_for_type_checking_only() -> None:
+    assert faults_in(modules, hidden_imports) == {}, "such blocks hide circles"
+
+
+def swallowed_failures(path: Path) -> list[int]:
+    return [
+        node.lineno
+        for node in nodes_of(path)
         if isinstance(node, ast.ExceptHandler)
         and all(isinstance(statement, ast.Pass) for statement in node.body)
         and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
     ]
-    assert swallowed == []
+
+
+def test_no_failure_is_swallowed() -> None:
+    assert faults_in(modules, swallowed_failures) == {}
+
+
+def more_than_a_docstring(path: Path) -> bool:
+    tree = tree_of(path)
+    return not ast.get_docstring(tree) or len(tree.body) != 1
+
+
+def test_a_package_is_one_docstring() -> None:
+    packages = [path for path in modules if path.name == "__init__.py"]
+    assert faults_in(packages, more_than_a_docstring) == {}
+
+
+def relative_imports(path: Path) -> list[int]:
+    return [
+        node.lineno for node in nodes_of(path) if isinstance(node, ast.ImportFrom) and node.level
+    ]
+
+
+def test_imports_are_absolute() -> None:
+    assert faults_in(rooms, relative_imports) == {}
+
+
+def large_protocols(path: Path) -> list[str]:
+    return [
+        its.name
+        for its in classes_in(path)
+        if any(ast.unparse(parent).startswith("Protocol") for parent in its.bases)
+        and sum(isinstance(node, Function) for node in its.body) > PROTOCOL_METHODS_MAX
+    ]
+
+
+def test_a_protocol_is_small() -> None:
+    assert faults_in(rooms, large_protocols) == {}
+
+
+PLANTED = (
+    """import typing
+from . import model
+class DataHelper(Protocol):
+    def one(self): ...
+    def two(self): ...
+    def three(self): ...
+    async def four(self): ...
+    async def five(self): ...
+    async def six(self): ...
+if typing.TYPE_CHECKING:
+    import engine
+def long():
+    try:
+        engine
+    except Exception:
+        pass
+"""
+    + "    engine\n" * LINES_MAX
+)
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in python_files(*EVERYTHING) if path.name == "__init__.py"], ids=short
+    ("rule", "fault"),
+    [
+        (wrong_caption, "nothing stands above the caption"),
+        (too_many_lines, 16 + LINES_MAX),
+        (long_functions, {"long": 5 + LINES_MAX}),
+        (empty_names, {"DataHelper"}),
+        (hidden_imports, [10]),
+        (swallowed_failures, [15]),
+        (more_than_a_docstring, True),
+        (relative_imports, [2]),
+        (large_protocols, ["DataHelper"]),
+    ],
 )
-def test_a_package_is_one_docstring(path: Path) -> None:
-    tree = tree_of(path)
-    assert ast.get_docstring(tree)
-    assert len(tree.body) == 1
-
-
-@every_room
-def test_imports_are_absolute(path: Path) -> None:
-    relative = [
-        node.lineno
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.ImportFrom) and node.level
-    ]
-    assert relative == []
-
-
-@every_room
-def test_a_protocol_is_small(path: Path) -> None:
-    for its in classes_in(path):
-        if any(ast.unparse(parent).startswith("Protocol") for parent in its.bases):
-            methods = [node.name for node in its.body if isinstance(node, ast.AsyncFunctionDef)]
-            methods += [node.name for node in its.body if isinstance(node, ast.FunctionDef)]
-            assert len(methods) <= PROTOCOL_METHODS_MAX, its.name
+def test_a_planted_fault_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: Callable[[Path], object], fault: object
+) -> None:
+    monkeypatch.setattr(source_tree, "ROOT", tmp_path)
+    planted = tmp_path / "planted.py"
+    planted.write_text(PLANTED, encoding="utf-8")
+    assert faults_in([planted], rule) == {"planted.py": fault}
 
 
 def test_the_house_is_there_to_be_looked_at() -> None:

@@ -4,9 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-import pytest
-
-from tests.architecture.source_tree import ROOT, lua_files, short
+from tests.architecture.source_tree import ROOT, faults_in, lua_files, short
 
 BODY_LINES_MAX: Final = 80
 COLUMNS_MAX: Final = 100
@@ -17,8 +15,6 @@ FORBIDDEN_COMMANDS: Final = re.compile(
 CLOCK: Final = re.compile(r"""redis\.p?call\s*\(\s*['"]TIME['"]""", re.IGNORECASE)
 # Not in the server all tests run on, or not in Redis 7.0 and Valkey 7.2.
 FORBIDDEN_LIBRARIES: Final = re.compile(r"\b(bit|struct|cmsgpack)\.\w+|\bmath\.random\b")
-
-every_script = pytest.mark.parametrize("path", lua_files(), ids=short)
 
 
 def header_and_body(text: str) -> tuple[str, str]:
@@ -52,39 +48,47 @@ def is_tested(path: Path) -> bool:
     return (tests / f"test_{path.stem}.py").exists()
 
 
-@every_script
-def test_a_script_explains_every_place_it_reads(path: Path) -> None:
-    assert unexplained(path.read_text()) == set()
+def test_a_script_explains_every_place_it_reads() -> None:
+    assert faults_in(lua_files(), lambda path: unexplained(path.read_text())) == {}
 
 
-@every_script
-def test_a_script_begins_with_its_name_and_purpose(path: Path) -> None:
+def strange_first_line(path: Path) -> str:
     first = path.read_text().splitlines()[0]
-    assert re.match(rf"-- {re.escape(path.stem)}: \w.*", first), first
+    return "" if re.match(rf"-- {re.escape(path.stem)}: \w.*", first) else first
 
 
-@every_script
-def test_a_script_is_not_too_long(path: Path) -> None:
+def test_a_script_begins_with_its_name_and_purpose() -> None:
+    assert faults_in(lua_files(), strange_first_line) == {}
+
+
+def too_long(path: Path) -> tuple[int, int] | None:
     text = path.read_text()
-    assert len(header_and_body(text)[1].strip().splitlines()) <= BODY_LINES_MAX
-    assert max(map(len, text.splitlines())) <= COLUMNS_MAX
+    lines = len(header_and_body(text)[1].strip().splitlines())
+    columns = max(map(len, text.splitlines()))
+    return (lines, columns) if lines > BODY_LINES_MAX or columns > COLUMNS_MAX else None
 
 
-@every_script
-def test_a_script_decides_by_the_time_it_is_given(path: Path) -> None:
-    assert path.stem.startswith("clock_guard") or not clock_reads(path.read_text())
+def test_a_script_is_not_too_long() -> None:
+    assert faults_in(lua_files(), too_long) == {}
 
 
-@every_script
-def test_a_script_never_walks_the_key_space(path: Path) -> None:
+def test_a_script_decides_by_the_time_it_is_given() -> None:
+    others = [path for path in lua_files() if not path.stem.startswith("clock_guard")]
+    assert faults_in(others, lambda path: clock_reads(path.read_text())) == {}
+
+
+def forbidden_in(path: Path) -> list[str]:
     code = code_of(header_and_body(path.read_text())[1])
-    assert FORBIDDEN_COMMANDS.findall(code) == []
-    assert FORBIDDEN_LIBRARIES.findall(code) == []
+    return FORBIDDEN_COMMANDS.findall(code) + FORBIDDEN_LIBRARIES.findall(code)
 
 
-@every_script
-def test_a_script_has_tests_of_its_own(path: Path) -> None:
-    assert is_tested(path), f"tests/lua/test_{path.stem}.py is missing"
+def test_a_script_never_walks_the_key_space() -> None:
+    assert faults_in(lua_files(), forbidden_in) == {}
+
+
+def test_a_script_has_tests_of_its_own() -> None:
+    untested = [short(path) for path in lua_files() if not is_tested(path)]
+    assert untested == [], "tests/lua/test_….py is missing"
 
 
 PLANTED: Final = """-- planted: a script with everything wrong.

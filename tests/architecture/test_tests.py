@@ -3,12 +3,16 @@
 import ast
 from pathlib import Path
 
-import pytest
-
-from tests.architecture.source_tree import dotted, functions_in, python_files, short, tree_of
+from tests.architecture.source_tree import (
+    dotted,
+    faults_in,
+    functions_in,
+    nodes_of,
+    python_files,
+    tree_of,
+)
 
 test_files = [path for path in python_files("tests") if path.name.startswith("test_")]
-every_test_file = pytest.mark.parametrize("path", test_files, ids=short)
 
 
 def asserts(node: ast.AST) -> bool:
@@ -20,24 +24,25 @@ def asserts(node: ast.AST) -> bool:
     )
 
 
-@every_test_file
-def test_a_test_file_asserts(path: Path) -> None:
-    assert asserts(tree_of(path))
-    assert any(function.name.startswith("test_") for function in functions_in(path)) or any(
+def asserts_nothing(path: Path) -> bool:
+    has_tests = any(function.name.startswith("test_") for function in functions_in(path)) or any(
         isinstance(node, ast.Assign | ast.ClassDef) for node in tree_of(path).body
     )
+    return not (has_tests and asserts(tree_of(path)))
 
 
-@every_test_file
-def test_no_test_sleeps_for_a_second(path: Path) -> None:
-    """A short sleep inside a loop that asks is fine; a long one is hope."""
+def test_a_test_file_asserts() -> None:
+    assert faults_in(test_files, asserts_nothing) == {}
+
+
+def long_sleeps(path: Path) -> list[int]:
     text = path.read_text(encoding="utf-8")
     on_virtual_time = "tests.virtual_time" in text or "tests.unit.pool_world" in text
     if "simulation" in path.parts or on_virtual_time:
-        return  # its seconds pass at once
-    long = [
+        return []  # its seconds pass at once
+    return [
         node.lineno
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call)
         and dotted(node.func) in {"time.sleep", "asyncio.sleep"}
         and node.args
@@ -45,7 +50,11 @@ def test_no_test_sleeps_for_a_second(path: Path) -> None:
         and isinstance(node.args[0].value, int | float)
         and node.args[0].value >= 1
     ]
-    assert long == []
+
+
+def test_no_test_sleeps_for_a_second() -> None:
+    """A short sleep inside a loop that asks is fine; a long one is hope."""
+    assert faults_in(test_files, long_sleeps) == {}
 
 
 def test_there_are_tests() -> None:

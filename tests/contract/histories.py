@@ -22,11 +22,7 @@ from engine.model import (
     TemplateStatus,
     WabaId,
 )
-from engine.outcomes import (
-    Outcome,
-    Retry,
-    Unwritten,
-)
+from engine.outcomes import Outcome, Retry, Unwritten
 from engine.ports import (
     FOREVER_MS,
     Ask,
@@ -42,7 +38,7 @@ from engine.ports import (
 from engine.template_ports import Repoint
 from engine.terms import Terms
 from tests.contract.erasing import erase
-from tests.contract.outcomes import an_outcome, outcome_name, take_place
+from tests.contract.outcomes import an_outcome, may_close, outcome_name, take_place
 from tests.contract.small_world import (
     CATEGORIES,
     FAVOURITES,
@@ -231,7 +227,10 @@ class History:
             key, attempt = settlements[0].key, settlements[0].attempt
             self.outcomes = {}
             return ("again", lambda led: led.again(PORTFOLIO, key, attempt))
-        return ("settle", lambda led: led.settle(PORTFOLIO, settlements))
+        settle: Step = ("settle", lambda led: led.settle(PORTFOLIO, settlements))
+        if may_close(settlements) and self.rng.random() < 0.3:  # its answer was lost
+            self.planned.append(("retold", settle[1]))
+        return settle
 
     def _settlements(self) -> list[Settlement]:
         """Return outcomes of jobs in flight, and now and then a late one."""
@@ -272,7 +271,7 @@ class History:
             counted=rng.random() < 0.9,
             undelivered=rng.random() < 0.8,
             sender=job.lane.sender if job else rng.choice(SENDERS),
-            throttled=job is not None and job.key.sequence % 5 == 0,
+            throttled=job.key.sequence % 5 == 0 if job else rng.random() < 0.3,
         )
 
     def _cancel_job(self) -> Step:
@@ -289,7 +288,8 @@ class History:
 
     def _take_place(self) -> Step:
         wish = a_wish(self.rng, self.past[-3:])
-        return ("take_place", lambda led: take_place(led, PORTFOLIO, wish))
+        fails = self.rng.random() < 0.5
+        return ("take_place", lambda led: take_place(led, PORTFOLIO, wish, fails=fails))
 
     def _put(self) -> Step:
         rng = self.rng
@@ -306,7 +306,7 @@ class History:
             place = rng.randrange(3)
             status = rng.choice([TemplateStatus.APPROVED, TemplateStatus.PAUSED])
             category = rng.choice(CATEGORIES) if rng.random() < 0.25 else CATEGORIES[place]
-            spec = TemplateSpec(status, category, rng.choice([0, 1]))
+            spec = TemplateSpec(status, category, rng.choice([0, 1]), rng.random() < 0.8)
             return ("put", bind("put_template", TEMPLATES[place], spec))
         if draw < 0.80:
             return self._put_source() if draw < 0.74 else self._put_quiet()

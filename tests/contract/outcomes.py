@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import LedgerAwayError
@@ -17,6 +18,7 @@ from engine.outcomes import (
     Suppressed,
     Unwritten,
 )
+from engine.ports import Settlement
 from engine.template_ports import PlaceWish
 
 GATES_THAT_CLOSE = (Gate.ACCOUNT, Gate.SENDER, Gate.TEMPLATE)
@@ -49,6 +51,11 @@ def _final(rng: random.Random, draw: float) -> Outcome:
     return Dropped(code, "never", strikes=rng.random() < 0.6, field=field)
 
 
+def may_close(settlements: Sequence[Settlement]) -> bool:
+    """Return whether one of them may have closed a gate."""
+    return any(isinstance(each.outcome, Deferred | Dropped) for each in settlements)
+
+
 def outcome_name(outcome: Outcome) -> str:
     """Return what kind of outcome it is, and behind which gate."""
     gate = f" {outcome.gate}" if isinstance(outcome, Deferred) else ""
@@ -56,9 +63,18 @@ def outcome_name(outcome: Outcome) -> str:
     return type(outcome).__name__ + gate + held
 
 
-async def take_place(ledger: Any, portfolio: PortfolioId, wish: PlaceWish) -> Any:  # noqa: ANN401
+async def take_place(
+    ledger: Any,  # noqa: ANN401
+    portfolio: PortfolioId,
+    wish: PlaceWish,
+    *,
+    fails: bool,
+) -> Any:  # noqa: ANN401
     """Return what a ledger answers to a send that is no job; it raises where it recovers."""
     try:
-        return await ledger.take_place(portfolio, wish)
+        place = await ledger.take_place(portfolio, wish)
     except LedgerAwayError:
         return "recovering"
+    if fails and place.taken_ms:
+        await ledger.give_place(portfolio, wish, place.taken_ms)
+    return place

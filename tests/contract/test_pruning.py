@@ -18,7 +18,8 @@ from engine.directory import Campaign, Journey
 from engine.model import Category, JobKey, PortfolioId, Priority, SourceState
 from engine.outcomes import Accepted
 from engine.ports import Ask, Batch, Settlement
-from engine.pruning import DAY_MS, SOURCE_KEPT_MS, Pruner, Pruning
+from engine.pruning import SOURCE_KEPT_MS, Pruner, Pruning
+from engine.quota import DAY_MS
 from tests.builders import (
     SENDER,
     TEMPLATE,
@@ -192,7 +193,8 @@ async def test_a_house_that_makes_sources_every_day_does_not_grow_for_ever(
             job = await world.send(f"{kind}:{name}", person=day * a_day + number)
             lanes[day].add(job.lane)
         await world.a_day(lanes.get(day - 1, set()))
-        sizes[day] = await size(redis_client)
+        if day in {10, 45, 89}:
+            sizes[day] = await size(redis_client)
     # A lane goes a day after its ends went, which is a day after they came; a source 30 days later.
     days_of_lanes, days_of_sources = 3, 3 + SOURCE_KEPT_MS // DAY_MS + 1
     assert sizes[89]["numbers"] <= a_day * days_of_lanes

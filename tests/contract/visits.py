@@ -56,7 +56,7 @@ MUST_VISIT = (
     *("lost reply asked again", "jobs given again", "claim refused stale"),
     "claim refused recovering",
     *("doubted", "repeated", "unknown", "settled by evidence", "cancelled repeat"),
-    *("late outcome ignored", "again granted", "again refused", "debt"),
+    *("a closing told again", "late outcome ignored", "again granted", "again refused", "debt"),
     *(f"cancel {became.name}" for became in Cancelled if became is not Cancelled.UNFOUND),
     "waiting retry > cancelled",
     *(f"zone {how}" for how in ("open", "shut until", "shut, nobody told")),
@@ -90,6 +90,8 @@ class Visits:
                 self._note_rescue(answer)
             case "settle":
                 self._note_settle(answer)
+            case "retold":
+                self.seen["a closing told again"] += bool(answer.closed)
             case "receive":
                 self.seen["settled by evidence"] += len(answer.settled)
                 self.seen["cancelled repeat"] += len(answer.cancelled_repeats)

@@ -21,7 +21,7 @@ from tests.e2e.console_stage import (
 )
 from tests.e2e.whole_house import KEY, Whole, a_whole_house
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.one_server, pytest.mark.timeout(180)]
 WIDTHS = (1_440, 1_000, 820, 390, 320)
 
 

@@ -15,10 +15,14 @@ import pytest
 
 from engine.model import Gate
 from engine.ports import FOREVER_MS
-from tests.e2e.whole_house import Whole, a_message, a_whole_house, a_world
+from tests.e2e.whole_house import LOOK_EVERY_S, Whole, a_message, a_whole_house, a_world
 from tests.edge.test_meta_codes import DEFERRED, DROPPED, RETRIED
 
-pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.usefixtures("redis_client"),
+    pytest.mark.one_server,  # the ledger's part in it: tests/lua and tests/contract, on each
+    pytest.mark.timeout(120),
+]
 
 WAITS = {code: (gate, wait) for gate, codes in DEFERRED.items() for code, wait in codes.items()}
 CODES = (*WAITS, *RETRIED, *DROPPED)
@@ -112,6 +116,7 @@ async def seen(
             job = await whole.call("GET", f"/v1/jobs/{jobs[code]}")
             if holds(code, job) or time.monotonic() > until_s:
                 shown[code] = job
+        await asyncio.sleep(LOOK_EVERY_S)
     return shown
 
 

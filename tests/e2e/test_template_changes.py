@@ -47,7 +47,9 @@ async def test_an_edit_stops_a_journey_and_its_approval_lets_it_go_on(
         async with whole.session.post(whole.url + "/v1/jobs", json=job) as answer:
             assert (answer.status, (await answer.json())["code"]) == (409, "source_stopped")
         await template(whole, "APPROVED")
-        journey = await whole.call("GET", "/v1/journeys/j1")
+        async with asyncio.timeout(20):  # first the template is known, then all that waits for it
+            while (journey := await whole.call("GET", "/v1/journeys/j1"))["state"] == "stopped":
+                await asyncio.sleep(LOOK_EVERY_S)
         assert (journey["state"], journey["stopped_by"]) == ("running", None)
         assert (await ended(whole, await post(whole, source=JOURNEY)))["state"] == "accepted"
         assert whole.report().clean, whole.report().violations

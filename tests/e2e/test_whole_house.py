@@ -8,7 +8,15 @@ from redis.asyncio import Redis
 
 from adapters.cli.log_proof import LogProof
 from adapters.sandbox.control import TemplateChange
-from tests.e2e.whole_house import SENDER, a_message, a_whole_house, a_world, rows
+from tests.e2e.whole_house import (
+    LOOK_EVERY_S,
+    SENDER,
+    Whole,
+    a_message,
+    a_whole_house,
+    a_world,
+    rows,
+)
 
 pytestmark = pytest.mark.usefixtures("redis_client")
 
@@ -77,11 +85,17 @@ async def test_a_single_send_goes_at_once_while_a_campaign_waits(
         status = await whole.call("GET", "/v1/campaigns/c1")
         waited = status["counts"]["waiting"].get("quota", 0)
         assert waited > 0, "nobody waited any more: it says nothing"
-        await whole.completed("c1")
-        messages = list(whole.sandbox.stage.tally.messages)
-        places = [place for place, each in enumerate(messages) if each.template == "update"]
+        async with asyncio.timeout(20):
+            while not (places := places_of(whole, "update")):
+                await asyncio.sleep(LOOK_EVERY_S)
         assert len(places) == 1
         assert places[0] <= 60 - waited  # before all that waited for a place
+
+
+def places_of(whole: Whole, template: str) -> list[int]:
+    """Return how many messages each of a template's came after."""
+    messages = list(whole.sandbox.stage.tally.messages)
+    return [place for place, each in enumerate(messages) if each.template == template]
 
 
 async def test_a_pause_holds_at_once_and_a_resume_goes_on(server_url: str, tmp_path: Path) -> None:
@@ -125,7 +139,8 @@ async def test_what_was_accepted_and_never_answered_is_settled_by_its_webhook(
 ) -> None:
     silence = {"kind": "silence", "times_max": 5}
     world = a_world(faults=[silence])
-    async with a_whole_house(server_url, tmp_path, world) as whole:
+    opened = a_whole_house(server_url, tmp_path, world, send_timeout_seconds=2)
+    async with opened as whole:
         await whole.upload("c1", rows(20))
         await whole.call("POST", "/v1/campaigns/c1/start")
         status = await whole.completed("c1")

@@ -3,9 +3,19 @@
 import pytest
 
 from engine.directory import Role
-from engine.errors import LedgerAwayError
+from engine.errors import LedgerAwayError, ProviderBusyError
 from engine.model import TemplateStatus
-from tests.front_desk import PORTFOLIO, SEND, SENDER, WABA, a_desk, a_job, a_template
+from tests.front_desk import (
+    ADMIN,
+    NOW_MS,
+    PORTFOLIO,
+    SEND,
+    SENDER,
+    WABA,
+    a_desk,
+    a_job,
+    a_template,
+)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +104,18 @@ async def test_a_ledger_that_is_away_is_503_and_nothing_else(
             "/v1/jobs", json=a_job(), headers={"Authorization": f"Bearer {SEND}"}
         )
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
+
+
+async def test_meta_s_own_wait_is_told_for_asking_sooner_makes_it_longer() -> None:
+    async with a_desk() as desk:
+        wait_ms = 58 * 60_000 + 1
+        busy = ProviderBusyError("none for 59 min", until_ms=NOW_MS + wait_ms, wait_ms=wait_ms)
+        desk.master.error = busy
+        headers = {"Authorization": f"Bearer {ADMIN}"}
+        answer = await desk.client.post(
+            f"/v1/wabas/{WABA}/templates/import", json={}, headers=headers
+        )
+        assert (answer.status, answer.headers["Retry-After"]) == (503, str(58 * 60 + 1))
 
 
 async def test_probes_need_no_key_and_readiness_says_why_not() -> None:

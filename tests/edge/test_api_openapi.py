@@ -110,6 +110,7 @@ async def test_an_answer_that_is_not_as_described_is_found() -> None:
         assert faults("GET", path, 418, shown) != []
 
 
+@pytest.mark.one_server  # what is fired at is the API
 @pytest.mark.timeout(120)
 async def test_nothing_breaks_it_and_every_answer_is_as_described(
     server_url: str, tmp_path: Path

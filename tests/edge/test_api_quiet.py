@@ -8,7 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from engine.model import Category, PortfolioId, TemplateStatus
-from engine.ports import Ask, TemplateSpec
+from engine.outcomes import Dropped
+from engine.ports import Ask, Settlement, TemplateSpec
 from tests.front_desk import (
     NOW_MS,
     PORTFOLIO,
@@ -39,9 +40,9 @@ def ms(text: str) -> int:
 class Worker:
     """Claims what may be sent at the desk's time."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, wishes: int = 0) -> None:
         self.desk = desk
-        self.wishes = 0
+        self.wishes = wishes
 
     async def take(self) -> set[str]:
         """Return to whom messages leave now."""
@@ -251,11 +252,19 @@ async def test_quiet_hours_of_codes_are_told_to_hold_nothing() -> None:
 async def test_a_failed_row_that_is_retried_waits_in_its_own_zone(redis_client: Redis) -> None:
     async with a_desk(redis=redis_client) as desk:
         await a_running_campaign(desk)
-        lanes = {each.zone for each in await desk.ledger.zones(OWNER, "campaign:c1") if each.jobs}
-        assert lanes == {"Europe/Berlin", "America/Toronto", "Asia/Tokyo"}
-        async for results in desk.front.results.read(OWNER, "campaign:c1"):
-            zones = {BERLIN: "Europe/Berlin", TORONTO: "America/Toronto", TOKYO: "Asia/Tokyo"}
-            assert all(each.lane.zone == zones[each.to] for each in results)
+        (answer,) = await desk.ledger.claim([Ask(OWNER, "w", 1, 10, 10)])
+        (job,) = answer.jobs  # in Toronto it is day
+        failed = Settlement(job.key, job.attempt, Dropped(131026, "no"))
+        await desk.ledger.settle(OWNER, [failed])
+        desk.now_ms = ms(MORNING_IN_BERLIN)  # 02:00 in Toronto
+        answer = await desk.call("POST", f"{PATH}/retry-failed", key=SEND)
+        assert answer == (200, {"failed": 1, "retried": 1, "forgotten": 0})
+        worker = Worker(desk, wishes=1)
+        assert await worker.take() == {BERLIN, TOKYO}
+        waiting = (await desk.call("GET", PATH, key=READ))[1]["counts"]["waiting"]
+        assert waiting == {"schedule": 1}
+        desk.now_ms = ms("2026-05-29T12:00:00.000Z")
+        assert await worker.take() == {TORONTO}
 
 
 async def test_calendars_reach_days_ahead_though_nobody_tells_them_again(

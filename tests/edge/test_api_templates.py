@@ -218,7 +218,7 @@ async def test_what_meta_refuses_is_told_and_stops_nothing() -> None:
         await a_running_campaign(desk)
         for error, status in (
             (ProviderRefusedError("100 bad words", code=100), 502),
-            (ProviderBusyError("too many calls", until_ms=NOW_MS + 1), 503),
+            (ProviderBusyError("too many calls", until_ms=NOW_MS + 1, wait_ms=1), 503),
             (ProviderAwayError("no answer"), 502),
         ):
             desk.master.error = None
@@ -277,6 +277,7 @@ async def test_an_import_tells_what_changed_and_keeps_the_set_of_before() -> Non
 async def test_an_import_that_finds_nothing_new_writes_nothing() -> None:
     async with a_desk() as desk:
         before = dict(desk.registry.directory.templates)
+        assert before
         desk.now_ms += 60_000
         _, shown = await desk.call("POST", LIST + "/import", {})
         assert shown["changes"] == {"added": [], "changed": [], "deleted": []}

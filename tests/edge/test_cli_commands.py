@@ -289,6 +289,10 @@ def test_results_go_to_a_file_or_on(asked: list[tuple[str, bytes]], tmp_path: Pa
     assert (code, printed, json.loads(output.read_text())) == (0, "", {"to": 1})
     assert json.loads(call("campaign", "results", "c1", "--rejected")[1]) == {"row": 2}
     assert call("campaign", "results", "c9")[0] == 1
+    before = output.read_bytes()
+    assert call("campaign", "results", "c9", "--output", str(output))[0] == 1
+    assert output.read_bytes() == before, "what is there stays until all of the new has come"
+    assert list(tmp_path.iterdir()) == [output]
     assert "retried: 2" in call("campaign", "retry-failed", "c1")[1]
     assert asked[-1][0] == "POST /v1/campaigns/c1/retry-failed"
 

@@ -46,7 +46,10 @@ SHAPES: dict[type[msgspec.Struct], str] = {  # ours -> the document's
     shapes.RowFault: "Reject",
 }
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [
+    pytest.mark.usefixtures("redis_client"),
+    pytest.mark.one_server,  # the client, whatever ledger is behind the API
+]
 
 
 @pytest.fixture

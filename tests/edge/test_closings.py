@@ -4,8 +4,9 @@ from typing import cast
 
 import pytest
 
-from adapters.house.world import SPREAD_MS, Closings
+from adapters.house.world import Closings
 from adapters.memory.registry import MemoryRegistry
+from adapters.meta.facts import SPREAD_MS
 from adapters.redis.registry import RedisRegistry
 from engine.directory import Sender
 from engine.events import GateClosed, Journey

@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.redis import keys
-from adapters.redis.connect import disconnect
+from adapters.redis.connect import connect, disconnect
 from adapters.redis.erase_rows import RowEraser
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.results import KEPT_MS, RS, RedisResults
@@ -55,7 +55,7 @@ async def test_rows_of_a_person_are_emptied_and_nobody_elses(redis_client: Redis
 
 
 async def test_a_server_that_is_away_is_told() -> None:
-    client = Redis(port=free_port())
+    client = connect(f"redis://127.0.0.1:{free_port()}")
     with pytest.raises(LedgerAwayError, match="the rows do not answer"):
         await RowEraser(client, a_directory(), KEYS).erase(P1, WANTED)
     await disconnect(client)

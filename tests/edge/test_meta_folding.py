@@ -11,7 +11,7 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
-from adapters.meta.codes import RESTS
+from adapters.meta.codes import RESTS, verdict
 from adapters.meta.folding import Entry, Folding
 from adapters.meta.preferring import Preferring
 from engine.borders import REMEMBERED_MS, border_of
@@ -19,8 +19,9 @@ from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
 from engine.keeper import Keeper
 from engine.model import Category, Gate, PortfolioId, RecipientKey, SenderId, WabaId
+from engine.opaque import OpaqueCodec
 from engine.ports import FOREVER_MS, Contents
-from engine.receipts import StatusSeen
+from engine.receipts import ReceiptFolder, StatusSeen
 from engine.recipients import RecipientKeys
 from engine.resting import Resting
 from engine.suppressions import Pair, Suppressions
@@ -215,13 +216,15 @@ class World:
         self.heard: list[str] = []
         self.choices = MemoryPreferences()
 
-    async def fold(self, *bodies: bytes, arrived_ms: int = NOW_MS) -> Folding:
+    async def fold(
+        self, *bodies: bytes, arrived_ms: int = NOW_MS, folder: ReceiptFolder | None = None
+    ) -> Folding:
         await self.registry.put(Portfolio(P1, 250))
         await self.registry.put(Sender(SenderId(SENDER), P1, WabaId(WABA), "+1 555 0100"))
         await self.keeper.obey_sender(SENDER)
         inbox = Inbox(*bodies, arrived_ms=arrived_ms)
         parts: tuple[Any, ...] = (
-            *(inbox, Ignoring(), self.ledger, self.registry),
+            *(inbox, folder or Ignoring(), self.ledger, self.registry),
             a_preferring(self.choices, self.ledger),
             *(self.keeper, self.asked.append),
             NoTemplates(),
@@ -344,3 +347,21 @@ async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:
         ("business_capability_update", "folded"): 1,
         ("phone_number_quality_update", "folded"): 1,
     }
+
+
+async def test_too_fast_of_a_number_alone_lowers_its_rate() -> None:
+    world = World()
+    await world.fold()
+    folder = ReceiptFolder(
+        receipts=world.ledger,
+        opaque=OpaqueCodec(b"secret"),
+        portfolio_of={SENDER: P1}.get,
+        key_of=lambda digits: RecipientKey(digits.encode().ljust(8, b"_")[:8]),
+        undelivered=lambda _code: False,
+        throttled=lambda code: verdict(code).gate is Gate.RATE,
+        emit=lambda _event: None,
+    )
+    body = of_number(errors=[{"code": 130429, "title": "Rate limit hit"}])
+    await world.fold(body, body, of_number(errors=[{"code": 131048}]), folder=folder)
+    slots = world.ledger.slot(P1)[0].senders[SenderId(SENDER)].slots
+    assert (slots.learned_mps, slots.nominal_mps) == (56, 80)  # once, told twice in a second

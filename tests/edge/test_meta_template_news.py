@@ -157,7 +157,7 @@ async def test_a_busy_meta_is_left_alone_as_long_as_it_wants(house: House) -> No
     await house.note_status(None, NOW_MS)
     busy_ms = 10 * 60_000
     for error, wait_ms in (
-        (ProviderBusyError("busy", until_ms=NOW_MS + busy_ms), busy_ms),
+        (ProviderBusyError("busy", until_ms=NOW_MS + busy_ms, wait_ms=busy_ms), busy_ms),
         (ProviderAwayError("away"), ASK_AGAIN_MS),
         (ProviderRefusedError("no", code=190), REFUSED_MS),
     ):

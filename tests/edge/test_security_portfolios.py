@@ -48,7 +48,10 @@ NEVER_THERE = {  # names that lead nowhere, in the shape of those that do
     "suppressions": "4915112345670",
 }
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [
+    pytest.mark.usefixtures("redis_client"),
+    pytest.mark.one_server,  # who may what is decided by the API
+]
 
 
 @dataclass

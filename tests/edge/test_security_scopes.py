@@ -19,7 +19,10 @@ from tests.edge.test_security_portfolios import (
 
 __all__ = ["houses"]  # the fixture of these tests, too
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [
+    pytest.mark.usefixtures("redis_client"),
+    pytest.mark.one_server,  # who may what is decided by the API
+]
 
 
 async def test_s10_what_the_house_stopped_everywhere_no_portfolio_lifts_for_itself(

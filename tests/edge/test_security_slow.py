@@ -20,6 +20,7 @@ from adapters.api.openapi.document import NDJSON
 from tests.e2e.whole_house import KEY, Whole, a_whole_house
 from tests.front_desk import a_campaign, a_desk
 
+pytestmark = pytest.mark.one_server  # the door, whatever ledger is behind it
 PATIENCE_S = 5.0  # for what takes milliseconds, on a machine that does other things too
 HALVES = 300  # open halves; the control is about thousands, a test's machine has few descriptors
 SIGNED = {"X-Hub-Signature-256": "sha256=" + "0" * 64}

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from tests.e2e.whole_house import APP_SECRET, Whole, a_whole_house, rows
 from tests.edge.meta_graph import recorded
 
+pytestmark = pytest.mark.one_server  # the door, whatever ledger is behind it
 PATH = "/webhooks/meta"
 NEXT_SECRET = "the-next-app-secret"
 VERIFY = "verify-token-of-the-test"

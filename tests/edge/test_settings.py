@@ -161,6 +161,12 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         pytest.param("LOG", "xml", "Invalid enum value", id="log"),
         pytest.param("GATES_OFF", "quota,brakes", "suppression", id="gate"),
         pytest.param("META_APP_SECRET", "a,b,c", "two with a comma", id="three secrets"),
+        pytest.param("SECRET_KEY", "a,b,c", "the first seals", id="three keys"),
+        pytest.param("YELLOW_SHARE", "1.1", "from 0.001 to 1", id="more than all"),
+        pytest.param("RED_SHARE", "0.0001", "from 0.001 to 1", id="next to nothing"),
+        pytest.param("NO_MARKETING", "US,XX", "name countries of", id="country"),
+        pytest.param("RULES", "yesterday", "Invalid enum value", id="rules"),
+        pytest.param("SILENCE_SECONDS", "0.5", "1 or more", id="silence"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_remedy(
@@ -272,6 +278,8 @@ def test_secrets_are_not_shown_in_refusals_either(tmp_path: Path) -> None:
         ("GATES_OFF", "quota", "NOT kept"),
         ("GRAPH_URL", "http://localhost:1", "not Meta's own"),
         ("API_KEY", "short", "can be guessed"),
+        ("SECRET_KEY", "short", "secret_key has fewer"),
+        ("PHONE_SALT", "short", "phone_salt has fewer"),
         ("META_APP_SECRET", "", "webhooks are refused"),
     ],
 )

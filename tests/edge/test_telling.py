@@ -1,5 +1,6 @@
 """What goes on for hours is told once a minute, with how often; each other event once."""
 
+import pytest
 from structlog.testing import capture_logs
 
 from adapters.house.telling import AGAIN_MS, Repeats, Teller
@@ -92,3 +93,26 @@ def test_whom_a_line_is_about_is_told_whole() -> None:
     assert told[3]["template"] == f"{account}/offer/en_US"
     assert told[2]["detail"] == "by ***"
     assert [line["log_level"] for line in told] == ["warning", "info", "info", "warning"]
+
+
+@pytest.mark.parametrize(
+    ("fact", "level"),
+    [
+        (Fact("sender/1/quality", "GREEN", 1, Source.REFRESH), "info"),
+        (Fact("sender/1/quality", "YELLOW", 1, Source.REFRESH), "warning"),
+        (Fact("waba/1/alert", "INCREASED_CAPABILITIES", 1, Source.WEBHOOK), "warning"),
+        (Fact("portfolio/1/limit", "250", 1, Source.WEBHOOK), "warning"),
+        (Fact("portfolio/1/limit", "250", 1, Source.OPERATOR), "info"),
+        (Fact("sender/1/pause", "paused", 1, Source.OPERATOR, 9), "warning"),
+        (Fact("sender/1/pause", "", 1, Source.OPERATOR), "info"),
+        (Fact("sender/1/name", "APPROVED", 1, Source.WEBHOOK), "info"),
+    ],
+)
+def test_a_change_is_a_warning_where_somebody_should_look(fact: Fact, level: str) -> None:
+    with capture_logs() as lines:
+        Teller(Hands()).tell(FactChanged(fact, None))
+    [line] = lines
+    kind, name, aspect = fact.about
+    assert (line["event"], line["log_level"]) == (f"{kind}_changed", level)
+    assert (line[kind], line["aspect"], line["now"]) == (name, aspect, fact.value)
+    assert (line["was"], line["closed_until_ms"]) == ("", fact.until_ms)

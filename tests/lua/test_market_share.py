@@ -9,8 +9,8 @@ import pytest
 from engine.model import Category, Gate, Lane, Priority
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS
-from tests.builders import a_sender, a_template
-from tests.lua.slot_state import SENDER, SOURCE, START_MS, Slot
+from tests.builders import a_portfolio, a_sender, a_template
+from tests.lua.slot_state import LANE, SENDER, SOURCE, START_MS, Slot
 
 ORDER = "W/order/en"
 ORDERS = Lane(SOURCE, SENDER, ORDER, Priority.UTILITY)
@@ -64,6 +64,65 @@ async def test_what_is_not_marketing_leaves_at_the_full_rate_beside_it(slot: Slo
     start_us = (slot.now_ms - START_MS) * 1_000
     kinds = [priority for priority, at in await sent_in(slot, 1_000) if at >= start_us]
     assert 1 <= kinds.count(Priority.MARKETING) <= 3  # and not even that above its share
+
+
+RAISED = replace(LANE, source="campaign:raised", priority=Priority.UTILITY)
+LOWERED = replace(ORDERS, source="campaign:lowered", priority=Priority.MARKETING)
+
+
+@pytest.mark.parametrize("priority", [Priority.AUTHENTICATION, Priority.SERVICE, Priority.UTILITY])
+async def test_marketing_with_another_priority_leaves_at_its_share_all_the_same(
+    slot: Slot, priority: Priority
+) -> None:
+    await furnish(slot, 0.2)
+    await slot.queue(*range(1, 200), lane=replace(RAISED, priority=priority))
+    found = await sent_in(slot, 1_000)
+    assert len([at for _, at in found if at <= 1_000_000]) == 21
+
+
+async def test_what_is_not_marketing_is_not_slowed_by_the_priority_it_was_given(
+    slot: Slot,
+) -> None:
+    await furnish(slot, 0.2)
+    await slot.queue(*range(1, 200), lane=LOWERED)
+    found = await sent_in(slot, 1_000)
+    assert len([at for _, at in found if at <= 1_000_000]) == 101
+
+
+@pytest.mark.parametrize("lanes", [(RAISED, ORDERS), (ORDERS, RAISED)], ids=["first", "second"])
+async def test_in_one_priority_what_is_not_marketing_passes_by(
+    slot: Slot, lanes: tuple[Lane, Lane]
+) -> None:
+    await furnish(slot, 0.2)
+    for at, lane in enumerate(lanes):
+        await slot.queue(*range(1 + at * 1_000, 200 + at * 1_000), lane=lane)
+    counts = {RAISED.template: 0, ORDER: 0}
+    while slot.now_ms < START_MS + 1_000:
+        answer = await slot.claim()
+        for job in answer.jobs:
+            counts[job.lane.template] += job.send_at_us <= (START_MS + 1_000) * 1_000
+        slot.now_ms = answer.come_back_at_ms
+    assert counts == {RAISED.template: 21, ORDER: 80}  # no send time is lost
+
+
+async def test_both_kinds_in_each_other_s_priority_lose_no_send_time(slot: Slot) -> None:
+    await furnish(slot, 0.2)
+    await slot.queue(*range(1, 200), lane=RAISED)
+    await slot.queue(*range(1_000, 1_200), lane=LOWERED)
+    found = await sent_in(slot, 1_000)
+    assert [at for _, at in found if at <= 1_000_000] == list(range(0, 1_000_001, 10_000))
+
+
+async def test_marketing_that_waited_for_a_place_leaves_at_its_share_too(slot: Slot) -> None:
+    await furnish(slot, 0.1)
+    await slot.put_portfolio(a_portfolio(1))
+    await slot.queue(*range(1, 30), lane=RAISED)
+    assert len((await slot.claim()).jobs) == 1
+    slot.now_ms += 250
+    assert (await slot.claim()).jobs == []  # all the others are parked
+    await slot.put_portfolio(a_portfolio(100))
+    found = await sent_in(slot, 1_000)
+    assert len(found) in {10, 11}
 
 
 async def test_a_lone_login_code_finds_its_send_time_free(slot: Slot) -> None:

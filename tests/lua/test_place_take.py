@@ -7,7 +7,13 @@ import asyncio
 import pytest
 
 from engine.errors import LedgerAwayError
-from engine.model import Category, Gate, Priority, SenderId, TemplateStatus
+from engine.model import (
+    Category,
+    Gate,
+    Priority,
+    SenderId,
+    TemplateStatus,
+)
 from engine.ports import FOREVER_MS, Ask
 from engine.template_ports import Place, PlaceWish
 from tests.builders import a_portfolio, a_recipient, a_template
@@ -24,8 +30,8 @@ async def take(
 async def test_it_counts_the_person_and_moves_the_next_send_time(slot: Slot) -> None:
     await slot.furnish(mps=100)
     before = await slot.state()
-    assert await take(slot) == Place(send_at_us=slot.now_ms * 1_000)
-    assert await slot.changes(before) == {"win: 1": 0, "proofs: 1": [0]}
+    assert await take(slot) == Place(send_at_us=slot.now_ms * 1_000, taken_ms=slot.now_ms)
+    assert await slot.changes(before) == {"win: 1": 0}
     assert (await take(slot, 2)).send_at_us == slot.now_ms * 1_000 + 10_000
     await slot.queue(3)
     slot.now_ms += 10
@@ -64,7 +70,8 @@ async def test_what_is_kept_back_for_others_is_closed_to_it(slot: Slot) -> None:
 async def test_inside_a_service_window_nothing_counts(slot: Slot) -> None:
     await slot.furnish(places=0)
     await slot.ledger.open_window(PORTFOLIO, SENDER, a_recipient(1), slot.now_ms + 10_000)
-    assert (await take(slot)).gate is None
+    place = await take(slot)
+    assert (place.gate, place.taken_ms) == (None, 0)
     assert await slot.used() == 0
 
 

@@ -15,8 +15,7 @@ async def test_a_limit_is_written_with_what_each_priority_may_use(slot: Slot) ->
     await slot.put_portfolio(spec)
     assert await slot.changes(before, everything=True) == {
         "meta policy": f"1000|0.1|0.05|0.0|0.01|0|7|{START_MS + SPAN_MS}",
-        "meta clock": 0,
-        "meta sequence": 1,
+        "meta state": f"{START_MS}|1|0|0",
     }
 
 
@@ -68,4 +67,4 @@ async def test_time_in_a_slot_never_goes_back(slot: Slot) -> None:
     await slot.put_portfolio(a_portfolio())
     slot.now_ms -= 3_000
     await slot.put_portfolio(a_portfolio())
-    assert (await slot.state(everything=True))["meta clock"] == 5_000
+    assert (await slot.state(everything=True))["meta state"] == f"{START_MS + 5_000}|2|0|0"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from adapters.redis.keys import tag
 from engine.model import Category, JobKey, Lane, Priority, SourceState
 from engine.outcomes import Accepted
@@ -40,6 +42,29 @@ async def test_a_pruned_lane_leaves_its_bed_and_its_name(slot: Slot) -> None:
     assert (await slot.queue(2, lane=ROME)).lane == 2
     slot.now_ms = FAR[0][0]
     assert await slot.take() == [1], "the zone is known, also when it had no lane for a while"
+
+
+@pytest.mark.parametrize("priority", [Priority.MARKETING, Priority.UTILITY], ids=str)
+async def test_a_lane_whose_template_becomes_one_of_codes_wakes_at_once(
+    slot: Slot, priority: Priority
+) -> None:
+    lane = replace(ROME, priority=priority)
+    await slot.furnish()
+    await put(slot, rome=FAR)
+    await slot.queue(1, lane=lane)
+    assert await slot.take() == []
+    await slot.put_template(a_template(category=Category.UTILITY))
+    answer = await slot.claim()
+    assert (answer.jobs, answer.come_back_at_ms) == ([], FAR[0][0])  # updates wait as well
+    await slot.put_template(a_template(category=Category.AUTHENTICATION))
+    assert await slot.take() == [1]
+    assert not await slot.client.exists(tag(PORTFOLIO) + BED)
+
+
+async def test_a_lane_whose_quiet_hours_are_lifted_wakes_at_once(slot: Slot) -> None:
+    await asleep(slot)
+    await slot.ledger.end_quiet(PORTFOLIO, SOURCE)
+    assert await slot.take() == [1]
 
 
 async def test_a_lane_that_gets_another_template_leaves_its_bed_and_keeps_its_zone(

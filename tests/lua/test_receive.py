@@ -309,3 +309,31 @@ async def test_too_fast_of_a_message_in_flight_counts_from_its_lease(slot: Slot)
     slot.now_ms += 700
     answer = await slot.receive(FAILED, code=130429, throttled=True)
     assert (answer.settled, answer.closed) == ([ONE], [(Gate.RATE, "s")])
+
+
+async def bare(slot: Slot, sender: str = SENDER, at_ms: int | None = None) -> Received:
+    """Receive "too fast" of a number, with no message named."""
+    told_ms = slot.now_ms if at_ms is None else at_ms
+    receipt = Receipt(None, 0, a_recipient(0), FAILED, told_ms, sender=sender, throttled=True)
+    return await slot.ledger.receive(PORTFOLIO, [receipt])
+
+
+async def test_too_fast_of_a_number_alone_teaches_its_rate_once_a_second(slot: Slot) -> None:
+    await slot.furnish()
+    before = await slot.state(everything=True)
+    assert (await bare(slot)).closed == [(Gate.RATE, "s")]
+    assert (await bare(slot)).closed == []
+    assert await learned(slot) == 700
+    assert "log" not in {*before, *await slot.state(everything=True)}  # nobody's message moved
+    slot.now_ms += 2_000
+    assert (await bare(slot)).closed == [(Gate.RATE, "s")]
+    assert await learned(slot) < 700
+    assert (await bare(slot, at_ms=slot.now_ms - 10_000)).closed == []  # it waited for long
+
+
+async def test_too_fast_of_a_number_nobody_knows_changes_nothing(slot: Slot) -> None:
+    await slot.furnish()
+    before = await slot.state(everything=True)
+    assert (await bare(slot, "999")).closed == []
+    changed = await slot.changes(before, everything=True)
+    assert [name for name in changed if not name.startswith("meta ")] == []

@@ -6,7 +6,7 @@ from engine.model import Gate
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS, PortfolioSpec
 from tests.builders import a_portfolio, a_sender, a_source, a_template
-from tests.lua.slot_state import PORTFOLIO, SENDER, Slot
+from tests.lua.slot_state import PORTFOLIO, SENDER, START_MS, Slot
 
 
 async def test_a_sender_is_written_whole_and_looked_at_next(slot: Slot) -> None:
@@ -21,8 +21,7 @@ async def test_a_sender_is_written_whole_and_looked_at_next(slot: Slot) -> None:
         "s:s places": 0,
         "senders s": True,
         "due s": 0,
-        "meta clock": 0,
-        "meta sequence": 1,
+        "meta state": f"{START_MS}|1|0|0",
     }
 
 

@@ -47,6 +47,16 @@ async def test_approval_wakes_the_lanes_that_slept_behind_it(slot: Slot) -> None
     assert await slot.take() == [1]
 
 
+async def test_approval_forgives_nothing_while_meta_is_asked_about_it(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    await slot.claim()
+    await slot.settle(Deferred(Gate.TEMPLATE, 132015, FOREVER_MS, "paused"))
+    before = await slot.state()
+    await slot.put_template(a_template(lifts=False))
+    assert (await slot.changes(before), await slot.take()) == ({}, [])
+
+
 async def test_approval_forgives_what_parked_it_for_a_sender(slot: Slot) -> None:
     await slot.furnish()
     await slot.queue(1)

@@ -234,12 +234,13 @@ class Hearing:
 
     async def read_template(self, key: str) -> None:
         """Ask Meta about a template and put in force what it says."""
+        before = self.registry.directory.templates[key]
         asked_ms, status = self._now_ms(), self._truth.templates[key]
         await asyncio.sleep(self._rng.random())
         async with self.changes.turn:
             known = self.registry.directory.templates[key]
             read = replace(known, status=status, stale_since_ms=0)
-            again = read_again(known, read, asked_ms, self._now_ms())
+            again = read_again(known, read, asked_ms, self._now_ms(), before=before)
             await self._until_done(lambda: self.changes.put(again))
         until_ms = 0 if status is TemplateStatus.APPROVED else FOREVER_MS
         self._known.told(key, "template", second_of(asked_ms), until_ms)

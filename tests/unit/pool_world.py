@@ -53,6 +53,7 @@ class World:
         self.open = self.open_most = 0
         self.took_s = 0.1
         self.broken: Exception | None = None
+        self.outcome: Outcome | None = None  # of every write; none accepts it
         delivery = Delivery(
             ledger=self.ledger,
             contents=self.ledger,
@@ -81,7 +82,7 @@ class World:
         if self.broken is not None:
             raise self.broken
         await asyncio.sleep(self.took_s)
-        return Accepted(f"wamid.{len(self.sent)}")
+        return self.outcome or Accepted(f"wamid.{len(self.sent)}")
 
     async def claim(self, asks: Sequence[Ask]) -> list[Answer]:
         self.claims += 1

@@ -157,3 +157,14 @@ def test_rows_are_numbered_over_all_parts(monkeypatch: pytest.MonkeyPatch) -> No
     rows = [Recipient("+4915112345678", {"name": "Ada"})] * 3
     outcome, _, _ = walked(talks.upload_rows("c1", rows, patience()), answers)
     assert (outcome.read, outcome.accepted, outcome.errors[0].row) == (3, 2, 3)
+
+
+def test_a_long_wait_is_told_and_not_waited_for() -> None:
+    busy = Answer(503, b'{"detail":"Meta: none for 58 min"}', {"retry-after": "3480"})
+    with pytest.raises(BusyError, match="none for 58 min") as caught:
+        walked(talks.send(JOB, patience()), [busy])
+    assert caught.value.retry_after_s == 3_480
+    soon = Answer(503, b"{}", {"retry-after": "30"})
+    call = Call("GET", "/v1/senders")
+    _, _, waits = walked(talks.asked(call, patience()), [soon, Answer(200, b"{}")])
+    assert waits == [30.0]

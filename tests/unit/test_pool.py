@@ -9,6 +9,7 @@ import pytest
 from engine.errors import LedgerAwayError
 from engine.events import (
     Event,
+    GateClosed,
     JobBroke,
     JobsClaimed,
     JobsSettled,
@@ -16,9 +17,9 @@ from engine.events import (
     PoolDrained,
     SettlementGivenUp,
 )
-from engine.model import JobState, PortfolioId, SenderId, SourceState
-from engine.outcomes import InDoubt
-from engine.ports import Answer, Ask
+from engine.model import Gate, JobState, PortfolioId, SenderId, SourceState
+from engine.outcomes import Deferred, InDoubt
+from engine.ports import FOREVER_MS, Answer, Ask
 from tests.builders import (
     LANE,
     a_sender,
@@ -182,6 +183,20 @@ def test_outcomes_are_kept_until_they_are_recorded() -> None:
         assert world.pool.unrecorded == 0
 
     assert len(live(story).sent) == 10
+
+
+@pytest.mark.parametrize("lost", ["lose_settles", "lose_claims"])
+def test_what_an_answer_closed_is_told_though_the_reply_that_said_so_is_lost(lost: str) -> None:
+    async def story(world: World) -> None:
+        world.outcome = Deferred(Gate.ACCOUNT, 80007, FOREVER_MS, "slow")
+        await world.feed(60)
+        await asyncio.sleep(0.02)
+        setattr(world, lost, 2)
+        await asyncio.sleep(20)
+
+    closed = live(story).told(GateClosed)
+    assert {(event.gate, event.key) for event in closed} == {(Gate.ACCOUNT, "W")}
+    assert any(event.causes for event in closed)
 
 
 def test_an_error_of_ours_in_one_send_is_a_doubt_and_the_others_go_on() -> None:

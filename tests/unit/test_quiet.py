@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.quiet import AHEAD_DAYS, DAY_MS, QuietHours, open_spans, shut_until_ms
+from engine.quiet import AHEAD_DAYS, QuietHours, open_spans, shut_until_ms
+from engine.quota import DAY_MS
 
 FOREVER = 9_000_000_000_000
 ZONES = [

@@ -87,6 +87,18 @@ def a_folder(box: Box, events: list[Event]) -> ReceiptFolder:
             {"key": None, "attempt": 0, "recipient": RecipientKey(b"491510__")},
             id="foreign but reached: it counts",
         ),
+        pytest.param(
+            {"opaque": "", "status": "failed", "code": 130429},
+            {
+                "key": None,
+                "attempt": 0,
+                "recipient": RecipientKey(b"491510__"),
+                "status": DeliveryStatus.UNDELIVERED,
+                "code": 130429,
+                "throttled": True,
+            },
+            id="foreign, and its sender was too fast",
+        ),
     ],
 )
 def test_a_status_is_one_receipt(changes: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -99,6 +111,7 @@ def test_a_status_is_one_receipt(changes: dict[str, Any], expected: dict[str, An
     [
         pytest.param({"status": "deleted"}, id="a status that proves nothing"),
         pytest.param({"opaque": "", "status": "sent"}, id="foreign and not yet reached"),
+        pytest.param({"opaque": "", "status": "failed", "code": 131026}, id="foreign and failed"),
         pytest.param({"opaque": OURS[:-1] + "0", "status": "failed"}, id="forged"),
     ],
 )

@@ -19,7 +19,9 @@ def test_jitter_stays_between_half_the_curve_and_all_of_it(failures: int) -> Non
 
 
 def test_the_same_generator_gives_the_same_waits() -> None:
-    assert backoff_ms(3, Random(7)) == backoff_ms(3, Random(7))
+    one, same, other = Random(7), Random(7), Random(8)
+    waits = [[backoff_ms(3, rng) for _ in range(5)] for rng in (one, same, other)]
+    assert waits[0] == waits[1] != waits[2]
 
 
 @pytest.mark.parametrize("took_s", [0.0, 0.2, 0.6])

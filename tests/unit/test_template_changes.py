@@ -18,7 +18,7 @@ from engine.model import (
     WabaId,
 )
 from engine.ports import PortfolioSpec, SenderSpec, SourceSpec, TemplateSpec
-from engine.template_changes import TemplateChanges
+from engine.template_changes import TemplateChanges, spec_of
 from engine.terms import Terms
 
 NOW_MS = 1_780_000_000_000
@@ -55,6 +55,12 @@ class Ledger(MemoryLedger):
             raise LedgerAwayError("away")
         self.told.append(f"source {spec.state}")
         await super().put_source(portfolio, source, spec)
+
+
+def test_news_of_a_template_that_is_asked_about_open_nothing_an_answer_closed() -> None:
+    words = (WabaId("w"), "offer", "en", Category.MARKETING, APPROVED, ONE)
+    assert spec_of(Template(*words)).lifts
+    assert not spec_of(Template(*words, stale_since_ms=NOW_MS)).lifts
 
 
 class House:

@@ -11,6 +11,7 @@ from engine.template_life import (
     MONTH_MS,
     edited,
     heard_category,
+    heard_edit,
     heard_quality,
     heard_status,
     label_of,
@@ -105,17 +106,72 @@ def test_a_quality_is_the_latest() -> None:
 def test_what_meta_tells_is_older_than_what_came_while_it_was_asked() -> None:
     known = heard_status(a_template(), PAUSED, NOW_MS + 5_000, NOW_MS + 5_000)
     read = a_template(status=APPROVED, quality="GREEN")
-    again = read_again(known, read, NOW_MS + 2_000, NOW_MS + 6_000)
+    again = read_again(known, read, NOW_MS + 2_000, NOW_MS + 6_000, before=None)
     assert (again.status, again.quality) == (PAUSED, "GREEN")
     assert again.stale_since_ms == NOW_MS + 6_000
-    settled = read_again(again, replace(read, status=PAUSED), NOW_MS + 7_000, NOW_MS + 8_000)
+    read = replace(read, status=PAUSED)
+    settled = read_again(again, read, NOW_MS + 7_000, NOW_MS + 8_000, before=again)
     assert (settled.status, settled.stale_since_ms) == (PAUSED, 0)
+
+
+def test_news_of_the_very_second_that_came_while_meta_was_asked_are_not_opened_by_it() -> None:
+    before = a_template()
+    paused = heard_status(before, PAUSED, NOW_MS + 1_000, NOW_MS + 1_950)
+    again = read_again(paused, a_template(), NOW_MS + 1_900, NOW_MS + 2_500, before=before)
+    assert (again.status, again.stale_since_ms) == (PAUSED, NOW_MS + 2_500)
+    later = read_again(again, a_template(), NOW_MS + 2_600, NOW_MS + 2_700, before=again)
+    assert (later.status, later.stale_since_ms) == (APPROVED, 0)
+
+
+def test_news_that_were_known_before_meta_was_asked_are_older_than_its_answer() -> None:
+    paused = heard_status(a_template(), PAUSED, NOW_MS + 1_000, NOW_MS + 1_200)
+    again = read_again(paused, a_template(), NOW_MS + 1_900, NOW_MS + 2_500, before=paused)
+    assert (again.status, again.stale_since_ms) == (APPROVED, 0)
+
+
+def test_a_word_that_forbids_holds_against_one_that_came_meanwhile() -> None:
+    before = a_template(status=PENDING)
+    approved = heard_status(before, APPROVED, NOW_MS, NOW_MS + 600)
+    approved = replace(approved, status=APPROVED, stale_since_ms=0)
+    read = a_template(status=PAUSED)
+    again = read_again(approved, read, NOW_MS + 500, NOW_MS + 900, before=before)
+    assert (again.status, again.stale_since_ms) == (PAUSED, NOW_MS + 900)
+
+
+def test_what_came_while_meta_was_asked_stays_whatever_its_date() -> None:
+    before = a_template(status_at_ms=NOW_MS - DAY_MS)
+    paused = heard_status(before, PAUSED, NOW_MS - 5_000, NOW_MS + 100)  # Meta's clock is behind
+    again = read_again(paused, before, NOW_MS, NOW_MS + 300, before=before)
+    assert (again.status, again.stale_since_ms) == (PAUSED, NOW_MS + 300)
+    marketing = heard_category(before, "MARKETING", "", NOW_MS - 5_000, NOW_MS)
+    again = read_again(marketing, before, NOW_MS, NOW_MS + 300, before=before)
+    assert (again.category, again.stale_since_ms) == (Category.MARKETING, NOW_MS + 300)
+
+
+def test_a_question_that_came_while_meta_was_asked_stays_open() -> None:
+    before = a_template(stale_since_ms=NOW_MS - 5_000)
+    doubted = heard_edit(before, NOW_MS + 100)
+    again = read_again(doubted, a_template(), NOW_MS, NOW_MS + 300, before=before)
+    assert (again.status, again.stale_since_ms) == (APPROVED, NOW_MS + 100)
+    settled = read_again(again, a_template(), NOW_MS + 400, NOW_MS + 500, before=again)
+    assert settled.stale_since_ms == 0
+
+
+def test_of_a_category_and_another_that_came_meanwhile_the_stricter_holds() -> None:
+    authentication = a_template(category=Category.AUTHENTICATION)
+    utility, marketing = (
+        a_template(category=category, category_at_ms=NOW_MS)
+        for category in (Category.UTILITY, Category.MARKETING)
+    )
+    for known, read in ((utility, marketing), (marketing, utility)):
+        again = read_again(known, read, NOW_MS + 100, NOW_MS + 300, before=authentication)
+        assert (again.category, again.stale_since_ms) == (Category.MARKETING, NOW_MS + 300)
 
 
 def test_reading_keeps_what_only_we_know() -> None:
     draft = TemplateDraft(Category.UTILITY, [{"type": "BODY", "text": "Ho"}])
     known = a_template(draft=draft, edited_at_ms=(NOW_MS,))
-    again = read_again(known, a_template(), NOW_MS, NOW_MS)
+    again = read_again(known, a_template(), NOW_MS, NOW_MS, before=known)
     assert (again.draft, again.edited_at_ms) == (draft, (NOW_MS,))
 
 

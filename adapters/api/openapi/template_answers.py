@@ -129,6 +129,7 @@ class TrialAnswer(msgspec.Struct):
     """Meta's answer to a test send, yes or no (`ok`), as it came, and what was sent."""
 
     ok: bool
+    reached_nobody: bool  # surely: then it does not count, and its place is free again
     status: int
     headers: dict[str, str]
     body: object

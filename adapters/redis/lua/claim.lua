@@ -28,18 +28,19 @@
 --
 -- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs,
 --            ignored, closed, edition }
---   refused   '' or clock, recovering, stale
+--   refused    '' or clock, recovering, stale
+--   rescue_ms  when a rescue has work as far as this call knows: rescue alone knows all leases
 --   refusals  sender|gate, how often, ...
 --   jobs      runs: lane, send_at_us of the first, step_us to the next, how many, then of each
 --             the record in `open`
 --   ignored   jobs whose outcome changed nothing
---   closed    gate, key, ... that these outcomes closed
+--   closed    gate, key, ... that these outcomes closed, or closed when they were told before
 --
 -- claims   HASH  worker:counter -> job,job:fence,... (a fence of 1 is left out); until its lease
 --                is over
 -- leases   ZSET  worker:counter -> when its lease runs out
-local worker, counter = argv[8], tonumber(argv[9])
-local known_sequence, is_told = tonumber(argv[12]), argv[13] ~= nil
+local worker, counter = argv[8], argv[9] + 0
+local known_sequence, is_told = argv[12] + 0, argv[13] ~= nil
 
 local function refused()
   if clock_differs then return 'clock' end
@@ -53,18 +54,21 @@ local function answer(why, come_back_ms)
     flat[#flat + 1] = name
     flat[#flat + 1] = times
   end
-  return { why, come_back_ms, next_rescue(), meta.sequence, lease_until, flat, jobs, ignored, news,
+  local rescue_ms = min(first_of('doubts'), first_of('expiring'))
+  if #jobs > 0 then rescue_ms = min(rescue_ms, lease_until) end
+  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs, ignored, news,
     meta.edition }
 end
 
 if known_sequence > meta.sequence then
   meta.sequence = known_sequence
-  call('HSET', tag .. 'meta', 'sequence', known_sequence, 'recovering', now + 10000)
+  call('HSET', tag .. 'meta', 'recovering', now + 10000)
+  touch(false)
   new_facts()
 end
 if is_told then
   doubts_at = 13
-  settle_all(18, tonumber(argv[13]))
+  settle_all(18, constant(argv[13]))
   some_pairs = meta.has.pairs
   meta.sequence = meta.sequence + 1
 end

@@ -32,6 +32,8 @@ local function accept_run(records, jobs_at, details_at, i, last, fence, fences)
   local lane, head, hold, win, fields, adds, scores, run = nil, nil, nil, nil, nil, nil, nil, 0
   local opened = next(parsed) and parsed -- jobs this call was told of before
   local sub, argv, now, now_text, now_end = sub, argv, now, now_text, now_end
+  if not closed_jobs[1] then closed_jobs = array(last - i + 1) end
+  if not logged[1] then logged = array(last - i + 1) end
   local rests, closed_jobs, logged = rests, closed_jobs, logged
   local closed, lines, at, end_at = #closed_jobs, #logged, 0, 0
   while i <= last do
@@ -43,6 +45,7 @@ local function accept_run(records, jobs_at, details_at, i, last, fence, fences)
       hold, fields = hold_of(record), nil
       if not hold then break end
       win = lane.win
+      if not win.adds[1] then win.adds = array(4 * (last - i + 1)) end -- as many leave as ended
       adds, scores = win.adds, win.scores
       at = #adds
     end
@@ -51,15 +54,16 @@ local function accept_run(records, jobs_at, details_at, i, last, fence, fences)
       or win.several and has_several(win, recipient)
       or opened and opened[argv[jobs_at + i]] then break end
     if not fields then
-      fields = ends_of(lane, number5(record, 8))
+      fields = ends_of(lane, number5(record, 8), last - i + 1)
       end_at = #fields
     end
     local job = argv[jobs_at + i]
     scores[recipient], adds[at + 1], adds[at + 2] = now, now_text, recipient
-    closed, lines = closed + 1, lines + 1
+    closed = closed + 1
     closed_jobs[closed] = job
     fields[end_at + 1] = rests[i]
     fields[end_at + 2] = 'A0' .. told .. now_end .. recipient .. '\0\0\0\0' .. argv[details_at + i]
+    lines = lines + 1
     logged[lines] = job .. 'A+' .. recipient .. now_end
     i, run, at, end_at = i + 1, run + 1, at + 2, end_at + 2
   end

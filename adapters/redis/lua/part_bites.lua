@@ -53,7 +53,7 @@ local function has_row(lane, list)
   local last = list.taken + rows_read - 1
   local rows = call('LRANGE', list.key, digits(list.taken), digits(last))
   local recipients = { unpack(rows) } -- of its size at once
-  for i, row in ipairs(rows) do recipients[i] = sub(row, 6, 13) end
+  for i = 1, #rows do recipients[i] = sub(rows[i], 6, 13) end
   list.rows, list.recipients, list.at, list.more = rows, recipients, 1, #rows == rows_read
   if #rows == 0 then return false end
   fetch_scores(lane.win, recipients)

@@ -26,7 +26,7 @@ local function flush_counts()
 end
 
 local function done_key(number, sequence)
-  return tag .. 'done:' .. number .. ':' .. floor(sequence / 4096)
+  return tag .. 'done:' .. digits(number) .. ':' .. digits(floor(sequence / 4096))
 end
 
 local last_mark, last_mark_bytes -- a batch settles at one moment
@@ -39,20 +39,20 @@ end
 
 local function begin_books() counted, ends, ended = {}, {}, 0 end
 
--- ends_of: what this call has to write into the bucket of a sequence.
-local function ends_of(lane, sequence)
+-- ends_of: what this call has to write into the bucket of a sequence; of `jobs` at least.
+local function ends_of(lane, sequence, jobs)
   local bucket = floor(sequence / 4096)
   if lane.done_bucket ~= bucket then
     lane.done_bucket, lane.done_key = bucket, done_key(lane.number, sequence)
   end
-  local fields = ends[lane.done_key] or {}
+  local fields = ends[lane.done_key] or array(jobs * 2)
   ends[lane.done_key] = fields
   return fields
 end
 
 -- write_end: note a job's end; `field` is its state's, s:STATE.
 local function write_end(lane, sequence, packed, field)
-  local fields = ends_of(lane, sequence)
+  local fields = ends_of(lane, sequence, 1)
   local at = #fields
   fields[at + 1], fields[at + 2] = sequence, packed
   count(lane.source, field, 1)

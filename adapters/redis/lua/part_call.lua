@@ -2,7 +2,9 @@
 --
 -- Needs  part_lanes, part_due.
 local function call_waiters()
-  for _, scope in ipairs(waiting_now()) do
+  local scopes = waiting_now()
+  for i = 1, #scopes do
+    local scope = scopes[i]
     for priority = 0, 3 do
       local ceiling = limit_of(scope)[priority]
       if ceiling < 0 or taken_in(scope) < ceiling then

@@ -10,7 +10,7 @@ local only -- the one priority that has jobs to give; nil where there are severa
 local senders, sender_order, refusals, lease_until, lease_text, lease_bytes
 
 local function begin_claim()
-  most, low = tonumber(argv[10]), tonumber(argv[11])
+  most, low = argv[10] + 0, argv[11] + 0
   steps, low_left, given, only = 256, min(low, most), 0, nil
   senders, sender_order, refusals = {}, {}, {}
   lease_until = now + lease_ms
@@ -27,9 +27,8 @@ local function may_take(priority)
   return priority <= 1 or low_left > 0
 end
 
-local function has_slot(sender, priority)
-  if off.rate then return true end
-  return open_us(sender, priority) <= (now + (priority > 1 and 10 or 250)) * 1000
+local function has_slot(sender, priority, slowed)
+  return off.rate or ready_at(sender, priority, slowed) <= now
 end
 
 local function take_slot(sender)

@@ -8,4 +8,4 @@
 local DOUBT_PLACES = { authentication = 1, service = 2, utility = 3, marketing = 4 }
 local doubts_at
 
-local function doubt_ms(category) return tonumber(argv[doubts_at + DOUBT_PLACES[category]]) end
+local function doubt_ms(category) return constant(argv[doubts_at + DOUBT_PLACES[category]]) end

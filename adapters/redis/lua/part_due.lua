@@ -49,9 +49,8 @@ end
 
 local function next_due()
   local first = min(first_of('due'), first_of('later'), first_of('openings'))
-  for _, scope in ipairs(waiting_now()) do
-    first = min(first, quota_frees(scope))
-  end
+  local scopes = waiting_now()
+  for i = 1, #scopes do first = min(first, quota_frees(scopes[i])) end
   if first >= FOREVER then return FOREVER end
   return max(now, first)
 end

@@ -47,9 +47,9 @@ local function serve_in_turn(at_most, priority)
   local first, last = '0', '1'
   while first do
     local names = due_senders(first, last)
-    for _, name in ipairs(names) do
+    for i = 1, #names do
       if not may_take(priority) then return end
-      serve_fresh(look_at(name), priority, most)
+      serve_fresh(look_at(names[i]), priority, most)
     end
     first = first == '0' and #names == 2 and may_take(priority) and '2'
     last = at_most - 1

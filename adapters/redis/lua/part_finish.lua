@@ -4,8 +4,9 @@
 -- ARGV[8]  worker   who asks
 -- ARGV[9]  counter  which of its wishes
 local function flush_waiting()
-  for _, scope in ipairs(waiting_now()) do
-    local any = 0
+  local scopes = waiting_now()
+  for i = 1, #scopes do
+    local scope, any = scopes[i], 0
     for p = 0, 3 do any = any + call('EXISTS', tag .. 'wait:' .. scope .. ':' .. p) end
     if any == 0 then
       call('ZREM', tag .. 'waiting', scope)
@@ -29,7 +30,7 @@ end
 -- prune_windows: about twice a second; no answer depends on it.
 local function prune_windows()
   if now - meta.pruned < PRUNE_EVERY_MS then return end
-  call('HSET', meta_key, 'pruned', now)
+  meta.pruned_text = now_text
   prune_workers()
   for _, win in pairs(windows) do
     local past = call('ZRANGEBYSCORE', win.key, '-inf', cut, 'LIMIT', 0, PRUNE_MAX)
@@ -42,7 +43,7 @@ end
 
 local function flush_claim()
   flush_lanes()
-  for _, sender in ipairs(sender_order) do flush_sender(sender) end
+  for i = 1, #sender_order do flush_sender(sender_order[i]) end
   flush_rings()
   flush_waiting()
   for i = 1, #opens, 200 do

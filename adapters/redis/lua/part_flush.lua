@@ -29,6 +29,22 @@ local function busy_priority(sender)
   end
 end
 
+-- ready_soonest: when a send time is near enough for the first of a sender's lanes.
+local function ready_soonest(sender, busy)
+  if not sender.market_us then return ready_at(sender, busy) end
+  local soonest = FOREVER
+  for p = busy, 3 do
+    if has_lanes(sender, p) then
+      local slowed = true
+      for _, entry in ipairs(ring_of(sender, p).list) do
+        slowed = slowed and is_slowed(sender, lane_of(entry.number))
+      end
+      soonest = min(soonest, ready_at(sender, p, slowed))
+    end
+  end
+  return soonest
+end
+
 -- flush_sender: write a sender's send times, and when it is worth looking at it again.
 local function flush_sender(sender)
   if sender.market_us and sender.moved then
@@ -37,8 +53,11 @@ local function flush_sender(sender)
     sender.fields[at + 2] = sender.market_share .. text(sender.market_us)
   end
   if sender.known and (sender.moved or #sender.fields > 0) then
-    call('HSET', sender.key, 'next_us', text(sender.next_us), 'turn', digits(sender.turn),
-      unpack(sender.fields))
+    if not only then
+      local at = #sender.fields
+      sender.fields[at + 1], sender.fields[at + 2] = 'turn', digits(sender.turn)
+    end
+    call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
     if sender.is_raised then new_facts() end
   end
   local at_ms = FOREVER
@@ -48,7 +67,7 @@ local function flush_sender(sender)
   elseif sender.known then
     local busy = busy_priority(sender)
     at_ms = sender.wants
-    if busy then at_ms = min(at_ms, off.rate and 0 or ready_at(sender, busy)) end
+    if busy then at_ms = min(at_ms, off.rate and 0 or ready_soonest(sender, busy)) end
     if at_ms < FOREVER then at_ms = max(now, at_ms) end
   end
   if at_ms >= FOREVER then

@@ -49,17 +49,24 @@ local function take_next(lane, ring, at_most)
   return served
 end
 
+-- next_lane: whose turn it is; marketing whose share is used up is passed over, nil when all is.
+local function next_lane(sender, ring, priority)
+  local first = ring.list[1].number
+  if not sender.market_us or has_slot(sender, priority, true) then return first end
+  for _, entry in ipairs(ring.list) do
+    if not is_slowed(sender, lane_of(entry.number)) then return entry.number end
+  end
+end
+
 -- serve_fresh: a sender's lanes of one priority, while it has send times and they have jobs.
 local function serve_fresh(sender, priority, at_most)
   if not sender.known or sender.closed or not has_lanes(sender, priority) then return end
   local ring = ring_of(sender, priority)
   local served = 0
   while #ring.list > 0 and served < at_most and may_take(priority) do
-    if not has_slot(sender, priority) then
-      refuse(sender.name, 'rate')
-      return
-    end
-    local lane = lane_here(ring.list[1].number)
+    local number = has_slot(sender, priority) and next_lane(sender, ring, priority)
+    if not number then return refuse(sender.name, 'rate') end
+    local lane = lane_here(number)
     local gate, key = closed_gate(lane)
     lane.from = sender
     if gate then

@@ -15,7 +15,7 @@ local function grant(lane, row, recipient, owed_until, owed)
   names[#names + 1] = fence > 1 and job .. ':' .. digits(fence) or job
   give(lane, record, take_slot(sender))
   sender.turn, sender.moved = sender.turn + 1, true
-  if lane.priority == 3 then take_share(sender, 1) end
+  if is_slowed(sender, lane) then take_share(sender, 1) end
   lane.granted, given = lane.granted + 1, given + 1
   if lane.is_low then low_left = low_left - 1 end
 end
@@ -39,9 +39,10 @@ local function put_to_sleep(lane, gate, key)
   end
 end
 
-local function sender_ready(sender, priority)
-  if has_slot(sender, priority) then return true end
-  sender.wants = min(sender.wants, ready_at(sender, priority))
+local function sender_ready(sender, lane)
+  local slowed = is_slowed(sender, lane)
+  if has_slot(sender, lane.priority, slowed) then return true end
+  sender.wants = min(sender.wants, ready_at(sender, lane.priority, slowed))
   return false
 end
 

@@ -1,10 +1,11 @@
 -- part_market: marketing's share of a sender's send times: its own pace beside the sender's.
 --
--- Needs  part_slot, part_terms.
+-- Needs  part_slot, part_terms, part_sources.
 -- s:S  HASH  market: share|from when on marketing may take a send time, epoch microseconds
 --
 -- Marketing takes the sender's next send time like everybody, when its own pace allows one; so the
--- others lose nothing to it. Mirror of engine/pace.py.
+-- others lose nothing to it. What a message is decides, not the priority it was given. Mirror of
+-- engine/pace.py.
 
 -- load_market: marketing has a share of a sender's send times, and its own pace.
 local function load_market(sender, packed)
@@ -13,14 +14,14 @@ local function load_market(sender, packed)
   sender.market_step = math.ceil(sender.interval_us / tonumber(sub(packed, 1, bar - 1)))
 end
 
-local function open_us(sender, priority) -- from when on a priority may take a send time
-  if priority < 3 or not sender.market_us then return sender.next_us end
-  return max(sender.next_us, sender.market_us)
+-- is_slowed: whether what waits in a lane is marketing, and so takes its share of send times.
+local function is_slowed(sender, lane)
+  return sender.market_us and category_of(lane) == 'marketing'
 end
 
-local function ready_at(sender, priority) -- when its next send time is near enough
-  local ahead_ms = priority > 1 and 10 or 250
-  return math.ceil(open_us(sender, priority) / 1000) - ahead_ms
+local function ready_at(sender, priority, slowed) -- when its next send time is near enough
+  local next_us = slowed and max(sender.next_us, sender.market_us) or sender.next_us
+  return math.ceil(next_us / 1000) - ((slowed or priority > 1) and 10 or 250)
 end
 
 -- take_share: marketing took send times: its next one is its share of the rate away from each.

@@ -5,13 +5,13 @@
 -- Needs    part_slot.
 -- ARGV[1]  now_ms  epoch ms, from the caller's clock
 -- ARGV[8]  worker  of a claim: who asks
--- meta     HASH    clock sequence pruned enqueued ended; worker:W, its last wish; policy, what the
---                  operator decided: places|headroom|reserve0|reserve1|reserve2|by_number|before|
---                  before_until; has, see part_kinds; busy, see part_busy; lanes recovering
---                  edition, see part_facts
+-- meta     HASH    state: clock|sequence|ended|pruned, which change together; enqueued; worker:W,
+--                  its last wish; policy, what the operator decided: places|headroom|reserve0|
+--                  reserve1|reserve2|by_number|before|before_until; has, see part_kinds; busy, see
+--                  part_busy; lanes recovering edition, see part_facts
 --
--- Provides  now and now_text, meta, touch().
-local meta, meta_key, now_text
+-- Provides  meta, touch(); time goes on from the last call's.
+local meta, meta_key
 local NO_POLICY, NOBODY_BUSY = '0|0|0|0|0|0|0|0', '0|0|0|0|0'
 -- What was read of a text once is kept by that very text.
 local policies, kinds, busy_by_text, cached = {}, {}, {}, 0
@@ -32,36 +32,30 @@ local function read_policy(packed)
 end
 
 local function read_meta(worker)
-  local v = call('HMGET', meta_key, 'clock', 'sequence', 'pruned', 'policy', 'has',
-    'worker:' .. worker, 'busy', 'ended')
-  local policy, has, busy = v[4] or NO_POLICY, v[5] or '', v[7] or NOBODY_BUSY
-  local ended = tonumber(v[8] or 0)
-  meta = { clock = tonumber(v[1] or 0), sequence = tonumber(v[2] or 0),
-    pruned = tonumber(v[3] or 0), is_known = v[4], kinds = has,
-    policy = policies[policy] or read_policy(policy),
-    has = kinds[has] or read_kinds(has), stamps = 0, worker = tonumber(v[6] or 0),
-    busy = busy_by_text[busy] or read_busy(busy), ended = ended, had_ended = ended }
+  local v = call('HMGET', meta_key, 'state', 'policy', 'has', 'busy', 'worker:' .. worker)
+  local policy, has, busy = v[2] or NO_POLICY, v[3] or '', v[4] or NOBODY_BUSY
+  local clock, sequence, ended, pruned = match(v[1] or '0|0|0|0', '^(%d+)|(%d+)|(%d+)|(%d+)$')
+  meta = { clock = clock + 0, sequence = sequence + 0, ended = ended + 0, pruned = pruned + 0,
+    pruned_text = pruned, is_known = v[2], policy = policies[policy] or read_policy(policy),
+    kinds = has, has = kinds[has] or read_kinds(has), stamps = 0,
+    busy = busy_by_text[busy] or read_busy(busy), worker = (v[5] or 0) + 0 }
   take_facts(meta.has.stamp)
 end
 
 local function begin_meta()
   meta_key = tag .. 'meta'
   read_meta(argv[8] or '')
-  now = max(now, meta.clock)
-  now_text = now == tonumber(argv[1]) and argv[1] or text(now) -- a number is costly to write
+  if meta.clock > now then now, now_text = meta.clock, text(meta.clock) end
 end
 
 -- touch: write down the clock, how many jobs have ended, and a new sequence number when something
 -- changed; `field` (or nil) goes along.
 local function touch(changed, field, value)
   if changed then meta.sequence = meta.sequence + 1 end
-  local fields = { 'clock', now_text, 'sequence', text(meta.sequence) }
-  if meta.ended ~= meta.had_ended then
-    fields[5], fields[6] = 'ended', text(meta.ended)
-  end
+  local state = format('%s|%d|%d|%s', now_text, meta.sequence, meta.ended, meta.pruned_text)
   if field then
-    fields[#fields + 1] = field
-    fields[#fields + 1] = value
+    call('HSET', meta_key, 'state', state, field, value)
+  else
+    call('HSET', meta_key, 'state', state)
   end
-  call('HSET', meta_key, unpack(fields))
 end

@@ -41,3 +41,19 @@ local function move_lanes(template, from, to)
     if lane.priority == PRIORITIES[from] then move_lane(lane, template, PRIORITIES[to]) end
   end
 end
+
+-- end_quiet: what of a template slept in quiet hours wakes: nobody waits for it with a code.
+local function end_quiet(template)
+  local numbers = call('LRANGE', tag .. 'lanes_for:' .. template, 0, -1)
+  for i, number in ipairs(numbers) do numbers[i] = tonumber(number) end
+  table.sort(numbers)
+  for _, number in ipairs(numbers) do
+    local lane = lane_of(number)
+    local bed = tag .. 'asleep:schedule:' .. lane.source .. '|' .. lane.zone
+    if call('SREM', bed, number) == 1 then
+      lane.asleep = false
+      call('HSET', lane.key, 'asleep', '0')
+      wake(lane)
+    end
+  end
+end

@@ -38,7 +38,7 @@ local function serve_waiting(scope, priority)
     elseif sender.closed then
       put_to_sleep(lane, 'sender', lane.sender)
       note_sleepers(sender)
-    elseif not sender_ready(sender, priority) then
+    elseif not sender_ready(sender, lane) then
       over[number], passed_over = true, passed_over + 1
     elseif has_row(lane, lane.kept) then
       take_parked(lane, ring)

@@ -68,7 +68,7 @@ end
 local function ring_of(sender, priority)
   local ring = sender.rings[priority]
   if not ring then
-    ring = load_ring(tag .. 'ring:' .. sender.name .. ':' .. priority)
+    ring = load_ring(tag .. 'ring:' .. sender.name .. ':' .. digits(priority))
     sender.rings[priority] = ring
   end
   return ring

@@ -31,7 +31,7 @@ local function job_name(lane, row)
   if lane.named ~= high then
     lane.named, lane.named_text = high, lane.prefix .. (high > 0 and text(high / 100) or '')
   end
-  if high == 0 then return lane.prefix .. low end
+  if high == 0 then return lane.prefix .. digits(low) end
   two_digits[low] = two_digits[low] or string.format('%02d', low)
   return lane.named_text .. two_digits[low]
 end

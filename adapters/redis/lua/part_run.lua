@@ -13,9 +13,9 @@ local function room_for(lane, at_most)
   local ahead_us = (now + (lane.is_low and 10 or 250)) * 1000
   local slots = floor((ahead_us - max(sender.next_us, now * 1000)) / sender.interval_us) + 1
   local room = min(at_most, most - given, steps, #list.rows - list.at + 1, slots)
-  if lane.priority == 3 and sender.market_us then
+  if is_slowed(sender, lane) then
     local from_us = max(sender.market_us, now * 1000)
-    room = min(room, floor((ahead_us - from_us) / sender.market_step) + 1)
+    room = min(room, floor(((now + 10) * 1000 - from_us) / sender.market_step) + 1)
   end
   if lane.is_low then room = min(room, low_left) end
   if limit.places < 0 then return room end
@@ -43,9 +43,15 @@ local function take_run(lane, at_most)
   local first, number, run = list.at, lane.number, 0
   local slot_us, interval_us = max(sender.next_us, now * 1000), sender.interval_us
   local n, o, j, a, several = #names, #opens, #jobs, #adds, win.several
+  local room = room_for(lane, at_most)
+  if n == 0 then names, opens, jobs = array(room), array(room * 2), array(room + 4) end
+  if a == 0 then
+    adds = array(room * 2)
+    win.adds = adds
+  end
   local sub, cut, in_flight, lease_until, lease_text = sub, cut, in_flight, lease_until, lease_text
   local names, opens, jobs, first_at = names, opens, jobs, j
-  for i = first, first + room_for(lane, at_most) - 1 do
+  for i = first, first + room - 1 do
     local row, recipient = rows[i], recipients[i]
     local middle = sub(row, 14, 26)
     if scores[recipient] > cut or noted[recipient] or several and has_several(win, recipient)
@@ -64,7 +70,7 @@ local function take_run(lane, at_most)
   list.at, list.taken = first + run, list.taken + run
   if win.used then win.used = win.used + run end
   sender.next_us, sender.turn, sender.moved = slot_us + run * interval_us, sender.turn + run, true
-  if lane.priority == 3 then take_share(sender, run) end
+  if is_slowed(sender, lane) then take_share(sender, run) end
   lane.granted, given, steps = lane.granted + run, given + run, steps - run
   if lane.is_low then low_left = low_left - run end
   return run

@@ -53,17 +53,17 @@ local function load_sender(name)
   if sender then return sender end
   local fact = meta.facts.senders[name] or sender_fact(name)
   local h, lanes_there
-  if only then -- nobody has lanes of any other
-    h = call('HMGET', fact.key, 'next_us', 'turn', 'share', 'market', 'lanes' .. only)
-    lanes_there = { [only] = h[5] }
+  if only then -- nobody has lanes of any other, and nobody counts turns
+    h = call('HMGET', fact.key, 'next_us', 'market', 'lanes' .. digits(only))
+    lanes_there = { [only] = h[3] }
   else
-    h = call('HMGET', fact.key, 'next_us', 'turn', 'share', 'market', 'lanes0', 'lanes1',
-      'lanes2', 'lanes3')
-    lanes_there = { [0] = h[5], h[6], h[7], h[8] }
+    h = call('HMGET', fact.key, 'next_us', 'market', 'lanes0', 'lanes1', 'lanes2', 'lanes3',
+      'turn', 'share')
+    lanes_there = { [0] = h[3], h[4], h[5], h[6] }
   end
   sender = { name = name, key = fact.key, known = fact.waba, nominal = fact.nominal,
-    learned = fact.learned, next_us = tonumber(h[1] or 0), turn = tonumber(h[2] or 0),
-    share = tonumber(h[3] or 0), lanes = lanes_there, rings = {},
+    learned = fact.learned, next_us = (h[1] or 0) + 0, turn = (h[7] or 0) + 0,
+    share = (h[8] or 0) + 0, lanes = lanes_there, rings = {},
     fields = {}, wants = FOREVER, has_sleepers = fact.has_sleepers }
   senders[name] = sender
   sender_order[#sender_order + 1] = sender
@@ -75,6 +75,6 @@ local function load_sender(name)
   if sender.learned > 0 and now - fact.raised >= 1000 then raise(sender) end
   local rate = sender.learned > 0 and sender.learned or sender.nominal
   sender.interval_us = math.ceil(1000000 / rate)
-  if h[4] then load_market(sender, h[4]) end
+  if h[2] then load_market(sender, h[2]) end
   return sender
 end

@@ -4,7 +4,7 @@
 -- openings  ZSET  also `shut|sender|S|category`, `shut|account|W|category` -> when that opens
 --
 -- Mirror of adapters/memory/shut.py.
-local NOTHING = '0|0|0|0'
+local ALL_OPEN = '0|0|0|0'
 local CATEGORIES = { 'authentication', 'service', 'utility', 'marketing' }
 
 local function write_shut(holder, shut)
@@ -26,7 +26,7 @@ end
 local function put_shut(gate, name, packed)
   local holder, shut = gate .. '|' .. name, read_shut(packed)
   local before = call('HGET', tag .. 'shut', holder)
-  if not before and packed == NOTHING then return end
+  if not before and packed == ALL_OPEN then return end
   local known = read_shut(before)
   for _, category in ipairs(CATEGORIES) do
     if shut[category] <= now then shut[category] = 0 end

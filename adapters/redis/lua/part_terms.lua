@@ -10,7 +10,7 @@ local span_ms, guard_ms, lease_ms, keep_ms, off
 local NONE_OFF = {}
 
 local function begin_terms()
-  span_ms, guard_ms, lease_ms = tonumber(argv[3]), tonumber(argv[4]), tonumber(argv[5])
+  span_ms, guard_ms, lease_ms = constant(argv[3]), constant(argv[4]), constant(argv[5])
   keep_ms, off = argv[6], NONE_OFF
   if argv[7] == '' then return end
   off = {}

@@ -3,6 +3,12 @@
 -- Needs  part_settle, part_outcomes, part_evidence. Mirror of adapters/memory/receive.py.
 local SECOND_MS = 999 -- a status has whole seconds; its moment is the last that they may mean
 
+-- learn_bare: "too fast" of a message that is not ours, or of none: an error that names a number.
+local function learn_bare(sender, told_ms)
+  local is_known = call('HEXISTS', tag .. 's:' .. sender, 'nominal') == 1
+  if is_known then learn_down(sender, told_ms - SECOND_MS) end
+end
+
 -- learn_from: what counts is when the message was sent, as well as that is known.
 local function learn_from(receipt, record, told_ms)
   local sent_ms = told_ms - SECOND_MS

@@ -14,7 +14,8 @@ end
 local function ask_scores(records, jobs_at)
   lanes_at, rests, people = { unpack(records) }, { unpack(records) }, { unpack(records) }
   local lane, prefix, width, asked = nil, nil, 0, nil
-  for i, record in ipairs(records) do
+  for i = 1, #records do
+    local record = records[i]
     if record then
       local job, recipient = argv[jobs_at + i], sub(record, 13, 20)
       if sub(job, 1, width) ~= prefix then

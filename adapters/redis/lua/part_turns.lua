@@ -30,12 +30,12 @@ local function serve(at_most)
   only = busy_only()
   if not only then
     for i, name in ipairs(due_senders('0', at_most - 1)) do due[i] = look_at(name) end
-    for _, sender in ipairs(due) do serve_share(sender) end
+    for i = 1, #due do serve_share(due[i]) end
   end
   local scopes = waiting_now()
   for priority = 0, 3 do
-    for _, scope in ipairs(scopes) do serve_waiting(scope, priority) end
-    for _, sender in ipairs(due) do serve_fresh(sender, priority, most) end
+    for i = 1, #scopes do serve_waiting(scopes[i], priority) end
+    for i = 1, #due do serve_fresh(due[i], priority, most) end
     if priority == only then serve_in_turn(at_most, priority) end
   end
 end

@@ -33,8 +33,8 @@ local function fetch_scores(win, recipients)
   if #recipients == 0 then return end
   local known, scores = win.scores, call('ZMSCORE', win.key, unpack(recipients))
   local last, value = false, 0 -- many are of one moment, or of none
-  for i, recipient in ipairs(recipients) do
-    local score = scores[i]
+  for i = 1, #recipients do
+    local recipient, score = recipients[i], scores[i]
     if score ~= last then last, value = score, tonumber(score or 0) end
     if not known[recipient] then known[recipient] = value end
   end

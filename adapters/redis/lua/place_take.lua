@@ -16,12 +16,13 @@
 -- ARGV[10]  template      WABA/name/language
 -- ARGV[11]  priority      0 to 3: what the others keep back is closed to it
 --
--- Returns  { refused, until_ms, send_at_us, sequence }
+-- Returns  { refused, until_ms, send_at_us, sequence, taken_ms }
 --   refused  '' or clock, recovering, sender, template, pair, quota
 --   until_ms when that gate may open; FOREVER where nobody knows
+--   taken_ms what proves that the person counts, for place_give; 0 where nothing counts
 --
--- The person counts from now on, as one whom a send of somebody else reached. It goes past the
--- gates of sender and source on purpose. Mirror of adapters/memory/place.py.
+-- The person counts from now on. It goes past the gates of sender and source on purpose. Mirror of
+-- adapters/memory/place.py.
 local sender, recipient = argv[8], argv[9]
 local key, scope = tag .. 's:' .. sender, scope_of(sender)
 local lane = { sender = sender, template = argv[10], priority = tonumber(argv[11]), scope = scope,
@@ -46,10 +47,10 @@ local function refused()
 end
 
 local why, until_ms = refused()
-if why then return { why, until_ms, 0, meta.sequence } end
+if why then return { why, until_ms, 0, meta.sequence, 0 } end
 local counts = not in_window(lane, recipient)
 if owed > 0 or not counts then pair_note(lane, recipient, owed_until, owed) end
-if counts then prove(lane.win, recipient, now) end
+if counts then replace(lane.win, recipient, 0, now) end
 local learned = tonumber(h[2] or 0)
 local rate = learned > 0 and learned or tonumber(h[1])
 local slot_us = max(tonumber(h[3] or 0), now * 1000)
@@ -59,4 +60,4 @@ flush_pairs()
 flush_windows()
 flush_log()
 touch(true)
-return { '', 0, slot_us, meta.sequence }
+return { '', 0, slot_us, meta.sequence, counts and now or 0 }

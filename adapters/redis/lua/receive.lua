@@ -42,7 +42,9 @@ for i = 0, receipts - 1 do
   receipt.failed = receipt.rank == UNDELIVERED
   local number, sequence = string.match(receipt.job, '^(%d+)%.(%d+)$')
   receipt.number, receipt.sequence = tonumber(number), tonumber(sequence)
-  if receipt.job == '' then
+  if receipt.job == '' and find(argv[at + 7], 't', 1, true) then
+    learn_bare(argv[at + 8], tonumber(argv[at + 4]))
+  elseif receipt.job == '' then
     count_arrival(receipt, scope_of(argv[at + 8]))
     note('0.0', receipt.rank, receipt.counts, receipt.recipient, receipt.at_ms)
   elseif receipt.number and receipt.number > 0 and receipt.number <= meta.lanes then

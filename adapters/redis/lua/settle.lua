@@ -22,7 +22,7 @@
 --
 -- Returns  { sequence, due_ms, ignored, closed }
 --   ignored  jobs whose outcome changed nothing
---   closed   gate, key, ... that this call closed
+--   closed   gate, key, ... that this call closed, or closed when it was told before
 doubts_at = 7
 settle_all(13, tonumber(argv[12]))
 flush_settled()

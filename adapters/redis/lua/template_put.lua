@@ -15,6 +15,7 @@
 -- ARGV[9]   status        Meta's word
 -- ARGV[10]  category      authentication, utility or marketing
 -- ARGV[11]  version       how often its words or its category changed
+-- ARGV[12]  lifts         1 APPROVED also ends what answers closed of it
 --
 -- Returns  sequence
 --
@@ -29,7 +30,10 @@ if is_known and before.category ~= category then
   move_lanes(template, before.category, category)
 end
 new_facts()
-if is_known and before.category ~= category then open_category(before.category) end
+if is_known and before.category ~= category then
+  open_category(before.category)
+  if category == 'authentication' then end_quiet(template) end
+end
 if status == 'APPROVED' then
   if before.status ~= status or before.version ~= tonumber(argv[11])
     or before.category ~= category then
@@ -37,7 +41,7 @@ if status == 'APPROVED' then
     new_facts()
   end
   open_gate('template', template)
-  local struck = call('SMEMBERS', tag .. 'struck')
+  local struck = argv[12] == '1' and call('SMEMBERS', tag .. 'struck') or {}
   table.sort(struck)
   for _, pair in ipairs(struck) do
     if sub(pair, find(pair, '|', 1, true) + 1) == template then

@@ -230,7 +230,10 @@ class Judge:
         return Refusal(PAIR_CODE, "Too many messages sent from this number to the same recipient.")
 
     def _weigh_quota(self, send: Send, at_ms: int) -> Refusal | None:
-        """Hold the send against the messaging limit (131048, as BSPs report: RULES 1.6)."""
+        """Hold the send against the messaging limit; 131048 is what senders report.
+
+        https://help.wanotifier.com/en/article/fix-error-131048-spam-rate-limit-hit-he92ak
+        """
         if self._modes["quota"] == "off" or not is_counted(send):
             return None
         quota = self.quota_of(send.number)

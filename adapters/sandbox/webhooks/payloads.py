@@ -1,4 +1,4 @@
-"""Meta's webhook bodies, field by field as in RULES section 5."""
+"""Meta's webhook bodies, field by field as its pages below M/webhooks/reference tell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Value = dict[str, object]
 
 
 class Pricing(msgspec.Struct, frozen=True):
-    """What a message costs (RULES 5.2; PMP since 2025-07-01: M/pricing)."""
+    """What a message costs; per message since 2025-07-01: M/pricing."""
 
     billable: bool
     pricing_model: str
@@ -36,7 +36,10 @@ class Status(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class Change(msgspec.Struct, omit_defaults=True):
-    """One change of one account; `time_s` is set for management fields only (RULES 5.1)."""
+    """One change of one account; `time_s` is set for management fields only.
+
+    M/webhooks/overview
+    """
 
     waba_id: str
     field: str
@@ -109,7 +112,7 @@ def preference(number: Number, wa_id: str, choice: str, at_ms: int) -> Change:
 
 
 def template_status(template: Template, at_ms: int, event: str, extra: Value) -> Change:
-    """Return message_template_status_update (RULES 5.4); `extra` holds its optional fields."""
+    """Return message_template_status_update; `extra` holds its optional fields."""
     identity = template.id
     value: Value = {
         "event": event,
@@ -124,7 +127,7 @@ def template_status(template: Template, at_ms: int, event: str, extra: Value) ->
 
 
 def capability(account: Account, limit: int, at_ms: int) -> Change:
-    """Return business_capability_update (RULES 1.5); numbers per business only at 250."""
+    """Return business_capability_update; numbers per business only at 250."""
     value: Value = {
         "max_daily_conversations_per_business": limit,
         "max_phone_numbers_per_waba": 25,
@@ -135,7 +138,7 @@ def capability(account: Account, limit: int, at_ms: int) -> Change:
 
 
 def account_restriction(account: Account, until_ms: int | None, at_ms: int) -> Change:
-    """Return account_update of a block that stops every message (RULES 5.8)."""
+    """Return account_update of a block that stops every message."""
     kinds = ("RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING")
     restrictions: list[Value] = [{"restriction_type": kind} for kind in kinds]
     if until_ms is not None:
@@ -146,7 +149,7 @@ def account_restriction(account: Account, until_ms: int | None, at_ms: int) -> C
 
 
 def account_reinstated(account: Account, at_ms: int) -> Change:
-    """Return account_update of an account that may send again (RULES 5.8)."""
+    """Return account_update of an account that may send again."""
     value: Value = {
         "event": "DISABLED_UPDATE",
         "ban_info": {"waba_ban_state": "REINSTATE", "waba_ban_date": ""},
@@ -155,7 +158,7 @@ def account_reinstated(account: Account, at_ms: int) -> Change:
 
 
 def number_quality(number: Number, event: str, limit: str, at_ms: int) -> Change:
-    """Return phone_number_quality_update (RULES 1.5)."""
+    """Return phone_number_quality_update."""
     value: Value = {
         "display_phone_number": number.digits,
         "event": event,

@@ -64,7 +64,7 @@ class Postman:
         self._idle.set()
 
     async def verify(self, token: str, challenge: str) -> bool:
-        """Return whether the receiver answers the subscription handshake (RULES 5.1)."""
+        """Return whether the receiver answers the handshake: M/webhooks/create-webhook-endpoint."""
         if self._session is None:
             return False
         query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
@@ -161,7 +161,7 @@ class Postman:
             return False
         try:
             async with self._session.post(self.plan.url, data=body, headers=headers) as answer:
-                return answer.status == 200  # noqa: PLR2004 (anything else is retried: RULES 5.1)
+                return answer.status == 200  # noqa: PLR2004 (anything else is retried: M/webhooks/overview)
         except (aiohttp.ClientError, TimeoutError):
             return False
 

@@ -92,7 +92,7 @@ class Receipts:
                 "origin": {"type": send.category},
             }
         updates = [(sent, plan.sent_after_ms)]
-        # Reactions bring `sent` and nothing else (RULES 4.4).
+        # Reactions bring `sent` and nothing else (K/messages).
         if send.kind == "reaction" or not self._happens("delivered", send, plan.delivered_rate):
             return updates
         delivered = self.status(send, wamid, "delivered", at_ms + plan.delivered_after_ms)
@@ -119,7 +119,7 @@ class Receipts:
             self._postman.post_status(number, status, after_ms + plan.flush_ms)
 
     def _pricing(self, send: Send) -> Pricing:
-        """Return the price of a message (RULES 5.2)."""
+        """Return the price of a message (M/webhooks/reference/messages/status)."""
         key = (send.category, send.is_open)
         pricing = self._pricings.get(key)
         if pricing is None:
