@@ -17,6 +17,7 @@ _IDS = frozenset(  # long numbers there are Meta's or the operator's, never a pe
         *("sender", "waba", "portfolio", "template", "campaign", "id"),
     }
 )
+SAID_MAX = 200
 _TOKENS = re.compile(r"\b(?:psk_|EAA|Bearer )[A-Za-z0-9_\-]{8,}")
 
 
@@ -37,7 +38,21 @@ def configure_logs(kind: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
+
+
+class LibraryLines(logging.Handler):
+    """Lines of libraries, told as ours are: of an error its type only, its text may hold anything.
+
+    What no parser could read of a request is in such a text, tokens and numbers with it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of one record."""
+        kind = record.exc_info[0] if record.exc_info else None
+        told = {"logger": record.name, "said": str(record.msg)[:SAID_MAX]}
+        error = {} if kind is None else {"error": kind.__name__}
+        structlog.get_logger("library").warning("library", **told, **error)
 
 
 def scrub(

@@ -13,6 +13,7 @@ from adapters.cli.app import Json, app
 
 FAILED = 1
 SANDBOX_PORT = 8_090
+FIRST_WORLD = Path(__file__).parent / "sandbox" / "first_world.toml"
 
 Listen = Annotated[str | None, typer.Option(help="host:port of API, webhooks and metrics.")]
 RedisUrl = Annotated[str | None, typer.Option(help="Where the ledger lives; `embedded` is here.")]
@@ -74,7 +75,9 @@ def doctor(as_json: Json = False) -> None:  # noqa: FBT002
 
 @app.command("sandbox")
 def sandbox(
-    scenario: Annotated[Path, typer.Option(help="A world as JSON or TOML.", exists=True)],
+    scenario: Annotated[
+        Path, typer.Option(help="A world as JSON or TOML; else the README's.", exists=True)
+    ] = FIRST_WORLD,
     port: Annotated[int, typer.Option(help="On loopback.")] = SANDBOX_PORT,
     seed: Annotated[int, typer.Option(help="The same seed, the same luck.")] = 1,
 ) -> None:

@@ -136,6 +136,9 @@ class Campaigns:
         known = self._registry.directory.campaigns.get(wish.id)
         if known is not None:
             return _same(known, draft)
+        if 0 < draft.expires_at_ms <= max(self._now_ms(), draft.start_at_ms):
+            detail = "is past, or not later than start_at: no row would ever be sent"
+            raise _error("/expires_at", "expired", detail)
         spec = SourceSpec(SourceState.DRAFT, draft.weight, draft.start_at_ms)
         await self._catalog.put_source(draft.portfolio_id, draft.source, spec)
         content = await self._contents.put_content(draft.portfolio_id, draft.source, body)

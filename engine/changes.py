@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.books import Books
 from engine.campaigns import Campaigns, CampaignWish, shared_body
 from engine.directory import Campaign, Registry
 from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors
-from engine.model import NowMs, Priority, SourceState, TemplateStatus
+from engine.model import NowMs, Priority, SenderId, SourceState, TemplateStatus
 from engine.ports import Catalog, Contents, SourceSpec
 from engine.quiet import QuietHours
 from engine.quiet_keeper import QuietKeeper, unsorted_rows
-from engine.revalidation import Misfit, Revalidation
-from engine.template_ports import Repoint, TemplateJobs
+from engine.revalidation import Looked, Misfit, Revalidation
+from engine.template_ports import HAS_ROWS, RUNS, Repoint, TemplateJobs
 
 MOVING = (SourceState.RUNNING, SourceState.SCHEDULED)
-OTHERWISE = "or cancel this campaign and create another one"
+DEALT: Final = (
+    "wait until they have ended, or pause that number and they wait; to send them by others: cancel"
+    " this campaign and upload the rows that results.csv shows as cancelled to another one"
+)
 HOLD_MS = 5_000  # after it a campaign whose change was cut off opens by itself
+
+MEANWHILE = {
+    RUNS: "it was started or cancelled meanwhile; send the change again",
+    HAS_ROWS: "rows came while it was changed; send the change again",
+}
 
 TookBack = Callable[[Campaign], Awaitable[None]]  # what was claimed and not written comes back
 
@@ -76,11 +84,11 @@ class CampaignChanges:
     ) -> tuple[Campaign, list[Misfit]]:
         """Check and store a campaign anew; raise everything that cannot be changed at once.
 
-        Rows that wait leave with the new message, templates, priority and expiry, and keep the new
-        quiet hours; the rows that were cancelled because they do not fit are returned. The message
-        may name what the rows brought and nothing else. What a row carries itself stays: its
-        sender, and how often it may be repeated. The start can change until it has begun. The same
-        change again completes one that was cut off.
+        Rows that wait leave with the new message, templates, priority, expiry and delivery policy,
+        and keep the new quiet hours; the rows that were cancelled because they do not fit are
+        returned. The message may name what the rows brought and nothing else. The sender of a row
+        stays; one is taken out when all of its rows have ended. The start can change until it has
+        begun. The same change again completes one that was cut off.
         """
         known = self._campaigns.get(campaign_id)
         if known.state is SourceState.CANCELLED:
@@ -89,28 +97,42 @@ class CampaignChanges:
         rows = (await self._ledger.counts(known.portfolio_id, known.source)).enqueued
         if change.delivery is None:
             draft = replace(draft, repeats_max=_repeats_max(known, draft))
-        errors = _too_late(known, draft, rows, is_asked=change.delivery is not None)
+        errors = _too_late(known, draft) + _without_field(known, draft) * bool(rows)
+        gone = set(known.senders) - set(draft.senders)
+        if rows and gone:
+            errors += _dealt(await self._revalidation.left(known, gone))
         errors += unsorted_rows(known.quiet, draft.quiet, 0 if change.names_zone else rows)
         if errors:
             raise SeveralErrors(errors)
         if rows:
             draft = replace(draft, fields=known.fields)  # of rows that came and those to come
-        changed, misfits = self._grown(known, draft), list[Misfit]()
-        if rows and draft.message != known.message:
-            misfits = await self._revalidation.run(draft, cancels=change.cancels_misfits)
+        changed, looked = self._grown(known, draft), Looked()
+        is_another = draft.message != known.message
+        if rows and is_another:
+            looked = await self._revalidation.run(draft, cancels=change.cancels_misfits)
             if self._campaigns.get(campaign_id) != known:
                 detail = "it was changed while its rows were looked at; send the change again"
                 raise InvalidJobError(detail, pointer="", code="conflict")
-        if rows and (wish := _repoint(known, changed, change)) is not None:
-            return await self._put_with_rows(known, changed, wish), misfits
-        changed = await self._put(known, changed)
+        wish = _repoint(known, changed, change)
+        if wish is None:
+            await self._registry.put(changed)
+            await self._open(known, changed)
+            return changed, []
+        changed, rows_now = await self._put_with_rows(known, changed, wish, rows)
+        misfits = looked.cancelled + await self._revalidation.end(changed, looked.claimed)
+        if is_another and rows_now > rows:  # others came while these were looked at
+            misfits += (await self._revalidation.run(changed, cancels=True)).cancelled
         await self._open(known, changed)
         return changed, misfits
 
-    async def _put_with_rows(self, known: Campaign, changed: Campaign, wish: Repoint) -> Campaign:
-        """Store a campaign and change its rows, which do not leave meanwhile.
+    async def _put_with_rows(
+        self, known: Campaign, changed: Campaign, wish: Repoint, rows: int
+    ) -> tuple[Campaign, int]:
+        """Store a campaign and change its rows, which do not leave meanwhile; how many it has now.
 
-        The registry comes first: whoever claims after the rows changed reads it before he writes.
+        Who has not heard of the change can queue no row any more. Where there are rows, the
+        registry comes first: whoever claims after they changed reads it before he writes. Where
+        there are none, the rows come first: one that came meanwhile has other fields, and refuses.
         """
         portfolio, source = known.portfolio_id, known.source
         is_moving = known.state in MOVING
@@ -118,22 +140,23 @@ class CampaignChanges:
             opens_ms = max(known.start_at_ms, self._now_ms() + HOLD_MS)
             spec = SourceSpec(SourceState.SCHEDULED, known.weight, opens_ms)
             await self._ledger.put_source(portfolio, source, spec)
-        changed = await self._put(known, changed)
-        if not await self._ledger.repoint(portfolio, source, wish):
-            detail = "it was started or cancelled meanwhile; send the change again"
-            raise InvalidJobError(detail, pointer="", code="state")
+        body = shared_body(changed)
+        version = await self._ledger.put_content(portfolio, source, body)
+        changed = replace(changed, content=version)
+        wish = replace(wish, version=version, is_first=not rows)
+        if rows:
+            await self._registry.put(changed)
+        rows_now = await self._ledger.repoint(portfolio, source, wish)
+        if rows_now < 0:
+            if rows_now == HAS_ROWS:
+                await self._open(known, known)
+            detail = MEANWHILE[rows_now]
+            raise InvalidJobError(detail, pointer="", code="conflict")
+        if not rows:
+            await self._registry.put(changed)
         if is_moving and self._took_back is not None:
             await self._took_back(changed)
-        await self._open(known, changed)
-        return changed
-
-    async def _put(self, known: Campaign, changed: Campaign) -> Campaign:
-        if changed.message != known.message:
-            body = shared_body(changed)
-            content = await self._ledger.put_content(known.portfolio_id, known.source, body)
-            changed = replace(changed, content=content)
-        await self._registry.put(changed)
-        return changed
+        return changed, rows_now
 
     async def _open(self, known: Campaign, changed: Campaign) -> None:
         """Let it leave, or not, as it is now; quiet hours hold before anything leaves."""
@@ -204,9 +227,7 @@ def _repeats_max(known: Campaign, draft: Campaign) -> int:
     return known.repeats_max if is_same else min(known.repeats_max, draft.repeats_max)
 
 
-def _too_late(
-    known: Campaign, draft: Campaign, rows: int, *, is_asked: bool
-) -> list[InvalidJobError]:
+def _too_late(known: Campaign, draft: Campaign) -> list[InvalidJobError]:
     """Return what cannot be changed any more, and why."""
     errors: list[InvalidJobError] = []
     if draft.portfolio_id != known.portfolio_id:
@@ -214,13 +235,18 @@ def _too_late(
     begun = known.state not in (SourceState.DRAFT, SourceState.SCHEDULED)
     if draft.start_at_ms != known.start_at_ms and begun:
         errors.append(_error("/start_at", "state", f"it has begun: it is {known.state}"))
-    if rows and is_asked and draft.repeats_max != known.repeats_max:
-        detail = f"{rows} rows may be repeated {known.repeats_max} times: leave it, {OTHERWISE}"
-        errors.append(_error("/delivery", "has_rows", detail))
-    if rows and not set(known.senders) <= set(draft.senders):
-        detail = f"{rows} rows were dealt to them: keep them and pause one, {OTHERWISE}"
-        errors.append(_error("/senders", "has_rows", detail))
-    return errors + _without_field(known, draft) * bool(rows)
+    return errors
+
+
+def _dealt(left: Mapping[SenderId, int]) -> list[InvalidJobError]:
+    """Return which senders cannot be taken out: rows that were dealt to them may still leave.
+
+    A person hears from one number, and a row that was tried may have reached him by that one.
+    """
+    return [
+        _error("/senders", "has_rows", f"{count} rows of {sender} have not ended: {DEALT}")
+        for sender, count in sorted(left.items())
+    ]
 
 
 def _without_field(known: Campaign, draft: Campaign) -> list[InvalidJobError]:
@@ -235,15 +261,17 @@ def _without_field(known: Campaign, draft: Campaign) -> list[InvalidJobError]:
 
 def _repoint(known: Campaign, changed: Campaign, change: CampaignChange) -> Repoint | None:
     """Return what rows are to hear of; also of what was asked for once more and stored before."""
-    asked = (change.message, change.priority, change.expires_at_ms, change.senders)
+    asked = (change.message, change.priority, change.expires_at_ms, change.senders, change.delivery)
     is_moved = (changed.templates, changed.priority) != (known.templates, known.priority)
     if all(wish is None for wish in asked) and not is_moved:
         return None
+    is_fewer = changed.repeats_max < known.repeats_max
     return Repoint(
         dict(zip(changed.senders, changed.templates, strict=True)),
         changed.priority,
         b"" if change.message is None else shared_body(changed),
         change.expires_at_ms,
+        changed.repeats_max if is_fewer or change.delivery is not None else None,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,26 +10,27 @@ from engine.border_door import BorderDoor, forbidden
 from engine.contents import SEPARATOR, whole_for
 from engine.countries import CountryRules
 from engine.dead import replay_key
-from engine.directory import Campaign, Directory, Journey
+from engine.directory import Campaign, Directory, Journey, Registry
 from engine.errors import InvalidJobError, QueueFullError
-from engine.events import Emit, JobsEnqueued, guarded
-from engine.hands import Hands
+from engine.events import Emit, guarded
 from engine.journeys import JourneyDoor, objection
-from engine.leading import Leads, count_each_once, count_once
+from engine.leading import Leads, count_each_once
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
-from engine.model import JobKey, Lane, PortfolioId, Priority, Row
+from engine.model import JobKey, Lane, NowMs, PortfolioId, Priority, Row
 from engine.ports import Batch, Enqueued, Ledger
 from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
 from engine.refusals import queue_full, refusal
-from engine.results import KeptRows, Results
-from engine.rows import RowError
-from engine.sheets import pack_allowed, sheet_of
+from engine.results import Results
+from engine.row_intake import (
+    BATCH_MAX,
+    BATCHES_PER_TRIP,
+    CampaignRows,
+    RowsResult,
+    Rules,
+    queue_batches,
+)
 from engine.tracing import Traces, keep_traces
-
-BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
-BATCHES_PER_TRIP = 4  # as much as a socket takes at once
-LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
 
 
 class JobStatus(StrEnum):
@@ -72,16 +72,6 @@ class JobResult:
 
 
 @dataclass(slots=True)
-class RowsResult:
-    """What became of a campaign's rows."""
-
-    accepted: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    errors: list[RowError] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Sound:
     """A job that can be sent: its place in the request, and what is queued of it."""
 
@@ -118,17 +108,26 @@ class SendJobs:
         leads: Leads | None = None,
         traces: Traces | None = None,
         quiet: QuietKeeper | None = None,
+        registry: Registry | None = None,
+        now_ms: NowMs | None = None,
     ) -> None:
+        self._now_ms = now_ms
         self._ledger = ledger
-        self._results = results
         self._traces = traces
         self._journeys = journeys
         self._directory = directory
         self._quiet = quiet
         self._recipients = recipients
         self._emit = guarded(emit)
-        self._rules = (countries or CountryRules(), borders)
+        self._rules: Rules = (countries or CountryRules(), borders)
         self._leads = leads
+        self._rows = CampaignRows(
+            *(ledger, directory, recipients, self._emit, self._rules),
+            results=results,
+            leads=leads,
+            quiet=quiet,
+            registry=registry,
+        )
 
     async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
         """Queue what can be sent and refuse the rest with its reasons, each in its place.
@@ -196,98 +195,23 @@ class SendJobs:
         campaign: Campaign,
         rows: Sequence[tuple[str, Sequence[str]]],
         keys: Sequence[str] | None = None,
+        result: RowsResult | None = None,
     ) -> RowsResult:
-        """Queue a campaign's rows: recipient and field values in the campaign's field order.
-
-        A row is known by its key, or by its recipient where it has none. Raises QueueFullError
-        when the queue is full: what was accepted until then stays, and sending it all again
-        repeats nothing.
-        """
-        sheet, (countries, borders) = sheet_of(campaign, self._directory), self._rules
-        closed = borders.closed_to(campaign) if borders else {}
-        rules = (self._recipients, countries, closed)
-        result = RowsResult()
-        lanes = [
-            Lane(campaign.source, sender, template, campaign.priority)
-            for sender, template in zip(campaign.senders, campaign.templates, strict=True)
-        ]
-        zone_of = self._quiet.sorter(campaign) if self._quiet else None
-        spread = LANES_PER_TRIP if zone_of else min(len(lanes), LANES_PER_TRIP)
-        per_trip = BATCH_MAX * max(BATCHES_PER_TRIP, spread)
-        under_way: asyncio.Task[None] | None = None
-        try:
-            for start in range(0, len(rows), per_trip):
-                hands = Hands(lanes, zone_of)
-                for at in range(start, min(start + per_trip, len(rows)), BATCH_MAX):
-                    chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
-                    packed = pack_allowed(campaign, sheet, chunk, named, at, *rules)
-                    result.errors += packed.errors
-                    await count_once(self._leads, campaign.portfolio_id, packed.rows)
-                    hands.take(packed.rows)
-                    await asyncio.sleep(0)  # others get their turn, and the trip before its socket
-                if under_way is not None:
-                    await under_way
-                trip = self._enqueue_rows(campaign, hands, result)
-                under_way = asyncio.create_task(trip)  # the ledger works while we pack the next
-            if under_way is not None:
-                await under_way
-        finally:
-            if under_way is not None:
-                await asyncio.wait([under_way])
-        return result
-
-    async def _enqueue_rows(self, campaign: Campaign, hands: Hands, result: RowsResult) -> None:
-        if self._quiet is not None:
-            await self._quiet.know(campaign, hands.zones)
-        batches = [
-            Batch(campaign.portfolio_id, lane, rows[at : at + BATCH_MAX])
-            for lane, rows in hands.dealt()
-            for at in range(0, len(rows), BATCH_MAX)
-        ]
-        if not batches:
-            return
-        kept: list[KeptRows] = []
-        for batch, enqueued in zip(batches, await self._enqueue(batches), strict=True):
-            if enqueued.refused == "full":
-                raise queue_full(campaign.portfolio_id)
-            if enqueued.refused:
-                raise refusal(enqueued.refused, "the campaign was cancelled; create another one")
-            conflicts = sum(known.conflict for known in enqueued.not_new)
-            result.accepted += enqueued.accepted
-            result.conflicts += conflicts
-            result.duplicates += len(batch.rows) - enqueued.accepted - conflicts
-            if enqueued.accepted:
-                kept.append(KeptRows.of(batch, enqueued))
-        if kept and self._results is not None:
-            await self._results.keep(campaign.portfolio_id, campaign.source, kept)
+        """See CampaignRows.accept."""
+        return await self._rows.accept(campaign, rows, keys, result)
 
     async def _enqueue_groups(self, groups: list[_Group], results: list[JobResult]) -> None:
         refused: list[PortfolioId] = []
         for start in range(0, len(groups), BATCHES_PER_TRIP):
             trip = groups[start : start + BATCHES_PER_TRIP]
-            answers = await self._enqueue([group.batch for group in trip])
+            batches = [group.batch for group in trip]
+            answers = await queue_batches(self._ledger, batches, self._emit)
             for group, enqueued in zip(trip, answers, strict=True):
                 if enqueued.refused == "full":
                     refused.append(group.batch.portfolio)
                 _tell(group, enqueued, results)
         if refused and not any(result.key for result in results):
             raise queue_full(refused[0])
-
-    async def _enqueue(self, batches: Sequence[Batch]) -> list[Enqueued]:
-        answers = await self._ledger.enqueue(batches)
-        for batch, enqueued in zip(batches, answers, strict=True):
-            conflicts = sum(known.conflict for known in enqueued.not_new)
-            self._emit(
-                JobsEnqueued(
-                    batch.portfolio,
-                    batch.lane,
-                    enqueued.accepted,
-                    len(enqueued.not_new) - conflicts,
-                    conflicts,
-                    enqueued.refused,
-                )
-            )
-        return answers
 
     def _sound(self, place: int, job: JobRequest) -> _Sound:
         """Return where a job goes and its row; raise everything that is wrong with it at once."""
@@ -304,6 +228,7 @@ class SendJobs:
         if sender is not None:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
+        errors += _never(job, self._now_ms() if self._now_ms else 0)
         category = checked.category
         errors += [] if errors else forbidden(identity, category, sender, *self._rules)
         journey = self._journeys.of(job.source) if self._journeys else None
@@ -340,6 +265,21 @@ class SendJobs:
         elif job.key:
             row.dedupe = self._recipients.dedupe(job.key)
             row.fingerprint = self._recipients.fingerprint(to, job.body, job.sender.encode())
+
+
+def _never(job: JobRequest, now_ms: int) -> list[InvalidJobError]:
+    """Return why no moment is left in which a job may leave.
+
+    One with a key that has expired is let in: it may be one that is known and has been sent.
+    """
+    ends_ms = job.expires_at_ms
+    if 0 < ends_ms <= job.not_before_ms:
+        detail = "is not later than not_before: it would never be sent"
+        return [InvalidJobError(detail, pointer="/expires_at", code="expired")]
+    if 0 < ends_ms <= now_ms and not job.key and job.replays is None:
+        detail = "is past: it would never be sent; name a later moment, or none"
+        return [InvalidJobError(detail, pointer="/expires_at", code="expired")]
+    return []
 
 
 def _grouped(sound: Sequence[_Sound]) -> list[_Group]:

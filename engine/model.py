@@ -169,3 +169,4 @@ class Row:
     not_before_ms: int = 0
     dedupe: bytes = b""  # 8 bytes; the same value twice in a source is one job
     fingerprint: bytes = b""  # of the body; empty: a repeat is a duplicate whatever it carries
+    place: int = 0  # in the upload it came with

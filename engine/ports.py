@@ -37,15 +37,18 @@ class Batch:
     portfolio: PortfolioId
     lane: Lane
     rows: Sequence[Row]
+    rows_max: int = 0  # jobs that their source takes at all; 0 is no bound
+    tally: str = ""  # counts under this name, for a day, what is queued: as uploads ask for it
 
 
 @dataclass(frozen=True, slots=True)
 class NotNew:
-    """A row that was not queued: a duplicate of `known`, or another body under a known key."""
+    """A row that was not queued: a duplicate of `known`, another body under its key, or no room."""
 
     index: int  # its place in the batch
     known: JobKey | None  # the job it repeats, where that is remembered
     conflict: bool  # same key, other body
+    over: bool = False  # it is new, and its source has no room for it
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Enqueued:
     first: int
     accepted: int
     not_new: list[NotNew]
-    refused: str = ""  # `full`, `cancelled` or `ended` (its template): nothing was queued
+    refused: str = ""  # `full`, `cancelled`, `ended` (its template), `stale`: nothing was queued
     sequence: int = 0
     due_at_ms: int = FOREVER_MS
 

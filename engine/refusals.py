@@ -17,6 +17,9 @@ def refusal(refused: str, cancelled: str) -> InvalidJobError:
         detail = "was deleted or disabled meanwhile; use another template"
         pointer = "/message/template/name"
         return InvalidJobError(detail, pointer=pointer, code="template_not_sendable")
+    if refused == "stale":
+        detail = "its source changed meanwhile; send it again"
+        return InvalidJobError(detail, pointer="", code="conflict")
     return InvalidJobError(cancelled, pointer="", code="source_cancelled")
 
 

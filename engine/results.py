@@ -10,7 +10,7 @@ from typing import Protocol
 from engine.books import JobView
 from engine.directory import Campaign
 from engine.errors import InvalidJobError
-from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SourceState
+from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SenderId, SourceState
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical
 from engine.refusals import queue_full, refusal
@@ -49,6 +49,16 @@ class Result:
         return self.tail.partition(SEPARATOR)[0].decode()
 
 
+@dataclass(slots=True)
+class WaitingRow:
+    """A row that waits for its turn, or is claimed or in doubt and may come back."""
+
+    key: JobKey
+    sender: SenderId
+    tail: bytes
+    is_claimed: bool = False
+
+
 class Results(Protocol):
     """The rows of campaigns beside the ledger's own: what they said, and where they stand.
 
@@ -63,8 +73,11 @@ class Results(Protocol):
         """Yield all rows of a source, some at a time, lane by lane, in the order of the lanes."""
         ...
 
-    def said(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[KeptRows]]:
-        """Yield what rows said, some at a time, in no order; an erased row's tail is empty."""
+    def waiting(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[WaitingRow]]:
+        """Yield the rows that wait, are claimed or in doubt, some at a time, some maybe twice.
+
+        They come in no order. A row that waits all the while is among them, however old it is.
+        """
         ...
 
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:
@@ -74,6 +87,54 @@ class Results(Protocol):
     def rejected(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[bytes]]:
         """Yield what was wrong with the rows of all uploads, as it was given."""
         ...
+
+
+@dataclass(slots=True)
+class Taken:
+    """An upload as it was noted last, None when nobody knows it, and how many rows it queued."""
+
+    state: bytes | None
+    accepted: int
+
+
+class UploadStore(Protocol):
+    """How far uploads of recipients came. All raise LedgerError when the store cannot answer.
+
+    What the ledger queues under `tally_of` an upload is counted in the step that queues it: so
+    many are its own, also where a cut hid the answer, and its piece came once more.
+    """
+
+    async def take(
+        self, portfolio: PortfolioId, source: str, name: str, holder: str, *, anew: bool
+    ) -> Taken:
+        """Make `holder` the one who takes an upload from now on.
+
+        `anew` is from its begin: one that was complete is another upload then, of no rows yet.
+        Else it goes on where it ended, and nobody takes one of which nothing was noted.
+        """
+        ...
+
+    async def note(
+        self,
+        portfolio: PortfolioId,
+        source: str,
+        name: str,
+        holder: str,
+        state: bytes,
+        rejects: Sequence[bytes],
+        *,
+        complete: bool,
+    ) -> int | None:
+        """Note how far an upload came, with its refused rows, as Results.reject keeps them.
+
+        Return how many rows it queued; None where somebody else takes it: nothing was noted.
+        """
+        ...
+
+
+def tally_of(source: str, name: str) -> str:
+    """Return the name under which the ledger counts the rows of an upload."""
+    return f"{source}:{name}"
 
 
 @dataclass(slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from engine.books import Books
@@ -11,14 +11,15 @@ from engine.contents import SEPARATOR
 from engine.countries import CountryRules
 from engine.directory import Campaign, Directory
 from engine.errors import InvalidJobError
-from engine.model import JobKey, JobState
+from engine.model import JobKey, JobState, SenderId
 from engine.ports import Cancellation, Cancelled
-from engine.results import KeptRows, Results
+from engine.results import Results
 from engine.rows import RowError, Sheet, row_misfits
 from engine.sheets import sheet_of
 
 NAMED_MAX: Final = 100  # rows told one by one; the others are only counted
 WAITS: Final = frozenset({JobState.QUEUED, JobState.WAITING})
+LEAVES: Final = WAITS | {JobState.IN_FLIGHT}
 IN_THE_WAY: Final = frozenset({Cancelled.UNFOUND, Cancelled.REPEATING})
 REFUSED: Final = 'change the message, or end these rows with {"misfits": "cancel"}'
 UNCANCELLED: Final = "these could not be cancelled now: pause it and try again"
@@ -31,6 +32,15 @@ class Misfit:
     key: JobKey
     to: str
     errors: list[RowError]
+    is_claimed: bool = False  # it was about to leave when it was looked at
+
+
+@dataclass(slots=True)
+class Looked:
+    """What a look did: rows it cancelled, and rows that would be, should they come back."""
+
+    cancelled: list[Misfit] = field(default_factory=list[Misfit])
+    claimed: list[Misfit] = field(default_factory=list[Misfit])
 
 
 class RowsMisfitError(InvalidJobError):
@@ -47,11 +57,7 @@ class Ledger(Books, Cancellation, Protocol):
 
 
 class Revalidation:
-    """Looks through what a campaign's rows said: memory for one piece of it and the misfits.
-
-    What rows said is kept for 30 days after the last upload, and not of whom was erased: of other
-    rows nobody knows, and they are left as they are.
-    """
+    """Looks through a campaign's waiting rows in the ledger: memory for a piece and the misfits."""
 
     def __init__(
         self, results: Results, ledger: Ledger, directory: Directory, countries: CountryRules
@@ -61,46 +67,64 @@ class Revalidation:
         self._directory = directory
         self._countries = countries
 
-    async def run(self, campaign: Campaign, *, cancels: bool) -> list[Misfit]:
+    async def run(self, campaign: Campaign, *, cancels: bool) -> Looked:
         """Refuse rows that do not fit `campaign` as it is to be, or cancel and return them."""
-        misfits, cancelled, left = await self._misfits(campaign), list[Misfit](), list[Misfit]()
-        if misfits and not cancels:
-            raise RowsMisfitError(misfits, REFUSED)
+        misfits, looked, left = await self._misfits(campaign), Looked(), list[Misfit]()
+        if any(not each.is_claimed for each in misfits) and not cancels:
+            waiting = [each for each in misfits if not each.is_claimed]
+            raise RowsMisfitError(waiting, REFUSED)
         for misfit in misfits:
+            if misfit.is_claimed:
+                looked.claimed.append(misfit)
+                continue
             answer = await self._ledger.cancel_job(campaign.portfolio_id, misfit.key)
             if answer is Cancelled.DONE:
-                cancelled.append(misfit)
+                looked.cancelled.append(misfit)
             elif answer in IN_THE_WAY:  # any other one has left meanwhile
                 left.append(misfit)
         if left:
             raise RowsMisfitError(left, UNCANCELLED)
-        return cancelled
+        return looked
+
+    async def left(self, campaign: Campaign, senders: Collection[SenderId]) -> dict[SenderId, int]:
+        """Return how many rows of these senders may still leave, or may have left."""
+        found: dict[SenderId, set[JobKey]] = {}
+        async for rows in self._results.waiting(campaign.portfolio_id, campaign.source):
+            for row in rows:
+                if row.sender in senders:
+                    found.setdefault(row.sender, set()).add(row.key)
+        return {sender: len(keys) for sender, keys in found.items()}
+
+    async def end(self, campaign: Campaign, claimed: Sequence[Misfit]) -> list[Misfit]:
+        """Cancel rows that do not fit and were claimed, where they came back; return those."""
+        back: list[Misfit] = []
+        for misfit in claimed:
+            view = await self._ledger.job(campaign.portfolio_id, misfit.key)
+            if view is None or view.state not in WAITS:
+                continue
+            if await self._ledger.cancel_job(campaign.portfolio_id, misfit.key) is Cancelled.DONE:
+                back.append(misfit)
+        return back
 
     async def _misfits(self, campaign: Campaign) -> list[Misfit]:
-        """Return the waiting rows that do not fit, in no order."""
-        sheet, found = sheet_of(campaign, self._directory), list[Misfit]()
-        async for kept in self._results.said(campaign.portfolio_id, campaign.source):
-            for misfit in self._suspects(kept, campaign, sheet):
-                view = await self._ledger.job(campaign.portfolio_id, misfit.key)
-                if view is not None and view.state in WAITS:
-                    found.append(misfit)
-        return found
+        """Return the rows that do not fit, in no order: those that wait, and those claimed."""
+        sheet, found = sheet_of(campaign, self._directory), dict[JobKey, Misfit]()
+        async for rows in self._results.waiting(campaign.portfolio_id, campaign.source):
+            for row in rows:
+                errors = self._errors(row.tail, campaign, sheet)
+                if not errors or row.key in found:
+                    continue
+                view = await self._ledger.job(campaign.portfolio_id, row.key)
+                if view is not None and view.state in LEAVES:
+                    to = row.tail.partition(SEPARATOR)[0].decode()
+                    is_claimed = view.state is JobState.IN_FLIGHT
+                    found[row.key] = Misfit(row.key, to, errors, is_claimed)
+        return list(found.values())
 
-    def _suspects(self, kept: Sequence[KeptRows], campaign: Campaign, sheet: Sheet) -> list[Misfit]:
-        """Return the rows that do not fit, wherever they stand by now."""
-        found: list[Misfit] = []
-        for rows in kept:
-            for place, tail in enumerate(rows.tails):
-                to, *values = tail.decode().split(SEPARATOR.decode())
-                if to and (errors := self._errors(place, to, values, campaign, sheet)):
-                    found.append(Misfit(JobKey(rows.lane, rows.first + place), to, errors))
-        return found
-
-    def _errors(
-        self, place: int, to: str, values: list[str], campaign: Campaign, sheet: Sheet
-    ) -> list[RowError]:
+    def _errors(self, tail: bytes, campaign: Campaign, sheet: Sheet) -> list[RowError]:
+        to, *values = tail.decode().split(SEPARATOR.decode())
         errors: list[RowError] = []
         if len(values) == len(sheet.fields):
-            errors = row_misfits(place, values, sheet)
+            errors = row_misfits(0, values, sheet)
         rule = self._countries.forbids(to, campaign.category)
-        return errors if rule is None else [*errors, RowError(place, "to", rule.code, rule.detail)]
+        return errors if rule is None else [*errors, RowError(0, "to", rule.code, rule.detail)]

@@ -66,7 +66,7 @@ def pack(
 
     `first` is the index of the chunk's first row; a row without a key is known by its recipient.
     """
-    packed = _pack_sound(rows, sheet, recipients, expires_at_ms) if keys is None else None
+    packed = _pack_sound(rows, sheet, recipients, expires_at_ms, first) if keys is None else None
     return packed or _pack_each(rows, sheet, recipients, expires_at_ms, first, keys)
 
 
@@ -75,6 +75,7 @@ def _pack_sound(
     sheet: Sheet,
     recipients: RecipientKeys,
     expires_at_ms: int,
+    first: int,
 ) -> Packed | None:
     """Return the chunk packed when every row is sound, else None."""
     width = len(sheet.fields)
@@ -111,6 +112,8 @@ def _pack_sound(
                 repeat(expires_at_ms),
                 repeat(0),
                 people,
+                repeat(b""),
+                range(first, first + len(rows)),
             )
         )
     )
@@ -149,6 +152,7 @@ def _pack_each(
         name = keys[place] if keys else ""
         tail = US.join((on_the_wire(identity), *values)).encode()
         row = Row(person, tail, sheet.content, sheet.repeats_max, expires_at_ms, 0)
+        row.place = first + place
         row.dedupe = recipients.dedupe(name) if name else person
         if name:
             row.fingerprint = recipients.fingerprint(tail)
@@ -167,7 +171,7 @@ def _errors(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
         if (objection := why_not_text(value)) is not None:
             errors.append(RowError(index, name, *objection))
         elif not _is_text(value):
-            detail = "is no valid text (a lone surrogate)"
+            detail = "is no valid UTF-8 text; save the file as `CSV UTF-8`"
             errors.append(RowError(index, name, "not_text", detail))
     return errors or row_misfits(index, values, sheet)
 

@@ -63,5 +63,7 @@ def pack_allowed(
     packed = pack(kept, sheet, recipients, expires_at_ms, 0, kept_keys)
     for error in packed.errors:
         error.index = first + places[error.index]
+    for row in packed.rows:
+        row.place = first + places[row.place]
     packed.errors = sorted([*packed.errors, *refused.values()], key=lambda each: each.index)
     return packed

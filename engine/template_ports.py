@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.directory import Template, TemplateDraft
 from engine.model import (
@@ -60,6 +60,10 @@ class Master(Protocol):
         ...
 
 
+RUNS: Final = -1
+HAS_ROWS: Final = -2
+
+
 @dataclass(frozen=True, slots=True)
 class Repoint:
     """What all rows of a source are from now on, with the same fields as before."""
@@ -68,16 +72,20 @@ class Repoint:
     priority: Priority
     body: bytes = b""  # as Contents.put_content took it; empty: as it is
     expires_ms: int | None = None  # when they expire, whatever each says; 0 never; None: as it is
+    repeats_max: int | None = None  # copies after a doubt, whatever each says; None: as it is
+    version: int = 0  # of its message: older rows are refused from now on; 0: as it is
+    is_first: bool = False  # only while it has no rows
 
 
 class TemplateJobs(Protocol):
     """The jobs of templates in the ledger. All are O(lanes), and raise LedgerError."""
 
-    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> bool:
-        """Change a source's waiting rows; False while it runs or once it is cancelled.
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
+        """Change a source's waiting rows; return how many rows it has had.
 
-        Every version of its message becomes the new one, and whoever claims hears of it before he
-        writes: what he reads then must be stored already.
+        RUNS while it runs or once it is cancelled, HAS_ROWS where it was to have none: nothing was
+        changed then. Every version of its message becomes the new one, and whoever claims hears of
+        it before he writes: what he reads then must be stored already.
         """
         ...
 

@@ -224,7 +224,7 @@ async def a_desk(
         return desk.now_ms
 
     ledger, registry, cooldowns, results = await _stores(Terms(queue_max=queue_max), now_ms, redis)
-    beside = _beside(ledger, registry, now_ms, redis)
+    beside = _beside(ledger, registry, results, now_ms, redis)
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns, beside["quiet"] = _campaigns(registry, ledger, now_ms)
@@ -235,9 +235,8 @@ async def a_desk(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(*sending, traces=beside["traces"], quiet=beside["quiet"]),
+        intake=SendJobs(*sending, **_known(beside, registry, now_ms)),
         results=results,
-        uploads=walled_ledger(MemoryUploads() if redis is None else RedisUploads(redis)),
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=beside["quiet"]),
         campaigns=campaigns,
@@ -288,13 +287,28 @@ def campaign_changes(
     return CampaignChanges(campaigns, registry, ledger, revalidation, now_ms=now_ms, quiet=quiet)
 
 
-def _beside(ledger: Any, registry: Any, now_ms: NowMs, redis: Redis | None) -> dict[str, Any]:  # noqa: ANN401
+def _beside(
+    ledger: Any,  # noqa: ANN401
+    registry: Any,  # noqa: ANN401
+    results: Any,  # noqa: ANN401
+    now_ms: NowMs,
+    redis: Redis | None,
+) -> dict[str, Any]:
     """Return what is kept beside jobs: words of people, traces, rows of what failed."""
     people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
     if redis is None:
+        people["uploads"] = walled_ledger(MemoryUploads(ledger, results))
         return people | {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
+    uploads = RedisUploads(ledger.scripts, ledger.calls, now_ms)
+    people["uploads"] = walled_ledger(uploads)
     rows = RedisDeadRows(redis, ledger.scripts, ledger.calls, now_ms, keep_ms=KEEP_MS)
     return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
+
+
+def _known(beside: dict[str, Any], registry: Registry, now_ms: NowMs) -> dict[str, Any]:
+    """Return what SendJobs is told by name."""
+    told = {"traces": beside["traces"], "quiet": beside["quiet"], "registry": registry}
+    return told | {"now_ms": now_ms}
 
 
 async def _render(_accept: str) -> tuple[bytes, str]:

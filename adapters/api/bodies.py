@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 WRONG_VALUE = "Invalid enum value"
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
@@ -101,6 +102,9 @@ def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
     if detail.startswith(WRONG_VALUE):  # it repeats the value, which may be a person's number
         allowed = _values_of(kind, pointer.rpartition("/")[2])
         detail = f"must be one of {', '.join(allowed)}" if allowed else WRONG_VALUE
+    if (missing := _MISSING.search(detail)) is not None:
+        name = missing.group(1)
+        return FieldError(f"{pointer}/{name}", "missing", f"`{name}` is missing; give it")
     if unknown is None:
         return FieldError(pointer, "invalid", detail)
     name = unknown.group(1)

@@ -18,7 +18,6 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
-from adapters.api.progress import UploadStore
 from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
@@ -36,7 +35,7 @@ from engine.profiles import TODAY, Rules
 from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.resting import Resting
-from engine.results import Results, RetryFailed
+from engine.results import Results, RetryFailed, UploadStore
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Place

@@ -131,10 +131,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         return _of_http(error)
-    except (ConnectionError, TimeoutError):
-        raise  # the caller went away
     except Exception as error:  # noqa: BLE001 (the last wall: a traceback may hold a number)
         kind = type(error).__name__
+        if isinstance(error, ConnectionError) and request.transport is None:
+            return web.Response(status=HTTPStatus.BAD_REQUEST)  # the caller went away: nobody reads
         _log.error("request_broke", path=_route(request), error=kind, where=_where(error))
         detail = "an error of ours; it is in the log"
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code="internal").response()

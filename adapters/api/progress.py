@@ -8,9 +8,10 @@ unpacked where the body is gzip. The name is the call's `Idempotency-Key`.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -18,7 +19,7 @@ from aiohttp import web
 from adapters.api.problems import FieldError, Problem
 from adapters.api.tables import TableState
 from engine.directory import Campaign
-from engine.model import PortfolioId
+from engine.results import Taken, UploadStore, tally_of
 
 KEY: Final = "Idempotency-Key"
 OFFSET: Final = "Upload-Offset"
@@ -33,31 +34,15 @@ class Progress(msgspec.Struct):
     offset: int = 0
     complete: bool = False
     read: int = 0
-    accepted: int = 0
-    duplicates: int = 0
+    accepted: int = 0  # as the ledger counts it
     rejected: int = 0
     kind: str = ""
     table: TableState | None = None
 
-
-class UploadStore(Protocol):
-    """Where progress is noted; all raise LedgerError when it cannot answer."""
-
-    async def read(self, portfolio: PortfolioId, source: str, name: str) -> bytes | None:
-        """Return how far an upload came, as it was noted; None when nobody knows it."""
-        ...
-
-    async def take(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str
-    ) -> bytes | None:
-        """Make `holder` the one who takes an upload from now on; return how far it came."""
-        ...
-
-    async def note(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str, state: bytes
-    ) -> bool:
-        """Note how far an upload came; whether `holder` still is the one who takes it."""
-        ...
+    @property
+    def duplicates(self) -> int:
+        """Return how many rows were known; what it reads once more is counted when that is over."""
+        return max(0, self.read - self.accepted - self.rejected)
 
 
 class Named:
@@ -66,18 +51,24 @@ class Named:
     def __init__(self, store: UploadStore, campaign: Campaign, name: str) -> None:
         self._store = store
         self._place = (campaign.portfolio_id, campaign.source, name)
-        self._is_named = bool(name)
+        self.is_named = bool(name)
         self._holder = secrets.token_hex(8)
         self.progress = Progress()
+
+    @property
+    def tally(self) -> str:
+        """Return the name under which the ledger counts its rows; empty without a name."""
+        _, source, name = self._place
+        return tally_of(source, name) if self.is_named else ""
 
     async def begin(self, request: web.Request) -> None:
         """Take the upload up where it ended, or from its begin; raise when the caller errs."""
         offset = _offset(request)
-        if not self._is_named:
+        if not self.is_named:
             if offset:
                 raise _wrong(KEY, "missing", "name the upload that goes on: the key it began with")
             return
-        known = await self._store.take(*self._place, self._holder)
+        known = await self._store.take(*self._place, self._holder, anew=not offset)
         if offset:
             progress = _decoded(known)
             if offset != progress.offset or request.content_type != progress.kind:
@@ -86,18 +77,21 @@ class Named:
         else:
             self.progress = Progress(kind=request.content_type)
 
-    async def note(self) -> None:
-        """Note how far it came; raise when another connection took it up meanwhile."""
-        if not self._is_named:
-            return
-        state = msgspec.json.encode(self.progress)
-        if not await self._store.note(*self._place, self._holder, state):
+    async def note(self, rejects: Sequence[bytes]) -> None:
+        """Note how far it came and which rows it refused; raise when another one took it up."""
+        progress = self.progress
+        state = msgspec.json.encode(progress)
+        accepted = await self._store.note(
+            *self._place, self._holder, state, rejects, complete=progress.complete
+        )
+        if accepted is None:
             detail = "another connection has taken this upload up; go on there"
             raise Problem(HTTPStatus.CONFLICT, detail, code="upload_continued")
+        progress.accepted = accepted
 
     def headers(self) -> dict[str, str]:
         """Return what an answer tells of it."""
-        return headers_of(self.progress) if self._is_named else {}
+        return headers_of(self.progress) if self.is_named else {}
 
     def _mismatch(self, progress: Progress) -> Problem:
         detail = f"{progress.offset} bytes of {progress.kind or 'it'} are taken: go on from there"
@@ -126,13 +120,16 @@ async def progress_of(store: UploadStore, campaign: Campaign, key: str) -> Progr
     so that the answer stays true.
     """
     place = (campaign.portfolio_id, campaign.source, name_of(key))
-    if await store.read(*place) is None:
-        return None
-    return _decoded(await store.take(*place, secrets.token_hex(8)))
+    known = await store.take(*place, secrets.token_hex(8), anew=False)
+    return None if known.state is None else _decoded(known)
 
 
-def _decoded(known: bytes | None) -> Progress:
-    return msgspec.json.decode(known, type=Progress) if known else Progress()
+def _decoded(known: Taken) -> Progress:
+    progress = Progress()
+    if known.state is not None:
+        progress = msgspec.json.decode(known.state, type=Progress)
+    progress.accepted = known.accepted
+    return progress
 
 
 def _offset(request: web.Request) -> int:

@@ -18,6 +18,7 @@ from adapters.api.repeats import repeated_in
 from adapters.api.streams import LINE_MAX
 
 ROW_LINES_MAX = 50  # lines a quoted field may go on for; more is a quote that never closes
+FIELD_MAX = csv.field_size_limit()
 DELIMITERS = (",", ";", "\t")
 WRONG_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -156,7 +157,7 @@ class CsvTable:
             if self._key is not None:
                 found.keys.append(record[self._key].strip())
         elif record == [""] and self._width > 1:
-            detail = "a quote opens and never closes"
+            detail = f"a quote opens and never closes, or a field has over {FIELD_MAX:,} characters"
             found.rejects.append(Reject(number, "", "malformed", detail))
         elif record:
             detail = f"has {len(record)} columns, the header has {self._width}"

@@ -25,6 +25,7 @@ from adapters.api.streams import blocks_of, pieces_of
 from adapters.api.tables import CsvTable, NdjsonTable, Reject, Rows
 from engine.directory import Campaign, Role
 from engine.errors import EngineError, UnknownNameError
+from engine.row_intake import RowsResult
 from engine.rows import RowError
 
 CUT_OFF = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT)  # what came before is kept
@@ -135,42 +136,45 @@ class Uploads:
         progress, first = named.progress, named.progress.offset
         async for rows in _rows_of(request, table):
             campaign = self._front.campaigns.get(campaign.id)  # it may have been changed
-            await self._accept(campaign, await self._capped(campaign, rows), uploaded)
+            rejects = await self._accept(campaign, rows, uploaded, named.tally)
             progress.offset, progress.table = first + table.taken, table.state
-            progress.read, progress.accepted = uploaded.read, uploaded.accepted
-            progress.duplicates, progress.rejected = uploaded.duplicates, uploaded.rejected
+            progress.read, progress.rejected = uploaded.read, uploaded.rejected
             if not progress.table.row:
                 progress.offset, progress.table = 0, None  # not even the header is whole
-            await named.note()
+            await self._note(campaign, named, uploaded, rejects)
         progress.complete = True
-        await named.note()
+        await self._note(campaign, named, uploaded, [])
 
-    async def _capped(self, campaign: Campaign, rows: Rows) -> Rows:
-        """Refuse the rows for which a campaign's cap has no room.
-
-        Repeated rows take room for as long as they are in one piece with those that are not. Two
-        uploads at the same moment may together go over it by a piece.
-        """
-        if not campaign.recipients_max:
-            return rows
-        counts = await self._front.ledger.counts(campaign.portfolio_id, campaign.source)
-        room = max(0, campaign.recipients_max - counts.enqueued)
-        detail = f"the campaign takes {campaign.recipients_max} recipients; raise recipients_max"
-        over = [Reject(number, "to", "over_cap", detail) for number in rows.numbers[room:]]
-        return Rows(rows.rows[:room], rows.numbers[:room], rows.keys[:room], [*rows.rejects, *over])
-
-    async def _accept(self, campaign: Campaign, rows: Rows, uploaded: Uploaded) -> None:
-        result = await self._front.intake.accept_rows(campaign, rows.rows, rows.keys or None)
-        uploaded.read += len(rows.rows) + len({each.row for each in rows.rejects})
-        uploaded.accepted += result.accepted
-        uploaded.duplicates += result.duplicates
-        uploaded.rejected += result.conflicts
-        rejects = [*rows.rejects, *(_reject(rows, error) for error in result.errors)]
-        rejects.sort(key=lambda each: each.row)
-        uploaded.reject(rejects)
-        if rejects:
-            lines = [msgspec.json.encode(each) for each in rejects]
+    async def _note(
+        self, campaign: Campaign, named: Named, uploaded: Uploaded, rejects: list[Reject]
+    ) -> None:
+        """Keep what was refused; of an upload with a name also how far it is, in the same step."""
+        lines = [msgspec.json.encode(each) for each in rejects]
+        if named.is_named:
+            await named.note(lines)
+            uploaded.accepted = named.progress.accepted
+            uploaded.duplicates = named.progress.duplicates
+        elif lines:
             await self._front.results.reject(campaign.portfolio_id, campaign.source, lines)
+
+    async def _accept(
+        self, campaign: Campaign, rows: Rows, uploaded: Uploaded, tally: str
+    ) -> list[Reject]:
+        """Queue a piece; return the rows of it that were refused. What was queued is counted."""
+        result, rejects = RowsResult(tally=tally), rows.rejects
+        try:
+            await self._front.intake.accept_rows(campaign, rows.rows, rows.keys or None, result)
+        except EngineError:
+            rejects = []  # they come again with the rest of the piece
+            raise
+        finally:
+            uploaded.read += result.read + len({each.row for each in rejects})
+            uploaded.accepted += result.accepted
+            uploaded.duplicates += result.duplicates
+            rejects = [*rejects, *(_reject(rows, error) for error in result.errors)]
+            rejects.sort(key=lambda each: each.row)
+            uploaded.reject(rejects)
+        return rejects
 
 
 def _reject(rows: Rows, error: RowError) -> Reject:

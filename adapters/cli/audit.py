@@ -17,8 +17,8 @@ def audit(
 ) -> None:
     """Recount every job of a portfolio, or of all; exit status 1 where the books do not agree.
 
-    One portfolio is counted in one step: up to 500,000 ended jobs (a second or two, in which
-    nothing is sent there); it refuses more.
+    Up to 100,000 ended jobs of a portfolio are counted in one step (a fifth of a second, in which
+    nothing is sent there); more of them bucket by bucket, while jobs go on.
     """
     caller = Caller(as_json=as_json)
     place = ("v1", "portfolios", portfolio_id, "audit") if portfolio_id else ("v1", "audit")

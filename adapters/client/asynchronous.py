@@ -27,7 +27,7 @@ from adapters.client.shapes import (
 )
 from adapters.client.steps import NOTHING, Answer, Call, Pause, Result, Talk
 from adapters.client.talks import Patience
-from adapters.client.uploading import upload_file
+from adapters.client.uploading import upload_file, upload_rows
 from adapters.client.wire import MEDIA, encoding_of, headers_of
 
 PIECE = 2**18  # bytes read and written at once
@@ -101,7 +101,7 @@ class AsyncClient:
     ) -> UploadOutcome:
         """Put recipients into a campaign: a .csv, .ndjson or .gz of them, or rows."""
         if not isinstance(recipients, Path):
-            return await self.walk(talks.upload_rows(campaign_id, recipients, self.patience))
+            return await self.walk(upload_rows(campaign_id, recipients, self.patience))
         kind, encoding = encoding_of(recipients)
         file = await asyncio.to_thread(recipients.open, "rb")
         try:

@@ -27,7 +27,7 @@ from adapters.client.shapes import (
 )
 from adapters.client.steps import NOTHING, Answer, Call, Pause, Result, Talk
 from adapters.client.talks import Patience
-from adapters.client.uploading import upload_file
+from adapters.client.uploading import upload_file, upload_rows
 from adapters.client.wire import MEDIA, encoding_of, headers_of
 
 
@@ -104,7 +104,7 @@ class Client:
     def upload(self, campaign_id: str, recipients: Path | Iterable[Recipient]) -> UploadOutcome:
         """Put recipients into a campaign: a .csv, .ndjson or .gz of them, or rows."""
         if not isinstance(recipients, Path):
-            return self.walk(talks.upload_rows(campaign_id, recipients, self.patience))
+            return self.walk(upload_rows(campaign_id, recipients, self.patience))
         with recipients.open("rb") as file:
             kind, encoding = encoding_of(recipients)
             return self.upload_file(campaign_id, file, kind, encoding)

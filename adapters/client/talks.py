@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count, islice
@@ -20,15 +20,12 @@ from adapters.client.shapes import (
     Job,
     JobOutcome,
     JobStatus,
-    Recipient,
     StreamOutcome,
-    UploadOutcome,
 )
 from adapters.client.steps import JSON, Answer, Call, Pause, Talk, path_of
 
 NDJSON = "application/x-ndjson"
 JOBS_PER_PART = 5_000  # lines held until their part is taken
-ROWS_PER_PART = 20_000
 UPLOAD_TIMEOUT_S = 3_600.0
 ERRORS_MAX = 10_000  # kept one by one; more are only counted
 
@@ -196,34 +193,7 @@ def move_campaign(campaign_id: str, action: str, patience: Patience) -> Talk[Cam
     return (yield from asked_for(call, Campaign, patience))
 
 
-def upload_rows(
-    campaign_id: str, rows: Iterable[Recipient], patience: Patience
-) -> Talk[UploadOutcome]:
-    """Upload rows in parts with constant memory; row numbers count from 1 over all parts."""
-    outcome, first = UploadOutcome(), 0
-    every: Iterator[Recipient] = iter(rows)
-    encoder = msgspec.json.Encoder()
-    while part := list(islice(every, ROWS_PER_PART)):
-        headers = {"Content-Type": NDJSON}
-        body = encoder.encode_lines(part)
-        call = Call("POST", _recipients(campaign_id), body, headers, timeout_s=UPLOAD_TIMEOUT_S)
-        told = yield from asked_for(call, UploadOutcome, patience)
-        outcome.read += told.read
-        outcome.accepted += told.accepted
-        outcome.duplicates += told.duplicates
-        outcome.rejected += told.rejected
-        for each in told.errors[: ERRORS_MAX - len(outcome.errors)]:
-            each.row += first
-            outcome.errors.append(each)
-        first += len(part)
-    return outcome
-
-
 def download(path: str, into: IO[bytes], patience: Patience) -> Talk[None]:
     """Write an answer to a file as it comes; one that breaks off is asked for again."""
     is_repeatable = into.seekable()  # what was written to a pipe cannot be taken back
     yield from asked(Call("GET", path, None, {}, is_repeatable, UPLOAD_TIMEOUT_S, into), patience)
-
-
-def _recipients(campaign_id: str) -> str:
-    return path_of("v1", "campaigns", campaign_id, "recipients")

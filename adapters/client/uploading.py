@@ -1,19 +1,25 @@
-"""Uploading a file: one that is cut goes on from where the API says it ended."""
+"""Uploading a file, or rows: one that is cut goes on from where the API says it ended."""
 
 from __future__ import annotations
 
 import gzip
 import secrets
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from io import BytesIO
+from itertools import islice
 from typing import IO, TypeVar, cast
 
 import msgspec
 
 from adapters.client.errors import BusyError, NotFoundError, UnreachableError, error_of
+from adapters.client.shapes import Recipient, UploadOutcome
 from adapters.client.steps import Call, Talk, path_of
-from adapters.client.talks import UPLOAD_TIMEOUT_S, Patience, asked_for
+from adapters.client.talks import ERRORS_MAX, NDJSON, UPLOAD_TIMEOUT_S, Patience, asked_for
 
 MOVED_ON = "offset_mismatch"  # what was cut was still being read when it was asked for
+
+ROWS_PER_PART = 20_000  # held until their part is taken
 
 Shape = TypeVar("Shape")
 
@@ -77,3 +83,24 @@ def _rest(
     unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb"))
     unpacked.seek(offset)
     return unpacked, headers
+
+
+def upload_rows(
+    campaign_id: str, rows: Iterable[Recipient], patience: Patience
+) -> Talk[UploadOutcome]:
+    """Upload rows in parts with constant memory; row numbers count from 1 over all parts."""
+    outcome, first = UploadOutcome(), 0
+    every: Iterator[Recipient] = iter(rows)
+    encoder = msgspec.json.Encoder()
+    while part := list(islice(every, ROWS_PER_PART)):
+        body = BytesIO(encoder.encode_lines(part))
+        told = yield from upload_file(campaign_id, body, NDJSON, "", UploadOutcome, patience)
+        outcome.read += told.read
+        outcome.accepted += told.accepted
+        outcome.duplicates += told.duplicates
+        outcome.rejected += told.rejected
+        for each in told.errors[: ERRORS_MAX - len(outcome.errors)]:
+            each.row += first
+            outcome.errors.append(each)
+        first += len(part)
+    return outcome

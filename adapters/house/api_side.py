@@ -56,7 +56,7 @@ from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.countries import CountryRules
-from engine.directory import Directory, Sender
+from engine.directory import Sender
 from engine.errors import EngineError, LedgerError
 from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
@@ -145,9 +145,9 @@ def _front(house: House, doors: Doors) -> Front:
         registry=registry,
         ledger=ledger,
         keeper=build_keeper(settings, registry, ledger, house.emit, now_ms),
-        intake=_intake(house, recollection, registry.directory, results, quiet),
+        intake=_intake(house, recollection, registry, results, quiet),
         results=results,
-        uploads=walled_ledger(RedisUploads(house.client)),
+        uploads=walled_ledger(RedisUploads(house.ledger.scripts, house.ledger.calls, now_ms)),
         retry_failed=RetryFailed(recollection, results, house.recipients),
         traces=walled_ledger(RedisTraces(house.client, now_ms)),
         dead_rows=walled_ledger(_dead_rows(house)),
@@ -232,18 +232,20 @@ def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None
 def _intake(
     house: House,
     recollection: Recollection,
-    directory: Directory,
+    registry: RedisRegistry,
     results: Results,
     quiet: QuietKeeper,
 ) -> SendJobs:
     """Return the front door of all jobs."""
-    now_ms = house.clock.now_ms
+    now_ms, directory = house.clock.now_ms, registry.directory
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
     countries = CountryRules(parts_of(house.settings.no_marketing))
     parts = (recollection, directory, house.recipients, house.emit)
     leads, border = walled_ledger(house.persons.people), BorderDoor(directory, now_ms)
     traces = walled_ledger(RedisTraces(house.client, now_ms))
-    return SendJobs(*parts, door, results, countries, border, leads, traces, quiet)
+    return SendJobs(
+        *parts, door, results, countries, border, leads, traces, quiet, registry, now_ms
+    )
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.memory.records import Job, LaneState, SourceStateOf
 from adapters.memory.slot import Slot
+from engine.contents import WHOLE
 from engine.model import Gate, JobKey, JobState, Lane, Row, SourceState
 from engine.ports import Batch, Enqueued, NotNew, SourceSpec
 from engine.quota import DAY_MS
@@ -15,7 +16,7 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
     source = slot.sources.get(batch.lane.source)
     if source is None:
         source = slot.sources[batch.lane.source] = SourceStateOf(SourceSpec())
-    refused = _refused(slot, source, batch.lane.template, len(batch.rows))
+    refused = _refused(slot, source, batch)
     if refused:
         due_ms = slot.next_due_ms(now_ms)
         return Enqueued(0, 0, 0, [], refused, slot.sequence, due_ms)
@@ -28,11 +29,16 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
             conflict = bool(row.fingerprint) and fingerprint != row.fingerprint
             not_new.append(NotNew(index, key if row.fingerprint else None, conflict))
             continue
+        if 0 < batch.rows_max <= source.enqueued:
+            not_new.append(NotNew(index, None, conflict=False, over=True))
+            continue
         append(slot, source, lane, row, now_ms)
     slot.sequence += 1
     slot.wake(lane, now_ms)
     lane.at_ms = now_ms
     accepted = len(batch.rows) - len(not_new)
+    if batch.tally:
+        slot.tallies[batch.tally] = slot.tallies.get(batch.tally, 0) + accepted
     # A lane asleep is due to nobody, and yet its jobs may expire.
     due_ms = min(slot.next_due_ms(now_ms), max(now_ms, slot.expiring.first_ms()))
     return Enqueued(lane.number, first, accepted, not_new, "", slot.sequence, due_ms)
@@ -45,13 +51,16 @@ def _is_remembered(batch: Batch, row: Row, day: int, now_ms: int) -> bool:
     return day >= now_ms // DAY_MS - 1
 
 
-def _refused(slot: Slot, source: SourceStateOf, template: str, rows: int) -> str:
+def _refused(slot: Slot, source: SourceStateOf, batch: Batch) -> str:
     if source.spec.state is SourceState.CANCELLED:
         return "cancelled"
-    if (spec := slot.templates.get(template)) is not None and spec.status in TEMPLATE_OVER:
+    spec = slot.templates.get(batch.lane.template)
+    if spec is not None and spec.status in TEMPLATE_OVER:
         return "ended"
+    if batch.rows and 0 < batch.rows[0].content < min(source.version, WHOLE):
+        return "stale"
     most = slot.terms.queue_max
-    return "full" if most and waiting_jobs(slot) + rows > most else ""
+    return "full" if most and waiting_jobs(slot) + len(batch.rows) > most else ""
 
 
 def waiting_jobs(slot: Slot) -> int:

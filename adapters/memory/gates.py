@@ -17,8 +17,7 @@ def examine(under_way: Claim, lane: LaneState, job: Job) -> bool:
     """Return whether the job's own gates let it go; where not, it has been put where it belongs."""
     slot, now_ms = under_way.slot, under_way.now_ms
     off = slot.terms.gates_off
-    if job.repeats and job.key not in slot.repeating:
-        lane.ghosts -= 1
+    if job.repeats and not _may_repeat(under_way, lane, job):
         return False
     if 0 < slot.expires_ms(job) <= now_ms and Gate.SCHEDULE not in off:
         return _end(under_way, job, JobState.EXPIRED)
@@ -34,6 +33,15 @@ def examine(under_way: Claim, lane: LaneState, job: Job) -> bool:
         slot.delay(job, ready_ms, Gate.PAIR)
         return False
     return True
+
+
+def _may_repeat(under_way: Claim, lane: LaneState, job: Job) -> bool:
+    """Return whether a copy that follows a doubt may still be written."""
+    slot = under_way.slot
+    if job.key not in slot.repeating:
+        lane.ghosts -= 1
+        return False
+    return job.repeats <= slot.repeats_max(job) or _end(under_way, job, JobState.UNKNOWN)
 
 
 def _end(under_way: Claim, job: Job, state: JobState, code: int = 0) -> bool:

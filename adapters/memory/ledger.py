@@ -262,7 +262,7 @@ class MemoryLedger:
         slot, _ = self.slot(portfolio)
         return templates.users(slot, template, since_ms)
 
-    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> bool:
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
         """See TemplateJobs.repoint."""
         slot, now_ms = self.slot(portfolio)
         return templates.repoint(slot, source, wish, now_ms)

@@ -117,6 +117,8 @@ class SourceStateOf:
     seen: dict[bytes, tuple[JobKey, bytes, int]] = field(default_factory=dict)
     ring_lanes: dict[tuple[str, int], int] = field(default_factory=dict)
     expires_ms: int | None = None  # of all its jobs, where that was changed since
+    repeats_max: int | None = None  # as expires_ms
+    version: int = 0  # below it no row is of its message any more
     enqueued: int = 0
     states: dict[JobState, int] = field(default_factory=dict)
     waiting: dict[Gate, int] = field(default_factory=dict)

@@ -43,7 +43,7 @@ def _decide(slot: Slot, key: JobKey, opened: Open, now_ms: int, answer: Rescued)
     job, lane = opened.job, slot.lane_of(key)
     expired = 0 < slot.expires_ms(job) <= now_ms
     over = expired or slot.is_cancelled(key)
-    may_repeat = job.repeats < job.repeats_max and not over
+    may_repeat = job.repeats < slot.repeats_max(job) and not over
     from_ms = _repeat_from_ms(slot, lane, now_ms) if may_repeat else 0
     last_ms = opened.since_ms + HELD_MS
     if now_ms < min(from_ms, last_ms):

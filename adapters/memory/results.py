@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from adapters.memory import books
 from adapters.memory.ledger import MemoryLedger
 from engine.model import JobKey, PortfolioId
-from engine.results import KeptRows, Result
+from engine.results import KeptRows, Result, WaitingRow
 
 AT_ONCE = 1_000
 
@@ -43,16 +43,21 @@ class MemoryResults:
                     results.append(Result(lane.lane, view, tail))
                 yield results
 
-    async def said(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[KeptRows]]:
-        """See Results.said."""
+    async def waiting(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[WaitingRow]]:
+        """See Results.waiting."""
         slot, _ = self._ledger.slot(portfolio)
         known = slot.sources.get(source)
         lanes = known.lanes if known else []
-        yield [
-            KeptRows(key.lane, key.sequence, [tail])
-            for (owner, key), tail in self._tails.items()
-            if owner == portfolio and key.lane in lanes
-        ]
+        waiting = [job for number in lanes for job in slot.lanes[number].queue]
+        waiting += [job for number in lanes for job in slot.lanes[number].parked]
+        waiting += [job for job, _ in slot.later.values() if job.key.lane in lanes]
+        rows = [WaitingRow(job.key, slot.lane_of(job.key).lane.sender, job.tail) for job in waiting]
+        for opened in slot.open.values():
+            if opened.job.key.lane in lanes:
+                sender = slot.lane_of(opened.job.key).lane.sender
+                tail = opened.job.tail
+                rows.append(WaitingRow(opened.job.key, sender, tail, is_claimed=True))
+        yield rows
 
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:
         """See Results.reject."""

@@ -46,6 +46,7 @@ class Slot:
         self.senders: dict[SenderId, SenderState] = {}
         self.sources: dict[str, SourceStateOf] = {}
         self.templates: dict[str, TemplateSpec] = {}
+        self.tallies: dict[str, int] = {}  # jobs queued, by the names that ask for it
         self.accounts: dict[str, int] = {}
         self.borders: dict[str, Sequence[Border]] = {}
         self.shut: dict[tuple[Gate, str], Shut] = {}  # by sender and by account
@@ -280,6 +281,11 @@ class Slot:
         """Return when a job ends unsent; 0 is never. What was said later of its source counts."""
         changed_ms = self.source_of(self.lane_of(job.key)).expires_ms
         return job.expires_at_ms if changed_ms is None else changed_ms
+
+    def repeats_max(self, job: Job) -> int:
+        """Return how many copies may follow a doubt. What was said later of its source counts."""
+        changed = self.source_of(self.lane_of(job.key)).repeats_max
+        return job.repeats_max if changed is None else changed
 
     def is_cancelled(self, key: JobKey) -> bool:
         """Return whether a waiting job has ended with its source or its template."""

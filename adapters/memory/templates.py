@@ -9,7 +9,7 @@ from adapters.memory.cancel import cancel_waiting
 from adapters.memory.records import LaneState
 from adapters.memory.slot import Slot
 from engine.model import Category, Gate, Lane, Priority, SourceState
-from engine.template_ports import Repoint
+from engine.template_ports import HAS_ROWS, RUNS, Repoint
 from engine.terms import TEMPLATE_OVER
 
 FIXED = (SourceState.RUNNING, SourceState.CANCELLED)
@@ -62,11 +62,16 @@ def end_quiet(slot: Slot, template: str, now_ms: int) -> None:
             slot.wake(state, now_ms)
 
 
-def repoint(slot: Slot, source: str, wish: Repoint, now_ms: int) -> bool:
-    """Give all rows of a source another message, templates, priority or end; False if it runs."""
+def repoint(slot: Slot, source: str, wish: Repoint, now_ms: int) -> int:
+    """Give all rows of a source another message, templates, priority, end or number of copies."""
     known = slot.sources.get(source)
     if known is None or known.spec.state in FIXED:
-        return False
+        return RUNS
+    if wish.is_first and known.enqueued:
+        return HAS_ROWS
+    known.version = wish.version or known.version
+    if wish.repeats_max is not None:
+        known.repeats_max = wish.repeats_max
     if wish.body:
         known.contents = [wish.body] * len(known.contents)
     if wish.expires_ms is not None:
@@ -82,7 +87,7 @@ def repoint(slot: Slot, source: str, wish: Repoint, now_ms: int) -> bool:
             _move(slot, state, lane, now_ms)
         slot.note_expiry(state, wish.expires_ms or 0)
     slot.sequence += 1
-    return True
+    return known.enqueued
 
 
 def _move(slot: Slot, state: LaneState, lane: Lane, now_ms: int) -> None:

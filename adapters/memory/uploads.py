@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
-from engine.model import PortfolioId
+from collections.abc import Sequence
 
-Name = tuple[PortfolioId, str, str]
+from adapters.memory.ledger import MemoryLedger
+from adapters.memory.results import MemoryResults
+from engine.model import PortfolioId
+from engine.results import Taken, tally_of
+
+Name = tuple[PortfolioId, str]
 
 
 class MemoryUploads:
-    """See adapters.redis.uploads.RedisUploads."""
+    """See engine.results.UploadStore."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: MemoryLedger, results: MemoryResults) -> None:
+        self._ledger = ledger
+        self._results = results
         self._states: dict[Name, bytes] = {}
+        self._complete: set[Name] = set()
         self._holders: dict[Name, str] = {}
 
-    async def read(self, portfolio: PortfolioId, source: str, name: str) -> bytes | None:
-        """Return how far an upload came, as it was noted; None when nobody knows it."""
-        return self._states.get((portfolio, source, name))
-
     async def take(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str
-    ) -> bytes | None:
-        """Make `holder` the one who takes an upload from now on; return how far it came."""
-        self._holders[portfolio, source, name] = holder
-        return self._states.get((portfolio, source, name))
+        self, portfolio: PortfolioId, source: str, name: str, holder: str, *, anew: bool
+    ) -> Taken:
+        """See UploadStore.take."""
+        place = (portfolio, tally_of(source, name))
+        tallies = self._ledger.slot(portfolio)[0].tallies
+        if not anew and place not in self._states:
+            return Taken(None, 0)
+        if anew and place in self._complete:
+            tallies.pop(place[1], None)
+            self._complete.discard(place)
+        self._holders[place] = holder
+        return Taken(self._states.get(place), tallies.get(place[1], 0))
 
     async def note(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str, state: bytes
-    ) -> bool:
-        """Note how far an upload came; whether `holder` still is the one who takes it."""
-        if self._holders.get((portfolio, source, name)) != holder:
-            return False
-        self._states[portfolio, source, name] = state
-        return True
+        self,
+        portfolio: PortfolioId,
+        source: str,
+        name: str,
+        holder: str,
+        state: bytes,
+        rejects: Sequence[bytes],
+        *,
+        complete: bool,
+    ) -> int | None:
+        """See UploadStore.note."""
+        place = (portfolio, tally_of(source, name))
+        if self._holders.get(place) != holder:
+            return None
+        self._states[place] = state
+        if complete:
+            self._complete.add(place)
+        await self._results.reject(portfolio, source, rejects)
+        return self._ledger.slot(portfolio)[0].tallies.get(place[1], 0)

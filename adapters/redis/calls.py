@@ -51,6 +51,7 @@ from engine.terms import Terms
 # sequence, recipient, attempt, failures, content, due.
 read_open = Struct(">c6xBI8sHB2xH6xHI").unpack_from
 TAIL_AT = 39
+CONFLICT, OVER = 1, 2  # of a row that was not queued: enqueue.lua
 KEYED, PLAIN = 1, 2  # how a batch's rows are known: enqueue.lua
 
 
@@ -99,6 +100,8 @@ class Calls:
             lane.zone,
             len(rows),
             form,
+            batch.rows_max,
+            batch.tally,
         ]
         if packed is not None:
             arguments += packed
@@ -267,7 +270,12 @@ def enqueued(reply: Reply) -> Enqueued:
     """Read what enqueue.lua answers."""
     refused, lane, first, accepted, sequence, due_ms, flat = reply
     not_new = [
-        NotNew(flat[i], parse_key(flat[i + 1].decode()) if flat[i + 1] else None, bool(flat[i + 2]))
+        NotNew(
+            flat[i],
+            parse_key(flat[i + 1].decode()) if flat[i + 1] else None,
+            flat[i + 2] == CONFLICT,
+            flat[i + 2] == OVER,
+        )
         for i in range(0, len(flat), 3)
     ]
     return Enqueued(lane, first, accepted, not_new, refused.decode(), sequence, due_ms)

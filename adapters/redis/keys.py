@@ -67,11 +67,6 @@ def rejects(portfolio: PortfolioId, source: str) -> str:
     return f"{tag(portfolio)}rejects:{source}"
 
 
-def upload(portfolio: PortfolioId, source: str, name: str) -> str:
-    """HASH of an upload that may be taken up again: who takes it, and how far it came."""
-    return f"{tag(portfolio)}upload:{source}:{name}"
-
-
 def source(portfolio: PortfolioId, name: str) -> str:
     """HASH of a source: its state, weight and books."""
     return f"{tag(portfolio)}src:{name}"
@@ -80,6 +75,21 @@ def source(portfolio: PortfolioId, name: str) -> str:
 def lanes_of(portfolio: PortfolioId, source_name: str) -> str:
     """LIST of the numbers of a source's lanes."""
     return f"{tag(portfolio)}lanes_of:{source_name}"
+
+
+def queue(portfolio: PortfolioId, number: int) -> str:
+    """LIST of the rows of a lane."""
+    return f"{tag(portfolio)}q:{number}"
+
+
+def parked(portfolio: PortfolioId, number: int) -> str:
+    """LIST of the rows of a lane that wait for a place."""
+    return f"{tag(portfolio)}k:{number}"
+
+
+def later(portfolio: PortfolioId) -> str:
+    """ZSET of job -> when it comes back, of those kept aside."""
+    return f"{tag(portfolio)}later"
 
 
 def open_jobs(portfolio: PortfolioId) -> str:

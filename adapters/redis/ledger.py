@@ -8,12 +8,13 @@ from typing import cast
 from redis import exceptions
 
 from adapters.redis import calls, keys, reading
+from adapters.redis.auditing import recount
 from adapters.redis.calls import Calls
 from adapters.redis.places import RedisPlaces
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.borders import Border
-from engine.errors import InvalidJobError, LedgerAwayError, UnknownNameError
+from engine.errors import LedgerAwayError, UnknownNameError
 from engine.model import (
     Category,
     JobKey,
@@ -50,7 +51,7 @@ from engine.terms import Terms
 
 CLOCK_TOLERANCE_MS = 2_000  # beyond it nothing is sent: ADR 0002
 DAY_MS = 86_400_000
-AUDIT_MAX = 500_000  # ended jobs recounted in one step: a second or two in which nothing is sent
+AUDIT_MAX = 100_000  # ended jobs recounted in one step: a fifth of a second without a send
 LANES_KNOWN_MAX = 100_000  # a process may live longer than its lanes
 LANE_FIELDS = ["source", "sender", "template", "priority", "zone"]
 
@@ -273,13 +274,15 @@ class RedisLedger(RedisPlaces):
         reply = await self._one("template_users", portfolio, [template, since_ms])
         return sorted({source.decode() for source in reply})
 
-    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> bool:
+    async def repoint(self, portfolio: PortfolioId, source: str, wish: Repoint) -> int:
         """See TemplateJobs.repoint."""
         expires = "" if wish.expires_ms is None else wish.expires_ms
+        repeats = "" if wish.repeats_max is None else wish.repeats_max
         told: list[Argument] = [source, wish.body, expires, int(wish.priority)]
+        told += [repeats, wish.version, int(wish.is_first)]
         for pair in wish.templates.items():
             told += pair
-        return bool(await self._one("source_repoint", portfolio, told))
+        return int(await self._one("source_repoint", portfolio, told))
 
     async def cancel_job(self, portfolio: PortfolioId, key: JobKey) -> Cancelled:
         """See Cancellation.cancel_job."""
@@ -357,10 +360,15 @@ class RedisLedger(RedisPlaces):
     async def audit(self, portfolio: PortfolioId) -> list[str]:
         """See Books.audit."""
         kept, lines = await self._one("audit_read", portfolio, [AUDIT_MAX])
-        if kept > AUDIT_MAX:
-            detail = f"{kept} ended jobs are kept, more than the {AUDIT_MAX} that one step recounts"
-            raise InvalidJobError(detail, pointer="", code="too_many")
-        return [line.decode() for line in lines]
+        if kept <= AUDIT_MAX:
+            return [line.decode() for line in lines]
+
+        async def run(script: str, told: Sequence[Sequence[Argument]]) -> Sequence[Reply]:
+            now_ms = self._now_ms()
+            asked = [self._calls.call(script, portfolio, now_ms, each) for each in told]
+            return await self._scripts.run(asked)
+
+        return await recount(run)
 
 
 async def _nothing() -> None:

@@ -15,14 +15,14 @@ from redis import exceptions
 from adapters.redis import keys, reading
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.scripts import Client
+from adapters.redis.waiting_rows import waiting_rows
 from engine.books import JobView
 from engine.errors import LedgerAwayError
 from engine.model import JobKey, JobState, Lane, PortfolioId, Priority, SenderId
-from engine.results import KeptRows, Result
+from engine.results import KeptRows, Result, WaitingRow
 
 BUCKET = keys.DONE_BUCKET
 ASK_MAX = 1_000
-SAID_AT_ONCE = 20  # batches of up to 500 rows
 REJECTS_MAX = 100_000  # of a campaign; the oldest go first
 KEPT_MS = 30 * 86_400_000  # after the last upload
 RS = b"\x1e"  # between tails; no field holds it
@@ -61,15 +61,9 @@ class RedisResults:
                     for at in sequences
                 ]
 
-    async def said(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[KeptRows]]:
-        """See Results.said."""
-        name, cursor = keys.rows(portfolio, source), 0
-        while True:
-            asked = self._client.hscan(name, cursor, count=SAID_AT_ONCE)
-            cursor, fields = await self._asked(asked)
-            yield [_kept(field, joined) for field, joined in fields.items()]
-            if not cursor:
-                return
+    def waiting(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[WaitingRow]]:
+        """See Results.waiting."""
+        return waiting_rows(self._client, portfolio, source)
 
     async def reject(self, portfolio: PortfolioId, source: str, lines: Sequence[bytes]) -> None:
         """See Results.reject."""
@@ -173,11 +167,6 @@ class RedisResults:
             return await cast("Awaitable[Any]", call)
         except (TimeoutError, exceptions.RedisError, OSError) as error:
             raise LedgerAwayError(f"the results do not answer: {type(error).__name__}") from error
-
-
-def _kept(field: bytes, joined: bytes) -> KeptRows:
-    lane, _, first = field.decode().partition(".")
-    return KeptRows(int(lane), int(first), joined.split(RS))
 
 
 class _Tails:

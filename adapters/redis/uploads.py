@@ -2,71 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Final
 
-from redis import exceptions
+from adapters.redis.calls import Calls
+from adapters.redis.results import KEPT_MS as REJECTS_MS
+from adapters.redis.results import REJECTS_MAX
+from adapters.redis.scripts import Argument, Reply, Scripts
+from engine.model import NowMs, PortfolioId
+from engine.results import Taken, tally_of
 
-from adapters.redis import keys
-from adapters.redis.scripts import Client
-from engine.errors import LedgerAwayError
-from engine.model import PortfolioId
-
-KEPT_MS = 86_400_000  # after the last piece
-HOLDER = b"holder"
-STATE = b"state:"  # and its holder's name: who lost the upload writes where nobody reads
+KEPT_MS: Final = 86_400_000  # after the last piece
 
 
 class RedisUploads:
-    """A hash for each upload: who takes it now, and how far it came."""
+    """See engine.results.UploadStore."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def read(self, portfolio: PortfolioId, source: str, name: str) -> bytes | None:
-        """Return how far an upload came, as it was noted; None when nobody knows it."""
-        return _state(await self._fields(portfolio, source, name))
+    def __init__(self, scripts: Scripts, calls: Calls, now_ms: NowMs) -> None:
+        self._scripts = scripts
+        self._calls = calls
+        self._now_ms = now_ms
 
     async def take(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str
-    ) -> bytes | None:
-        """Make `holder` the one who takes an upload from now on; return how far it came."""
-        state = _state(await self._fields(portfolio, source, name))
-        key = keys.upload(portfolio, source, name)
-        mine = {STATE + holder.encode(): state or b"", HOLDER: holder.encode()}
-        pipeline = self._client.pipeline(transaction=True)
-        pipeline.delete(key)
-        pipeline.hset(key, mapping=cast("Any", mine))
-        pipeline.pexpire(key, KEPT_MS)
-        await self._asked(pipeline.execute())
-        return state
+        self, portfolio: PortfolioId, source: str, name: str, holder: str, *, anew: bool
+    ) -> Taken:
+        """See UploadStore.take."""
+        told: list[Argument] = [tally_of(source, name), holder, KEPT_MS, int(anew)]
+        state, accepted = await self._run("upload_take", portfolio, told)
+        return Taken(state or None, accepted)
 
     async def note(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str, state: bytes
-    ) -> bool:
-        """Note how far an upload came; whether `holder` still is the one who takes it."""
-        key = keys.upload(portfolio, source, name)
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.hget(key, HOLDER)
-        pipeline.hset(key, STATE + holder.encode(), state)
-        pipeline.pexpire(key, KEPT_MS)
-        now_held, *_ = await self._asked(pipeline.execute())
-        return bool(now_held == holder.encode())
+        self,
+        portfolio: PortfolioId,
+        source: str,
+        name: str,
+        holder: str,
+        state: bytes,
+        rejects: Sequence[bytes],
+        *,
+        complete: bool,
+    ) -> int | None:
+        """See UploadStore.note."""
+        told: list[Argument] = [tally_of(source, name), holder, KEPT_MS, state, int(complete)]
+        told += [source, REJECTS_MAX, REJECTS_MS, *rejects]
+        accepted = await self._run("upload_note", portfolio, told)
+        return None if accepted < 0 else int(accepted)
 
-    async def _fields(
-        self, portfolio: PortfolioId, source: str, name: str
-    ) -> Mapping[bytes, bytes]:
-        found: Mapping[bytes, bytes] = await self._asked(
-            self._client.hgetall(keys.upload(portfolio, source, name))
-        )
-        return found
-
-    async def _asked(self, call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-        try:
-            return await cast("Awaitable[Any]", call)
-        except (TimeoutError, exceptions.RedisError, OSError) as error:
-            raise LedgerAwayError(f"uploads do not answer: {type(error).__name__}") from error
-
-
-def _state(fields: Mapping[bytes, bytes]) -> bytes | None:
-    return fields.get(STATE + fields.get(HOLDER, b"")) or None
+    async def _run(self, script: str, portfolio: PortfolioId, told: list[Argument]) -> Reply:
+        call = self._calls.call(script, portfolio, self._now_ms(), told)
+        return (await self._scripts.run([call]))[0]

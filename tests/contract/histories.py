@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.borders import border_of
@@ -333,6 +333,8 @@ class History:
         body, priority = rng.choice([b"", b"{}"]), rng.choice(list(Priority))
         expires_ms = rng.choice([None, None, 0, self.now_ms + 2_000, self.now_ms + 20_000])
         source, wish = rng.choice(SOURCES), Repoint(gets, priority, body, expires_ms)
+        copies, version = rng.choice([None, None, 0, 1, 2]), rng.choice([0, 0, 1, 2])
+        wish = replace(wish, repeats_max=copies, version=version, is_first=rng.random() < 0.1)
         self.planned = [("repoint", bind("repoint", source, wish))]
         state = rng.choice([SourceState.PAUSED, SourceState.SCHEDULED, SourceState.RUNNING])
         spec = SourceSpec(state, 1, self.now_ms + 2_000)

@@ -110,7 +110,7 @@ class Visits:
     def _note_template(self, kind: str, answer: Any) -> None:  # noqa: ANN401
         match kind:
             case "repoint":
-                self.seen["repointed" if answer else "not repointed: it runs"] += 1
+                self.seen["repointed" if answer >= 0 else "not repointed: it runs"] += 1
             case "end_template":
                 self.seen["ended with its template"] += sum(answer.values())
             case _:

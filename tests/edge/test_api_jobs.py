@@ -248,3 +248,31 @@ async def test_a_job_that_waits_says_for_what_how_far_and_until_when() -> None:
         await desk.ledger.put_sender(PortfolioId(PORTFOLIO), SenderId(SENDER), spec)
         (waits,) = (await desk.call("GET", f"/v1/jobs/{ids[1]}"))[1]["waiting_for"]
         assert (waits["gate"], waits["until"]) == ("sender", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"expires_at": "2001-01-01T00:00:00Z"}, 422),
+        ({"expires_at": "2001-01-01T00:00:00Z", "key": "k"}, 202),  # maybe it is known, and sent
+        ({"not_before": "2030-01-02T00:00:00Z", "expires_at": "2030-01-01T00:00:00Z"}, 422),
+        ({"not_before": "2030-01-01T00:00:00Z", "expires_at": "2030-01-02T00:00:00Z"}, 202),
+    ],
+)
+async def test_what_no_moment_is_left_for_is_refused_at_the_door(
+    changes: dict[str, str], status: int
+) -> None:
+    async with a_desk() as desk:
+        found, shown = await desk.call("POST", "/v1/jobs", a_job(**changes), SEND)
+    assert found == status
+    if status == 422:
+        (error,) = shown["errors"]
+        assert (error["pointer"], error["code"]) == ("/expires_at", "expired")
+
+
+async def test_what_is_missing_is_named_by_its_pointer() -> None:
+    async with a_desk() as desk:
+        _, shown = await desk.call("POST", "/v1/jobs", {"to": "x"}, SEND)
+    assert shown["errors"] == [
+        {"pointer": "/sender", "code": "missing", "detail": "`sender` is missing; give it"}
+    ]

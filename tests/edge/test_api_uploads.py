@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.front_desk import SEND, Desk, a_campaign, a_desk
+from engine.errors import LedgerAwayError
+from engine.model import PortfolioId
+from engine.results import Taken
+from tests.front_desk import PORTFOLIO, SEND, Desk, a_campaign, a_desk
 
 NDJSON = "application/x-ndjson"
 ROWS = [f"+49151{n:08},Ada,A{n}" for n in range(4_000)]
@@ -61,8 +64,8 @@ async def test_an_upload_that_was_cut_goes_on_where_it_ended(
         headers = {"Idempotency-Key": "people", "Upload-Offset": str(offset)}
         status, shown = await desk.upload("c1", CSV[offset:], **headers)
         assert (status, shown["read"]) == (202, 4_001)
-        # The piece that was being taken when somebody asked is taken once more.
-        assert shown["accepted"] + shown["duplicates"] == 4_000
+        # The piece that was being taken when somebody asked is taken once more, and counted once.
+        assert (shown["accepted"], shown["duplicates"]) == (4_000, 0)
         assert [each["row"] for each in shown["errors"]] == [4_002]
         after = await progress(desk)
         assert (after["offset"], after["complete"], after["rejected"]) == (len(CSV), True, 1)
@@ -142,13 +145,14 @@ async def test_who_takes_an_upload_up_is_the_only_one_to_go_on(redis_client: Red
         campaign = desk.front.campaigns.get("c1")
         place = (campaign.portfolio_id, campaign.source, "name")
         store = desk.front.uploads
-        assert await store.take(*place, "first") is None
-        assert await store.note(*place, "first", b"1")
-        assert await store.take(*place, "second") == b"1"
-        assert not await store.note(*place, "first", b"2")
-        assert await store.read(*place) == b"1"
-        assert await store.note(*place, "second", b"3")
-        assert await store.read(*place) == b"3"
+        assert await store.take(*place, "first", anew=True) == Taken(None, 0)
+        assert await store.note(*place, "first", b"1", [], complete=False) == 0
+        assert await store.take(*place, "second", anew=False) == Taken(b"1", 0)
+        assert await store.note(*place, "first", b"2", [b"wrong"], complete=False) is None
+        assert await store.note(*place, "second", b"3", [b"bad"], complete=False) == 0
+        assert await store.take(*place, "third", anew=False) == Taken(b"3", 0)
+        told = [lines async for lines in desk.front.results.rejected(*place[:2])]
+        assert told == [[b"bad"]]
         async for key in redis_client.scan_iter(match="ps:*upload:*"):
             assert 0 < await redis_client.pttl(key) <= 86_400_000
 
@@ -163,3 +167,74 @@ async def test_an_answer_says_in_its_headers_how_far_it_came() -> None:
                 "13",
                 "?1",
             )
+
+
+@pytest.mark.parametrize("is_real", [True, False], ids=["redis", "memory"])
+async def test_what_was_queued_and_not_noted_before_a_cut_is_counted_once(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch, *, is_real: bool
+) -> None:
+    named = {"Idempotency-Key": "people"}
+    async with a_desk(redis=redis_client if is_real else None) as desk:
+        await a_campaign(desk, recipients_max=4_100)
+        with monkeypatch.context() as cut:
+            cut.setattr(desk.front, "uploads", Cut(desk.front.uploads))
+            status, _ = await desk.upload("c1", CSV, **named)
+        assert status == 503
+        assert await taken(desk) == 0
+        status, shown = await desk.upload("c1", CSV, **named)
+        figures = [shown[each] for each in ("read", "accepted", "duplicates", "rejected")]
+        assert (status, figures) == (202, [4_001, 4_000, 0, 1])
+        assert (await desk.call("GET", "/v1/campaigns/c1"))[1]["enqueued"] == 4_000
+        lines = [
+            line
+            async for some in desk.front.results.rejected(PortfolioId(PORTFOLIO), "campaign:c1")
+            for line in some
+        ]
+        assert len(lines) == 1
+        again = (await desk.upload("c1", CSV, **named))[1]  # it was complete: another reading
+        assert (again["accepted"], again["duplicates"], again["rejected"]) == (0, 4_000, 1)
+
+
+class Cut:
+    """A store of uploads that goes away when a piece is to be noted."""
+
+    def __init__(self, store: Any) -> None:  # noqa: ANN401 (either one)
+        self.take = store.take
+
+    async def note(self, *_: object, **__: object) -> int:
+        raise LedgerAwayError("cut")
+
+
+@pytest.mark.parametrize("is_real", [True, False], ids=["redis", "memory"])
+@pytest.mark.parametrize("keyed", [True, False])
+async def test_a_cap_counts_rows_once_and_holds_for_two_at_a_time(
+    redis_client: Redis, *, is_real: bool, keyed: bool
+) -> None:
+    async with a_desk(redis=redis_client if is_real else None) as desk:
+        await a_campaign(desk, recipients_max=1_000)
+
+        def body(first: int) -> bytes:
+            lines = [
+                {"to": f"+49151{n:08}", "fields": {"name": "A", "code": "B"}}
+                | ({"key": f"k{n}"} if keyed else {})
+                for n in range(first, first + 900)
+            ]
+            return "\n".join(json.dumps(line) for line in [*lines, *lines[:50]]).encode()
+
+        both = await asyncio.gather(*(desk.upload("c1", body(first), NDJSON) for first in (0, 900)))
+        told = [shown for _, shown in both]
+        assert sum(each["accepted"] for each in told) == 1_000
+        assert (await desk.call("GET", "/v1/campaigns/c1"))[1]["enqueued"] == 1_000
+        for each in told:
+            assert each["read"] == each["accepted"] + each["duplicates"] + each["rejected"] == 950
+            assert {error["code"] for error in each["errors"]} <= {"over_cap"}
+
+
+async def test_a_key_with_another_row_is_named(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        rows = "to,name,code,key\n+4915112345678,Ada,A1,k1\n+4915112345679,Bob,B2,k1\n"
+        _, shown = await desk.upload("c1", rows)
+        assert (shown["read"], shown["accepted"], shown["rejected"]) == (2, 1, 1)
+        (error,) = shown["errors"]
+        assert (error["row"], error["field"], error["code"]) == (3, "key", "conflict")

@@ -61,6 +61,29 @@ def test_a_refusal_is_told_when_its_reason_changes() -> None:
     assert [line["why"] for line in lines] == ["clock", "recovering", "clock"]
 
 
+@pytest.mark.parametrize(
+    ("fact", "level"),
+    [
+        (Fact("sender/1/quality", "GREEN", 1, Source.REFRESH), "info"),
+        (Fact("sender/1/quality", "YELLOW", 1, Source.REFRESH), "warning"),
+        (Fact("waba/1/alert", "INCREASED_CAPABILITIES", 1, Source.WEBHOOK), "warning"),
+        (Fact("portfolio/1/limit", "250", 1, Source.WEBHOOK), "warning"),
+        (Fact("portfolio/1/limit", "250", 1, Source.OPERATOR), "info"),
+        (Fact("sender/1/pause", "paused", 1, Source.OPERATOR, 9), "warning"),
+        (Fact("sender/1/pause", "", 1, Source.OPERATOR), "info"),
+        (Fact("sender/1/name", "APPROVED", 1, Source.WEBHOOK), "info"),
+    ],
+)
+def test_a_change_is_a_warning_where_somebody_should_look(fact: Fact, level: str) -> None:
+    with capture_logs() as lines:
+        Teller(Hands()).tell(FactChanged(fact, None))
+    [line] = lines
+    kind, name, aspect = fact.about
+    assert (line["event"], line["log_level"]) == (f"{kind}_changed", level)
+    assert (line[kind], line["aspect"], line["now"]) == (name, aspect, fact.value)
+    assert (line["was"], line["closed_until_ms"]) == ("", fact.until_ms)
+
+
 def test_a_throttle_tells_of_a_number_once_a_minute() -> None:
     clock = Hands()
     teller = Teller(clock)
@@ -93,26 +116,3 @@ def test_whom_a_line_is_about_is_told_whole() -> None:
     assert told[3]["template"] == f"{account}/offer/en_US"
     assert told[2]["detail"] == "by ***"
     assert [line["log_level"] for line in told] == ["warning", "info", "info", "warning"]
-
-
-@pytest.mark.parametrize(
-    ("fact", "level"),
-    [
-        (Fact("sender/1/quality", "GREEN", 1, Source.REFRESH), "info"),
-        (Fact("sender/1/quality", "YELLOW", 1, Source.REFRESH), "warning"),
-        (Fact("waba/1/alert", "INCREASED_CAPABILITIES", 1, Source.WEBHOOK), "warning"),
-        (Fact("portfolio/1/limit", "250", 1, Source.WEBHOOK), "warning"),
-        (Fact("portfolio/1/limit", "250", 1, Source.OPERATOR), "info"),
-        (Fact("sender/1/pause", "paused", 1, Source.OPERATOR, 9), "warning"),
-        (Fact("sender/1/pause", "", 1, Source.OPERATOR), "info"),
-        (Fact("sender/1/name", "APPROVED", 1, Source.WEBHOOK), "info"),
-    ],
-)
-def test_a_change_is_a_warning_where_somebody_should_look(fact: Fact, level: str) -> None:
-    with capture_logs() as lines:
-        Teller(Hands()).tell(FactChanged(fact, None))
-    [line] = lines
-    kind, name, aspect = fact.about
-    assert (line["event"], line["log_level"]) == (f"{kind}_changed", level)
-    assert (line[kind], line["aspect"], line["now"]) == (name, aspect, fact.value)
-    assert (line["was"], line["closed_until_ms"]) == ("", fact.until_ms)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import InvalidJobError
 from engine.model import DeliveryStatus
 from engine.outcomes import Accepted, InDoubt, Retry
 from tests.lua.slot_state import PORTFOLIO, Slot
@@ -62,12 +61,3 @@ async def test_ends_that_are_no_longer_kept_are_no_fault_but_other_lost_jobs_are
     assert await slot.ledger.audit(PORTFOLIO) == []
     await slot.client.execute_command("LPOP", f"{TAG}k:1")
     assert "states add up to" in str(await slot.ledger.audit(PORTFOLIO))
-
-
-async def test_more_than_one_step_should_read_is_refused_before_it_is_read(
-    slot: Slot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await busy(slot)
-    monkeypatch.setattr("adapters.redis.ledger.AUDIT_MAX", 1)
-    with pytest.raises(InvalidJobError, match="2 ended jobs are kept, more than the 1"):
-        await slot.ledger.audit(PORTFOLIO)

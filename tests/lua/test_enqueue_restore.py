@@ -48,7 +48,7 @@ async def test_a_row_that_was_not_new_then_is_not_new_now(slot: Slot) -> None:
 
 async def test_a_lane_whose_number_another_has_taken_is_left_alone(slot: Slot) -> None:
     await slot.furnish()
-    await slot.run("enqueue", 0, "campaign:b", "s", "W/promo/en", 3, 0, 0)
+    await slot.run("enqueue", 0, "campaign:b", "s", "W/promo/en", 3, "", 0, 0, 0, "")
     before = await slot.state()
     await restore(slot, Enqueued(1, 1, 3, []))
     assert "q:1" not in await slot.changes(before)

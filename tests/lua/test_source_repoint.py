@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from engine.model import Category, JobState, Lane, Priority, SourceState, TemplateStatus
-from engine.outcomes import Accepted, Retry
-from engine.template_ports import Repoint
+from engine.outcomes import Accepted, InDoubt, Retry
+from engine.template_ports import HAS_ROWS, RUNS, Repoint
 from tests.builders import a_sender, a_source, a_template
-from tests.lua.slot_state import LANE, PORTFOLIO, SENDER, SOURCE, TEMPLATE, Slot
+from tests.lua.slot_state import DOUBT_MS, LANE, PORTFOLIO, SENDER, SOURCE, TEMPLATE, Slot
 from tests.lua.slot_state import OTHER as OTHER_SENDER
 
 OTHER = "W/other/en"
@@ -30,7 +30,7 @@ async def furnished(slot: Slot, state: SourceState = SourceState.STOPPED) -> Non
 
 async def test_what_waits_goes_with_the_other_template_and_the_new_message(slot: Slot) -> None:
     await furnished(slot)
-    assert await slot.ledger.repoint(PORTFOLIO, SOURCE, WISH)
+    assert await slot.ledger.repoint(PORTFOLIO, SOURCE, WISH) == 2
     assert await slot.take() == []
     await slot.put_source(a_source())
     jobs = (await slot.claim()).jobs
@@ -154,7 +154,7 @@ async def test_a_later_end_is_waited_for_behind_a_closed_gate(slot: Slot) -> Non
 async def test_while_it_runs_or_is_over_nothing_changes(slot: Slot, state: SourceState) -> None:
     await furnished(slot, state)
     before = await slot.state(everything=True)
-    assert await slot.ledger.repoint(PORTFOLIO, SOURCE, WISH) is False
+    assert await slot.ledger.repoint(PORTFOLIO, SOURCE, WISH) == RUNS
     assert await slot.changes(before, everything=True) == {}
 
 
@@ -170,3 +170,54 @@ async def test_who_claims_hears_of_it(slot: Slot) -> None:
     await slot.ledger.repoint(PORTFOLIO, SOURCE, WISH)
     await slot.claim(0)
     assert heard == ["renewed"]
+
+
+async def repeats(slot: Slot, repeats_max: int) -> None:
+    """Say how many copies of each row may follow a doubt, and let them run."""
+    await slot.put_source(a_source(state=SourceState.PAUSED))
+    wish = Repoint({}, Priority.MARKETING, repeats_max=repeats_max)
+    await slot.ledger.repoint(PORTFOLIO, SOURCE, wish)
+    await slot.put_source(a_source())
+
+
+async def in_doubt(slot: Slot, repeats_max: int) -> None:
+    """Have one job in doubt that was queued with so many copies."""
+    await slot.furnish()
+    await slot.queue(1, repeats_max=repeats_max)
+    assert await slot.take() == [1]
+    await slot.settle(InDoubt("cut off"))
+
+
+@pytest.mark.parametrize(("queued", "changed"), [(0, 1), (1, 0), (2, 1), (0, 2)])
+async def test_a_doubt_is_decided_by_the_number_of_copies_its_source_has_now(
+    slot: Slot, queued: int, changed: int
+) -> None:
+    await in_doubt(slot, queued)
+    await repeats(slot, changed)
+    for _ in range(changed):
+        slot.now_ms += DOUBT_MS
+        assert len((await slot.ledger.rescue(PORTFOLIO)).repeated) == 1
+        (job,) = (await slot.claim()).jobs
+        await slot.settle(InDoubt("cut off"), attempt=job.attempt)
+    slot.now_ms += DOUBT_MS
+    assert len((await slot.ledger.rescue(PORTFOLIO)).unknown) == 1
+    assert await slot.books() == {"unknown": 1}
+    assert await slot.ledger.audit(PORTFOLIO) == []
+
+
+async def test_a_copy_that_waits_does_not_leave_once_none_may(slot: Slot) -> None:
+    await in_doubt(slot, 1)
+    slot.now_ms += DOUBT_MS
+    assert len((await slot.ledger.rescue(PORTFOLIO)).repeated) == 1
+    await repeats(slot, 0)
+    assert await slot.take() == []
+    assert await slot.books() == {"unknown": 1}
+    assert await slot.ledger.audit(PORTFOLIO) == []
+
+
+async def test_where_it_was_to_have_no_rows_one_that_has_some_is_not_changed(slot: Slot) -> None:
+    await furnished(slot)
+    before = await slot.state(everything=True)
+    wish = replace(WISH, version=2, is_first=True)
+    assert await slot.ledger.repoint(PORTFOLIO, SOURCE, wish) == HAS_ROWS
+    assert await slot.changes(before, everything=True) == {}

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from adapters.client import talks
+from adapters.client import talks, uploading
 from adapters.client.errors import (
     BrokenError,
     BusyError,
@@ -149,13 +149,13 @@ def test_a_stream_that_is_never_taken_is_given_up() -> None:
 
 
 def test_rows_are_numbered_over_all_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talks, "ROWS_PER_PART", 2)
+    monkeypatch.setattr(uploading, "ROWS_PER_PART", 2)
     fault = {"row": 1, "field": "to", "code": "too_short", "detail": "…"}
     first = {"read": 2, "accepted": 2, "duplicates": 0, "rejected": 0, "errors": []}
     second = {"read": 1, "accepted": 0, "duplicates": 0, "rejected": 1, "errors": [fault]}
     answers = [Answer(202, json.dumps(each).encode()) for each in (first, second)]
     rows = [Recipient("+4915112345678", {"name": "Ada"})] * 3
-    outcome, _, _ = walked(talks.upload_rows("c1", rows, patience()), answers)
+    outcome, _, _ = walked(uploading.upload_rows("c1", rows, patience()), answers)
     assert (outcome.read, outcome.accepted, outcome.errors[0].row) == (3, 2, 3)
 
 

@@ -2,7 +2,7 @@
 --
 -- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_name
--- uses: part_number
+-- uses: part_number part_refusal part_room
 --
 -- KEYS[1]   tag           begin of every key of the portfolio
 -- ARGV[1]   now_ms        epoch ms
@@ -22,37 +22,35 @@
 -- ARGV[15]  form          1: dedupe values come with a fingerprint of the body; 2: rows come as
 --                         they are queued, less their sequence, due now, known by recipient and
 --                         of one expiry
--- ARGV[16]  rows          `count` rows without sequence and due; not_before 6 stands first
--- ARGV[17]  dedupes       `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
+-- ARGV[16]  rows_max      jobs that its source takes at all; 0 is no bound
+-- ARGV[17]  tally         counts under this name what is queued; empty: nothing does
+-- ARGV[18]  rows          `count` rows without sequence and due; not_before 6 stands first
+-- ARGV[19]  dedupes       `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
 --
--- ARGV[16] begins a run of `count` values, ARGV[17] stands for the run after it (empty: none).
+-- ARGV[18] begins a run of `count` values, ARGV[19] stands for the run after it (empty: none).
 --
 -- Returns  { refused, lane, first, accepted, sequence, due_ms, not_new }
---   refused  '' or full, cancelled, ended (its template is disabled or deleted)
---   not_new  index from 0, job or '', conflict 0|1, ...
+--   refused  '' or full, cancelled, ended (its template is disabled or deleted), stale (rows of a
+--            message, a template or a sender that its source no longer has)
+--   not_new  index from 0, job or '', 0 known, 1 with another body, 2 new, without room, ...
 --
 -- seen:S    SET   dedupe values of a source whose rows carry no fingerprint
 -- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; kept for the day after it, too (a
 --                 campaign keeps them for good, as day 0)
+-- tally:N   jobs queued under the name N, for a day
 local queue_max, rows, keyed = tonumber(argv[8]), tonumber(argv[14]), argv[15] == '1'
 local source_name, sender, template, priority = argv[9], argv[10], argv[11], argv[12]
-local rows_from, dedupes_from = 16, 16 + rows
+local rows_from, dedupes_from = 18, 18 + rows
 local source_key = tag .. 'src:' .. source_name
 call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
-local function refused()
-  if source_of(source_name).state == 'cancelled' then return 'cancelled' end
-  if template ~= '' and OVER[template_of(template).status] then return 'ended' end
-  if queue_max == 0 then return nil end
-  local enqueued = tonumber(call('HGET', meta_key, 'enqueued') or 0)
-  if enqueued - meta.ended + rows > queue_max then return 'full' end
-end
-
-local why = refused()
+local why = refused(source_name, template, rows, queue_max)
+if not why and are_stale(source_name, argv[rows_from], argv[15] == '2') then why = 'stale' end
 if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
 local lane = lane_of(lane_number(source_name, sender, template, priority, argv[13]))
 local last = tonumber(call('HGET', lane.key, 'last'))
 local first, fresh, seen, keys, keys_today = last + 1, {}, {}, {}, nil
+local room = room_of(source_key, tonumber(argv[16]))
 local expires_ms = 0 -- when the first of the queued rows does; of plain ones all do together
 
 local function note_first(row)
@@ -71,6 +69,8 @@ local function take_each()
     local record = known[i] or own ~= '' and new_here[own]
     if record then
       note_known(i - 1, record, sub(dedupe, 9, 16))
+    elseif last - first + 1 >= room then
+      note_over(i - 1)
     else
       last = last + 1
       local packed = argv[rows_from + i - 1]
@@ -93,7 +93,7 @@ local function take_each()
 end
 
 if argv[15] == '2' then
-  fresh, seen = take_plain(source_name, argv, rows_from, rows, last)
+  fresh, seen = take_plain(source_name, argv, rows_from, rows, last, room)
   last = last + #fresh
   if fresh[1] then note_first(fresh[1]) end
 else
@@ -107,6 +107,7 @@ local accepted = last - first + 1
 call('HSET', lane.key, 'last', last, 'at', now_text)
 call('HINCRBY', source_key, 'enqueued', accepted)
 call('HINCRBY', tag .. 'meta', 'enqueued', accepted)
+keep_tally(argv[17], accepted)
 flush_counts()
 wake(lane)
 touch(true)

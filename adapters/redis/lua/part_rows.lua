@@ -3,7 +3,8 @@
 -- Needs  part_slot, part_lanes, part_sources, part_books.
 -- A row is packed: sequence 5, recipient 8, fence 2, failures 1, repeats 1, repeats_max 1,
 -- content 2, expires 6, due 6, then the tail that only the worker reads. It expires when its source
--- says, where that was changed since, else as it says itself; 0 is never.
+-- says, where that was changed since, else as it says itself; 0 is never. How often it may be
+-- written again is its source's word in the same way.
 -- aside      HASH  job -> gate letter and row; later  ZSET  job -> when it comes back
 -- repeating  SET   jobs that wait to be written once more after a doubt
 -- expiring   ZSET  lane -> not later than its first row expires: see part_expire

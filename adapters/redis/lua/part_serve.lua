@@ -33,11 +33,15 @@ end
 -- examine: whether a job's own gates let it go; where not, it has been put where it belongs.
 -- Returns what the pair owes with it: until when, for how many messages.
 local function examine(lane, row, recipient)
-  if byte(row, 17) > 0 and
-      call('SISMEMBER', tag .. 'repeating', job_name(lane, row)) == 0 then
-    lane.ghosts = lane.ghosts - 1
-    call('HINCRBY', lane.key, 'ghosts', -1)
-    return false
+  if byte(row, 17) > 0 then
+    if call('SISMEMBER', tag .. 'repeating', job_name(lane, row)) == 0 then
+      lane.ghosts = lane.ghosts - 1
+      call('HINCRBY', lane.key, 'ghosts', -1)
+      return false
+    end
+    if byte(row, 17) > (source_of(lane.source).repeats or byte(row, 18)) then
+      return end_row(lane, row, 'U', 's:unknown', 0)
+    end
   end
   if is_expired(lane, row) then return end_row(lane, row, 'E', 's:expired', 0) end
   if some_suppressed and is_suppressed(lane, recipient) then

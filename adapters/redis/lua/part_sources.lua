@@ -3,7 +3,9 @@
 --
 -- Needs  part_meta, part_lanes, part_quiet; off (set of gates switched off), named before it.
 -- src:S            HASH  state weight enqueued, counts, and `ring:sender:priority` lanes in a ring;
---                        quiet, 1 while it has quiet hours; expires, of all its jobs, once changed
+--                        quiet, 1 while it has quiet hours; once changed: expires, of all its jobs,
+--                        repeats, how often each may be written again, and version, below which
+--                        no row is of its message any more
 -- templates        HASH  template -> STATUS|category, and |version once it changed
 -- struck           SET   sender|template pairs parked after unknown codes
 -- shut             HASH  sender|S, account|W -> until when each category of its messages waits:
@@ -14,12 +16,12 @@ local OVER = { DISABLED = 132016, DELETED = 132001 } -- Meta's codes for what ne
 local source_cache
 
 local function begin_sources() source_cache = {} end
-
 local function source_fact(name)
   local key = tag .. 'src:' .. name
-  local h = call('HMGET', key, 'state', 'weight', 'quiet', 'expires')
+  local h = call('HMGET', key, 'state', 'weight', 'quiet', 'expires', 'repeats', 'version')
   local fact = { key = key, state = h[1] or 'running', weight = tonumber(h[2] or 1),
-    quiet = h[3] == '1' and {}, expires = h[4] and tonumber(h[4]) }
+    quiet = h[3] == '1' and {}, expires = h[4] and tonumber(h[4]),
+    repeats = h[5] and tonumber(h[5]), version = tonumber(h[6] or 0) }
   fact.index = { __index = fact }
   return keep_fact(meta.facts.sources, name, fact)
 end

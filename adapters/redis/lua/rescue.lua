@@ -27,7 +27,8 @@ local doubted, repeated, unknown = {}, {}, {}
 
 local function decide(opened)
   local row, lane = opened.row, opened.lane
-  local may_repeat = row_repeats(row) < byte(row, 18) and not is_over(opened)
+  local may_repeat = row_repeats(row) < (source_of(lane.source).repeats or byte(row, 18))
+    and not is_over(opened)
   local from_ms = may_repeat and repeat_from(lane) or 0
   if from_ms > now and hold(opened, from_ms) then return end
   drop_open(opened)
