@@ -42,6 +42,14 @@ async def redis_client(server_url: str) -> AsyncIterator[Redis]:
     await disconnect(client)
 
 
+@pytest.fixture
+async def append_only_file(redis_client: Redis) -> AsyncIterator[None]:
+    """The server keeps a file meanwhile, as a ledger's does: usually tests go without."""
+    await redis_client.config_set("appendonly", "yes")
+    yield
+    await redis_client.config_set("appendonly", "no")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses the real server, and leave out what need not be tried on each of them."""
     first, left_out = server_names()[0], list[pytest.Item]()

@@ -49,6 +49,7 @@ def states(found: dict[str, list[Finding]], subject: str) -> list[State]:
     return [each.state for each in found[subject]]
 
 
+@pytest.mark.usefixtures("append_only_file")
 async def test_what_is_well_is_said_to_be_well(
     server_url: str, redis_client: Redis, tmp_path: Path
 ) -> None:
@@ -62,6 +63,7 @@ async def test_what_is_well_is_said_to_be_well(
         assert states(found, "settings") == [State.WARN, State.WARN]  # the window, the sandbox
 
 
+@pytest.mark.usefixtures("append_only_file")
 async def test_what_is_wrong_with_redis_is_found(
     server_url: str, redis_client: Redis, tmp_path: Path
 ) -> None:

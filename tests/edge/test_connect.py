@@ -230,6 +230,7 @@ def test_a_refused_address_does_not_show_its_password() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("append_only_file")
 async def test_a_server_as_we_start_it_is_fit(redis_client: Redis) -> None:
     assert await check_server(redis_client) == []
 
