@@ -13,8 +13,8 @@ import structlog
 _LONG_DIGITS = re.compile(r"\+?\d{8,15}(?!\d)")
 _IDS = frozenset(  # long numbers there are Meta's or the operator's, never a person's
     {
-        *("timestamp", "level", "traceparent"),
-        *("sender", "waba", "portfolio", "template", "campaign", "id"),
+        *("timestamp", "level", "traceparent", "job"),
+        *("sender", "waba", "portfolio", "template", "campaign", "id", "node"),
     }
 )
 SAID_MAX = 200

@@ -278,7 +278,7 @@ class Campaigns:
         return await self._quiet.held(campaign, if_running=if_running)
 
     def draft_of(self, wish: CampaignWish) -> Campaign:
-        """Return the campaign a wish describes; raise everything that is wrong with it at once."""
+        """Return the campaign a wish describes, whose message also compiles; see `_draft`."""
         draft = self._draft(wish)
         shared_body(draft)
         return draft

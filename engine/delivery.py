@@ -9,11 +9,12 @@ from random import Random
 from engine.contents import WHOLE, Shared, compile_shared, render_whole
 from engine.errors import InvalidJobError, LedgerError, UnknownNameError
 from engine.events import Emit, QuickRetried, guarded
+from engine.letters import Letter, Messenger
 from engine.model import PortfolioId, Priority
 from engine.opaque import OpaqueCodec
 from engine.outcomes import Accepted, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.pace import LATE_MS
-from engine.ports import Claimed, Contents, Ledger, Letter, Messenger
+from engine.ports import Claimed, Contents, Ledger
 from engine.retry import QUICK_FOR_MS, backoff_ms, delay_ms, quick_retries
 
 NowUs = Callable[[], int]  # microseconds since the epoch, from the one clock

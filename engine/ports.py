@@ -1,4 +1,4 @@
-"""The sockets in the wall: what the engine asks of its ledger and of the road to Meta."""
+"""The sockets in the wall: what the engine asks of its ledger."""
 
 from __future__ import annotations
 
@@ -25,9 +25,6 @@ from engine.outcomes import Outcome
 from engine.shutting import NOTHING_SHUT, Shut
 
 FOREVER_MS = 9_000_000_000_000  # the year 2255: until somebody opens it
-
-
-# --- enqueue -----------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -379,25 +376,4 @@ class Contents(Protocol):
         self, portfolio: PortfolioId, recipient: RecipientKey, category: Category | None
     ) -> None:
         """Take a suppression back."""
-        ...
-
-
-@dataclass(slots=True)
-class Letter:
-    """One message ready to be written."""
-
-    sender: SenderId
-    body: bytes
-    job: Claimed
-    deadline_s: float
-
-
-class Messenger(Protocol):
-    """The road to Meta."""
-
-    async def send(self, letter: Letter) -> Outcome:
-        """Write one message and return how it ended; never raises for what Meta or a wire does.
-
-        `Unwritten` is certain: not one byte left; after it, without an answer, it is `InDoubt`.
-        """
         ...

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from engine.books import JobView
+from engine.contents import SEPARATOR
 from engine.directory import Campaign
 from engine.errors import InvalidJobError
 from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SenderId, SourceState
@@ -15,7 +16,6 @@ from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical
 from engine.refusals import queue_full, refusal
 
-SEPARATOR = b"\x1f"
 BATCH_MAX = 500
 
 

@@ -117,13 +117,13 @@ class Desk:
     ledger: Any  # MemoryLedger, or RedisLedger on a real server
     registry: Any  # and its registry
     front: Front
-    events: list[Event] = field(default_factory=list)
+    events: list[Event]
+    master: Master  # of templates: Meta, as the desk sees it
+    changes: TemplateChanges
+    trials: Trials
     now_ms: int = NOW_MS
     wishes: int = 0  # that a worker made
     metas_facts: list[Fact] = field(default_factory=list)
-    master: Master = field(default_factory=Master)
-    changes: TemplateChanges | None = None
-    trials: Trials = field(default_factory=Trials)
     objections: list[str] = field(default_factory=list)
     conformance: Conformance | None = None
 
@@ -256,8 +256,7 @@ async def a_desk(
         operations=Operations(_render, lambda: desk.told_objections()),  # noqa: PLW0108 (no desk yet)
     )
     async with _served(front) as client, session:
-        told: dict[str, Any] = {"master": master, "changes": changes, "trials": trials}
-        desk = Desk(client, ledger, registry, front, events, **told)
+        desk = Desk(client, ledger, registry, front, events, master, changes, trials)
         if is_furnished:
             await furnish(desk)
         yield desk

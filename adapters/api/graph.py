@@ -147,7 +147,8 @@ class Graph:
             raise _refusal("/Penstock-Priority", "invalid", f"must be one of {names}")
         delivery = headers.get("Penstock-Delivery", "")
         if delivery not in DELIVERIES:
-            raise _refusal("/Penstock-Delivery", "invalid", f"must be one of {DELIVERIES[1:]}")
+            names = ", ".join(DELIVERIES[1:])
+            raise _refusal("/Penstock-Delivery", "invalid", f"must be one of {names}")
         return JobRequest(
             sender=request.match_info["phone_number_id"],
             to=to,

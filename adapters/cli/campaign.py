@@ -22,6 +22,8 @@ WATCH_S = 1.0
 STATUS = ("id", "name", "state", "enqueued", "counts", "delivery", "eta", "warnings")
 OVER = ("completed", "cancelled")
 SHOWN_ERRORS = 20
+PRIORITY_HELP = "authentication, service, utility or marketing; else by its template."
+DELIVERY_HELP = "at_most_once or at_least_once; else by its category."
 
 campaign = typer.Typer(help="Campaigns.", no_args_is_help=True)
 
@@ -44,6 +46,8 @@ def create(
     weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 1,
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
+    priority: Annotated[str, typer.Option(help=PRIORITY_HELP)] = "",
+    delivery: Annotated[str, typer.Option(help=DELIVERY_HELP)] = "",
     on_template_change: Annotated[
         str, typer.Option(help="When its template is approved again: resume or stay_stopped.")
     ] = "",
@@ -65,6 +69,7 @@ def create(
             caller, sender[0], template, language, param or [], header or [], button or []
         )
     wishes = {"id": campaign_id, "start_at": start_at, "expires_at": expires_at}
+    wishes |= {"priority": priority, "delivery": delivery}
     wishes["on_template_change"] = on_template_change
     body |= {wish: value for wish, value in wishes.items() if value}
     if recipients_max:
@@ -169,8 +174,8 @@ def change(
     weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 0,
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
     expires_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
-    priority: Annotated[str, typer.Option(help="authentication, service, utility …")] = "",
-    delivery: Annotated[str, typer.Option(help="at_most_once or at_least_once.")] = "",
+    priority: Annotated[str, typer.Option(help=PRIORITY_HELP)] = "",
+    delivery: Annotated[str, typer.Option(help=DELIVERY_HELP)] = "",
     recipients_max: Annotated[int, typer.Option(help="Rows it takes.")] = 0,
     misfits: Annotated[
         str, typer.Option(help="Waiting rows that do not fit a new message: refuse or cancel.")

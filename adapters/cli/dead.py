@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from adapters.cli.client import Caller, is_terminal
+from adapters.cli.client import FAILED, Caller, is_terminal
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")]
@@ -69,7 +69,7 @@ def replay_dead(
     answer = caller.call("POST", "v1", "dead", "replay", body=body)
     caller.show(answer)
     if answer["refused"]:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @dead.command("drop")

@@ -32,6 +32,8 @@ from adapters.redis.server_health import read_health
 from adapters.settings import Settings, settings_warnings
 from engine.directory import Sender
 from engine.errors import EngineError, ProviderAwayError, ProviderBusyError, ProviderRefusedError
+from engine.facts import of_sender
+from engine.senders import CEILING, value_of
 
 CLOCK_WARN_US: Final = 500_000
 CLOCK_MOST_US: Final = 2_000_000  # beyond it a worker claims nothing
@@ -239,17 +241,23 @@ async def _examine_sender(
     except (ProviderAwayError, ProviderBusyError, TimeoutError) as error:
         why = f"Meta does not answer: {str(error) or 'no answer in time'}"
         return Finding(subject, State.WARN, why, "Ask again; check the way to PENSTOCK_GRAPH_URL.")
-    return _number_finding(subject, sender, number)
+    ceiling = value_of(registry.directory.facts, of_sender(sender.id, CEILING))
+    return _number_finding(subject, sender, number, ceiling)
 
 
-def _number_finding(subject: str, sender: Sender, number: MetaNumber) -> Finding:
+def _number_finding(subject: str, sender: Sender, number: MetaNumber, ceiling: str) -> Finding:
+    """Return how a number stands; a ceiling that an operator set below Meta's word is meant so."""
     found = f"{number.status}, quality {number.quality}, name {number.name_status}"
     if not number.is_connected:
         return Finding(subject, State.FAIL, found, "Register the number at Meta.")
-    if number.throughput_mps is not None and number.throughput_mps != sender.throughput:
-        found += f", Meta grants {number.throughput_mps} a second and we keep {sender.throughput}"
-        remedy = f"Run `penstock sender add {sender.id} … --throughput {number.throughput_mps}`."
-        return Finding(subject, State.WARN, found, remedy)
+    granted_mps = number.throughput_mps
+    if granted_mps is not None and granted_mps != sender.throughput:
+        found += f", Meta grants {granted_mps} a second and we keep {sender.throughput}"
+        if not ceiling or granted_mps < sender.throughput:
+            return Finding(
+                subject, State.WARN, found, f"Run `penstock sender refresh {sender.id}`."
+            )
+        found += ", as an operator set it"
     if number.quality == "RED":
         return Finding(subject, State.WARN, found, "See PenstockQualityFalls in docs/runbook.md.")
     return Finding(subject, State.OK, found)

@@ -57,10 +57,11 @@ def _refused(slot: Slot, source: SourceStateOf, batch: Batch) -> str:
     spec = slot.templates.get(batch.lane.template)
     if spec is not None and spec.status in TEMPLATE_OVER:
         return "ended"
-    if batch.rows and 0 < batch.rows[0].content < min(source.version, WHOLE):
-        return "stale"
     most = slot.terms.queue_max
-    return "full" if most and waiting_jobs(slot) + len(batch.rows) > most else ""
+    if most and waiting_jobs(slot) + len(batch.rows) > most:
+        return "full"
+    is_stale = bool(batch.rows) and 0 < batch.rows[0].content < min(source.version, WHOLE)
+    return "stale" if is_stale else ""
 
 
 def waiting_jobs(slot: Slot) -> int:

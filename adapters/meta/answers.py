@@ -22,9 +22,10 @@ from adapters.meta.codes import (
     verdict,
 )
 from adapters.meta.usage import regain_ms
+from engine.letters import Letter
 from engine.model import Gate, NowMs, Priority
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry
-from engine.ports import FOREVER_MS, Letter
+from engine.ports import FOREVER_MS
 
 PAIRS_MAX: Final = 10_000  # people whose pair failures are remembered
 HELD: Final = frozenset({"held_for_quality_assessment", "paused"})

@@ -31,9 +31,10 @@ from adapters.meta.payload import (
     Objection,
     RefusedError,
 )
+from engine.letters import Letter
 from engine.model import Gate, JobKey, NowMs, SenderId
 from engine.outcomes import Accepted, Deferred, InDoubt, Outcome, Unwritten
-from engine.ports import Claimed, Letter
+from engine.ports import Claimed
 
 KEEPALIVE_S: Final = 30  # below Meta's own idle time (not published): a dying connection is a doubt
 CONNECT_S: Final = 5
@@ -94,7 +95,7 @@ def build_session(ssl_context: ssl.SSLContext | None = None) -> ClientSession:
 
 
 class MetaClient:
-    """See engine.ports.Messenger."""
+    """See engine.letters.Messenger."""
 
     def __init__(
         self,

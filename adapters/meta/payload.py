@@ -19,8 +19,9 @@ from aiohttp.http_writer import StreamWriter
 from aiohttp.payload import Payload
 from multidict import CIMultiDict
 
+from engine.letters import Letter
 from engine.model import NowMs
-from engine.ports import Claimed, Letter
+from engine.ports import Claimed
 
 JSON: Final = "application/json"
 CONNECTION_LOST: Final = "connection_lost"  # found closed before the first byte

@@ -10,7 +10,7 @@ from importlib.resources import files
 from itertools import chain, islice, pairwise
 
 FUNCTION = re.compile(
-    r"^local function (\w+)\((?:.*end\n|[^\n]*\n(?:[ \n][^\n]*\n|\n)*?end\n)", re.MULTILINE
+    r"^local function (\w+)\((?:.*end|[^\n]*\n(?:[ \n][^\n]*\n|\n)*?end)(?:\n|\Z)", re.MULTILINE
 )
 DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*))", re.MULTILINE)
 PLAIN = re.compile(r"^local \w+(?:, \w+)*$\n?", re.MULTILINE)  # declared, and nothing given yet

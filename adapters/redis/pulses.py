@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Mapping
+from typing import Final, cast
 
 import msgspec
-from redis import RedisError
 
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from engine.errors import LedgerAwayError
 from engine.model import NowMs
 from engine.pulses import Pulse, Times
 
@@ -60,7 +59,7 @@ class PulseTeller:
             *(now - before for now, before in zip(sent, self._sent, strict=True)),
         )
         if body.outcomes or body.errors:
-            await _asked(
+            await reply_to(
                 self._client.xadd(
                     PULSES,
                     {b"b": msgspec.json.encode(body)},
@@ -87,7 +86,7 @@ class PulseReader:
         oldest_ms = self._now_ms() - self._keep_ms
         while True:
             after = b"(" + self._last if self._last else str(max(0, oldest_ms)).encode()
-            found = await _asked(self._client.xrange(PULSES, min=after, max="+", count=AT_ONCE))
+            found = await reply_to(self._client.xrange(PULSES, min=after, max="+", count=AT_ONCE))
             for entry, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", found):
                 self._last = entry
                 self._kept.append(_pulse(entry, fields))
@@ -133,10 +132,3 @@ def _bounded(grown: Times) -> Times:
         for name, times in grown[sender].items():
             rest[name] = rest.get(name, 0) + times
     return kept
-
-
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, RedisError, OSError) as error:
-        raise LedgerAwayError(f"Redis does not answer: {type(error).__name__}") from error

@@ -7,17 +7,15 @@ where. It is read bucket by bucket and not in one step, so a row may have moved 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
-from redis import exceptions
-
 from adapters.redis import keys, reading
+from adapters.redis.asking import reply_to
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.scripts import Client
 from adapters.redis.waiting_rows import waiting_rows
 from engine.books import JobView
-from engine.errors import LedgerAwayError
 from engine.model import JobKey, JobState, Lane, PortfolioId, Priority, SenderId
 from engine.results import KeptRows, Result, WaitingRow
 
@@ -42,13 +40,13 @@ class RedisResults:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.hset(name, mapping=cast("Any", fields))
         pipeline.pexpire(name, KEPT_MS)
-        await self._asked(pipeline.execute())
+        await reply_to(pipeline.execute())
 
     async def read(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[Result]]:
         """See Results.read."""
-        tails = _Tails(await self._asked(self._client.hkeys(keys.rows(portfolio, source))))
-        state = await self._asked(self._client.hget(keys.source(portfolio, source), "state"))
-        numbers = await self._asked(self._client.lrange(keys.lanes_of(portfolio, source), 0, -1))
+        tails = _Tails(await reply_to(self._client.hkeys(keys.rows(portfolio, source))))
+        state = await reply_to(self._client.hget(keys.source(portfolio, source), "state"))
+        numbers = await reply_to(self._client.lrange(keys.lanes_of(portfolio, source), 0, -1))
         for number in map(int, numbers):
             lane, last = await self._lane(portfolio, number)
             for bucket in range(last // BUCKET + 1):
@@ -72,18 +70,18 @@ class RedisResults:
         pipeline.rpush(name, *lines)
         pipeline.ltrim(name, -REJECTS_MAX, -1)
         pipeline.pexpire(name, KEPT_MS)
-        await self._asked(pipeline.execute())
+        await reply_to(pipeline.execute())
 
     async def rejected(self, portfolio: PortfolioId, source: str) -> AsyncIterator[list[bytes]]:
         """See Results.rejected."""
         name, start = keys.rejects(portfolio, source), 0
-        while lines := await self._asked(self._client.lrange(name, start, start + ASK_MAX - 1)):
+        while lines := await reply_to(self._client.lrange(name, start, start + ASK_MAX - 1)):
             yield lines
             start += len(lines)
 
     async def _lane(self, portfolio: PortfolioId, number: int) -> tuple[Lane, int]:
         names = ["source", "sender", "template", "priority", "last", "zone"]
-        found = await self._asked(self._client.hmget(keys.lane(portfolio, number), names))
+        found = await reply_to(self._client.hmget(keys.lane(portfolio, number), names))
         source, sender, template, priority, last, zone = ((each or b"").decode() for each in found)
         lane = Lane(source, SenderId(sender), template, Priority(int(priority)), zone)
         return lane, int(last)
@@ -97,7 +95,7 @@ class RedisResults:
         """
         views: dict[int, JobView] = {}
         asked_done = self._client.hkeys(keys.done(portfolio, JobKey(number, bucket * BUCKET)))
-        ended = {int(each) for each in await self._asked(asked_done)}
+        ended = {int(each) for each in await reply_to(asked_done)}
         live = [at for at in sequences if at not in ended]
         for start in range(0, len(live), ASK_MAX):
             some = live[start : start + ASK_MAX]
@@ -105,7 +103,7 @@ class RedisResults:
             pipeline = self._client.pipeline(transaction=False)
             pipeline.hmget(keys.open_jobs(portfolio), jobs)
             pipeline.hmget(keys.aside(portfolio), jobs)
-            under_way, aside = await self._asked(pipeline.execute())
+            under_way, aside = await reply_to(pipeline.execute())
             for at, record, kept in zip(some, under_way, aside, strict=True):
                 key = JobKey(number, at)
                 if record is not None:
@@ -114,7 +112,7 @@ class RedisResults:
                 elif kept is not None:
                     gate = reading.GATES[kept[:1].decode()]
                     views[at] = JobView(key, JobState.WAITING, gate=gate)
-        ends = await self._asked(
+        ends = await reply_to(
             self._client.hgetall(keys.done(portfolio, JobKey(number, bucket * BUCKET)))
         )
         for name, packed in ends.items():
@@ -156,17 +154,11 @@ class RedisResults:
         for start in range(0, len(firsts), 16):
             some = firsts[start : start + 16]
             fields = [f"{number}.{first}" for first in some]
-            kept = await self._asked(self._client.hmget(keys.rows(portfolio, source), fields))
+            kept = await reply_to(self._client.hmget(keys.rows(portfolio, source), fields))
             for first, joined in zip(some, kept, strict=True):
                 for at, tail in enumerate((joined or b"").split(RS) if joined else ()):
                     said[first + at] = tail
         return said
-
-    async def _asked(self, call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-        try:
-            return await cast("Awaitable[Any]", call)
-        except (TimeoutError, exceptions.RedisError, OSError) as error:
-            raise LedgerAwayError(f"the results do not answer: {type(error).__name__}") from error
 
 
 class _Tails:

@@ -6,14 +6,11 @@ go: a row that waits all the while is met at least once, one that moves maybe tw
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Container, Sequence
-from typing import Any, cast
-
-from redis import exceptions
+from collections.abc import AsyncIterator, Container, Sequence
 
 from adapters.redis import keys
+from adapters.redis.asking import reply_to
 from adapters.redis.scripts import Client
-from engine.errors import LedgerAwayError
 from engine.model import JobKey, PortfolioId, SenderId
 from engine.results import WaitingRow
 
@@ -27,17 +24,17 @@ async def waiting_rows(
     client: Client, portfolio: PortfolioId, source: str
 ) -> AsyncIterator[list[WaitingRow]]:
     """Yield them some at a time; LedgerAwayError when the server cannot answer."""
-    numbers = await _asked(client.lrange(keys.lanes_of(portfolio, source), 0, -1))
+    numbers = await reply_to(client.lrange(keys.lanes_of(portfolio, source), 0, -1))
     lanes: dict[int, SenderId] = {}
     for number in map(int, numbers):
-        name = await _asked(client.hget(keys.lane(portfolio, number), "sender"))
+        name = await reply_to(client.hget(keys.lane(portfolio, number), "sender"))
         lanes[number] = SenderId((name or b"").decode())
     for number, sender in lanes.items():
         for name in (keys.queue(portfolio, number), keys.parked(portfolio, number)):
             async for rows in _from_the_end(client, name):
                 yield [_row(number, sender, row) for row in rows]
     async for jobs in _aside(client, keys.later(portfolio), lanes):
-        kept = await _asked(client.hmget(keys.aside(portfolio), jobs))
+        kept = await reply_to(client.hmget(keys.aside(portfolio), jobs))
         yield [
             _row(_lane(job), lanes[_lane(job)], row[ASIDE_AT:])
             for job, row in zip(jobs, kept, strict=True)
@@ -46,7 +43,7 @@ async def waiting_rows(
     cursor = 0
     while True:
         asked = client.hscan(keys.open_jobs(portfolio), cursor, count=BITE)
-        cursor, found = await _asked(asked)
+        cursor, found = await reply_to(asked)
         yield [
             _row(_lane(job), lanes[_lane(job)], record[OPEN_AT:], is_claimed=True)
             for job, record in found.items()
@@ -59,7 +56,7 @@ async def waiting_rows(
 async def _from_the_end(client: Client, name: str) -> AsyncIterator[list[bytes]]:
     """Yield a list from its end: claims take from its front, which moves no place behind it."""
     at = 0
-    while rows := await _asked(client.lrange(name, -at - BITE, -at - 1)):
+    while rows := await reply_to(client.lrange(name, -at - BITE, -at - 1)):
         yield rows
         at += BITE
 
@@ -70,7 +67,7 @@ async def _aside(
     """Yield the jobs of these lanes that are kept aside."""
     cursor = 0
     while True:
-        cursor, found = await _asked(client.zscan(name, cursor, count=BITE))
+        cursor, found = await reply_to(client.zscan(name, cursor, count=BITE))
         jobs = [job for job, _ in found if _lane(job) in lanes]
         if jobs:
             yield jobs
@@ -85,10 +82,3 @@ def _lane(job: bytes) -> int:
 def _row(lane: int, sender: SenderId, row: bytes, *, is_claimed: bool = False) -> WaitingRow:
     sequence = int.from_bytes(row[:SEQUENCE_BYTES], "big")
     return WaitingRow(JobKey(lane, sequence), sender, row[TAIL_AT:], is_claimed)
-
-
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, exceptions.RedisError, OSError) as error:
-        raise LedgerAwayError(f"the rows do not answer: {type(error).__name__}") from error

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from tests.architecture.source_tree import ROOT
 
@@ -94,7 +95,8 @@ def every_flag(command: Command) -> set[str]:
     return known_to(command).union(*(every_flag(each) for each in below))
 
 
-PROGRAM: Command = typer.main.get_command(importlib.import_module("adapters.main").app)
+APP: typer.Typer = importlib.import_module("adapters.main").app
+PROGRAM: Command = typer.main.get_command(APP)
 
 
 def leaves(command: Command, *names: str) -> Iterator[tuple[str, Command]]:
@@ -106,6 +108,7 @@ def leaves(command: Command, *names: str) -> Iterator[tuple[str, Command]]:
 
 
 COMMANDS = dict(leaves(PROGRAM))
+ASKING = ("campaign list", "sender list", "key list", "journey list", "dead list", "audit", "top")
 
 
 @pytest.mark.parametrize("document", LINES_MIN)
@@ -127,6 +130,23 @@ def test_a_command_and_its_options_say_what_they_do(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_that_answers_can_answer_a_machine(name: str) -> None:
     assert ("--json" in known_to(COMMANDS[name])) == (name not in SILENT | WRITES)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_wrong_usage_ends_with_2(name: str) -> None:
+    ended = CliRunner().invoke(APP, [*name.split(), "--married"])
+    assert ended.exit_code == 2
+    assert "married" in ended.output
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_failure_ends_with_1_and_says_what_to_do(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PENSTOCK_API_KEY", raising=False)
+    ended = CliRunner().invoke(APP, name.split())
+    assert ended.exit_code == 1
+    assert "set PENSTOCK_API_KEY" in ended.output
 
 
 def test_every_command_stands_in_a_document() -> None:

@@ -111,7 +111,7 @@ TOLD = [
     (CHANGELOG, f"by more than {api_side.PATIENCE_MS // SECOND_MS} seconds answers 503"),
     (CHANGELOG, f"refused rows of all uploads, the last {results.REJECTS_MAX:,}"),
     (CHANGELOG, f"the first {revalidation.NAMED_MAX} `misfits`"),
-    (CHANGELOG, f"refuses more than {redis_ledger.AUDIT_MAX:,} ended jobs"),
+    (CHANGELOG, f"beyond {redis_ledger.AUDIT_MAX:,} kept ends bucket by bucket"),
     (CHANGELOG, f"(at most {DEAD_MAX:,} rows of failed jobs)"),
     (CHANGELOG, f"of which {storms.FAILED_MIN} messages and half of what ended failed"),
     (CHANGELOG, in_words("Known for a day after the last piece", uploads.KEPT_MS == DAY_MS)),

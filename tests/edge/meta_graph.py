@@ -14,9 +14,10 @@ from aiohttp import ClientSession
 
 from adapters.meta.client import MetaClient
 from adapters.meta.payload import Objection
+from engine.letters import Letter
 from engine.model import JobKey, Lane, Priority, RecipientKey, SenderId
 from engine.outcomes import Outcome
-from engine.ports import Claimed, Letter
+from engine.ports import Claimed
 
 RECORDED = Path(__file__).parents[1] / "data" / "meta"
 SENDER = SenderId("106540352242922")

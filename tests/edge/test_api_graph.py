@@ -69,6 +69,30 @@ async def test_errors_have_metas_shape(changes: dict[str, object], status: int, 
         assert shown["error"]["type"] == "OAuthException"
 
 
+@pytest.mark.parametrize(
+    ("header", "text", "remedy"),
+    [
+        ("Penstock-Priority", "urgent", "authentication, service, utility, marketing"),
+        ("Penstock-Delivery", "thrice", "must be one of at_most_once, at_least_once"),
+        ("Penstock-Not-Before", "tomorrow", "RFC 3339 with a time zone"),
+        ("Penstock-Expires-At", "2026-06-01T10:00:00", "RFC 3339 with a time zone"),
+        ("Penstock-Source", "spring", "campaign:ID, journey:ID or direct:ID"),
+        ("Penstock-Source", "journey:", "campaign:ID, journey:ID or direct:ID"),
+        ("Idempotency-Key", "k" * 256, "at most 255 characters"),
+    ],
+)
+async def test_a_wish_that_cannot_be_read_is_named_with_its_remedy(
+    header: str, text: str, remedy: str
+) -> None:
+    async with a_desk() as desk:
+        headers = {"Authorization": f"Bearer {SEND}", header: text}
+        answer = await desk.client.post(PATH, json=a_body(), headers=headers)
+        error = (await answer.json())["error"]
+        assert (answer.status, error["code"]) == (400, 100)
+        assert error["error_data"]["details"].startswith(f"{header}: ")
+        assert remedy in error["error_data"]["details"]
+
+
 async def test_a_key_that_may_not_send_is_metas_190_or_200() -> None:
     async with a_desk() as desk:
         assert (await desk.call("POST", PATH, a_body(), "x"))[1]["error"]["code"] == 190

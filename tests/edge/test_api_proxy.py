@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientPayloadError, FormData, web
 from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from adapters.api import proxy
 from engine.model import PortfolioId
@@ -182,6 +183,18 @@ async def test_templates_are_read_by_all_and_changed_by_admins() -> None:
         await desk.registry.put(a_template(meta_id="777"))
         assert (await desk.call("POST", "/v25.0/777", {"category": "UTILITY"}, ADMIN))[0] == 200
         assert graph.asked[-1][1] == "/v25.0/777"
+
+
+async def test_what_an_admin_changes_at_meta_has_a_line_and_what_is_refused_has_none() -> None:
+    async with a_passage() as (desk, _):
+        path = f"/v25.0/{WABA}/message_templates"
+        with capture_logs() as lines:
+            await desk.call("DELETE", f"{path}?name=offer", key=ADMIN)
+            await desk.call("DELETE", f"{path}?name=offer", key=READ)
+            await desk.call("GET", path, key=ADMIN)
+        [told] = [line for line in lines if line["event"] == "api_change"]
+        assert told["call"] == "DELETE /{version}/{node}/message_templates"
+        assert (told["key"], told["node"]) == ("bootstrap", WABA)
 
 
 async def test_what_meta_refuses_is_refused_in_its_own_words() -> None:

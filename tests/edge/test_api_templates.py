@@ -277,12 +277,11 @@ async def test_an_import_tells_what_changed_and_keeps_the_set_of_before() -> Non
 async def test_an_import_that_finds_nothing_new_writes_nothing() -> None:
     async with a_desk() as desk:
         before = dict(desk.registry.directory.templates)
-        assert before
         desk.now_ms += 60_000
         _, shown = await desk.call("POST", LIST + "/import", {})
         assert shown["changes"] == {"added": [], "changed": [], "deleted": []}
         after = desk.registry.directory.templates
-        assert all(after[key] is template for key, template in before.items())
+        assert {key for key, one in before.items() if after[key] is one} == {*before} != set()
 
 
 async def test_an_import_with_unreadable_rows_deletes_nothing() -> None:
@@ -395,7 +394,6 @@ async def test_what_is_stated_is_believed_and_puts_the_gate_in_force() -> None:
         body = {"category": "MARKETING", "components": BODY, "status": "PAUSED"}
         assert (await desk.call("PUT", f"{LIST}/a%2Fb/en_US", body))[0] == 422
         assert (await desk.call("PUT", ONE, body))[0] == 200
-        status, shown = await desk.call("POST", "/v1/jobs", a_job())
-        assert status == 202
+        _, shown = await desk.call("POST", "/v1/jobs", a_job())
         _, job = await desk.call("GET", f"/v1/jobs/{shown['results'][0]['id']}")
         assert job["waiting_for"][0]["gate"] == "template"

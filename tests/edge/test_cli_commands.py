@@ -347,6 +347,19 @@ def test_a_campaign_is_made_with_quiet_hours(
     call("campaign", "create", "Night", *options, "--time-zone", "Europe/Rome")
     body = json.loads(asked[-1][1])
     assert body["quiet_hours"] == NIGHT | {"time_zone": "Europe/Rome"}
+    assert not body.keys() & {"priority", "delivery"}
+
+
+def test_a_campaign_is_made_with_a_priority_and_a_policy_of_its_own(
+    asked: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    message = tmp_path / "message.json"
+    message.write_text('{"type": "template"}', encoding="utf-8")
+    options = ("--sender", "1", "--message", str(message))
+    wishes = ("--priority", "utility", "--delivery", "at_least_once")
+    call("campaign", "create", "News", *options, *wishes)
+    body = json.loads(asked[-1][1])
+    assert (body["priority"], body["delivery"]) == ("utility", "at_least_once")
 
 
 @pytest.mark.parametrize(

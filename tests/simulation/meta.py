@@ -10,9 +10,9 @@ from http import HTTPStatus
 from random import Random
 
 from adapters.meta.answers import Judge as AnswerJudge
+from engine.letters import Letter
 from engine.model import Gate
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
-from engine.ports import Letter
 from engine.receipts import StatusSeen
 from tests.simulation.judge import Judge, Write
 from tests.simulation.truth import CODES

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from adapters.meta.codes import TABLE
+from engine.letters import Letter
 from engine.model import SenderId, TemplateStatus
-from engine.ports import Letter
 from tests.virtual_time import VirtualTimeLoop
 
 WABA = "W"

@@ -22,6 +22,7 @@ from engine.events import (
     StatusesReceived,
 )
 from engine.facts import of_portfolio
+from engine.letters import Letter
 from engine.model import (
     Category,
     Gate,
@@ -38,7 +39,7 @@ from engine.model import (
 )
 from engine.opaque import OpaqueCodec
 from engine.pool import Pool
-from engine.ports import Answer, Batch, Letter, Rescued
+from engine.ports import Answer, Batch, Rescued
 from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder, StatusSeen
 from engine.senders import LIMIT

@@ -11,11 +11,12 @@ from engine.errors import LedgerAwayError, LedgerError
 from engine.events import (
     Event,
 )
+from engine.letters import Letter
 from engine.model import JobState, Lane, PortfolioId, Priority
 from engine.opaque import OpaqueCodec
 from engine.outcomes import Accepted, Outcome
 from engine.pool import Pool
-from engine.ports import Answer, Ask, Batch, Letter, Rescued, Settled, Settlement
+from engine.ports import Answer, Ask, Batch, Rescued, Settled, Settlement
 from engine.terms import Terms
 from tests.builders import (
     LANE,

@@ -10,10 +10,11 @@ from engine.contents import whole_for
 from engine.delivery import Delivery
 from engine.errors import LedgerAwayError, UnknownNameError
 from engine.events import Event, QuickRetried
+from engine.letters import Letter
 from engine.model import Gate, JobKey, PortfolioId, Priority
 from engine.opaque import OpaqueCodec
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
-from engine.ports import Again, Claimed, Letter
+from engine.ports import Again, Claimed
 from tests.builders import a_claimed, a_lane, a_shared_message
 from tests.virtual_time import START_MS, VirtualTimeLoop, run_virtual
 

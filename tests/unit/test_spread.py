@@ -14,11 +14,12 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from engine.delivery import Delivery
 from engine.events import Event
+from engine.letters import Letter
 from engine.model import JobKey, JobState, PortfolioId, SenderId
 from engine.opaque import OpaqueCodec
 from engine.outcomes import Accepted, Outcome
 from engine.pool import Pool
-from engine.ports import Again, Answer, Ask, Batch, Letter, Rescued, Settled, Settlement
+from engine.ports import Again, Answer, Ask, Batch, Rescued, Settled, Settlement
 from engine.terms import Terms
 from tests.builders import (
     LANE,
