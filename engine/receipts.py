@@ -95,8 +95,12 @@ class ReceiptFolder:
         """Return what each portfolio's ledger should hear, in the order it came."""
         batches: dict[PortfolioId, list[Receipt]] = {}
         foreign = 0
+        number: str | None = None
+        portfolio: PortfolioId | None = None
         for seen in statuses:
-            portfolio = self._portfolio_of(seen.phone_number_id)
+            if seen.phone_number_id != number:  # they come number by number
+                number = seen.phone_number_id
+                portfolio = self._portfolio_of(number)
             if portfolio is None:
                 foreign += 1
                 continue
@@ -125,17 +129,21 @@ class ReceiptFolder:
         throttled = failed and self._throttled(seen.code)
         if status is None or (ours is None and status not in REACHED and not throttled):
             return None
+        if ours is not None:
+            key, attempt, recipient = ours
+        else:
+            key, attempt, recipient = None, 0, self._key_of(seen.recipient_id)
         return Receipt(
-            key=ours.key if ours else None,
-            attempt=ours.attempt if ours else 0,
-            recipient=ours.recipient if ours else self._key_of(seen.recipient_id),
-            status=status,
+            key,
+            attempt,
+            recipient,
+            status,
             # Meta gives whole seconds: the last moment that it may mean is the safe one.
-            at_ms=seen.at_s * 1_000 + 999,
-            wamid=seen.wamid,
-            code=seen.code,
-            counted=not seen.pricing_free,
-            undelivered=failed and self._undelivered(seen.code),
-            sender=seen.phone_number_id,
-            throttled=throttled,
+            seen.at_s * 1_000 + 999,
+            seen.wamid,
+            seen.code,
+            not seen.pricing_free,
+            failed and self._undelivered(seen.code),
+            seen.phone_number_id,
+            throttled,
         )

@@ -31,6 +31,7 @@ Order = Callable[[], Awaitable[object]]  # tells the same again; LedgerError: it
 
 REMEMBER_MS = 60_000  # a failover loses a second or two; a minute is far on the safe side
 REMEMBER_ROWS = 200_000  # and of what was queued no more than this: an upload has any length
+REMEMBER_RECEIPTS = 200_000  # nor of what was received: several seconds, however much it is
 BEYOND = 1_000_000  # further than others can have counted before our next wish tells of a loss
 ASSERT_EVERY_MS = 10_000  # once per recovery
 
@@ -42,6 +43,7 @@ class Remembered:
     sequence: int = 0
     asserted_at_ms: int = 0
     rows: int = 0  # in `enqueued`
+    receipts: int = 0  # in `received`
     looks: int = 0  # wishes for nothing, made only to hear whether the tail is there
     enqueued: deque[tuple[int, tuple[Batch, Enqueued]]] = field(default_factory=deque)
     claimed: deque[tuple[int, list[Claimed]]] = field(default_factory=deque)
@@ -128,7 +130,8 @@ class Recollection:
         answer = await self._receipts.receive(portfolio, receipts)
         of = self._of(portfolio, answer.sequence)
         of.received.append((self._now_ms(), receipts))
-        self._forget(of.received)
+        of.receipts += len(receipts)
+        self._forget_receipts(of)
         return answer
 
     def remember(self, portfolio: PortfolioId, order: Order) -> None:
@@ -196,6 +199,11 @@ class Recollection:
         while of.enqueued and (of.enqueued[0][0] < oldest_ms or of.rows > REMEMBER_ROWS):
             _, (batch, _) = of.enqueued.popleft()
             of.rows -= len(batch.rows)
+
+    def _forget_receipts(self, of: Remembered) -> None:
+        oldest_ms = self._now_ms() - REMEMBER_MS
+        while of.received and (of.received[0][0] < oldest_ms or of.receipts > REMEMBER_RECEIPTS):
+            of.receipts -= len(of.received.popleft()[1])
 
     def _forget(self, happened: deque[tuple[int, T]]) -> None:
         oldest_ms = self._now_ms() - REMEMBER_MS

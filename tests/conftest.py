@@ -1,6 +1,7 @@
 """Fixtures for every test: a real server for the session, and a client on it emptied each time."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -18,7 +19,7 @@ def redis_server(
     found = require_server(request.param)
     directory = tmp_path_factory.mktemp(f"redis-{request.param}")
     # What a test writes need not survive: without a file no busy disk keeps the server from an
-    # answer for longer than a client waits. Tests of durability start servers of their own.
+    # answer for longer than a client waits. Tests of durability take `durable_url`.
     with EmbeddedServer(directory, found=found, directives={"appendonly": "no"}) as server:
         yield server
 
@@ -35,19 +36,30 @@ async def redis_client(server_url: str) -> AsyncIterator[Redis]:
 
     It keeps the scripts, as production's does: they are named by their text.
     """
+    patient = connect(server_url, reply_timeout_ms=30_000)  # the machine may have nothing to give
+    assert isinstance(patient, Redis)
+    await patient.flushall()
+    await disconnect(patient)
     client = connect(server_url)
     assert isinstance(client, Redis)
-    await client.flushall()
     yield client
     await disconnect(client)
 
 
 @pytest.fixture
-async def append_only_file(redis_client: Redis) -> AsyncIterator[None]:
-    """The server keeps a file meanwhile, as a ledger's does: usually tests go without."""
-    await redis_client.config_set("appendonly", "yes")
-    yield
-    await redis_client.config_set("appendonly", "no")
+def durable_url(redis_server: EmbeddedServer, tmp_path: Path) -> Iterator[str]:
+    """The address of a server of the test's own, of the same kind, as production starts it."""
+    with EmbeddedServer(tmp_path / "durable", found=redis_server._found) as server:
+        yield server.url
+
+
+@pytest.fixture
+async def durable_client(durable_url: str) -> AsyncIterator[Redis]:
+    """A client of that server."""
+    client = connect(durable_url)
+    assert isinstance(client, Redis)
+    yield client
+    await disconnect(client)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -17,6 +17,7 @@ from adapters.redis.ledger import RedisLedger
 from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
 from adapters.redis.rests import RedisRests
 from engine.borders import BORDER_CODE
+from engine.contents import SEPARATOR
 from engine.directory import Directory
 from engine.erasing import Erasing
 from engine.errors import EngineError
@@ -26,7 +27,6 @@ from engine.outcomes import Dropped
 from engine.ports import Claimed
 from engine.recipients import RecipientKeys
 from engine.resting import Miss, Reason, Resting
-from engine.results import SEPARATOR
 from engine.suppressions import Suppressions, Whom, Word
 
 RESTS_EVERY_S: Final = 5.0

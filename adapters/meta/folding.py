@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
+from adapters.meta import wire
 from adapters.meta.codes import verdict
 from adapters.meta.facts import closing_fact, facts_of, moment, to_ask
 from adapters.meta.news import (
+    IN_WINDOW,
     Inbound,
     Notice,
     NumberError,
@@ -18,10 +20,12 @@ from adapters.meta.news import (
     TemplateEdited,
     TemplateQualityChanged,
     TemplateStatusChanged,
+    Told,
 )
 from adapters.meta.parsing import parse
 from adapters.meta.preferring import STOPPED_CODE, Preferring
 from adapters.meta.template_folding import TemplateFolding
+from adapters.meta.wire import to_ms
 from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
@@ -40,7 +44,8 @@ TEMPLATE_NEWS: Final = (
     TemplateCategoryChanged,
     TemplateEdited,
 )
-BODIES_MAX: Final = 100  # folded at once
+BODIES_MAX: Final = 100  # read at once
+STEP_BYTES: Final = 200_000  # folded at once; more would hold up whoever else this process serves
 BLOCK_MS: Final = 1_000
 
 Entry = tuple[bytes, bytes]
@@ -64,7 +69,7 @@ class Inbox(Protocol):
         ...
 
 
-class Told(Catalog, Contents, Receipts, Protocol):
+class Hearer(Catalog, Contents, Receipts, Protocol):
     """What of the ledger hears of webhooks."""
 
 
@@ -75,7 +80,7 @@ class Folding:
         self,
         inbox: Inbox,
         folder: ReceiptFolder,
-        ledger: Told,
+        ledger: Hearer,
         registry: Registry,
         preferring: Preferring,
         keeper: Keeper,
@@ -97,16 +102,28 @@ class Folding:
 
     async def fold_next(self) -> int:
         """Fold what waits, or what comes within BLOCK_MS; return how many bodies that were."""
-        return await self._fold(await self._inbox.read(BODIES_MAX, BLOCK_MS))
+        return await self._fold_steps(await self._inbox.read(BODIES_MAX, BLOCK_MS))
 
     async def fold_abandoned(self) -> int:
         """Fold what a reader that died has left."""
-        return await self._fold(await self._inbox.take_over(BODIES_MAX))
+        return await self._fold_steps(await self._inbox.take_over(BODIES_MAX))
 
-    async def _fold(self, entries: list[Entry]) -> int:
+    async def _fold_steps(self, entries: list[Entry]) -> int:
+        """Fold bodies, some at a time; raise what some met when the others are folded."""
+        broken: list[Exception] = []
+        for some in in_steps(entries):
+            try:
+                await self._fold(some)
+            except EngineError:
+                raise
+            except Exception as error:  # noqa: BLE001  # ours: raised below
+                broken.append(error)
+        if broken:
+            raise broken[0] if len(broken) == 1 else ExceptionGroup("webhook bodies", broken)
+        return len(entries)
+
+    async def _fold(self, entries: list[Entry]) -> None:
         """Fold bodies together; only one that meets an error of ours is left where it is."""
-        if not entries:
-            return 0
         try:
             await self._fold_all(entries)
         except EngineError:
@@ -116,7 +133,6 @@ class Folding:
                 self.results["other", "broken"] += 1
                 raise
             await self._fold_one_by_one(entries)
-        return len(entries)
 
     async def _fold_one_by_one(self, entries: list[Entry]) -> None:
         """Fold all that can be folded; raise the errors of those that cannot."""
@@ -133,27 +149,28 @@ class Folding:
 
     async def _fold_all(self, entries: list[Entry]) -> None:
         parsed = [parse(body) for _, body in entries]
-        statuses = [status for each in parsed for status in each.statuses]
-        seen = [_seen(status) for status in statuses]
+        told = [of_number for each in parsed for of_number in each.told]
+        failures = [each.failures for each in parsed]
+        seen = [each for of_number in told for each in seen_in(of_number)]
         for (entry, _), each in zip(entries, parsed, strict=True):
             seen += [_too_fast(error, arrived_ms(entry)) for error in each.errors if error.code]
         await self._folder.receive(seen)
-        self._heard(status.sender for status in statuses)
-        await self._templates.note_failures(statuses)
+        self._heard(of_number.sender for of_number in told)
+        await self._templates.note_failures([status for some in failures for status in some])
         await self._unite(parsed)  # first: what is told of a person is for each id
-        for (entry, _), each in zip(entries, parsed, strict=True):
-            await self._fold_rest(each, arrived_ms(entry))
+        for (entry, _), each, failed in zip(entries, parsed, failures, strict=True):
+            await self._fold_rest(each, failed, arrived_ms(entry))
         await self._inbox.drop([entry for entry, _ in entries])
         for each in parsed:
             self.results.update(each.results)
 
-    async def _fold_rest(self, parsed: Parsed, at_ms: int) -> None:
+    async def _fold_rest(self, parsed: Parsed, failed: list[Status], at_ms: int) -> None:
         for inbound in parsed.inbound:
             await self._open_window(inbound)
-        await self._prefer(parsed, at_ms)
+        await self._prefer(parsed, failed, at_ms)
         for notice in parsed.notices:
             await self._note(notice, at_ms)
-        for fact in self._closing(parsed, at_ms):
+        for fact in self._closing(parsed, failed, at_ms):
             await self._keeper.tell(fact)
 
     async def _open_window(self, inbound: Inbound) -> None:
@@ -165,20 +182,20 @@ class Folding:
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
         await self._preferring.wrote(portfolio, inbound.person)
 
-    async def _prefer(self, parsed: Parsed, at_ms: int) -> None:
+    async def _prefer(self, parsed: Parsed, failed: list[Status], at_ms: int) -> None:
         """Obey what people want, as they say it and as a failed send says."""
         for preference in parsed.preferences:
             portfolio = self._portfolio_of(preference.sender)
             if portfolio is not None:
                 when_ms = moment(preference.at_ms, at_ms)
                 await self._preferring.prefer(portfolio, preference, when_ms)
-        for status in parsed.statuses:
+        for status in failed:
             portfolio = self._portfolio_of(status.sender) if status.code == STOPPED_CODE else None
             if portfolio is not None:
                 word = Word(moment(status.at_ms, at_ms), stops=True)
                 keys = self._preferring.keys(status.person)
                 await self._preferring.obey(portfolio, dict.fromkeys(keys, word))
-        for status in parsed.statuses:
+        for status in failed:
             if not status.code or not self._preferring.is_about_people(status.code):
                 continue
             portfolio = self._portfolio_of(status.sender)
@@ -218,12 +235,12 @@ class Folding:
         for sender in to_ask(notice, directory):
             self._ask(sender)
 
-    def _closing(self, parsed: Parsed, at_ms: int) -> Iterable[Fact]:
+    def _closing(self, parsed: Parsed, failed: list[Status], at_ms: int) -> Iterable[Fact]:
         """Return what errors of numbers and of messages close for everybody, each thing once."""
         told = [(each.sender, each.waba, each.code, at_ms) for each in parsed.errors]
         told += [
             (each.sender, each.waba, each.code, moment(each.at_ms, at_ms))
-            for each in parsed.statuses
+            for each in failed
             if each.code
         ]
         found = [
@@ -232,7 +249,7 @@ class Folding:
         ]
         found += [
             (each.sender, border_to(each.waba, called(each), moment(each.at_ms, at_ms)))
-            for each in parsed.statuses
+            for each in failed
             if each.code == BORDER_CODE and each.recipient_type != "group"
         ]
         facts: dict[str, Fact] = {}
@@ -245,6 +262,24 @@ class Folding:
     def _portfolio_of(self, sender: str) -> PortfolioId | None:
         known = self._registry.directory.senders.get(sender)
         return known.portfolio_id if known else None
+
+
+def in_steps(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Yield bodies in order, as many at a time as have STEP_BYTES together, and at least one.
+
+    >>> [len(some) for some in in_steps([(b"1-0", b"x" * 150_000)] * 3 + [(b"2-0", b"x")])]
+    [2, 2]
+    """
+    step: list[Entry] = []
+    length = 0
+    for entry in entries:
+        step.append(entry)
+        length += len(entry[1])
+        if length >= STEP_BYTES:
+            yield step
+            step, length = [], 0
+    if step:
+        yield step
 
 
 def arrived_ms(entry: bytes) -> int:
@@ -270,16 +305,21 @@ def _too_fast(error: NumberError, at_ms: int) -> StatusSeen:
     return StatusSeen(error.sender, "", "failed", at_ms // 1_000, "", code=error.code)
 
 
-def _seen(status: Status) -> StatusSeen:
-    """Return a status as the engine takes it."""
-    return StatusSeen(
-        phone_number_id=status.sender,
-        wamid=status.wamid,
-        status=status.status,
-        at_s=status.at_ms // 1_000,
-        recipient_id=called(status),
-        opaque=status.opaque,
-        is_group=status.recipient_type == "group",
-        code=status.code,
-        pricing_free=not status.counted,
-    )
+def seen_in(told: Told) -> Iterator[StatusSeen]:
+    """Yield a number's statuses as the engine takes them."""
+    timestamp: wire.Moment = None
+    at_s = 0
+    for each in told.statuses:
+        if each.timestamp != timestamp:  # those of one body are mostly of the same second
+            timestamp, at_s = each.timestamp, to_ms(each.timestamp) // 1_000
+        yield StatusSeen(
+            told.sender,
+            each.id,
+            each.status.lower(),
+            at_s,
+            each.recipient_id or each.recipient_user_id or "",
+            each.biz_opaque_callback_data or "",
+            each.errors[0].code if each.errors else 0,
+            each.recipient_type == "group",
+            each.pricing is not None and each.pricing.type == IN_WINDOW,
+        )

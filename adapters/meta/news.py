@@ -3,11 +3,14 @@
 Shapes: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from adapters.meta.codes import verdict
+from adapters.meta import wire
+from adapters.meta.codes import clean, verdict
+from adapters.meta.wire import to_ms
 from engine.model import DeliveryStatus, SenderId, TemplateStatus, WabaId
 from engine.ports import FOREVER_MS
 
@@ -79,6 +82,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     def undelivered(self) -> bool:
         """Return whether its failure proves that nobody was reached."""
         return verdict(self.code).undelivered
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Statuses of one number as Meta wrote them: most say nothing that needs a value of ours."""
+
+    waba: WabaId
+    sender: SenderId
+    statuses: Sequence[wire.FullStatus]
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,10 +292,41 @@ UNKNOWN: Final = "unknown"  # nothing we have a use for
 MALFORMED: Final = "malformed"
 
 
+def status_of(told: Told, status: wire.FullStatus) -> Status:
+    """Return one of a number's statuses in our words."""
+    error = status.errors[0] if status.errors else None
+    pricing = status.pricing or wire.Pricing()
+    conversation = status.conversation or wire.Conversation()
+    return Status(
+        waba=told.waba,
+        sender=told.sender,
+        wamid=status.id,
+        status=status.status.lower(),
+        at_ms=to_ms(status.timestamp),
+        person=Person(
+            status.recipient_id or "",
+            status.recipient_user_id or "",
+            status.recipient_parent_user_id or "",
+        ),
+        opaque=status.biz_opaque_callback_data or "",
+        recipient_type=status.recipient_type or "",
+        participant=status.recipient_participant_id or "",
+        code=error.code if error else 0,
+        reason=clean(error.words) if error else "",
+        pricing_type=pricing.type or "",
+        pricing_category=pricing.category or "",
+        pricing_model=pricing.pricing_model or "",
+        billable=pricing.billable,
+        conversation=conversation.id or "",
+        conversation_origin=(conversation.origin and conversation.origin.type) or "",
+        conversation_ends_at_ms=to_ms(conversation.expiration_timestamp),
+    )
+
+
 class Parsed(msgspec.Struct):
     """Everything one webhook said. `unknown` are items we have no use for, `malformed` are bad."""
 
-    statuses: list[Status] = []
+    told: list[Told] = []
     inbound: list[Inbound] = []
     changed: list[PersonChanged] = []
     errors: list[NumberError] = []
@@ -295,6 +337,18 @@ class Parsed(msgspec.Struct):
     malformed: int = 0
     results: dict[tuple[str, str], int] = {}
     """Items by field and by what became of them, for metrics."""
+
+    @property
+    def statuses(self) -> list[Status]:
+        """Return all statuses, each in our words."""
+        return [status_of(told, each) for told in self.told for each in told.statuses]
+
+    @property
+    def failures(self) -> list[Status]:
+        """Return those that say why something failed."""
+        return [
+            status_of(told, each) for told in self.told for each in told.statuses if each.errors
+        ]
 
     def count(self, field: str, result: str, times: int = 1) -> None:
         """Count items of a field; one that is not a field we know is `other`."""

@@ -24,7 +24,7 @@ from adapters.meta.news import (
     Person,
     PersonChanged,
     Preference,
-    Status,
+    Told,
 )
 from adapters.meta.notices import read_notice
 from adapters.meta.wire import read, to_ms
@@ -42,10 +42,12 @@ ESCAPES: Final = re.compile(
 NO_ITEM: Final = ""  # who is meant by the others: not counted
 REPLACEMENT: Final = rb"\ufffd"
 
+_whole = msgspec.json.Decoder(wire.WholeEnvelope)
 _envelope = msgspec.json.Decoder(wire.Envelope)
 _entry = msgspec.json.Decoder(wire.Entry)
 _change = msgspec.json.Decoder(wire.Change)
 _messages = msgspec.json.Decoder(wire.MessagesValue)
+_statuses = msgspec.json.Decoder(wire.StatusesValue)
 _metadata = msgspec.json.Decoder(wire.OwnNumber)
 _items = msgspec.json.Decoder(list[Raw] | None)
 _contact = msgspec.json.Decoder(wire.Contact)
@@ -68,15 +70,27 @@ class Place(NamedTuple):
 def parse(body: bytes) -> Parsed:
     """Return everything `body` says; a body that is no webhook at all is one malformed item."""
     parsed = Parsed()
+    whole = read(_whole, body) if len(body) <= BODY_MAX else None
+    if whole is None:
+        _parse_apart(parsed, body)
+        return parsed
+    for entry in whole.entry:
+        for change in entry.changes:
+            _read_change(parsed, entry, change)
+    return parsed
+
+
+def _parse_apart(parsed: Parsed, body: bytes) -> None:
+    """Read a body with something odd in it, each piece of news apart from the others."""
     if len(body) > BODY_MAX:
         parsed.count("", MALFORMED)
-        return parsed
+        return
     envelope = read(_envelope, body)
     if envelope is None:
         parsed.count("", MALFORMED)
         envelope = read(_envelope, _mended(body))
     if envelope is None:
-        return parsed
+        return
     for raw_entry in envelope.entry:
         entry = read(_entry, raw_entry)
         if entry is None:
@@ -88,7 +102,6 @@ def parse(body: bytes) -> Parsed:
                 parsed.count("", MALFORMED)
             else:
                 _read_change(parsed, entry, change)
-    return parsed
 
 
 def _mended(body: bytes) -> bytes:
@@ -96,8 +109,10 @@ def _mended(body: bytes) -> bytes:
     return ESCAPES.sub(lambda found: REPLACEMENT if found[1] else found[0], body)
 
 
-def _read_change(parsed: Parsed, entry: wire.Entry, change: wire.Change) -> None:
+def _read_change(parsed: Parsed, entry: wire.News, change: wire.Change) -> None:
     waba = WabaId(str(entry.id or ""))
+    if change.field == "messages" and _read_statuses(parsed, waba, change.value):
+        return
     if change.field not in {"messages", "user_preferences", "calls"}:
         notice, malformed = read_notice(waba, change.field, change.value, to_ms(entry.time))
         if malformed:
@@ -124,6 +139,19 @@ def _read_change(parsed: Parsed, entry: wire.Entry, change: wire.Change) -> None
     ):
         if raw:
             _read_all(parsed, place, change.field, raw, read_item)
+
+
+def _read_statuses(parsed: Parsed, waba: WabaId, raw: Raw) -> bool:
+    """Read a change that tells of statuses, all of them right, and of nothing else: as most do."""
+    value = read(_statuses, raw)
+    if value is None or not value.statuses:
+        return False
+    place = Place(waba, SenderId(str(value.metadata.phone_number_id or "")))
+    parsed.told.append(Told(*place, value.statuses))
+    parsed.count("messages", FOLDED, len(value.statuses))
+    if value.contacts:
+        _read_all(parsed, place, "messages", value.contacts, _read_contact)
+    return True
 
 
 def _read_all(
@@ -168,38 +196,8 @@ def _read_status(parsed: Parsed, place: Place, raw: Raw) -> str:
             recipient_id=status.recipient_id,
             biz_opaque_callback_data=status.biz_opaque_callback_data,
         )
-    parsed.statuses.append(_status_of(place, full))
+    parsed.told.append(Told(place.waba, place.sender, [full]))
     return FOLDED
-
-
-def _status_of(place: Place, status: wire.FullStatus) -> Status:
-    error = status.errors[0] if status.errors else None
-    pricing = status.pricing or wire.Pricing()
-    conversation = status.conversation or wire.Conversation()
-    return Status(
-        waba=place.waba,
-        sender=place.sender,
-        wamid=status.id,
-        status=status.status.lower(),
-        at_ms=to_ms(status.timestamp),
-        person=Person(
-            status.recipient_id or "",
-            status.recipient_user_id or "",
-            status.recipient_parent_user_id or "",
-        ),
-        opaque=status.biz_opaque_callback_data or "",
-        recipient_type=status.recipient_type or "",
-        participant=status.recipient_participant_id or "",
-        code=error.code if error else 0,
-        reason=clean(error.words) if error else "",
-        pricing_type=pricing.type or "",
-        pricing_category=pricing.category or "",
-        pricing_model=pricing.pricing_model or "",
-        billable=pricing.billable,
-        conversation=conversation.id or "",
-        conversation_origin=(conversation.origin and conversation.origin.type) or "",
-        conversation_ends_at_ms=to_ms(conversation.expiration_timestamp),
-    )
 
 
 def _read_message(parsed: Parsed, place: Place, raw: Raw) -> str:

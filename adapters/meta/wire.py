@@ -3,15 +3,16 @@
 https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks
 """
 
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 Shape = TypeVar("Shape")
 Text = str | None
 Moment = int | str | None  # seconds since the epoch; Meta writes both forms
 Word = str | int | None  # an id or a limit; Meta writes both forms
+Nothing = UnsetType  # a field that is not there
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError, ValueError, OverflowError)
 DIGITS_MAX: Final = 15  # more are no moment, and cost time to read
@@ -24,11 +25,16 @@ class Envelope(Struct):
     entry: list[Raw] = []
 
 
-class Entry(Struct):
-    """All news of one WhatsApp Business Account."""
+class News(Struct):
+    """Whose news they are: a WhatsApp Business Account's."""
 
     id: Word = ""
     time: Moment = None
+
+
+class Entry(News):
+    """All news of one account, each apart from the others."""
+
     changes: list[Raw] = []
 
 
@@ -37,6 +43,18 @@ class Change(Struct):
 
     value: Raw
     field: str = ""
+
+
+class WholeEntry(News):
+    """All news of one account, where each of them is one."""
+
+    changes: list[Change] = []
+
+
+class WholeEnvelope(Struct):
+    """What every webhook is wrapped in, read in one go: where nothing is odd."""
+
+    entry: list[WholeEntry] = []
 
 
 class OwnNumber(Struct):
@@ -130,6 +148,24 @@ class FullStatus(BareStatus):
     conversation: Conversation | None = None
     pricing: Pricing | None = None
     errors: list[WebhookError] | None = None
+
+
+class GoodStatus(FullStatus):
+    """One that is right in every part."""
+
+    id: Annotated[str, Meta(min_length=1)]
+
+
+class StatusesValue(Struct):
+    """What happened to messages of ours, read in one go: where nothing is odd, or else to tell."""
+
+    metadata: OwnNumber
+    statuses: list[GoodStatus]
+    contacts: Raw = Raw()
+    messages: Nothing = UNSET
+    calls: Nothing = UNSET
+    errors: Nothing = UNSET
+    user_preferences: Nothing = UNSET
 
 
 class Identity(Struct):

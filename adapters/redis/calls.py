@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 
 from adapters.redis.keys import tag
+from adapters.redis.receipts import pack_receipts
 from adapters.redis.scripts import Argument, Call, Reply
 from engine.model import (
-    DELIVERY_RANK,
     Category,
     Gate,
     JobKey,
@@ -131,19 +131,7 @@ class Calls:
 
     def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt], now_ms: int) -> Call:
         """Return the call that folds statuses."""
-        arguments: list[Argument] = [*self._doubts, len(receipts)]
-        for receipt in receipts:
-            arguments += [
-                str(receipt.key) if receipt.key else "",
-                receipt.attempt,
-                receipt.recipient,
-                DELIVERY_RANK[receipt.status],
-                receipt.at_ms,
-                receipt.wamid,
-                receipt.code,
-                "c" * receipt.counted + "u" * receipt.undelivered + "t" * receipt.throttled,
-                receipt.sender,
-            ]
+        arguments = [*self._doubts, len(receipts), pack_receipts(receipts)]
         return self.call("receive", portfolio, now_ms, arguments)
 
     def restore_enqueued(self, batch: Batch, answer: Enqueued, now_ms: int) -> Call:

@@ -10,11 +10,11 @@ from redis import exceptions
 from adapters.redis import keys
 from adapters.redis.connect import Client
 from adapters.redis.results import KEPT_MS, RS
+from engine.contents import SEPARATOR
 from engine.directory import Directory
 from engine.errors import LedgerAwayError
 from engine.model import PortfolioId, RecipientKey
 from engine.recipients import RecipientKeys, canonical
-from engine.results import SEPARATOR
 
 BATCHES_AT_ONCE = 8  # of up to 500 rows
 

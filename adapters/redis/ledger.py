@@ -11,6 +11,7 @@ from adapters.redis import calls, keys, reading
 from adapters.redis.auditing import recount
 from adapters.redis.calls import Calls
 from adapters.redis.places import RedisPlaces
+from adapters.redis.receipts import in_steps, together
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.borders import Border
@@ -176,8 +177,11 @@ class RedisLedger(RedisPlaces):
 
     async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
         """See Receipts.receive."""
-        call = self._calls.receive(portfolio, receipts, self._now_ms())
-        return calls.received((await self._scripts.run([call]))[0])
+        answers: list[Received] = []
+        for some in in_steps(receipts):
+            call = self._calls.receive(portfolio, some, self._now_ms())
+            answers.append(calls.received((await self._scripts.run([call]))[0]))
+        return together(answers)
 
     async def open_window(
         self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, Final, cast
 
@@ -16,8 +17,10 @@ HINTS: Final = "ps:hints"  # stream: `wake`, portfolios; or `stop`, portfolio an
 HINTS_MAX: Final = 1_000  # entries; who missed more looks by itself within a second
 ABANDONED_MS: Final = 60_000  # a body that its reader has not folded by then is somebody else's
 US: Final = b"\x1f"
+WRITTEN_MAX: Final = 64  # bodies in one round trip
 
 Entry = tuple[bytes, bytes]  # its id and its content
+Arrival = tuple[bytes, "asyncio.Future[None]"]  # a body, and who waits until it is kept
 
 
 class Inbox:
@@ -27,10 +30,46 @@ class Inbox:
         self._client = client
         self._blocking = blocking
         self._reader = reader
+        self._arrived: list[Arrival] = []
+        self._writing: asyncio.Task[None] | None = None
 
     async def keep(self, body: bytes) -> None:
-        """Keep one body; raise LedgerAwayError when it may not have been kept."""
-        await _asked(self._client.xadd(INBOX, {b"b": body}))
+        """Keep one body; raise LedgerAwayError when it may not have been kept.
+
+        Bodies that come while others are written are written next, together: a round trip costs
+        as much as all else that is done with a body.
+        """
+        kept = asyncio.get_running_loop().create_future()
+        self._arrived.append((body, kept))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        await kept
+
+    async def _write(self) -> None:
+        """Write what has arrived, until nothing arrives any more."""
+        try:
+            while self._arrived:
+                some, self._arrived = self._arrived[:WRITTEN_MAX], self._arrived[WRITTEN_MAX:]
+                for (_, kept), error in zip(some, await self._add(some), strict=True):
+                    if kept.done():  # who brought it went away
+                        continue
+                    if error is None:
+                        kept.set_result(None)
+                    else:
+                        kept.set_exception(error)
+        finally:
+            self._writing = None
+
+    async def _add(self, arrived: Sequence[Arrival]) -> list[Exception | None]:
+        """Return of each body the error that it met."""
+        pipeline = self._client.pipeline(transaction=False)
+        for body, _ in arrived:
+            pipeline.execute_command("XADD", INBOX, "*", b"b", body)
+        try:
+            replies = await _asked(pipeline.execute(raise_on_error=False))
+        except Exception as error:  # noqa: BLE001  # whatever it is, who waits must hear of it
+            return [error] * len(arrived)
+        return [_away(reply) if isinstance(reply, Exception) else None for reply in replies]
 
     async def open(self) -> None:
         """Make the group of readers."""
@@ -58,8 +97,10 @@ class Inbox:
 
     async def drop(self, entries: Sequence[bytes]) -> None:
         """Note that these were folded."""
-        await _asked(self._client.xack(INBOX, GROUP, *entries))
-        await _asked(self._client.xdel(INBOX, *entries))
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.execute_command("XACK", INBOX, GROUP, *entries)
+        pipeline.execute_command("XDEL", INBOX, *entries)
+        await _asked(pipeline.execute())
 
     async def length(self) -> int:
         """Return how many bodies wait."""
@@ -127,5 +168,10 @@ async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
     try:
         return await cast("Awaitable[Any]", call)
     except (TimeoutError, RedisError, OSError) as error:
-        kind = type(error).__name__
-        raise LedgerAwayError(f"Redis does not answer: {kind}") from error
+        raise _away(error) from error
+
+
+def _away(error: Exception) -> LedgerAwayError:
+    away = LedgerAwayError(f"Redis does not answer: {type(error).__name__}")
+    away.__cause__ = error
+    return away

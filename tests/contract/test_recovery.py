@@ -14,6 +14,7 @@ from adapters.redis.ledger import RedisLedger
 from engine.errors import LedgerAwayError
 from engine.model import (
     Category,
+    DeliveryStatus,
     JobKey,
     JobState,
     Lane,
@@ -35,6 +36,7 @@ from engine.ports import (
     Enqueued,
     Ledger,
     PortfolioSpec,
+    Receipt,
     SenderSpec,
     Settlement,
     SourceSpec,
@@ -42,6 +44,7 @@ from engine.ports import (
 )
 from engine.recollection import REMEMBER_MS, Recollection
 from engine.terms import RECOVER_MS, Terms
+from tests.builders import a_recipient
 from tests.contract.erasing import erase
 
 P, S = PortfolioId("acme"), SenderId("1001")
@@ -301,3 +304,21 @@ async def test_an_order_is_forgotten_after_a_minute(world: World) -> None:
     await living.enqueue([Batch(P, LANE, _rows(1, 1))])
     await living.look("front")
     assert told == []
+
+
+async def test_of_what_is_received_only_the_latest_is_told_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many statuses come in a minute, what is remembered of them does not fill memory."""
+    ledger, clock, snapshot = world
+    monkeypatch.setattr("engine.recollection.REMEMBER_RECEIPTS", 5)
+    living = Recollection(ledger, ledger, ledger, clock)
+    lose_tail = await snapshot()
+    for number in range(4):
+        people = [a_recipient(2 * number + 1), a_recipient(2 * number + 2)]
+        arrived = DeliveryStatus.DELIVERED
+        await living.receive(P, [Receipt(None, 0, each, arrived, clock.ms) for each in people])
+    assert (await ledger.quota(P)).used == 8
+    await lose_tail()
+    assert (await _claim_all(living, "w", 1)).refused == "recovering"
+    assert (await ledger.quota(P)).used == 4

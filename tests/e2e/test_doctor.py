@@ -49,13 +49,12 @@ def states(found: dict[str, list[Finding]], subject: str) -> list[State]:
     return [each.state for each in found[subject]]
 
 
-@pytest.mark.usefixtures("append_only_file")
 async def test_what_is_well_is_said_to_be_well(
-    server_url: str, redis_client: Redis, tmp_path: Path
+    durable_url: str, durable_client: Redis, tmp_path: Path
 ) -> None:
-    assert await redis_client.ping()
-    async with a_whole_house(server_url, tmp_path, meta_verify_token=VERIFY) as whole:
-        found = await examined(whole.house, server_url)
+    assert await durable_client.ping()
+    async with a_whole_house(durable_url, tmp_path, meta_verify_token=VERIFY) as whole:
+        found = await examined(whole.house, durable_url)
         for subject in ("redis", "clock", "memory", "scripts", "workers", "webhooks"):
             assert states(found, subject) == [State.OK], found[subject]
         assert states(found, f"sender {SENDER}") == [State.OK]
@@ -63,16 +62,12 @@ async def test_what_is_well_is_said_to_be_well(
         assert states(found, "settings") == [State.WARN, State.WARN]  # the window, the sandbox
 
 
-@pytest.mark.usefixtures("append_only_file")
 async def test_what_is_wrong_with_redis_is_found(
-    server_url: str, redis_client: Redis, tmp_path: Path
+    durable_url: str, durable_client: Redis, tmp_path: Path
 ) -> None:
-    async with a_whole_house(server_url, tmp_path) as whole:
-        await redis_client.config_set("maxmemory-policy", "allkeys-lru")
-        try:
-            found = await examined(whole.house, server_url)
-        finally:
-            await redis_client.config_set("maxmemory-policy", "noeviction")
+    async with a_whole_house(durable_url, tmp_path) as whole:
+        await durable_client.config_set("maxmemory-policy", "allkeys-lru")
+        found = await examined(whole.house, durable_url)
         assert states(found, "redis") == [State.FAIL]
         assert "CONFIG SET maxmemory-policy noeviction" in found["redis"][0].remedy
         nobody = f"redis://:hidden-word@127.0.0.1:{free_port()}"

@@ -26,7 +26,7 @@ from tests.redis_servers import free_port
 KEY, APP_SECRET = "admin-key-of-the-test", "app-secret-of-the-test"
 SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
 ENDS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown")
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S, PATIENCE_S = 0.05, 30.0
 EXPORT_EVERY_S = 0.25  # production's 5 s are only waited for: of a log, of dead letters
 Furnish = Callable[["Whole"], Awaitable[None]]
 
@@ -43,11 +43,19 @@ class Whole:
     clock: Clock = field(default_factory=Clock)
 
     async def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Return the JSON of an answer that must be a yes."""
-        async with self.session.request(method, self.url + path, json=body) as response:
-            content: dict[str, Any] = await response.json(content_type=None)
-            assert response.ok, content
-            return content
+        """Return the JSON of an answer that must be a yes, asked for until it is one.
+
+        While the ledger is away, as on a machine with nothing to give, the API wants to be asked
+        again.
+        """
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                async with self.session.request(method, self.url + path, json=body) as response:
+                    content: dict[str, Any] = await response.json(content_type=None)
+                    assert response.ok or content["code"] == "ledger_away", content
+                    if response.ok:
+                        return content
+                await asyncio.sleep(LOOK_EVERY_S)
 
     async def upload(self, campaign: str, rows: str | bytes) -> dict[str, Any]:
         """Upload a CSV."""

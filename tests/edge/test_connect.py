@@ -230,9 +230,8 @@ def test_a_refused_address_does_not_show_its_password() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.usefixtures("append_only_file")
-async def test_a_server_as_we_start_it_is_fit(redis_client: Redis) -> None:
-    assert await check_server(redis_client) == []
+async def test_a_server_as_we_start_it_is_fit(durable_client: Redis) -> None:
+    assert await check_server(durable_client) == []
 
 
 async def test_a_server_that_evicts_is_refused(redis_client: Redis) -> None:

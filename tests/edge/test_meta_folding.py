@@ -12,7 +12,7 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS, verdict
-from adapters.meta.folding import Entry, Folding
+from adapters.meta.folding import STEP_BYTES, Entry, Folding
 from adapters.meta.preferring import Preferring
 from engine.borders import REMEMBERED_MS, border_of
 from engine.directory import Directory, Portfolio, Sender
@@ -192,6 +192,20 @@ async def test_two_poison_bodies_are_told_and_stay_while_the_others_are_folded(t
     with pytest.raises(ExceptionGroup) as raised:
         await getattr(folding, take)()
     assert len(raised.value.exceptions) == 2
+    assert ledger.stopped == {RecipientKey(b"2"), RecipientKey(b"4")}
+    assert list(inbox.waiting) == [b"0", b"2"]
+
+
+async def test_many_bodies_are_folded_in_steps_and_a_poison_one_stops_no_later_step() -> None:
+    def long(person: str) -> bytes:
+        return says(person, "stop") + b" " * STEP_BYTES
+
+    ledger = Ledger()
+    ledger.poison = {RecipientKey(b"1"), RecipientKey(b"3")}
+    inbox = Inbox(*[long(person) for person in "1234"])
+    with pytest.raises(ExceptionGroup) as raised:
+        await a_folding(ledger, inbox).fold_next()
+    assert [type(error) for error in raised.value.exceptions] == [ValueError, ValueError]
     assert ledger.stopped == {RecipientKey(b"2"), RecipientKey(b"4")}
     assert list(inbox.waiting) == [b"0", b"2"]
 

@@ -119,6 +119,23 @@ def test_no_damage_to_a_recorded_body_raises(seed: int) -> None:
         parse(bytes(body))
 
 
+def test_a_change_with_something_odd_says_the_same_as_one_without() -> None:
+    """What is read in one go and what is read item by item is one and the same."""
+    full = GOOD[:-1] + (
+        b',"recipient_id":"49151","biz_opaque_callback_data":"1.2","recipient_type":"group",'
+        b'"pricing":{"type":"free_customer_service","billable":false,"new":1},"errors":'
+        b'[{"code":131026,"title":"t","error_data":{"details":"d"}}],"conversation":{"id":"c"}}'
+    )
+    people = b',"contacts":[{"wa_id":"49151","user_id":"DE.1"}]'
+    good = parse(_body(b"[%s,%s]" % (GOOD, full), people))
+    odd = parse(_body(b"[%s,7,%s]" % (GOOD, full), people))
+    assert (good.malformed, odd.malformed) == (0, 1)
+    assert good.statuses == odd.statuses
+    assert good.failures == odd.failures == good.statuses[1:]
+    assert good.people == odd.people != []
+    assert good.results["messages", "folded"] == odd.results["messages", "folded"] == 2
+
+
 def test_a_thousand_updates_in_one_body_are_all_read() -> None:
     parsed = parse(_body(b"[%s]" % b",".join([GOOD] * 1_000)))
     assert len(parsed.statuses) == 1_000

@@ -1,6 +1,6 @@
 """receive: statuses only ever add, in any order and any number of times.
 
-With it its parts: part_evidence, part_marks, part_throttled.
+With it its parts: part_receipts, part_ends, part_asked, part_evidence, part_marks, part_throttled.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.redis.keys import tag
+from adapters.redis.receipts import RECEIPTS_MAX
 from engine.model import DeliveryStatus, Gate, JobKey, JobState
 from engine.outcomes import Accepted, InDoubt, Retry
 from engine.ports import Receipt, Received
@@ -268,6 +269,63 @@ async def test_one_batch_may_bring_all_statuses_of_a_job(slot: Slot) -> None:
     assert (await slot.ledger.receive(PORTFOLIO, receipts)).settled == [ONE]
     counts = await slot.ledger.counts(PORTFOLIO, "campaign:a")
     assert counts.delivery == {READ: 1}
+
+
+async def test_one_batch_may_tell_of_all_kinds_of_jobs_at_once(slot: Slot) -> None:
+    """Ended, open, foreign, unknown and told twice: each as if it had come alone."""
+    await slot.furnish()
+    await slot.queue(1, 2, 3)
+    await slot.claim()
+    for job in (1, 2):
+        await slot.settle(Accepted(f"wamid.{job}"), job=job)
+    slot.now_ms += 1_000
+    now_ms, person = slot.now_ms, a_recipient
+    receipts = [
+        Receipt(JobKey(1, 1), 1, person(1), DELIVERED, now_ms - 300, "wamid.1"),
+        Receipt(JobKey(1, 3), 1, person(3), SENT, now_ms, "w" * 20_000),
+        Receipt(None, 0, person(9), DELIVERED, now_ms - 10, "theirs", sender="t"),
+        Receipt(JobKey(1, 2), 1, person(2), FAILED, now_ms, code=131026),
+        Receipt(JobKey(8, 1), 1, person(8), DELIVERED, now_ms),
+        Receipt(JobKey(1, 1), 1, person(1), READ, now_ms, "wamid.1"),
+        Receipt(JobKey(1, 1), 1, person(1), SENT, now_ms, "wamid.1"),
+        Receipt(JobKey(1, 77), 1, person(7), DELIVERED, now_ms - 20, sender="s"),
+        Receipt(JobKey(1, 3), 1, person(3), FAILED, now_ms, code=-1, undelivered=False),
+    ]
+    before = await slot.state()
+    answer = await slot.ledger.receive(PORTFOLIO, receipts)
+    assert answer.settled == [JobKey(1, 3)]
+    assert await slot.changes(before) == {
+        "done:1:0 1": End("A", 5, mark=700, wamid="wamid.1"),
+        "done:1:0 2": End("A", 3, mark=0, code=131026, wamid="wamid.2"),
+        "done:1:0 3": End("A", 3, mark=1_000, wamid="w" * 16_000),
+        "open 1.3": GONE,
+        "win: 1": 700,
+        "win: 2": GONE,
+        "win: 3": 1_000,
+        "win: 7": 980,
+        "win: 9": 990,
+        "proofs: 7": [980],
+        "proofs: 9": [990],
+        "src:campaign:a s:in_flight": 0,
+        "src:campaign:a s:accepted": 3,
+        "src:campaign:a d:undelivered": 2,
+        "src:campaign:a d:read": 1,
+    }
+
+
+async def test_a_batch_of_any_length_is_folded_in_steps(slot: Slot) -> None:
+    await accepted(slot)
+    slot.now_ms += 1_000
+    foreign_many = [
+        Receipt(None, 0, a_recipient(100 + number), DELIVERED, slot.now_ms)
+        for number in range(2 * RECEIPTS_MAX)
+    ]
+    last = Receipt(ONE, 1, a_recipient(1), READ, slot.now_ms, "wamid.1")
+    answer = await slot.ledger.receive(PORTFOLIO, [*foreign_many, last])
+    assert await slot.used() == 2 * RECEIPTS_MAX + 1
+    assert (await slot.ledger.counts(PORTFOLIO, "campaign:a")).delivery == {READ: 1}
+    following = await slot.ledger.receive(PORTFOLIO, [])
+    assert following.sequence == answer.sequence + 1
 
 
 async def learned(slot: Slot) -> int:

@@ -1,7 +1,6 @@
 """Countries of ids, and what is refused at the door because Meta closed one to an account."""
 
 import phonenumbers
-import pytest
 
 from engine.border_door import CLOSED, BorderDoor
 from engine.borders import (
@@ -27,18 +26,20 @@ SHARED = frozenset(
 )
 
 
-@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS - SHARED))
-def test_a_country_s_numbers_are_its_own_as_libphonenumber_has_them(region: str) -> None:
-    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
-    assert number is not None
-    digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
-    country = country_of(digits)
-    if digits.startswith("1") and region != "US":
-        assert country == digits[:4]
-    else:
-        assert country == region
-    begins = sides([border_of(country, NOW_MS + 1)], NOW_MS)
-    assert is_behind(begins, "+" + digits)
+def test_a_country_s_numbers_are_its_own_as_libphonenumber_has_them() -> None:
+    regions = sorted(phonenumbers.SUPPORTED_REGIONS - SHARED)
+    assert len(regions) > 200
+    for region in regions:
+        number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+        assert number is not None, region
+        digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
+        country = country_of(digits)
+        if digits.startswith("1") and region != "US":
+            assert country == digits[:4], region
+        else:
+            assert country == region, digits
+        begins = sides([border_of(country, NOW_MS + 1)], NOW_MS)
+        assert is_behind(begins, "+" + digits), region
 
 
 def test_all_calling_codes_agree_with_libphonenumber() -> None:

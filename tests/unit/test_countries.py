@@ -16,14 +16,22 @@ from engine.terms import Terms
 SUFFIXES = ("2345678", "2015550", "5550123", "9871234", "6612345")
 
 
-@pytest.mark.parametrize("area", range(200, 1_000))
-def test_area_codes_agree_with_libphonenumber(area: int) -> None:
-    regions = {
+def regions_of(area: int) -> set[str | None]:
+    """Return where libphonenumber sees numbers of an area code."""
+    return {
         phonenumbers.region_code_for_number(phonenumbers.parse(f"+1{area}{suffix}"))
         for suffix in SUFFIXES
     } - {None}
-    if regions:
-        assert (regions == {"US"}) == is_in_the_us(f"1{area}2345678"), regions
+
+
+def test_area_codes_agree_with_libphonenumber() -> None:
+    known = {area: regions for area in range(200, 1_000) if (regions := regions_of(area))}
+    assert len(known) > 300
+    assert {
+        area: regions
+        for area, regions in known.items()
+        if (regions == {"US"}) != is_in_the_us(f"1{area}2345678")
+    } == {}
 
 
 def test_what_is_no_number_of_the_plan_is_not_in_the_us() -> None:

@@ -39,14 +39,20 @@ end
 
 local function begin_books() counted, ends, ended = {}, {}, 0 end
 
--- ends_of: what this call has to write into the bucket of a sequence; of `jobs` at least.
-local function ends_of(lane, sequence, jobs)
+-- done_key_of: the same; mostly it is the one of the last job.
+local function done_key_of(lane, sequence)
   local bucket = floor(sequence / 4096)
   if lane.done_bucket ~= bucket then
     lane.done_bucket, lane.done_key = bucket, done_key(lane.number, sequence)
   end
-  local fields = ends[lane.done_key] or array(jobs * 2)
-  ends[lane.done_key] = fields
+  return lane.done_key
+end
+
+-- ends_of: what this call has to write into the bucket of a sequence; of `jobs` at least.
+local function ends_of(lane, sequence, jobs)
+  local key = done_key_of(lane, sequence)
+  local fields = ends[key] or array(jobs * 2)
+  ends[key] = fields
   return fields
 end
 
@@ -59,16 +65,21 @@ local function write_end(lane, sequence, packed, field)
   ended = ended + 1
 end
 
--- flush_ends: write the ends of a call; what is kept expires as a whole bucket (housekeeping), up
--- to a minute before its time: that is not put off at each call.
-local function flush_ends(keep_ms)
+-- renew: what is kept expires as a whole bucket (housekeeping), up to a minute before its time:
+-- that is not put off at each call.
+local function renew(key, keep_ms)
   local renewed = meta.facts.renewed
+  if now - (renewed[key] or 0) >= RENEW_EVERY_MS then
+    call('PEXPIRE', key, keep_ms)
+    keep_fact(renewed, key, now)
+  end
+end
+
+-- flush_ends: write the ends of a call.
+local function flush_ends(keep_ms)
   for key, fields in pairs(ends) do
     call('HSET', key, unpack(fields))
-    if now - (renewed[key] or 0) >= RENEW_EVERY_MS then
-      call('PEXPIRE', key, keep_ms)
-      keep_fact(renewed, key, now)
-    end
+    renew(key, keep_ms)
   end
   meta.ended = meta.ended + ended
   ends, ended = {}, 0

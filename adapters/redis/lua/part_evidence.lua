@@ -1,59 +1,36 @@
--- part_evidence: what one status proves about a job, its delivery and its place.
+-- part_evidence: what one status proves about a job that is open, and about one that is not ours.
 --
--- Needs  part_settle, part_dead. Mirror of adapters/memory/receive.py.
-local UNDELIVERED, DELIVERED = 3, 4
-local STATUS = { 'held', 'sent', 'undelivered', 'delivered', 'read' }
-local marks, gone
-
-local function begin_evidence() marks, gone = {}, {} end
+-- Needs  part_settle, part_dead, part_repeats, part_receipts, part_ends. Mirror of
+--        adapters/memory/receive.py.
 
 -- count_arrival: a delivery that no job here stands for: somebody else's, or a cancelled job's.
-local function count_arrival(receipt, scope)
+local function count_arrival(lane)
   if not receipt.counts or receipt.rank < DELIVERED then return end
-  prove(window(scope), receipt.recipient, receipt.at_ms)
+  local scope = scope_of(lane and lane.sender or sender_at(receipt.place))
+  prove(window(scope), recipient_at(receipt.place), receipt.at_ms)
 end
 
 -- settle_open: a status settles a job that is open, or that waits for a repeat.
-local function settle_open(receipt, record, settled, cancelled)
-  local job = receipt.job
-  if not record or gone[job] then
-    if not receipt.failed and call('SISMEMBER', tag .. 'repeating', job) == 1 then
-      if cancel_repeat(job, receipt.wamid) then cancelled[#cancelled + 1] = job end
+local function settle_open(record, settled, cancelled)
+  local job, failed = job_at(receipt.place), receipt.rank == UNDELIVERED
+  if not record then
+    if not failed and call('SISMEMBER', tag .. 'repeating', job) == 1 then
+      if cancel_repeat(job, wamid_told()) then cancelled[#cancelled + 1] = job end
+      read_own_end()
     end
     return
   end
   local opened = parse_open(job, record)
-  if not receipt.failed then
-    accept(opened, receipt.wamid, false)
-  elseif receipt.fence == row_fence(opened.row) then
-    local kept = not receipt.undelivered and opened.hold > 0 and now or 0
+  if not failed then
+    accept(opened, wamid_told(), false)
+  elseif fence_told() == row_fence(opened.row) then
+    local kept = was_reached() and opened.hold > 0 and now or 0
     close(opened, kept)
     keep_dead(opened)
-    end_open(opened, 'F', 's:failed', 0, kept, receipt.code, '')
+    end_open(opened, 'F', 's:failed', 0, kept, code_told(), '')
   else
     return
   end
-  gone[job] = true
   settled[#settled + 1] = job
-end
-
--- read_end: an ended job, this call's own ends included.
-local function read_end(receipt)
-  local key = done_key(receipt.number, receipt.sequence)
-  flush_ends(keep_ms)
-  local packed = marks[key] and marks[key][receipt.sequence]
-    or call('HGET', key, receipt.sequence)
-  return packed, key
-end
-
-local function write_mark(key, sequence, packed)
-  marks[key] = marks[key] or {}
-  marks[key][sequence] = packed
-end
-
-local function flush_marks()
-  for key, fields in pairs(marks) do
-    for sequence, packed in pairs(fields) do call('HSET', key, sequence, packed) end
-    call('PEXPIRE', key, keep_ms)
-  end
+  read_own_end()
 end

@@ -17,6 +17,12 @@ local function note(job, kind, holds, recipient, at_ms)
   logged[#logged + 1] = job .. kind .. (holds and '+' or '-') .. recipient .. moment
 end
 
+-- note_told: the same of an entry whose words came packed, its moment apart.
+local function note_told(entry, moment)
+  local at = #logged
+  logged[at + 1], logged[at + 2] = entry, moment
+end
+
 local function flush_log()
   if #logged == 0 then return end
   call('XADD', tag .. 'log', now_text .. '-*', 'moved', table.concat(logged))

@@ -1,46 +1,48 @@
 -- part_marks: an ended job's delivery status moves up, and its mark in the window with it.
 --
--- Needs  part_evidence.
--- move_mark: a delivery moves the job's proof; a failure after which nobody was reached takes it.
-local function move_mark(receipt, lane, packed)
-  local mark, recipient = number6(packed, 5), sub(packed, 11, 18)
-  local win = window(scope_of(lane.sender))
-  if receipt.failed then
-    if not receipt.undelivered then return packed end
-    if mark > 0 then replace(win, recipient, mark, 0) end
-    local high = floor(receipt.code / 65536)
-    local code = bytes2(high) .. bytes2(receipt.code - high * 65536)
-    return sub(packed, 1, 4) .. bytes6(0) .. recipient .. code .. sub(packed, 23)
+-- Needs  part_receipts, part_ends, part_proofs. Mirror of adapters/memory/receive.py.
+local DELIVERY = { 'd:held', 'd:sent', 'd:undelivered', 'd:delivered', 'd:read' }
+local NO_MARK, BARE = '\0\0\0\0\0\0', 22
+
+-- move_mark: a delivery moves the job's proof, a failure after which nobody was reached takes it;
+-- returns the mark and the code, as an end packs them, where they are others now.
+local function move_mark(ended, lane)
+  local mark, recipient = number6(ended, 5), sub(ended, 11, 18)
+  if receipt.rank == UNDELIVERED then
+    if was_reached() then return nil end
+    if mark > 0 then replace(window_of(lane), recipient, mark, 0) end
+    local code_at = heads[receipt.place] + 10
+    return NO_MARK, sub(receipts, code_at, code_at + 3)
   end
   if receipt.rank >= DELIVERED and receipt.counts and receipt.at_ms > mark then
-    replace(win, recipient, mark, receipt.at_ms)
-    return sub(packed, 1, 4) .. bytes6(receipt.at_ms) .. sub(packed, 11)
+    replace(window_of(lane), recipient, mark, receipt.at_ms)
+    return receipt.moment, sub(ended, 19, 22)
   end
-  return packed
+  return nil
 end
 
 -- annotate: an ended job's delivery status moves up, and its mark with it.
-local function annotate(receipt)
-  local packed, key = read_end(receipt)
-  if not packed then return false end
-  local before = packed
-  if #packed == 22 and receipt.wamid ~= '' then packed = packed .. receipt.wamid end
-  local rank, lane = tonumber(sub(packed, 2, 2)), lane_of(receipt.number)
-  local stale = receipt.failed and receipt.fence ~= number2(packed, 3)
-  local is_news = not stale and receipt.rank > rank
-  if is_news then
-    packed = sub(packed, 1, 1) .. receipt.rank .. sub(packed, 3)
-    if sub(packed, 1, 1) == 'A' then
-      if rank > 0 then count(lane.source, 'd:' .. STATUS[rank], -1) end
-      count(lane.source, 'd:' .. STATUS[receipt.rank], 1)
-    end
+local function annotate(ended, lane)
+  local rank, letter, delivery, high, low = receipt.rank, byte(ended, 1, 4)
+  local before = delivery - 48
+  local is_stale = rank == UNDELIVERED and fence_told() ~= high * 256 + low
+  local is_news = not is_stale and rank > before
+  if is_news and letter == 65 then -- only what was accepted counts by its delivery
+    if before > 0 then count(lane.source, DELIVERY[before], -1) end
+    count(lane.source, DELIVERY[rank], 1)
   end
-  -- The one copy that was counted when it arrived is not counted again when it is read; a second
-  -- copy may arrive after the first was read, and the latest arrival is what counts.
-  local was_counted = receipt.rank > DELIVERED and rank >= DELIVERED and number2(packed, 3) == 1
-  if (is_news or receipt.rank >= DELIVERED) and not was_counted then
-    packed = move_mark(receipt, lane, packed)
+  local mark, code
+  if (is_news or rank >= DELIVERED) and not was_counted(rank, ended) then
+    mark, code = move_mark(ended, lane)
   end
-  if packed ~= before then write_mark(key, receipt.sequence, packed) end
-  return true
+  local wamid = #ended == BARE and wamid_told() or ''
+  if not (is_news or mark or wamid ~= '') then return end
+  local rank_at = ranks[receipt.place]
+  local first = is_news and sub(ended, 1, 1) .. sub(receipts, rank_at, rank_at) or sub(ended, 1, 2)
+  if mark then
+    local rest = mark .. sub(ended, 11, 18) .. code .. sub(ended, 23)
+    set_end(first .. sub(ended, 3, 4) .. rest .. wamid)
+  else
+    set_end(first .. sub(ended, 3) .. wamid)
+  end
 end
