@@ -31,7 +31,8 @@ UPLOAD_REPEATS_MAX = 4  # of a whole file: what was taken already is a duplicate
 
 Done = TypeVar("Done")
 
-console = Console()
+# A file or a pipe has no edge at which an id would be cut.
+console = Console(width=None if sys.stdout.isatty() else 1_000)
 errors = Console(stderr=True)
 
 
@@ -106,7 +107,9 @@ class Caller:
         if self.as_json:
             typer.echo(json.dumps(answer))
             return
-        table = Table(*columns)
+        table = Table()
+        for column in columns:  # an id that is cut is none: the others make room for it
+            table.add_column(column, no_wrap=column == "id", overflow="fold")
         for row in answer[name]:
             table.add_row(*(escape(_plain(row.get(column))) for column in columns))
         console.print(table)

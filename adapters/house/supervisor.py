@@ -11,6 +11,8 @@ from typing import Final
 
 import structlog
 
+from adapters.redis.server_process import can_follow_parent, follow_parent
+
 SOON_S: Final = 1.0  # before the first restart; twice that before each next one
 LATEST_S: Final = 30.0
 SETTLED_S: Final = 60.0  # who lived so long begins with SOON_S again
@@ -70,7 +72,8 @@ class Supervisor:
         while True:
             lived_s, status = await self._run_once(place, command)
             if self._stop.is_set():
-                return status
+                # Who had not begun yet, and so had no ear for the signal, has nothing to drain.
+                return 0 if status == -signal.SIGTERM else status
             if lived_s >= self._patience.settled_s:
                 wait_s = self._patience.soon_s
             log.error("process_ended", process=place, status=status, again_in_s=wait_s)
@@ -83,7 +86,12 @@ class Supervisor:
     async def _run_once(self, place: int, command: Sequence[str]) -> tuple[float, int]:
         loop = asyncio.get_running_loop()
         started_s = loop.time()
-        process = await asyncio.create_subprocess_exec(*command, env=self._environment)
+        # Should this one be killed, they stop in order and leave their ports to whoever follows it.
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=self._environment,
+            preexec_fn=follow_parent() if can_follow_parent() else None,
+        )
         self._running[place] = process
         log.info("process_started", process=place, pid=process.pid)
         if self._stop.is_set():  # the signal came while it started

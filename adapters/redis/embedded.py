@@ -142,16 +142,20 @@ class EmbeddedServer:
             self._unlock()
             raise
 
-    def stop(self) -> None:
-        """End the server when it is ours, with its data on disk; stopping twice does nothing."""
+    def stop(self) -> float:
+        """End the server when it is ours, with its data on disk; return the seconds it took.
+
+        Stopping twice does nothing.
+        """
+        began_s = time.monotonic()
         record, self._record = self._record, None
-        if record is None:
-            return
-        try:
-            if self.is_owner:
-                self._end(record)
-        finally:
-            self._unlock()
+        if record is not None:
+            try:
+                if self.is_owner:
+                    self._end(record)
+            finally:
+                self._unlock()
+        return time.monotonic() - began_s
 
     def revive(self) -> bool:
         """Start a server that died anew, at the same address; return whether it had died.

@@ -93,7 +93,7 @@ def spawn(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=_follow_parent() if dies_with_parent else None,  # noqa: PLW1509
+            preexec_fn=follow_parent() if dies_with_parent else None,  # noqa: PLW1509
         )
     assert child.stdin is not None
     try:
@@ -185,8 +185,8 @@ def can_follow_parent() -> bool:
     return sys.platform.startswith("linux") and is_main
 
 
-def _follow_parent() -> Callable[[], None]:
-    """Return what the child does before it becomes the server."""
+def follow_parent() -> Callable[[], None]:
+    """Return what a child does before it becomes its program, to be told when its parent ends."""
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork: after it nothing may be loaded
 
     def follow() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from adapters.redis.preferences import asked
 
 SPEAKER: Final = "ps:speaker"  # STRING: rank and name of who speaks; it expires by itself
 HOLD_MS: Final = 5_000  # who has not said so for this long speaks no more
@@ -29,13 +29,13 @@ class Speaker:
     async def look(self) -> None:
         """Go on speaking, or begin where nobody does or one of lower rank; LedgerAwayError."""
         mine = f"{self.rank}:{self._name}".encode()
-        held: bytes | None = await asked(self._client.get(SPEAKER))
+        held: bytes | None = await reply_to(self._client.get(SPEAKER))
         if held == mine:
-            self.speaks = bool(await asked(self._client.pexpire(SPEAKER, HOLD_MS)))
+            self.speaks = bool(await reply_to(self._client.pexpire(SPEAKER, HOLD_MS)))
         elif held is None:
-            self.speaks = bool(await asked(self._client.set(SPEAKER, mine, nx=True, px=HOLD_MS)))
+            self.speaks = bool(await reply_to(self._client.set(SPEAKER, mine, nx=True, px=HOLD_MS)))
         elif self._is_below(held):  # of two that see this at once the first one hears it next time
-            await asked(self._client.set(SPEAKER, mine, px=HOLD_MS))
+            await reply_to(self._client.set(SPEAKER, mine, px=HOLD_MS))
             self.speaks = True
         else:
             self.speaks = False
@@ -44,7 +44,7 @@ class Speaker:
         """Let another one speak at once; LedgerAwayError: within HOLD_MS."""
         if self.speaks:
             self.speaks = False
-            await asked(self._client.delete(SPEAKER))
+            await reply_to(self._client.delete(SPEAKER))
 
     def _is_below(self, held: bytes) -> bool:
         rank, _, name = held.decode(errors="replace").partition(":")

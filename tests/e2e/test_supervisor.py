@@ -121,6 +121,33 @@ async def test_a_signal_ends_all_and_who_does_not_hear_is_killed(number: signal.
         assert [line["process"] for line in lines if line["event"] == "process_killed"] == [1]
 
 
+async def test_who_had_not_begun_when_all_were_told_to_stop_ended_in_order() -> None:
+    async with supervised(
+        WAITS, "print('up', flush=True); import time; time.sleep(600)"
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            await asyncio.wait_for(process.stdout.readline(), START_S)
+        process.terminate()
+        status, lines = await ended(process)
+        assert status == 0
+        assert [line for line in lines if line["event"] == "process_killed"] == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of a parent")
+async def test_when_the_supervisor_itself_is_killed_all_end_in_order(tmp_path: Path) -> None:
+    """Or the next one would find their ports taken, and nobody would look after them."""
+    gone = tmp_path / "gone"
+    tells = WAITS.replace("sys.exit(0)", f"(open({str(gone)!r}, 'w').close(), sys.exit(0))")
+    async with supervised(tells, soon_s=0.05) as process:
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readline(), START_S)
+        process.kill()
+        async with asyncio.timeout(START_S):
+            while not gone.exists():
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
 async def until(session: aiohttp.ClientSession, url: str, word: str) -> None:
     async with asyncio.timeout(START_S):
         while True:
