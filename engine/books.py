@@ -95,3 +95,10 @@ class Books(Protocol):
     async def audit(self, portfolio: PortfolioId) -> list[str]:
         """Recount everything from the raw state; return what does not agree, best empty."""
         ...
+
+
+def shown_counts(counts: Counts) -> dict[str, object]:
+    """Return the books as the API shows them: each job in exactly one place."""
+    shown: dict[str, object] = {state.value: counts.states.get(state, 0) for state in JobState}
+    shown["waiting"] = {gate.value: number for gate, number in counts.waiting.items()}
+    return shown

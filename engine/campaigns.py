@@ -12,12 +12,12 @@ from engine.directory import Campaign, Registry, Sender
 from engine.endings import last_leaves_ms
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.facts import of_sender
+from engine.hands import share_objections
 from engine.messages import SeveralErrors, check_job_message, fields_of, misfits, repeats_max
 from engine.model import (
     ENDS,
     Category,
     Gate,
-    JobState,
     NowMs,
     Priority,
     SenderId,
@@ -69,6 +69,7 @@ class CampaignWish:
     on_template_change: str = "resume"
     recipients_max: int = 0
     quiet: QuietHours | None = None
+    shares: Mapping[str, int] = field(default_factory=dict)  # sender -> parts; 1 where not named
 
 
 @dataclass(slots=True)
@@ -287,6 +288,8 @@ class Campaigns:
         """Return the campaign a wish describes; raise everything that is wrong with it at once."""
         errors: list[InvalidJobError] = []
         senders = self._senders(wish, errors)
+        errors += share_objections(wish.shares, wish.senders)
+        shares = tuple(wish.shares.get(sender.id, 1) for sender in senders)
         fields = fields_of(wish.message)
         errors += [
             _error("/message", "reserved_field", f"{{{{{name}}}}} is reserved; rename the field")
@@ -323,6 +326,7 @@ class Campaigns:
             on_template_change=wish.on_template_change,
             recipients_max=wish.recipients_max,
             quiet=wish.quiet,
+            shares=shares if len(set(shares)) > 1 else (),
         )
 
     def _senders(self, wish: CampaignWish, errors: list[InvalidJobError]) -> list[Sender]:
@@ -354,13 +358,6 @@ def _check_move(campaign: Campaign, action: str) -> None:
 def remaining(counts: Counts) -> int:
     """Return how many jobs have not ended."""
     return counts.enqueued - sum(counts.states.get(state, 0) for state in ENDS)
-
-
-def shown_counts(counts: Counts) -> dict[str, object]:
-    """Return the books as the API shows them: each job in exactly one place."""
-    shown: dict[str, object] = {state.value: counts.states.get(state, 0) for state in JobState}
-    shown["waiting"] = {gate.value: number for gate, number in counts.waiting.items()}
-    return shown
 
 
 def shared_body(draft: Campaign) -> bytes:

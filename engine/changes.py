@@ -50,6 +50,7 @@ class CampaignChange:
     expires_at_ms: int | None = None
     delivery: str | None = None
     recipients_max: int | None = None
+    shares: Mapping[str, int] | None = None
     on_template_change: str | None = None
     cancels_misfits: bool = False  # end waiting rows that do not fit; else nothing is changed
     quiet: QuietHours | None = None
@@ -201,10 +202,17 @@ def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
     was_default = known.priority is Priority[known.category.name]
     priority = None if was_default else known.priority
     senders = [str(sender) for sender in known.senders]
+    if change.senders is not None:
+        senders = change.senders
+    shares = change.shares
+    if shares is None:  # one that is taken out leaves none behind
+        kept = zip(known.senders, known.shares, strict=False)
+        shares = {str(sender): share for sender, share in kept if sender in senders}
     return CampaignWish(
         id=known.id,
         name=known.name if change.name is None else change.name,
-        senders=senders if change.senders is None else change.senders,
+        senders=senders,
+        shares=shares,
         message=known.message if change.message is None else change.message,
         priority=priority if change.priority is None else change.priority,
         weight=known.weight if change.weight is None else change.weight,

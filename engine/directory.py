@@ -147,6 +147,7 @@ class Campaign:
     recipients_max: int = 0  # rows it takes; 0 is as many as come
     paused_because: str = ""  # when it was not a person who paused it
     quiet: QuietHours | None = None
+    shares: tuple[int, ...] = ()  # parts of the people each sender is dealt; empty: alike
 
     @property
     def source(self) -> str:

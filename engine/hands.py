@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from engine.contents import SEPARATOR
+from engine.errors import InvalidJobError
 from engine.model import Lane, Row
 from engine.quiet import UNKNOWN_ZONE, ZoneOf
 from engine.rows import deal
+
+SHARE_MAX = 100
+
+
+def share_objections(shares: Mapping[str, int], senders: Sequence[str]) -> list[InvalidJobError]:
+    """Return what is wrong with the parts of the people that senders are to be dealt."""
+    errors: list[InvalidJobError] = []
+    for name, share in shares.items():
+        pointer = f"/shares/{name}"
+        if name not in senders:
+            detail = "is none of the campaign's senders"
+            errors.append(InvalidJobError(detail, pointer=pointer, code="unknown_sender"))
+        elif not 1 <= share <= SHARE_MAX:
+            detail = f"must be from 1 to {SHARE_MAX} parts of the people"
+            errors.append(InvalidJobError(detail, pointer=pointer, code="range"))
+    return errors
 
 
 class Hands:
     """The rows of one trip to the ledger, lane by lane."""
 
-    def __init__(self, lanes: Sequence[Lane], zone_of: ZoneOf | None) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], zone_of: ZoneOf | None, shares: Sequence[int] = ()
+    ) -> None:
         self._lanes = lanes
+        self._shares = shares
         self._zone_of = zone_of
         self._rows: list[list[Row]] = [[] for _ in lanes]
         self._by_zone: dict[tuple[int, str], list[Row]] = {}
@@ -23,10 +43,10 @@ class Hands:
     def take(self, rows: list[Row]) -> None:
         """Deal rows; a person is always dealt to the same sender."""
         if self._zone_of is None:
-            deal(rows, self._rows)
+            deal(rows, self._rows, self._shares)
             return
         hands: list[list[Row]] = [[] for _ in self._lanes]
-        deal(rows, hands)
+        deal(rows, hands, self._shares)
         for place, hand in enumerate(hands):
             for row in hand:
                 identity = row.tail.partition(SEPARATOR)[0].decode().removeprefix("+")

@@ -126,7 +126,8 @@ class CampaignRows:
             Lane(campaign.source, sender, template, campaign.priority)
             for sender, template in zip(campaign.senders, campaign.templates, strict=True)
         ]
-        return Hands(lanes, self._quiet.sorter(campaign) if self._quiet else None)
+        zone_of = self._quiet.sorter(campaign) if self._quiet else None
+        return Hands(lanes, zone_of, campaign.shares)
 
     async def _pack(
         self,

@@ -204,12 +204,24 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def deal(rows: list[Row], hands: list[list[Row]]) -> None:
-    """Give each row to a sender by its recipient, so that a person always hears from the same."""
+def deal(rows: list[Row], hands: list[list[Row]], shares: Sequence[int] = ()) -> None:
+    """Give each row to a sender by its recipient, so that a person always hears from the same.
+
+    `shares` says how many parts of the people each hand gets; empty: all get as many.
+
+    >>> from engine.model import Row
+    >>> rows = [Row(number.to_bytes(8, "big"), b"") for number in range(8)]
+    >>> hands: list[list[Row]] = [[], []]
+    >>> deal(rows, hands, (3, 1))
+    >>> [len(hand) for hand in hands]
+    [6, 2]
+    """
     if len(hands) == 1:
         hands[0] += rows
         return
-    count = len(hands)
+    shared = zip(hands, shares or repeat(1), strict=False)
+    parts = [hand for hand, share in shared for _ in range(share)]
+    count = len(parts)
     for row in rows:
         recipient = row.recipient
-        hands[(recipient[6] << 8 | recipient[7]) % count].append(row)
+        parts[(recipient[5] << 16 | recipient[6] << 8 | recipient[7]) % count].append(row)

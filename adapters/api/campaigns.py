@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from hashlib import blake2b
 from http import HTTPStatus
+from itertools import repeat
 from typing import Annotated, Literal
 
 import msgspec
@@ -22,8 +23,8 @@ from adapters.api.openapi.answers import (
 from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem, problem_of
 from adapters.api.walls import scope
-from engine.books import Counts
-from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold, shown_counts
+from engine.books import Counts, shown_counts
+from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold
 from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
@@ -59,6 +60,7 @@ class CampaignBody(Strict):
     quiet_hours: QuietBody | None = None
     on_template_change: Literal["resume", "stay_stopped"] | None = None
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    shares: dict[str, int] | None = None
 
 
 class CampaignPatch(Strict):
@@ -73,6 +75,7 @@ class CampaignPatch(Strict):
     expires_at: Moment | None = None
     delivery: Literal["at_most_once", "at_least_once"] | None = None
     recipients_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    shares: dict[str, int] | None = None
     misfits: Literal["refuse", "cancel"] = "refuse"
     on_template_change: Literal["resume", "stay_stopped"] | None = None
     quiet_hours: QuietBody | msgspec.UnsetType | None = msgspec.UNSET  # null takes them away
@@ -122,6 +125,7 @@ class CampaignRoutes:
             delivery=body.delivery or "",
             on_template_change=body.on_template_change or "resume",
             recipients_max=body.recipients_max or 0,
+            shares=body.shares or {},
             quiet=quiet_hours(body.quiet_hours),
         )
         campaign = await self._front.campaigns.create(wish)
@@ -155,6 +159,7 @@ class CampaignRoutes:
             expires_at_ms=milliseconds(body.expires_at) if body.expires_at else None,
             delivery=body.delivery,
             recipients_max=body.recipients_max,
+            shares=body.shares,
             on_template_change=body.on_template_change,
             cancels_misfits=body.misfits == "cancel",
         )
@@ -231,6 +236,7 @@ def shown_campaign(campaign: Campaign) -> dict[str, object]:
         "stopped_by": campaign.stopped_by or None,
         "version": campaign.content,
         "recipients_max": campaign.recipients_max or None,
+        "shares": dict(zip(campaign.senders, campaign.shares or repeat(1), strict=False)),
         "quiet_hours": shown_quiet(campaign.quiet),
         "start_at": rfc3339(campaign.start_at_ms),
         "expires_at": rfc3339(campaign.expires_at_ms),

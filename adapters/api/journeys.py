@@ -21,7 +21,7 @@ from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import JourneyAnswer, JourneysAnswer, JourneyStatusAnswer
 from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
-from engine.campaigns import shown_counts
+from engine.books import shown_counts
 from engine.directory import Journey, Role
 from engine.journeys import MOVES, JourneyWish
 from engine.model import Priority

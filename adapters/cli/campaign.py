@@ -16,6 +16,10 @@ from adapters.cli.messages import template_message
 from adapters.cli.quiet import HELP, OFF, Quiet, Unknown, Zone, quiet_body
 from adapters.cli.status import status_table
 
+Shares = Annotated[
+    list[str] | None,
+    typer.Option(help="SENDER=N: how many parts of the people it is dealt; 1 where not named."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
 WATCH_S = 1.0
@@ -39,6 +43,7 @@ def create(
     ] = None,
     header: Annotated[list[str] | None, typer.Option(help="Header parameter.")] = None,
     button: Annotated[list[str] | None, typer.Option(help="Button parameter, in order.")] = None,
+    share: Shares = None,
     message: Annotated[
         Path | None, typer.Option(help="A Cloud API message as JSON, instead of --template.")
     ] = None,
@@ -74,6 +79,8 @@ def create(
     body |= {wish: value for wish, value in wishes.items() if value}
     if recipients_max:
         body["recipients_max"] = recipients_max
+    if share:
+        body["shares"] = _shares_of(share)
     if (hours := quiet_body(quiet, time_zone, unknown_zone)) is not None:
         body["quiet_hours"] = hours
     answer = caller.call("POST", "v1", "campaigns", body=body)
@@ -105,6 +112,17 @@ def upload(
             console.print(f"  … {answer['rejected']} rows in all; --json has them")
     if answer["read"] and not answer["accepted"] + answer["duplicates"]:
         raise typer.Exit(FAILED)
+
+
+def _shares_of(share: list[str]) -> dict[str, int]:
+    """Return parts of the people by sender, from SENDER=N."""
+    shares: dict[str, int] = {}
+    for each in share:
+        sender, _, parts = each.partition("=")
+        if not parts.isdecimal():
+            raise typer.BadParameter(f"{each}: write SENDER=N, such as 106540352242922=3")
+        shares[sender] = int(parts)
+    return shares
 
 
 def _moving(action: str) -> None:
@@ -170,6 +188,7 @@ def change(
     campaign_id: str,
     name: Annotated[str, typer.Option(help="As people know it.")] = "",
     sender: Annotated[list[str] | None, typer.Option(help="All of them, old ones too.")] = None,
+    share: Shares = None,
     message: Annotated[Path | None, typer.Option(help="A Cloud API message as JSON.")] = None,
     weight: Annotated[int, typer.Option(help="Its share beside other campaigns.")] = 0,
     start_at: Annotated[str, typer.Option(help="RFC 3339, with time zone.")] = "",
@@ -191,6 +210,7 @@ def change(
     wishes = {
         "name": name,
         "senders": sender,
+        "shares": _shares_of(share or []),
         "message": _read_message(message) if message else None,
         "weight": weight,
         "start_at": start_at,

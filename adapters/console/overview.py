@@ -16,8 +16,8 @@ from adapters.console.shapes import (
     moment,
 )
 from adapters.console.sums import Sums, error_rows, pace_of
-from engine.books import Books, Depth, Quota
-from engine.campaigns import CampaignStatus, shown_counts
+from engine.books import Books, Depth, Quota, shown_counts
+from engine.campaigns import CampaignStatus
 from engine.directory import Campaign, Directory
 from engine.errors import EngineError, LedgerError
 from engine.model import DeliveryStatus, NowMs, PortfolioId, Priority, SenderId

@@ -356,10 +356,14 @@ def test_a_campaign_is_made_with_a_priority_and_a_policy_of_its_own(
     message = tmp_path / "message.json"
     message.write_text('{"type": "template"}', encoding="utf-8")
     options = ("--sender", "1", "--message", str(message))
-    wishes = ("--priority", "utility", "--delivery", "at_least_once")
+    wishes = ("--priority", "utility", "--delivery", "at_least_once", "--share", "1=3")
     call("campaign", "create", "News", *options, *wishes)
     body = json.loads(asked[-1][1])
     assert (body["priority"], body["delivery"]) == ("utility", "at_least_once")
+    assert body["shares"] == {"1": 3}
+    code, printed = call("campaign", "change", "News", "--share", "1")
+    assert code == 2
+    assert "SENDER=N" in printed
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ class CampaignAnswer(msgspec.Struct):
     stopped_by: str | None
     version: int
     recipients_max: int | None
+    shares: dict[str, int]
     quiet_hours: QuietAnswer | None
     start_at: Time | None
     expires_at: Time | None
