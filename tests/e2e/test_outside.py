@@ -55,9 +55,17 @@ async def test_while_meta_is_ill_few_attempts_are_burnt_and_all_leave_afterwards
             shown = await whole.call("GET", f"/v1/why/{SENDER}")
             return "sender" in {gate["gate"] for gate in shown["gates"]}
 
+        def struck() -> int:
+            return sum(whole.sandbox.stage.faults.struck.values())
+
         await until(is_open)
-        await asyncio.sleep(2)
-        assert sum(whole.sandbox.stage.faults.struck.values()) <= 15  # of 60 in two seconds
+        before = struck()
+
+        async def is_probed() -> bool:
+            return struck() >= before + 2
+
+        await until(is_probed)
+        assert struck() <= 15  # of 30 jobs, each with five attempts
         assert not {"failed", "unknown"} & set(await states(whole, jobs))
         await whole.control("POST", "faults", {"faults": []})
 

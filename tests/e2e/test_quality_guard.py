@@ -189,7 +189,8 @@ async def test_a_restricted_number_answers_and_its_templates_wait_until_it_is_co
         await answer_somebody(whole)
         view = await whole.call("GET", f"/v1/jobs/{code}")
         (gate,) = view["waiting_for"]
-        assert (gate["gate"], gate["until"]) == ("sender", closed["until"])
+        assert gate["gate"] == "sender"
+        assert gate["until"] >= closed["until"]  # later where Meta was asked once more
         assert "status RESTRICTED" in gate["detail"]
         (told,) = await gates_of(whole, code)
         assert (told["until"], told["detail"]) == (closed["until"], gate["detail"])
