@@ -73,6 +73,7 @@ def configuration(
         "daemonize": "no",
         "appendonly": "yes",
         "save": "",
+        "latency-tracking": "no",  # of every command within a script: a twentieth of a claim
         "maxmemory-policy": "noeviction",  # a ledger that forgets would break the limit
         "proc-title-template": "{title} {unixsocket} {server-mode}",  # how it is recognised
         **({"requirepass": password, "masterauth": password} if password else {}),

@@ -2,15 +2,14 @@
 --
 -- Needs  part_claim and the gates.
 local BITE_MAX = 64
-local NOTHING = {} -- what is at hand of a list nobody has bitten yet
 
 -- lane_here: a lane with what this claim needs at hand: its window and its lists. Whoever serves
 -- it sets `from`, its sender, once its own gate is known to be open.
 local function lane_here(number)
   local lane = lane_of(number)
   if not lane.fresh then
-    lane.fresh = { key = lane.queue, rows = NOTHING, at = 1, taken = 0, more = true }
-    lane.kept = { key = lane.parked, rows = NOTHING, at = 1, taken = 0, more = true }
+    lane.fresh = { key = lane.queue, rows = NONE, at = 1, taken = 0, more = true }
+    lane.kept = { key = lane.parked, rows = NONE, at = 1, taken = 0, more = true }
     window_of(lane)
     lane.granted, lane.is_low, lane.noted = 0, lane.priority > 1, {}
     lane.ends = source_of(lane.source).expires or false

@@ -13,7 +13,7 @@ local function begin_rings() rings = {} end
 local function load_ring(key)
   local ring = rings[key]
   if not ring then
-    ring = { key = key, list = {}, changed = {}, left = {} }
+    ring = { key = key, list = {} }
     local flat = call('ZRANGE', key, '0', RING_READ - 1, 'WITHSCORES')
     for i = 1, #flat, 2 do
       ring.list[#ring.list + 1] = { number = tonumber(flat[i]), passed = tonumber(flat[i + 1]) }
@@ -37,7 +37,8 @@ local function place(ring, entry, from)
     i = i + 1
   end
   list[i] = entry
-  ring.is_touched, ring.changed[entry.number] = true, entry.passed
+  ring.changed, ring.left = ring.changed or {}, ring.left or {} -- what is to be written
+  ring.changed[entry.number] = entry.passed
 end
 
 local function index_in(ring, number)

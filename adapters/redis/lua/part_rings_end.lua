@@ -8,8 +8,8 @@ local function ring_leave(key, lane)
   if not i then return leave(key, lane) end
   local passed = ring.list[i].passed
   table.remove(ring.list, i)
-  ring.changed[lane.number] = nil
-  ring.is_touched, ring.left[lane.number] = true, true
+  ring.changed, ring.left = ring.changed or {}, ring.left or {}
+  ring.changed[lane.number], ring.left[lane.number] = nil, true
   return passed
 end
 
@@ -26,7 +26,7 @@ end
 
 local function flush_rings()
   for _, ring in pairs(rings) do
-    if ring.is_touched then flush_ring(ring) end
+    if ring.changed then flush_ring(ring) end
   end
   rings = {}
 end

@@ -4,7 +4,7 @@
 -- ARGV[1]  now_ms        epoch ms, from the caller's clock
 -- ARGV[2]  tolerance_ms  how far that clock and this server's may differ; 0 does not look
 --
--- Provides  now and now_text, clock_differs, text(), constant(), array().
+-- Provides  now and now_text, clock_differs, text(), constant(), array(), NONE.
 --
 -- To read a number is costly: tonumber() reads it twice, `+ 0` once, constant() once for ever. And
 -- ipairs() costs a call for each item: where every claim comes by, places are counted.
@@ -28,7 +28,8 @@ local function constant(packed)
   return number
 end
 
--- array: an empty one with room for `size`: one that grows is copied at every doubling.
+-- array: an empty one with room for `size`: one that grows is copied at every doubling. NONE is one
+-- that nobody puts anything into.
 local NONE = {}
 local function array(size) return { unpack(NONE, 1, size) } end
 

@@ -26,9 +26,10 @@ end
 -- only one priority has jobs there is nothing to weigh: senders are looked at one by one, and
 -- those the wish does not reach keep their turn.
 local function serve(at_most)
-  local due = {}
+  local due = NONE
   only = busy_only()
   if not only then
+    due = {}
     for i, name in ipairs(due_senders('0', at_most - 1)) do due[i] = look_at(name) end
     for i = 1, #due do serve_share(due[i]) end
   end

@@ -9,7 +9,7 @@ local function begin_waiting() waiting_scopes = nil end
 -- waiting_now: the scopes in which lanes wait, read once unless one of them changed.
 local function waiting_now()
   if not waiting_scopes then
-    waiting_scopes = meta.has.waiting and call('ZRANGE', tag .. 'waiting', '0', '-1') or {}
+    waiting_scopes = meta.has.waiting and call('ZRANGE', tag .. 'waiting', '0', '-1') or NONE
     if #waiting_scopes == 0 then has_no_more('waiting') end
   end
   return waiting_scopes
