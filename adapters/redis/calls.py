@@ -52,6 +52,7 @@ from engine.terms import Terms
 read_open = Struct(">c6xBI8sHB2xH6xHI").unpack_from
 TAIL_AT = 39
 CONFLICT, OVER = 1, 2  # of a row that was not queued: enqueue.lua
+DOUBTED = (Category.AUTHENTICATION, Category.SERVICE, Category.UTILITY, Category.MARKETING)
 KEYED, PLAIN = 1, 2  # how a batch's rows are known: enqueue.lua
 
 
@@ -60,31 +61,16 @@ class Calls:
 
     def __init__(self, terms: Terms, *, tolerance_ms: int, keep_ms: int) -> None:
         self._terms = terms
-        self._tolerance_ms = tolerance_ms
-        gates_off = ",".join(sorted(gate.value for gate in terms.gates_off))
-        self._common: list[Argument] = [
-            terms.span_ms,
-            terms.guard_ms,
-            terms.lease_ms,
-            keep_ms,
-            gates_off,
-        ]
-        self._doubts: list[Argument] = [
-            terms.doubt_ms[category]
-            for category in (
-                Category.AUTHENTICATION,
-                Category.SERVICE,
-                Category.UTILITY,
-                Category.MARKETING,
-            )
-        ]
+        settings: list[int | str] = [tolerance_ms, terms.span_ms, terms.guard_ms, terms.lease_ms]
+        settings += [keep_ms, terms.attempts_max, *(terms.doubt_ms[each] for each in DOUBTED)]
+        settings.append(",".join(sorted(gate.value for gate in terms.gates_off)))
+        self._settings = "|".join(map(str, settings))  # as part_terms.lua reads them
 
     def call(
         self, script: str, portfolio: PortfolioId, now_ms: int, arguments: Sequence[Argument]
     ) -> Call:
         """Return one call with the arguments all scripts share in front."""
-        shared = [now_ms, self._tolerance_ms, *self._common]
-        return Call(script, tag(portfolio), [*shared, *arguments])
+        return Call(script, tag(portfolio), [now_ms, self._settings, *arguments])
 
     def enqueue(self, batch: Batch, now_ms: int) -> Call:
         """Return the call that queues a batch."""
@@ -115,23 +101,22 @@ class Calls:
         """Return the call that serves a wish."""
         wish: list[Argument] = [ask.worker, ask.counter, ask.most, ask.low, ask.known_sequence]
         if ask.settlements:
-            wish += [self._terms.attempts_max, *self._doubts, *told(ask.settlements)]
+            wish += told(ask.settlements)
         return self.call("claim", ask.portfolio, now_ms, wish)
 
     def settle(
         self, portfolio: PortfolioId, settlements: Sequence[Settlement], now_ms: int
     ) -> Call:
         """Return the call that records outcomes."""
-        arguments = [*self._doubts, self._terms.attempts_max, *told(settlements)]
-        return self.call("settle", portfolio, now_ms, arguments)
+        return self.call("settle", portfolio, now_ms, told(settlements))
 
     def rescue(self, portfolio: PortfolioId, now_ms: int) -> Call:
         """Return the call that settles what ran out."""
-        return self.call("rescue", portfolio, now_ms, [*self._doubts, self._terms.expire_bite])
+        return self.call("rescue", portfolio, now_ms, [self._terms.expire_bite])
 
     def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt], now_ms: int) -> Call:
         """Return the call that folds statuses."""
-        arguments = [*self._doubts, len(receipts), pack_receipts(receipts)]
+        arguments: list[Argument] = [len(receipts), pack_receipts(receipts)]
         return self.call("receive", portfolio, now_ms, arguments)
 
     def restore_enqueued(self, batch: Batch, answer: Enqueued, now_ms: int) -> Call:

@@ -1,22 +1,17 @@
 -- again: a leased job whose write never happened asks for a new send time.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows gate_schedule gate_suppression
 -- uses: gate_border gate_window part_again
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       see part_terms
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     names of gates switched off
--- ARGV[8]   job           lane.sequence
--- ARGV[9]   fence         the attempt its worker knows
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  job     lane.sequence
+-- ARGV[4]  fence   the attempt its worker knows
 --
 -- Returns  { gate or '', send_at_us, sequence }
-local job, fence = argv[8], tonumber(argv[9])
+local job, fence = argv[3], tonumber(argv[4])
 
 local record = call('HGET', tag .. 'open', job)
 local row = record and find(record, '^[Ff]') and sub(record, 8)

@@ -1,17 +1,12 @@
 -- audit_read: recount everything from the raw keys; say what does not agree with the books.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_recount
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       see part_terms
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   most          ended jobs it may read: half a million take a second
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  most    ended jobs it may read: half a million take a second
 --
 -- Returns  { kept, lines }: ended jobs that are kept, and what is wrong, best nothing; no line
 -- tells anything where there are more than `most`: then audit_books and audit_ends do it in steps.
@@ -25,7 +20,7 @@ for _, number in ipairs(numbers) do
     kept = kept + call('HLEN', tag .. 'done:' .. number .. ':' .. bucket)
   end
 end
-if kept > tonumber(argv[8]) then return { kept, {} } end
+if kept > tonumber(argv[3]) then return { kept, {} } end
 for _, number in ipairs(numbers) do
   local lane = lane_of(tonumber(number))
   for bucket = 0, floor(tonumber(call('HGET', lane.key, 'last')) / 4096) do

@@ -1,22 +1,17 @@
 -- books_read: the books of one source, and what its lanes' queues hold.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   source        its name
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  source  its name
 --
 -- Returns  { fields, lanes } or {} when there is no such source
 --   fields  name, value, ... of the source's hash
 --   lanes   gate or '', queued, parked, ...; both without ghosts
-local name = argv[8]
+local name = argv[3]
 local fields = call('HGETALL', tag .. 'src:' .. name)
 if #fields == 0 then return {} end
 local flat = {}

@@ -1,30 +1,23 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease; how
 -- earlier writes ended may be told along with it, and is recorded first.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_rings
 -- uses: part_rings_end part_market part_claim part_senders gate_schedule gate_suppression
 -- uses: gate_border gate_window gate_pair gate_quota part_bites part_serve part_grant part_order
 -- uses: part_run part_fresh part_due_senders part_turns part_flush part_finish part_call
--- uses: part_settle part_again part_shut part_return part_doubts part_log part_repeats
+-- uses: part_settle part_again part_shut part_return part_log part_repeats
 -- uses: part_outcomes part_dead part_apply part_late part_told part_accepted part_settlements
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      how much longer than now a service window must stay open
--- ARGV[5]   lease_ms      how long the claim holds
--- ARGV[6]   keep_ms       how long ended jobs are kept
--- ARGV[7]   gates_off     names of gates switched off, comma separated; empty in production
--- ARGV[8]   worker        who asks, one process incarnation
--- ARGV[9]   counter       grows with each of its wishes; the same again asks again
--- ARGV[10]  most          how many jobs it can write now
--- ARGV[11]  low           how many of them may be utility or marketing
--- ARGV[12]  known         the highest sequence it saw
--- ARGV[13]  attempts_max  definite failures before a job is dropped; left out where none is told
--- ARGV[14]  doubt_ms      four of them: see part_doubts
--- ARGV[18]  count         see part_settlements, and what follows
+-- KEYS[1]  tag      begin of every key of the portfolio
+-- ARGV[1]  now_ms   epoch ms
+-- ARGV[2]  terms    see part_terms
+-- ARGV[3]  worker   who asks, one process incarnation
+-- ARGV[4]  counter  grows with each of its wishes; the same again asks again
+-- ARGV[5]  most     how many jobs it can write now
+-- ARGV[6]  low      how many of them may be utility or marketing
+-- ARGV[7]  known    the highest sequence it saw
+-- ARGV[8]  count    see part_settlements, and what follows
 --
 -- Returns  { refused, come_back_ms, rescue_ms, sequence, lease_until_ms, refusals, jobs,
 --            ignored, closed, edition }
@@ -39,8 +32,8 @@
 -- claims   HASH  worker:counter -> job,job:fence,... (a fence of 1 is left out); until its lease
 --                is over
 -- leases   ZSET  worker:counter -> when its lease runs out
-local worker, counter = argv[8], argv[9] + 0
-local known_sequence, is_told = argv[12] + 0, argv[13] ~= nil
+local worker, counter = argv[3], argv[4] + 0
+local known_sequence, is_told = argv[7] + 0, argv[8] ~= nil
 
 local function refused()
   if clock_differs then return 'clock' end
@@ -67,8 +60,7 @@ if known_sequence > meta.sequence then
   new_facts()
 end
 if is_told then
-  doubts_at = 13
-  settle_all(18, constant(argv[13]))
+  settle_all(8)
   some_pairs = meta.has.pairs
   meta.sequence = meta.sequence + 1
 end
@@ -98,6 +90,6 @@ flush_closed()
 flush_claim()
 flush_counts()
 flush_ends(keep_ms)
-touch(given > 0, 'worker:' .. worker, argv[9])
+touch(given > 0, 'worker:' .. worker, argv[4])
 flush_log()
 return answer('', next_due())

@@ -1,23 +1,18 @@
 -- claim_restore: put jobs back under the leases they had before a tail was lost.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   count         jobs that follow
--- ARGV[9]   jobs          `count` jobs, then as many fences, lease ends, 1 or 0: counts, and
---                         names of their lanes
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  count   jobs that follow
+-- ARGV[4]  jobs    `count` jobs, then as many fences, lease ends, 1 or 0: counts, and
+--                  names of their lanes
 --
 -- Returns  how many could not be found
 local SCAN_MAX = 20000 -- rows of a lane looked at; a claim took from the front
-local jobs, lost, restored = tonumber(argv[8]), 0, {}
+local jobs, lost, restored = tonumber(argv[3]), 0, {}
 
 local function take_from(lane, name, wanted)
   local at = 0
@@ -49,8 +44,8 @@ local function take_out(lane, job, sequence)
 end
 
 for i = 1, jobs do
-  local job, fence = argv[8 + i], tonumber(argv[8 + jobs + i])
-  local lease_until, counts = tonumber(argv[8 + 2 * jobs + i]), argv[8 + 3 * jobs + i] == '1'
+  local job, fence = argv[3 + i], tonumber(argv[3 + jobs + i])
+  local lease_until, counts = tonumber(argv[3 + 2 * jobs + i]), argv[3 + 3 * jobs + i] == '1'
   local number, sequence = tonumber(string.match(job, '^%d+')), tonumber(string.match(job, '%d+$'))
   local record = call('HGET', tag .. 'open', job)
   local is_known = number <= meta.lanes
@@ -60,7 +55,7 @@ for i = 1, jobs do
     -- Since the tail was lost, another lane may have been given the number.
     local lane = number <= meta.lanes and lane_of(number)
     local ours = lane and table.concat({ lane.source, lane.sender, lane.template }, '\31') .. '\31'
-    local told = argv[8 + 4 * jobs + i]
+    local told = argv[3 + 4 * jobs + i]
     local is_ours = ours and sub(told, 1, #ours) == ours
       and sub(told, #ours + 2) == (lane.zone ~= '' and '\31' .. lane.zone or '')
     local row = is_ours and take_out(lane, job, sequence)

@@ -1,16 +1,11 @@
 -- dead_read: what jobs that failed for good may be replayed with, and why not where they may not.
 --
--- uses: part_slot part_meta part_bytes
+-- uses: part_terms part_slot part_meta part_bytes
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   jobs          as many as there are
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  jobs    as many as there are
 --
 -- Returns  { why, row, ... }
 --   why  '' it may be, no_job, not_failed, reached, not_kept
@@ -31,7 +26,7 @@ local function why_not(job, row)
   return row and '' or 'not_kept'
 end
 
-for i = 8, #argv do
+for i = 3, #argv do
   local row = call('HGET', tag .. 'dead_rows', argv[i])
   local why = why_not(argv[i], row)
   found[#found + 1] = why

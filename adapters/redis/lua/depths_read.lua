@@ -1,19 +1,14 @@
 -- depths_read: what each sender has to do, in bites of lanes; not on the way of a send.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   part          lanes, senders, open or aside
--- ARGV[9]   cursor        where to go on in it: what the last bite returned, 1 or 0 to begin
--- ARGV[10]  aside_max     of jobs kept aside: more are told by their source, not one by one
+-- KEYS[1]  tag        begin of every key of the portfolio
+-- ARGV[1]  now_ms     epoch ms
+-- ARGV[2]  terms      see part_terms
+-- ARGV[3]  part       lanes, senders, open or aside
+-- ARGV[4]  cursor     where to go on in it: what the last bite returned, 1 or 0 to begin
+-- ARGV[5]  aside_max  of jobs kept aside: more are told by their source, not one by one
 --
 -- Returns  { cursor, senders, jobs, oldest }
 --   cursor   where the next bite begins, 0 when this was the last
@@ -22,7 +17,7 @@
 --   oldest   'sender|priority', since when the oldest front row may leave, ...
 local BITE = 100
 local GATES = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
-local part, cursor, aside_max = argv[8], argv[9], tonumber(argv[10])
+local part, cursor, aside_max = argv[3], argv[4], tonumber(argv[5])
 local jobs, oldest, gates, senders = {}, {}, {}, {}
 local are_many = call('HLEN', tag .. 'aside') > aside_max
 

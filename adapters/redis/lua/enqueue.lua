@@ -1,33 +1,28 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_name
 -- uses: part_number part_refusal part_room
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       how long ended jobs are kept
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   queue_max     jobs that may wait in the portfolio; 0 is no bound
--- ARGV[9]   source        the lane: its source,
--- ARGV[10]  sender        its sender,
--- ARGV[11]  template      its template, empty for free-form,
--- ARGV[12]  priority      its priority, 0 to 3,
--- ARGV[13]  zone          and its time zone, empty where rows are not sorted by zone
--- ARGV[14]  count         rows that follow
--- ARGV[15]  form          1: dedupe values come with a fingerprint of the body; 2: rows come as
---                         they are queued, less their sequence, due now, known by recipient and
---                         of one expiry
--- ARGV[16]  rows_max      jobs that its source takes at all; 0 is no bound
--- ARGV[17]  tally         counts under this name what is queued; empty: nothing does
--- ARGV[18]  rows          `count` rows without sequence and due; not_before 6 stands first
--- ARGV[19]  dedupes       `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
+-- KEYS[1]   tag        begin of every key of the portfolio
+-- ARGV[1]   now_ms     epoch ms
+-- ARGV[2]   terms      see part_terms
+-- ARGV[3]   queue_max  jobs that may wait in the portfolio; 0 is no bound
+-- ARGV[4]   source     the lane: its source,
+-- ARGV[5]   sender     its sender,
+-- ARGV[6]   template   its template, empty for free-form,
+-- ARGV[7]   priority   its priority, 0 to 3,
+-- ARGV[8]   zone       and its time zone, empty where rows are not sorted by zone
+-- ARGV[9]   count      rows that follow
+-- ARGV[10]  form       1: dedupe values come with a fingerprint of the body; 2: rows come as
+--                      they are queued, less their sequence, due now, known by recipient and
+--                      of one expiry
+-- ARGV[11]  rows_max   jobs that its source takes at all; 0 is no bound
+-- ARGV[12]  tally      counts under this name what is queued; empty: nothing does
+-- ARGV[13]  rows       `count` rows without sequence and due; not_before 6 stands first
+-- ARGV[14]  dedupes    `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
 --
--- ARGV[18] begins a run of `count` values, ARGV[19] stands for the run after it (empty: none).
+-- ARGV[13] begins a run of `count` values, ARGV[14] stands for the run after it (empty: none).
 --
 -- Returns  { refused, lane, first, accepted, sequence, due_ms, not_new }
 --   refused  '' or full, cancelled, ended (its template is disabled or deleted), stale (rows of a
@@ -38,19 +33,19 @@
 -- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; kept for the day after it, too (a
 --                 campaign keeps them for good, as day 0)
 -- tally:N   jobs queued under the name N, for a day
-local queue_max, rows, keyed = tonumber(argv[8]), tonumber(argv[14]), argv[15] == '1'
-local source_name, sender, template, priority = argv[9], argv[10], argv[11], argv[12]
-local rows_from, dedupes_from = 18, 18 + rows
+local queue_max, rows, keyed = tonumber(argv[3]), tonumber(argv[9]), argv[10] == '1'
+local source_name, sender, template, priority = argv[4], argv[5], argv[6], argv[7]
+local rows_from, dedupes_from = 13, 13 + rows
 local source_key = tag .. 'src:' .. source_name
 call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
 local why = refused(source_name, template, rows, queue_max)
-if not why and are_stale(source_name, argv[rows_from], argv[15] == '2') then why = 'stale' end
+if not why and are_stale(source_name, argv[rows_from], argv[10] == '2') then why = 'stale' end
 if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
-local lane = lane_of(lane_number(source_name, sender, template, priority, argv[13]))
+local lane = lane_of(lane_number(source_name, sender, template, priority, argv[8]))
 local last = tonumber(call('HGET', lane.key, 'last'))
 local first, fresh, seen, keys, keys_today = last + 1, {}, {}, {}, nil
-local room = room_of(source_key, tonumber(argv[16]))
+local room = room_of(source_key, tonumber(argv[11]))
 local expires_ms = 0 -- when the first of the queued rows does; of plain ones all do together
 
 local function note_first(row)
@@ -92,7 +87,7 @@ local function take_each()
   end
 end
 
-if argv[15] == '2' then
+if argv[10] == '2' then
   fresh, seen = take_plain(source_name, argv, rows_from, rows, last, room)
   last = last + #fresh
   if fresh[1] then note_first(fresh[1]) end
@@ -107,7 +102,7 @@ local accepted = last - first + 1
 call('HSET', lane.key, 'last', last, 'at', now_text)
 call('HINCRBY', source_key, 'enqueued', accepted)
 call('HINCRBY', tag .. 'meta', 'enqueued', accepted)
-keep_tally(argv[17], accepted)
+keep_tally(argv[12], accepted)
 flush_counts()
 wake(lane)
 touch(true)

@@ -1,47 +1,42 @@
 -- enqueue_restore: queue again, under their old keys, rows that a lost tail held.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_known part_name part_number
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   lane          its old number
--- ARGV[9]   source        the lane: its source,
--- ARGV[10]  sender        its sender,
--- ARGV[11]  template      its template, empty for free-form,
--- ARGV[12]  priority      its priority, 0 to 3,
--- ARGV[13]  zone          and its time zone, or empty
--- ARGV[14]  first         sequence of the first row
--- ARGV[15]  count         rows that follow
--- ARGV[16]  keyed         1 when dedupe values come with a fingerprint
--- ARGV[17]  rows          `count` rows as enqueue takes them, then as many dedupe values
+-- KEYS[1]   tag       begin of every key of the portfolio
+-- ARGV[1]   now_ms    epoch ms
+-- ARGV[2]   terms     see part_terms
+-- ARGV[3]   lane      its old number
+-- ARGV[4]   source    the lane: its source,
+-- ARGV[5]   sender    its sender,
+-- ARGV[6]   template  its template, empty for free-form,
+-- ARGV[7]   priority  its priority, 0 to 3,
+-- ARGV[8]   zone      and its time zone, or empty
+-- ARGV[9]   first     sequence of the first row
+-- ARGV[10]  count     rows that follow
+-- ARGV[11]  keyed     1 when dedupe values come with a fingerprint
+-- ARGV[12]  rows      `count` rows as enqueue takes them, then as many dedupe values
 --
 -- Returns  rows queued again; 0 when another lane has taken the number
-local number, source, zone, first = tonumber(argv[8]), argv[9], argv[13], tonumber(argv[14])
-local rows, keyed = tonumber(argv[15]), argv[16] == '1'
-local name = name_of({ source = source, sender = argv[10], template = argv[11],
-  priority = argv[12], zone = zone })
+local number, source, zone, first = tonumber(argv[3]), argv[4], argv[8], tonumber(argv[9])
+local rows, keyed = tonumber(argv[10]), argv[11] == '1'
+local name = name_of({ source = source, sender = argv[5], template = argv[6],
+  priority = argv[7], zone = zone })
 call('HSETNX', tag .. 'src:' .. source, 'state', 'running')
 call('HSETNX', tag .. 'src:' .. source, 'weight', 1)
 if call('EXISTS', tag .. 'lane:' .. number) == 0 then
   if call('HEXISTS', tag .. 'lanes', name) == 1 then return 0 end
   call('HSET', tag .. 'meta', 'lanes', max(meta.lanes, number))
-  add_lane(number, name, source, argv[10], argv[11], argv[12], zone)
+  add_lane(number, name, source, argv[5], argv[6], argv[7], zone)
 end
 local lane, restored = lane_of(number), 0
-if lane.source ~= source or lane.sender ~= argv[10] or lane.template ~= argv[11]
+if lane.source ~= source or lane.sender ~= argv[5] or lane.template ~= argv[6]
   or lane.zone ~= zone then return 0 end
 local last = tonumber(call('HGET', lane.key, 'last'))
 for i = 1, rows do
-  local sequence, packed = first + i - 1, argv[16 + i]
+  local sequence, packed = first + i - 1, argv[11 + i]
   if sequence > last then
-    local not_before_ms, dedupe = number6(packed, 1), argv[16 + rows + i]
+    local not_before_ms, dedupe = number6(packed, 1), argv[11 + rows + i]
     local row = bytes5(sequence) .. sub(packed, 7, 27)
       .. bytes6(max(not_before_ms, now)) .. sub(packed, 28)
     if not_before_ms > now then

@@ -1,18 +1,13 @@
 -- job_cancel: end one job that waits, unless a byte of it may have left already.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_log
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       how long ended jobs are kept
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   lane          number of its lane
--- ARGV[9]   sequence      its place there
+-- KEYS[1]  tag       begin of every key of the portfolio
+-- ARGV[1]  now_ms    epoch ms
+-- ARGV[2]  terms     see part_terms
+-- ARGV[3]  lane      number of its lane
+-- ARGV[4]  sequence  its place there
 --
 -- Returns  what became of it
 --   '' no such job, cancelled (now or before), in_flight, in_doubt, repeating, ended, unfound
@@ -23,7 +18,7 @@
 -- Rows stand in the order of their sequences, but for those that came back to the front: a search
 -- by halves and a look at the front find nearly all, a walk the rest, as long as it is short.
 local NEAR, BITE, WALK_MAX = 200, 1000, 50000
-local number, sequence = tonumber(argv[8]), tonumber(argv[9])
+local number, sequence = tonumber(argv[3]), tonumber(argv[4])
 if number < 1 or number > meta.lanes then return '' end
 local lane = lane_of(number)
 if sequence < 1 or sequence > tonumber(call('HGET', lane.key, 'last') or 0) then return '' end

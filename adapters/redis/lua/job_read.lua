@@ -1,25 +1,20 @@
 -- job_read: where one job stands.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_books part_due
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   lane          number of its lane
--- ARGV[9]   sequence      its place there
+-- KEYS[1]  tag       begin of every key of the portfolio
+-- ARGV[1]  now_ms    epoch ms
+-- ARGV[2]  terms     see part_terms
+-- ARGV[3]  lane      number of its lane
+-- ARGV[4]  sequence  its place there
 --
 -- Returns  { kind, packed, gate, until_ms, key, source, sender, template }
 --   kind    '' no such job, done, open (gate is its sender then, until_ms when its doubt is
 --           decided), aside, cancelled, waiting, queued
 --   packed  the record of it; why it was cancelled with its template, as a code, else 0
 --   key     of a gate that holds the whole lane
-local number, sequence = tonumber(argv[8]), tonumber(argv[9])
+local number, sequence = tonumber(argv[3]), tonumber(argv[4])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
 local lane = lane_of(number)
 local last = tonumber(call('HGET', lane.key, 'last') or 0) -- the lane may be forgotten

@@ -1,17 +1,12 @@
 -- lanes_prune: forget lanes in which nothing was left for as long as ended jobs are kept.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_name
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       how long ended jobs are kept
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   after         number of the lane after which to go on; 0 begins
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  after   number of the lane after which to go on; 0 begins
 --
 -- Returns  number of the last lane looked at; 0 when there is none after it
 --
@@ -84,7 +79,7 @@ local function look(lane)
   return false
 end
 
-local after = '(' .. argv[8]
+local after = '(' .. argv[3]
 local numbers = call('ZRANGEBYSCORE', tag .. 'numbers', after, '+inf', 'LIMIT', 0, BITE)
 local forgotten = 0
 for _, number in ipairs(numbers) do

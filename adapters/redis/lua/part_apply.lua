@@ -1,7 +1,7 @@
 -- part_apply: each outcome is applied to its job; a late one is taken as evidence.
 --
 -- Needs  part_outcomes, part_dead.
-local function retry(opened, code, until_ms, attempts_max)
+local function retry(opened, code, until_ms)
   local row = with_failures(opened.row, byte(opened.row, 16) + 1)
   opened.row = row
   local expires_ms = row_expires(opened.lane, row)
@@ -39,7 +39,7 @@ local function strike(lane)
   if call('SADD', tag .. 'struck', pair) == 1 then tell('template', pair) end
 end
 
-local function apply(opened, kind, detail, attempts_max)
+local function apply(opened, kind, detail)
   local lane = opened.lane
   if kind == 'A' or kind == 'H' then
     accept(opened, detail, kind == 'H')
@@ -57,7 +57,7 @@ local function apply(opened, kind, detail, attempts_max)
   else
     local code, rest, misfit = string.match(detail, '^(%d+)|(%d+)(.*)$')
     close(opened, 0)
-    if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest), attempts_max) end
+    if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest)) end
     keep_dead(opened)
     end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), misfit)
     if rest == '1' then strike(lane) end

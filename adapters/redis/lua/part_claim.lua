@@ -1,8 +1,8 @@
 -- part_claim: what one claim knows and gathers: senders, rows, refusals, jobs given.
 --
 -- Needs     all parts before it.
--- ARGV[10]  most  how many jobs the worker can write now
--- ARGV[11]  low   how many of them may be utility or marketing
+-- ARGV[5]  most  how many jobs the worker can write now
+-- ARGV[6]  low   how many of them may be utility or marketing
 --
 -- Mirror of adapters/memory/claim.py, class Claim.
 local most, low, steps, low_left, given
@@ -10,7 +10,7 @@ local only -- the one priority that has jobs to give; nil where there are severa
 local senders, sender_order, refusals, lease_until, lease_text, lease_bytes
 
 local function begin_claim()
-  most, low = argv[10] + 0, argv[11] + 0
+  most, low = argv[5] + 0, argv[6] + 0
   steps, low_left, given, only = 256, min(low, most), 0, nil
   senders, sender_order, refusals = {}, {}, {}
   lease_until = now + lease_ms

@@ -1,8 +1,8 @@
 -- part_finish: the end of a claim: windows are pruned, scopes forgotten, everything is written.
 --
 -- Needs    part_flush.
--- ARGV[8]  worker   who asks
--- ARGV[9]  counter  which of its wishes
+-- ARGV[3]  worker   who asks
+-- ARGV[4]  counter  which of its wishes
 local function flush_waiting()
   local scopes = waiting_now()
   for i = 1, #scopes do
@@ -19,7 +19,7 @@ end
 local WORKER_GONE_MS = 86400000
 
 local function prune_workers()
-  call('ZADD', tag .. 'workers', now, argv[8])
+  call('ZADD', tag .. 'workers', now, argv[3])
   local gone = call('ZRANGEBYSCORE', tag .. 'workers', '-inf', now - WORKER_GONE_MS, 'LIMIT', 0, 50)
   for _, worker in ipairs(gone) do
     call('HDEL', meta_key, 'worker:' .. worker)
@@ -50,7 +50,7 @@ local function flush_claim()
     call('HSET', tag .. 'open', unpack(opens, i, min(i + 199, #opens)))
   end
   if given > 0 then
-    local claim = argv[8] .. ':' .. argv[9]
+    local claim = argv[3] .. ':' .. argv[4]
     call('HSET', tag .. 'claims', claim, table.concat(names, ','))
     call('ZADD', tag .. 'leases', lease_text, claim)
   end

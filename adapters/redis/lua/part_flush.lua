@@ -1,8 +1,8 @@
 -- part_flush: what a claim decided is written, once per structure.
 --
 -- Needs    part_serve.
--- ARGV[8]  worker   who asks
--- ARGV[9]  counter  which of its wishes
+-- ARGV[3]  worker   who asks
+-- ARGV[4]  counter  which of its wishes
 local PRUNE_MAX, PRUNE_EVERY_MS = 1000, 500
 
 local function trim(list)

@@ -1,6 +1,6 @@
 -- part_held: while the webhooks of a sender are silent, what it sent in doubt is not repeated.
 --
--- Needs  part_settle, part_doubts, part_silence.
+-- Needs  part_settle,, part_silence.
 --
 -- That nothing was heard of a message says something only while webhooks flow, and for as long as
 -- they do: after a silence a doubt has all of its time once more. Login codes do not wait: the same

@@ -4,7 +4,7 @@
 --
 -- Needs    part_slot.
 -- ARGV[1]  now_ms  epoch ms, from the caller's clock
--- ARGV[8]  worker  of a claim: who asks
+-- ARGV[3]  worker  of a claim: who asks
 -- meta     HASH    state: clock|sequence|ended|pruned, which change together; enqueued; worker:W,
 --                  its last wish; policy, what the operator decided: places|headroom|reserve0|
 --                  reserve1|reserve2|by_number|before|before_until; has, see part_kinds; busy, see
@@ -44,7 +44,7 @@ end
 
 local function begin_meta()
   meta_key = tag .. 'meta'
-  read_meta(argv[8] or '')
+  read_meta(argv[3] or '')
   if meta.clock > now then now, now_text = meta.clock, text(meta.clock) end
 end
 

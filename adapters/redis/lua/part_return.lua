@@ -1,12 +1,12 @@
 -- part_return: what comes back to a claim: a lost answer's jobs, opened sources, delayed jobs.
 --
 -- Needs    part_finish, part_settle, part_again, part_shut.
--- ARGV[8]  worker   who asks
--- ARGV[9]  counter  which of its wishes
+-- ARGV[3]  worker   who asks
+-- ARGV[4]  counter  which of its wishes
 -- give_again: what is still leased of a wish whose answer was lost, with fresh send times; what a
 -- gate has closed for meanwhile goes back. Returns how many went back.
 local function give_again()
-  local claim, went_back = argv[8] .. ':' .. argv[9], 0
+  local claim, went_back = argv[3] .. ':' .. argv[4], 0
   local listed = call('HGET', tag .. 'claims', claim) or ''
   for job, fence in string.gmatch(listed, CLAIMED_JOB) do
     local record = call('HGET', tag .. 'open', job)

@@ -39,12 +39,12 @@ local function note_gone()
 end
 
 -- settle_one: any outcome but a plain acceptance. A job may be told of twice.
-local function settle_one(job, record, kind, fence, detail, attempts_max)
+local function settle_one(job, record, kind, fence, detail)
   note_gone()
   local opened = parsed[job] or record and parse_open(job, record)
   parsed[job] = opened or nil
   if opened and not opened.gone and sub(opened.row, 14, 15) == fence then
-    apply(opened, kind, detail, attempts_max)
+    apply(opened, kind, detail)
     note(job, kind, opened.hold > 0, opened.recipient)
   else
     take_late(opened, job, kind, detail)
@@ -53,7 +53,7 @@ local function settle_one(job, record, kind, fence, detail, attempts_max)
 end
 
 -- settle_all: apply every outcome; what plain acceptances changed is written by who ends the call.
-local function settle_all(at, attempts_max)
+local function settle_all(at)
   local outcomes, kinds, fences = tonumber(argv[at]), argv[at + 1], argv[at + 2]
   local jobs_at, fence = at + 2, sub(fences, 1, 2)
   local details_at = jobs_at + outcomes
@@ -71,7 +71,7 @@ local function settle_all(at, attempts_max)
       is_plain = false
       local told = fence or sub(fences, i * 2 - 1, i * 2)
       local job, detail = argv[jobs_at + i], argv[details_at + i]
-      settle_one(job, records[i], sub(kinds, i, i), told, detail, attempts_max)
+      settle_one(job, records[i], sub(kinds, i, i), told, detail)
       i = i + 1
     end
   end

@@ -1,13 +1,14 @@
 -- part_slot: the names, the numbers and the clock that every script of a portfolio's slot shares.
 --
 -- KEYS[1]  tag           every key of the slot begins with it; it carries the hash tag
--- ARGV[1]  now_ms        epoch ms, from the caller's clock
--- ARGV[2]  tolerance_ms  how far that clock and this server's may differ; 0 does not look
+-- ARGV[1]  now_ms  epoch ms, from the caller's clock
+-- ARGV[2]  terms   see part_terms
 --
--- Provides  now and now_text, clock_differs, text(), constant(), array(), NONE.
+-- Needs     part_terms.
+-- Provides  now and now_text, clock_differs, text(), array(), NONE.
 --
--- To read a number is costly: tonumber() reads it twice, `+ 0` once, constant() once for ever. And
--- ipairs() costs a call for each item: where every claim comes by, places are counted.
+-- To read a number is costly: tonumber() reads it twice, `+ 0` once. And ipairs() costs a call for
+-- each item: where every claim comes by, places are counted.
 --
 -- Time never goes back in a slot. A caller whose clock differs too much is brought to the edge of
 -- what is allowed; only a claim refuses.
@@ -16,17 +17,6 @@ local tag, now, now_text, clock_differs, argv
 local call, floor, max, min, sub, byte, char, find, match, format
 local FOREVER = 9000000000000
 local function text(number) return format('%d', number) end
-
--- constant: a number that nearly every call is told, such as a setting.
-local constants = {}
-local function constant(packed)
-  local number = constants[packed]
-  if not number then
-    number = tonumber(packed)
-    constants[packed] = number
-  end
-  return number
-end
 
 -- array: an empty one with room for `size`: one that grows is copied at every doubling. NONE is one
 -- that nobody puts anything into.
@@ -41,7 +31,7 @@ local function begin_slot(keys, arguments)
     match, format = string.match, string.format
   end
   now, now_text, clock_differs = argv[1] + 0, argv[1], false -- a number is costly to write
-  local tolerance_ms = constant(argv[2])
+  local tolerance_ms = take_terms(argv[2])
   if tolerance_ms > 0 then
     local server = call('TIME')
     local server_ms = server[1] * 1000 + floor(server[2] / 1000)

@@ -1,18 +1,37 @@
--- part_terms: the lengths that scripts which move jobs are told, and the gates that are off.
+-- part_terms: what a deployment's settings say, told with every call as one text.
 --
--- Needs     part_slot.
--- ARGV[3]   span_ms    how long a recipient counts
--- ARGV[4]   guard_ms   how much longer than now a service window must stay open
--- ARGV[5]   lease_ms   how long a claim holds
--- ARGV[6]   keep_ms    how long ended jobs are kept
--- ARGV[7]   gates_off  names of gates switched off, comma separated; empty in production
-local span_ms, guard_ms, lease_ms, keep_ms, off
-local NONE_OFF = {}
+-- ARGV[2]  terms  tolerance_ms|span_ms|guard_ms|lease_ms|keep_ms|attempts_max|doubt_ms of
+--                 authentication|of service|of utility|of marketing|gates that are off, with commas
+--
+-- tolerance_ms  how far the caller's clock and this server's may differ; 0 does not look
+-- span_ms       how long a recipient counts
+-- guard_ms      how much longer than now a service window must stay open
+-- lease_ms      how long a claim holds
+-- keep_ms       how long ended jobs are kept
+-- attempts_max  definite failures before a job is dropped
+-- doubt_ms      how long a doubt of a category waits for evidence
+--
+-- Few texts ever come, and to read a number is costly: what was read of one is kept by that text.
+local span_ms, guard_ms, lease_ms, keep_ms, attempts_max, doubts, off
+local known_terms = {}
 
-local function begin_terms()
-  span_ms, guard_ms, lease_ms = constant(argv[3]), constant(argv[4]), constant(argv[5])
-  keep_ms, off = argv[6], NONE_OFF
-  if argv[7] == '' then return end
-  off = {}
-  for gate in string.gmatch(argv[7], '%a+') do off[gate] = true end
+local function read_terms(packed)
+  local n, gates = {}, {}
+  for number in string.gmatch(packed, '(%d+)|') do n[#n + 1] = tonumber(number) end
+  for gate in string.gmatch(string.match(packed, '[^|]*$'), '%a+') do gates[gate] = true end
+  local terms = { tolerance = n[1], span = n[2], guard = n[3], lease = n[4], keep = n[5],
+    attempts = n[6], off = gates,
+    doubts = { authentication = n[7], service = n[8], utility = n[9], marketing = n[10] } }
+  known_terms[packed] = terms
+  return terms
 end
+
+-- take_terms: they hold in this call; returns tolerance_ms.
+local function take_terms(packed)
+  local terms = known_terms[packed] or read_terms(packed)
+  span_ms, guard_ms, lease_ms, keep_ms = terms.span, terms.guard, terms.lease, terms.keep
+  attempts_max, doubts, off = terms.attempts, terms.doubts, terms.off
+  return terms.tolerance
+end
+
+local function doubt_ms(category) return doubts[category] end

@@ -1,21 +1,16 @@
 -- person_erase: forget a person's messages, a bite at a time; queued ones are never sent.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       how long ended jobs are kept
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   part          queue or parked (lists of a lane), done, aside, open, dead_rows, pairs or
---                         lanes
--- ARGV[9]   lane          its number, 0 where the part is of no lane
--- ARGV[10]  cursor        where to go on: 0, then what the last bite returned
--- ARGV[11]  recipient     the ids of the person, as many as there are
+-- KEYS[1]  tag        begin of every key of the portfolio
+-- ARGV[1]  now_ms     epoch ms
+-- ARGV[2]  terms      see part_terms
+-- ARGV[3]  part       queue or parked (lists of a lane), done, aside, open, dead_rows, pairs or
+--                     lanes
+-- ARGV[4]  lane       its number, 0 where the part is of no lane
+-- ARGV[5]  cursor     where to go on: 0, then what the last bite returned
+-- ARGV[6]  recipient  the ids of the person, as many as there are
 --
 -- Returns  { cursor, found }, or of `lanes` the numbers of some that come after `cursor`
 --   cursor  '0' when this part is through
@@ -24,9 +19,9 @@
 -- A list is read from its end: what claims take from its front moves nothing there. A job that
 -- waits for a repeat stays in its list: it may be a ghost, and ends when its turn comes.
 local BITE, LANES_MAX, ERASED = 1000, 20, 'erased'
-local part, lane_number, cursor = argv[8], tonumber(argv[9]), argv[10]
+local part, lane_number, cursor = argv[3], tonumber(argv[4]), argv[5]
 local is_wanted, found, following = {}, 0, '0'
-for i = 11, #argv do is_wanted[argv[i]] = true end
+for i = 6, #argv do is_wanted[argv[i]] = true end
 
 local function end_unsent(lane, row)
   local letter, field = 'S', 's:suppressed'

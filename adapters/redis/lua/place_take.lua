@@ -1,20 +1,15 @@
 -- place_take: a place and a send time for a send that is no job, taken in one step, or refused.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_due part_log gate_window gate_pair gate_quota
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      how much longer than now a service window must stay open
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   sender        who sends
--- ARGV[9]   recipient     to whom, 8 bytes
--- ARGV[10]  template      WABA/name/language
--- ARGV[11]  priority      0 to 3: what the others keep back is closed to it
+-- KEYS[1]  tag        begin of every key of the portfolio
+-- ARGV[1]  now_ms     epoch ms
+-- ARGV[2]  terms      see part_terms
+-- ARGV[3]  sender     who sends
+-- ARGV[4]  recipient  to whom, 8 bytes
+-- ARGV[5]  template   WABA/name/language
+-- ARGV[6]  priority   0 to 3: what the others keep back is closed to it
 --
 -- Returns  { refused, until_ms, send_at_us, sequence, taken_ms }
 --   refused  '' or clock, recovering, sender, template, pair, quota
@@ -23,9 +18,9 @@
 --
 -- The person counts from now on. It goes past the gates of sender and source on purpose. Mirror of
 -- adapters/memory/place.py.
-local sender, recipient = argv[8], argv[9]
+local sender, recipient = argv[3], argv[4]
 local key, scope = tag .. 's:' .. sender, scope_of(sender)
-local lane = { sender = sender, template = argv[10], priority = tonumber(argv[11]), scope = scope,
+local lane = { sender = sender, template = argv[5], priority = tonumber(argv[6]), scope = scope,
   win = window(scope) }
 local h = call('HMGET', key, 'nominal', 'learned', 'next_us')
 score_of(lane.win, recipient)

@@ -1,30 +1,25 @@
 -- quiet_put: when each zone of a source is open, or that its quiet hours are over: O(lanes).
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   source        its name
--- ARGV[9]   has           1 it has quiet hours, 0 it has none any more
--- ARGV[10]  zones         zone and calendar, ..., as quiet:S has them; of none any more: nothing
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  source  its name
+-- ARGV[4]  has     1 it has quiet hours, 0 it has none any more
+-- ARGV[5]  zones   zone and calendar, ..., as quiet:S has them; of none any more: nothing
 --
 -- Returns  sequence
 --
 -- A source whose quiet hours ended keeps the names of its zones, with empty calendars.
-local source, has = argv[8], argv[9]
+local source, has = argv[3], argv[4]
 local key = tag .. 'quiet:' .. source
 
 -- told: zones with their calendars in the order they were given; all that are known, shut for ever
 -- and open at once, where the source has no quiet hours any more.
 local function told()
-  if has == '1' then return { unpack(argv, 10) } end
+  if has == '1' then return { unpack(argv, 5) } end
   local flat = {}
   for _, zone in ipairs(zones_known(source)) do
     flat[#flat + 1], flat[#flat + 2] = zone, ''

@@ -1,23 +1,18 @@
 -- quiet_read: the zones of a source, how many jobs stand in each, and when it opens.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   source        its name
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  source  its name
 --
 -- Returns  { zone, jobs, held, opens_ms, ... } by name
 --   jobs      queued or parked in lanes of the zone, without ghosts
 --   held      those of them in lanes behind quiet hours
 --   opens_ms  when it opens; 0 while it is open, FOREVER where nobody has told
-local source, jobs, held, flat = argv[8], {}, {}, {}
+local source, jobs, held, flat = argv[3], {}, {}, {}
 local is_quiet = call('HGET', tag .. 'src:' .. source, 'quiet') == '1'
 for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. source, 0, -1)) do
   local lane = lane_of(tonumber(number))

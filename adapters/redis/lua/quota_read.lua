@@ -1,21 +1,16 @@
 -- quota_read: a window's account at this moment.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_due
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_due
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   scope         a sender, where each has its own window; else the portfolio's is meant
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  scope   a sender, where each has its own window; else the portfolio's is meant
 --
 -- Returns  { places, used, reserved, frees_ms }
 --
 -- reserved counts open jobs that hold a place; where each number has its own window, only its own.
-local scope = meta.policy.by_number and argv[8] or ''
+local scope = meta.policy.by_number and argv[3] or ''
 local limit, win, reserved = limit_of(scope), window(scope), 0
 local cursor = '0'
 repeat

@@ -1,30 +1,20 @@
 -- receive: fold statuses that webhooks brought; any order, any number of times, only ever adding.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_books part_rows part_due part_doubts part_log
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_log
 -- uses: part_call part_settle part_dead part_repeats part_outcomes part_receipts part_ends
 -- uses: part_asked part_evidence part_marks part_throttled
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       how long ended jobs are kept
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   doubt_ms      see part_doubts
--- ARGV[9]   doubt_ms      see part_doubts
--- ARGV[10]  doubt_ms      see part_doubts
--- ARGV[11]  doubt_ms      see part_doubts
--- ARGV[12]  count         receipts that follow
--- ARGV[13]  receipts      one text, see part_receipts
+-- KEYS[1]  tag       begin of every key of the portfolio
+-- ARGV[1]  now_ms    epoch ms
+-- ARGV[2]  terms     see part_terms
+-- ARGV[3]  count     receipts that follow
+-- ARGV[4]  receipts  one text, see part_receipts
 --
 -- Returns  { sequence, due_ms, settled, cancelled, closed }
 --   closed  gate, key, ... that this call closed
-doubts_at = 7
-local settled, cancelled, told = {}, {}, tonumber(argv[12])
-find_receipts(argv[13], told)
+local settled, cancelled, told = {}, {}, tonumber(argv[3])
+find_receipts(argv[4], told)
 read_ends(told)
 read_asked(told)
 for i = 1, told do

@@ -1,28 +1,18 @@
 -- rescue: leases that ran out become doubts, doubts are settled by policy, waiting jobs expire.
 --
--- uses: part_slot part_meta part_bytes part_terms part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_books part_rows part_due part_doubts part_log
+-- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_log
 -- uses: part_call part_settle part_repeats part_silence part_held part_expire part_expire_walk
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       how long ended jobs are kept
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   doubt_ms      doubt time of authentication,
--- ARGV[9]   doubt_ms      of service,
--- ARGV[10]  doubt_ms      of utility,
--- ARGV[11]  doubt_ms      and of marketing
--- ARGV[12]  bite          see part_expire
+-- KEYS[1]  tag     begin of every key of the portfolio
+-- ARGV[1]  now_ms  epoch ms
+-- ARGV[2]  terms   see part_terms
+-- ARGV[3]  bite    see part_expire
 --
 -- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired }
 --
 -- A repeat leaves the first copy's proof in the window: it may have been taken. Doubts that
 -- silence holds back are in none of the three.
-doubts_at = 7
 local doubted, repeated, unknown = {}, {}, {}
 
 local function decide(opened)
@@ -66,7 +56,7 @@ for _, job in ipairs(past) do decide(parse_open(job, call('HGET', tag .. 'open',
 flush_closed()
 local over = call('ZRANGEBYSCORE', tag .. 'leases', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 16)
 for i = 1, #over, 2 do rest(over[i], tonumber(over[i + 1])) end
-expire_rows(tonumber(argv[12]))
+expire_rows(tonumber(argv[3]))
 flush_ends(keep_ms)
 flush_counts()
 flush_windows()

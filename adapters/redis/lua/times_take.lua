@@ -1,21 +1,16 @@
 -- times_take: messages that came in to numbers take send times: Meta counts both directions.
 --
--- uses: part_slot part_meta part_bytes part_terms
+-- uses: part_terms part_slot part_meta part_bytes
 --
--- KEYS[1]   tag           begin of every key of the portfolio
--- ARGV[1]   now_ms        epoch ms
--- ARGV[2]   tolerance_ms  how far the clocks may differ; 0 does not look
--- ARGV[3]   span_ms       how long a recipient counts
--- ARGV[4]   guard_ms      see part_terms
--- ARGV[5]   lease_ms      see part_terms
--- ARGV[6]   keep_ms       see part_terms
--- ARGV[7]   gates_off     see part_terms
--- ARGV[8]   senders       phone number id, and how many messages came in to it, ...
+-- KEYS[1]  tag      begin of every key of the portfolio
+-- ARGV[1]  now_ms   epoch ms
+-- ARGV[2]  terms    see part_terms
+-- ARGV[3]  senders  phone number id, and how many messages came in to it, ...
 --
 -- Returns  sequence
 --
 -- At most a second's worth of each number. Mirror of engine/pace.py, SendSlots.give_way.
-for i = 8, #argv, 2 do
+for i = 3, #argv, 2 do
   local key = tag .. 's:' .. argv[i]
   local h = call('HMGET', key, 'nominal', 'learned', 'next_us')
   if h[1] then
