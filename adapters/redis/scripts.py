@@ -18,11 +18,12 @@ Client = Redis | RedisCluster
 Reply = Any  # integers, byte strings and lists of both; calls.py gives the places names
 Argument = str | bytes | int
 
-KEPT = frozenset({"claim", "settle", "enqueue", "receive"})
+KEPT = frozenset({"claim", "enqueue"})
 """The scripts on a message's path: these a server keeps as functions, if it can.
 
-What it keeps, its garbage collector walks through for ever, between the calls of all. Kept among
-the thirty that are seldom run, a claim costs a tenth more (docs/adr/0028-few-scripts-are-kept.md).
+What it keeps, its garbage collector walks through for ever, between the calls of all: among thirty
+that are seldom run, or run for hundreds of statuses at a time, a claim costs a seventh more
+(docs/adr/0028-few-scripts-are-kept.md).
 """
 MISSING = ("NOSCRIPT", "Function not found", "No matching script")
 AWAY = ("READONLY", "LOADING", "OOM", "BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "CLUSTERDOWN")
