@@ -88,7 +88,7 @@ def _draw_budgets(axes: Any, figures: list[Figure]) -> None:  # noqa: ANN401  ma
     )
     axes.minorticks_off()
     axes.set_title(
-        "Against the budget: left of the line is room to spare; red tick: the floor", loc="left"
+        "Left of the line is room to spare; red tick: the floor", loc="left"
     )
     _bare_frame(axes, len(figures))
 

@@ -87,7 +87,9 @@ async def fed_span(rig: Rig, *, fed: int, seconds: float) -> tuple[Span, int]:
         finally:
             is_over.set()  # not cancelled: nobody would know which of its last rows were taken
             await feeding
-        return span, rows
+    missing = await rig.sends() - (rows - fed)  # it went on until it was stopped
+    await fill(rig, missing, first=rows)
+    return span, rows + missing
 
 
 async def full_span(rig: Rig, *, depth: int, fed: int, seconds: float) -> tuple[Span, int]:
