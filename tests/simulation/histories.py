@@ -32,7 +32,7 @@ async def drain(history: History) -> None:
     await history.limit(-1)
     counter = 10_000
     for _ in range(600):
-        await history.rescue()
+        rescue_at_ms = await history.rescue()
         counter += 1
         ask = Ask(PORTFOLIO, "drain", counter, 256, 256, history.sequence)
         [answer] = await history.ledger.claim([ask])
@@ -42,7 +42,7 @@ async def drain(history: History) -> None:
         for end in ends:
             history.judge_settled(end)
         await history.ledger.settle(PORTFOLIO, ends)
-        due_ms = min(answer.come_back_at_ms, answer.rescue_at_ms)
+        due_ms = min(answer.come_back_at_ms, answer.rescue_at_ms, rescue_at_ms)
         history.now_ms = max(history.now_ms + 1, min(due_ms, history.now_ms + 3_600_000))
         if due_ms >= FOREVER_MS and not answer.jobs:
             break

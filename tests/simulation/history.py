@@ -209,6 +209,8 @@ class History(Gates):
             is_asked = book.state == "open" and book.asked == (worker, counter)
             if is_asked and not self.judge.holds_back(key, self.now_ms):
                 leased.add(key)
+            elif is_asked:  # its reply was lost and it went back: nobody wrote that copy
+                self._decide((JobKey(*key), book.attempt), was_taken=False)
         if given != leased:
             self.judge.breach("reask", f"{sorted(given)} given, {sorted(leased)} leased")
         for job in jobs:
@@ -339,7 +341,8 @@ class History(Gates):
         if 0 <= self.judge.places < self.judge.used(self.now_ms):
             self.judge.seen.add("debt")
 
-    async def rescue(self) -> None:
+    async def rescue(self) -> int:
+        """Have it looked after what ran out; return when that is worth doing again."""
         rescued = await self.ledger.rescue(PORTFOLIO)
         for key in rescued.doubted:
             book = self.judge.jobs[(key.lane, key.sequence)]
@@ -349,6 +352,7 @@ class History(Gates):
             self.judge.ran_out((key.lane, key.sequence), "repeated", self.now_ms)
         for key in rescued.unknown:
             self.judge.ran_out((key.lane, key.sequence), "unknown", self.now_ms)
+        return rescued.rescue_at_ms
 
     async def pass_time(self) -> None:
         """Move to just before, at or just after a moment that matters, or anywhere."""
