@@ -87,9 +87,7 @@ def _draw_budgets(axes: Any, figures: list[Figure]) -> None:  # noqa: ANN401  ma
         [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], ["⅛", "¼", "½", "budget", "2 x", "4 x", "8 x"]
     )
     axes.minorticks_off()
-    axes.set_title(
-        "Left of the line is room to spare; red tick: the floor", loc="left"
-    )
+    axes.set_title("Left of the line is room to spare; red tick: the floor", loc="left")
     _bare_frame(axes, len(figures))
 
 
