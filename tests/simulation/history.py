@@ -209,7 +209,7 @@ class History(Gates):
             is_asked = book.state == "open" and book.asked == (worker, counter)
             if is_asked and not self.judge.holds_back(key, self.now_ms):
                 leased.add(key)
-            elif is_asked:  # its reply was lost and it went back: nobody wrote that copy
+            elif is_asked:  # its reply was lost: nobody wrote that copy
                 self._decide((JobKey(*key), book.attempt), was_taken=False)
         if given != leased:
             self.judge.breach("reask", f"{sorted(given)} given, {sorted(leased)} leased")
@@ -317,8 +317,7 @@ class History(Gates):
             return
         key, attempt = copy
         book = self.judge.jobs[(key.lane, key.sequence)]
-        status = rng.choice((2, 3, 4, 5))
-        given_ms = self.now_ms - rng.choice((0, 1, 1_000, -5_000))
+        status, given_ms = rng.choice((2, 3, 4, 5)), self.now_ms - rng.choice((0, 1, 1_000, -5_000))
         if status in (4, 5):  # a copy reaches somebody once, however often that is told
             given_ms = self.reached_ms.setdefault(copy, min(given_ms, self.now_ms))
         at_ms = given_ms
@@ -342,7 +341,6 @@ class History(Gates):
             self.judge.seen.add("debt")
 
     async def rescue(self) -> int:
-        """Have it looked after what ran out; return when that is worth doing again."""
         rescued = await self.ledger.rescue(PORTFOLIO)
         for key in rescued.doubted:
             book = self.judge.jobs[(key.lane, key.sequence)]
