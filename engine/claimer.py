@@ -299,15 +299,16 @@ class Claimer:
 
     async def _rescue(self, served: Served) -> None:
         now_ms = self._now_us() // 1_000
+        served.rescue_at_ms = FOREVER_MS  # a claim that answers meanwhile tells of its own lease
         try:
             rescued = await self._ledger.rescue(served.portfolio)
         except LedgerError as error:
             wait_ms = trouble_ms(served.troubles + 4, self._rng)
-            served.rescue_not_before_ms = now_ms + wait_ms
+            served.rescue_at_ms = served.rescue_not_before_ms = now_ms + wait_ms
             self._tell(LedgerFailed(served.portfolio, "rescue", error, wait_ms))
             return
         served.looked_at_ms = now_ms
-        served.rescue_at_ms = rescued.rescue_at_ms
+        served.rescue_at_ms = min(served.rescue_at_ms, rescued.rescue_at_ms)
         is_more = rescued.rescue_at_ms <= now_ms
         served.rescue_not_before_ms = now_ms + (1 if is_more else RESCUE_EVERY_MS)
         served.hint(rescued.due_at_ms, rescued.sequence)

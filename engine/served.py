@@ -45,7 +45,7 @@ class Served:
     not_before_ms: int = 0  # the ledger is left alone until then
 
     rescue_at_ms: int = FOREVER_MS
-    looked_at_ms: int = 0  # when the ledger last told of leases and due jobs
+    looked_at_ms: int = 0  # when it was last looked after what ran out
     rescue_not_before_ms: int = 0
 
     journeys: list[Journey] = field(default_factory=list)  # ended, not yet recorded

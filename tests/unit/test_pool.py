@@ -12,6 +12,7 @@ from engine.events import (
     GateClosed,
     JobBroke,
     JobsClaimed,
+    JobsRescued,
     JobsSettled,
     LedgerFailed,
     PoolDrained,
@@ -118,6 +119,26 @@ def test_a_full_pool_does_not_spin_when_only_low_priorities_wait() -> None:
         assert len(world.sent) == 18, "it is full, and nothing has ended yet"
 
     live(story, mps=1_000)
+
+
+def test_a_busy_pool_looks_within_a_second_after_what_a_dead_worker_held() -> None:
+    """Its own wishes tell nothing of the leases of others."""
+
+    async def story(world: World) -> None:
+        await world.ledger.put_source(P, LANE.source, a_source(state=SourceState.PAUSED))
+        await world.feed(1, CODES)
+        [answer] = await world.ledger.claim([Ask(P, "gone", 1, 1, 1, 0)])
+        assert len(answer.jobs) == 1, "taken before the pool woke"
+        await world.ledger.put_source(P, LANE.source, a_source())
+        await world.feed(800, first=2)
+        await asyncio.sleep(29.9)
+        assert world.claims > 100, "it never rests"
+        assert not world.told(JobsRescued)
+        await asyncio.sleep(1.2)
+        [rescued] = world.told(JobsRescued)
+        assert rescued.doubted == [answer.jobs[0].key]
+
+    live(story, mps=20)
 
 
 def test_an_idle_pool_hardly_asks() -> None:
