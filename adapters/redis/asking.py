@@ -18,4 +18,11 @@ async def reply_to(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
     try:
         return await cast("Awaitable[Any]", call)
     except (TimeoutError, RedisError, OSError) as error:
-        raise LedgerAwayError(f"Redis does not answer: {type(error).__name__}") from error
+        raise away(error) from error
+
+
+def away(error: Exception) -> LedgerAwayError:
+    """Return what an error of Redis means to who asked."""
+    told = LedgerAwayError(f"Redis does not answer: {type(error).__name__}")
+    told.__cause__ = error
+    return told

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, cast
 
-from redis import RedisError
-
+from adapters.redis.asking import away, reply_to
 from adapters.redis.connect import Client
 from engine.errors import LedgerAwayError
 
@@ -66,29 +65,29 @@ class Inbox:
         for body, _ in arrived:
             pipeline.execute_command("XADD", INBOX, "*", b"b", body)
         try:
-            replies = await _asked(pipeline.execute(raise_on_error=False))
+            replies = await reply_to(pipeline.execute(raise_on_error=False))
         except Exception as error:  # noqa: BLE001  # whatever it is, who waits must hear of it
             return [error] * len(arrived)
-        return [_away(reply) if isinstance(reply, Exception) else None for reply in replies]
+        return [away(reply) if isinstance(reply, Exception) else None for reply in replies]
 
     async def open(self) -> None:
         """Make the group of readers."""
         try:
-            await _asked(self._client.xgroup_create(INBOX, GROUP, id="0", mkstream=True))
+            await reply_to(self._client.xgroup_create(INBOX, GROUP, id="0", mkstream=True))
         except LedgerAwayError as error:
             if "BUSYGROUP" not in str(error.__cause__):
                 raise  # else the group is there already
 
     async def read(self, most: int, block_ms: int) -> list[Entry]:
         """Wait for bodies that nobody reads yet."""
-        reply = await _asked(
+        reply = await reply_to(
             self._blocking.xreadgroup(GROUP, self._reader, {INBOX: ">"}, count=most, block=block_ms)
         )
         return _entries(reply, b"b")
 
     async def take_over(self, most: int) -> list[Entry]:
         """Return bodies whose reader died."""
-        reply = await _asked(
+        reply = await reply_to(
             self._client.xautoclaim(
                 INBOX, GROUP, self._reader, min_idle_time=ABANDONED_MS, count=most
             )
@@ -100,15 +99,15 @@ class Inbox:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command("XACK", INBOX, GROUP, *entries)
         pipeline.execute_command("XDEL", INBOX, *entries)
-        await _asked(pipeline.execute())
+        await reply_to(pipeline.execute())
 
     async def length(self) -> int:
         """Return how many bodies wait."""
-        return int(await _asked(self._client.xlen(INBOX)))
+        return int(await reply_to(self._client.xlen(INBOX)))
 
     async def heard_at_ms(self) -> int:
         """Return when the last body was kept, by any process; 0 when none ever was."""
-        about = await _asked(self._client.xinfo_stream(INBOX))
+        about = await reply_to(self._client.xinfo_stream(INBOX))
         return int(about["last-generated-id"].partition(b"-")[0])
 
 
@@ -134,7 +133,7 @@ class Hints:
         """
         last: bytes | str = "$"
         while True:
-            reply = await _asked(self._blocking.xread({HINTS: last}, count=100, block=block_ms))
+            reply = await reply_to(self._blocking.xread({HINTS: last}, count=100, block=block_ms))
             found = _raw_entries(reply)
             if not found:
                 yield "quiet", []
@@ -146,7 +145,9 @@ class Hints:
                     yield name.decode(), content.decode().split(separator)
 
     async def _add(self, name: bytes, content: bytes) -> None:
-        await _asked(self._client.xadd(HINTS, {name: content}, maxlen=HINTS_MAX, approximate=True))
+        await reply_to(
+            self._client.xadd(HINTS, {name: content}, maxlen=HINTS_MAX, approximate=True)
+        )
 
 
 def _raw_entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:  # noqa: ANN401
@@ -162,16 +163,3 @@ def _raw_entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:  # noqa:
 
 def _entries(reply: Any, name: bytes) -> list[Entry]:  # noqa: ANN401
     return [(entry, fields[name]) for entry, fields in _raw_entries(reply) if fields]
-
-
-async def _asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, RedisError, OSError) as error:
-        raise _away(error) from error
-
-
-def _away(error: Exception) -> LedgerAwayError:
-    away = LedgerAwayError(f"Redis does not answer: {type(error).__name__}")
-    away.__cause__ = error
-    return away
