@@ -14,5 +14,9 @@ def build_keeper(
     settings: Settings, registry: RedisRegistry, ledger: World, emit: Emit, now_ms: NowMs
 ) -> Keeper:
     """Return what keeps the gates as the world is."""
-    guard = QualityGuard(settings.yellow_share, settings.red_share)
-    return Keeper(registry, ledger, emit=emit, now_ms=now_ms, guard=guard)
+    return Keeper(registry, ledger, emit=emit, now_ms=now_ms, guard=guard_of(settings))
+
+
+def guard_of(settings: Settings) -> QualityGuard:
+    """Return what the quality of a number holds back."""
+    return QualityGuard(settings.yellow_share, settings.red_share)

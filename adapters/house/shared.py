@@ -18,7 +18,7 @@ from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
 from adapters.house.closings import Closings
 from adapters.house.exporting import exporting
-from adapters.house.keeping import build_keeper
+from adapters.house.keeping import build_keeper, guard_of
 from adapters.house.keys import first_key, open_registry, recipient_keys
 from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
@@ -217,7 +217,7 @@ async def open_house(
         webhook = build_webhook(settings, inbox)
         attendance = Attendance(client, clock.now_ms)
         dead_letters = DeadLetters(client, clock.now_ms, keep_ms=settings.keep_ms)
-        outside = (client, attendance, dead_letters)
+        outside = (client, attendance, dead_letters, guard_of(settings))
         metrics = build_metrics(registry.directory, ledger, clock, settings.concurrency, *outside)
         house = House(
             settings=settings,
