@@ -177,12 +177,22 @@ def upload_request(place: Place) -> tuple[str, dict[str, str]]:
     return f"/v1/campaigns/{campaign.id}/recipients", headers
 
 
-async def claim_and_settle(place: Place, *, batch: int, jobs: int) -> int:
+async def claim_and_settle(place: Place, *, batch: int, jobs: int, workers: int = 1) -> int:
     """Claim and settle (as accepted) queued jobs, `batch` a call, without HTTP; return how many.
 
-    As a busy worker does it: a wish tells how the jobs of the one before it ended.
+    As busy workers do it, each asking on its own: a wish tells how the jobs of the one before it
+    ended.
     """
     kept = await _at(place)
+    async with asyncio.TaskGroup() as group:
+        shares = [
+            group.create_task(_claim_and_settle(kept, batch, jobs // workers))
+            for _ in range(workers)
+        ]
+    return sum(share.result() for share in shares)
+
+
+async def _claim_and_settle(kept: Kept, batch: int, jobs: int) -> int:
     ledger, portfolio = kept.house.ledger, kept.started[0].portfolio_id
     worker = f"bench-{secrets.token_hex(4)}"
     done = counter = sequence = in_vain = 0
@@ -200,8 +210,8 @@ async def claim_and_settle(place: Place, *, batch: int, jobs: int) -> int:
             await asyncio.sleep(ASK_AGAIN_S)
             continue
         in_vain = 0
-        for at, job in enumerate(answer.jobs):
-            wamid = _wamid(done + at)
+        for job in answer.jobs:
+            wamid = _wamid(len(kept.settled))
             told.append(Settlement(job.key, job.attempt, Accepted(wamid)))
             kept.settled.append((job.key, job.attempt, job.recipient, wamid))
     return done
