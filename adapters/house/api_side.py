@@ -17,7 +17,9 @@ from adapters.api.dead import Dead
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
+from adapters.house.asking import Asking
 from adapters.house.console_side import build_console
+from adapters.house.keeping import build_keeper
 from adapters.house.pruning import pruning
 from adapters.house.retelling import retold
 from adapters.house.serving import listen
@@ -34,7 +36,6 @@ from adapters.house.templates import (
     taking,
 )
 from adapters.house.waking import Evidence, WakingLedger
-from adapters.house.world import Asking, build_keeper
 from adapters.knobs import parts_of
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding

@@ -17,7 +17,7 @@ from adapters.house import (
 )
 from adapters.knobs import DOUBT_SECONDS
 from adapters.meta import breaker, management, webhook
-from adapters.prometheus import metrics, rounds, standings, tallies, wanted
+from adapters.prometheus import known, metrics, rounds, standings, tallies, wanted
 from adapters.redis import ledger as redis_ledger
 from adapters.redis import pulses, results, traces, uploads
 from engine import messages, pace, quiet, recipients, revalidation, storms, terms
@@ -81,7 +81,7 @@ TOLD = [
     (OPERATIONS, f"after {supervisor.DRAIN_S:g} seconds is killed"),
     (OPERATIONS, f"at most every {standings.CACHE_MS / SECOND_MS:g} seconds"),
     (OPERATIONS, f"{tallies.SENDERS_MAX:,} senders (by alias)"),
-    (OPERATIONS, f"{tallies.PORTFOLIOS_MAX:,} portfolios, {standings.TEMPLATES_MAX:,} templates"),
+    (OPERATIONS, f"{tallies.PORTFOLIOS_MAX:,} portfolios, {known.TEMPLATES_MAX:,} templates"),
     (OPERATIONS, f"{metrics.CODES_MAX} error codes"),
     (OPERATIONS, f"More than {rounds.READ_AT_ONCE:,} portfolios, or a slow Redis"),
     (OPERATIONS, in_words("once a minute with how often", telling.AGAIN_MS == MINUTE_MS)),
