@@ -11,7 +11,7 @@ from adapters.house.shared import House, log
 from adapters.house.waking import WakingLedger
 from adapters.knobs import parts_of
 from adapters.meta.management import Management
-from adapters.meta.news import Status
+from adapters.meta.news import Failure
 from adapters.meta.template_calls import TemplateCalls
 from adapters.redis.lane_templates import read_template
 from adapters.redis.registry import RedisRegistry
@@ -82,12 +82,12 @@ def callers_desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls
     return TemplateDesk(registry, changes, calls, archive, now_ms=house.clock.now_ms)
 
 
-def naming(house: House) -> Callable[[Status], Awaitable[str]]:
-    """Return what tells the template of a status's message, by the lane of its job."""
+def naming(house: House) -> Callable[[Failure], Awaitable[str]]:
+    """Return what tells the template of a message that failed, by the lane of its job."""
 
-    async def template_of(status: Status) -> str:
-        sender = house.registry.directory.senders.get(status.sender)
-        ours = house.opaque.decode(status.opaque) if status.opaque else None
+    async def template_of(failure: Failure) -> str:
+        sender = house.registry.directory.senders.get(failure.sender)
+        ours = house.opaque.decode(failure.opaque) if failure.opaque else None
         if sender is None or ours is None:
             return ""
         return await read_template(house.client, sender.portfolio_id, ours.key.lane)
