@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from random import SystemRandom
 
 from adapters.api.walls import walled_archive, walled_ledger, walled_registry
@@ -19,7 +20,8 @@ from adapters.redis.template_archive import TemplateArchive
 from engine.countries import CountryRules
 from engine.directory import Sender, Template
 from engine.errors import ProviderRefusedError
-from engine.model import Priority, WabaId
+from engine.model import JobKey, Priority, WabaId
+from engine.opaque import TRIAL
 from engine.rechecking import Rechecks
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -101,7 +103,9 @@ def taking(house: House) -> Callable[[Sender, str, Template], Awaitable[Place]]:
 
     async def take(sender: Sender, identity: str, template: Template) -> Place:
         wish = _wish(house, sender, identity, template)
-        return await ledger.take_place(sender.portfolio_id, wish)
+        place = await ledger.take_place(sender.portfolio_id, wish)
+        opaque = house.opaque.encode(JobKey(TRIAL, place.taken_ms), 0, wish.recipient)
+        return replace(place, opaque=opaque)
 
     return take
 

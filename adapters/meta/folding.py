@@ -34,11 +34,12 @@ from engine.errors import EngineError
 from engine.facts import Fact
 from engine.inbound import RECENT_MS, Throughput
 from engine.keeper import Keeper
-from engine.model import PortfolioId, SenderId
+from engine.model import PortfolioId, Priority, SenderId
 from engine.ports import Catalog, Contents, Receipts
 from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
 from engine.suppressions import Pair, Word
+from engine.template_ports import PlaceWish, TakesBack
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
 TEMPLATE_NEWS: Final = (
@@ -72,7 +73,7 @@ class Inbox(Protocol):
         ...
 
 
-class Hearer(Catalog, Contents, Receipts, Throughput, Protocol):
+class Hearer(Catalog, Contents, Receipts, Throughput, TakesBack, Protocol):
     """What of the ledger hears of webhooks."""
 
 
@@ -159,6 +160,7 @@ class Folding:
         for (entry, _), each in zip(entries, parsed, strict=True):
             seen += [_too_fast(error, arrived_ms(entry)) for error in each.errors if error.code]
         await self._folder.receive(seen)
+        await self._give_back()
         self._heard(of_number.sender for of_number in told)
         await self._give_way(parsed)
         await self._templates.note_failures([status for some in failures for status in some])
@@ -168,6 +170,13 @@ class Folding:
         await self._inbox.drop([entry for entry, _ in entries])
         for each in parsed:
             self.results.update(each.results)
+
+    async def _give_back(self) -> None:
+        """Give back the places of test sends that reached nobody after all."""
+        for portfolio, some in self._folder.take_unreached().items():
+            for sender, recipient, taken_ms in some:
+                wish = PlaceWish(sender, recipient, "", Priority.UTILITY)  # no gate asks for these
+                await self._ledger.give_place(portfolio, wish, taken_ms)
 
     async def _give_way(self, parsed: list[Parsed]) -> None:
         """Let what people wrote just now take from the throughput of their numbers, once.

@@ -82,6 +82,9 @@ class Folder:
     def take_leads(self) -> dict[PortfolioId, dict[RecipientKey, RecipientKey]]:
         return {}
 
+    def take_unreached(self) -> dict[PortfolioId, object]:
+        return {}
+
 
 class Keys:
     def key(self, identity: str) -> RecipientKey:
@@ -290,6 +293,9 @@ class Ignoring:
     def take_leads(self) -> dict[PortfolioId, dict[RecipientKey, RecipientKey]]:
         return {}
 
+    def take_unreached(self) -> dict[PortfolioId, object]:
+        return {}
+
 
 def a_body(field: str, value: dict[str, Any], at_s: int = 0) -> bytes:
     entry = {"id": WABA, "changes": [{"field": field, "value": value}]}
@@ -355,28 +361,6 @@ async def test_a_failed_status_closes_the_country_of_its_person_to_the_account()
     assert border == border_of("IN", NOW_MS // 1_000 * 1_000 + REMEMBERED_MS)
     assert world.account_until_ms == 0
     assert world.heard == [SENDER]
-
-
-async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:
-    world = World()
-    changes = [
-        {"field": "account_update", "value": [1]},
-        {"field": "business_capability_update", "value": {}},
-        {"field": "phone_number_quality_update", "value": {"display_phone_number": "15550100"}},
-        7,
-        {"field": "account_update", "value": {"event": "ACCOUNT_DELETED"}},
-    ]
-    body = json.dumps({"entry": ["?", {"id": WABA, "changes": changes}]}).encode()
-    folding = await world.fold(body)
-    assert world.account_until_ms == FOREVER_MS
-    assert world.asked == [SENDER]
-    assert folding.results == {
-        ("other", "malformed"): 2,
-        ("account_update", "malformed"): 1,
-        ("account_update", "folded"): 1,
-        ("business_capability_update", "folded"): 1,
-        ("phone_number_quality_update", "folded"): 1,
-    }
 
 
 async def test_too_fast_of_a_number_alone_lowers_its_rate() -> None:

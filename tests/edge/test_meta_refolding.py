@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from engine.ports import FOREVER_MS
 from tests.edge.test_meta_folding import NOW_MS, SENDER, WABA, World, of_ban, of_number
 
 
@@ -46,3 +47,25 @@ async def test_an_item_that_cannot_be_folded_keeps_none_of_its_body_out() -> Non
     assert world.registry.directory.facts[f"sender/{SENDER}/name"].value == "APPROVED"
     assert world.asked == [SENDER]
     assert list(world.inbox.waiting.values()) == [body]  # and comes again
+
+
+async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:
+    world = World()
+    changes = [
+        {"field": "account_update", "value": [1]},
+        {"field": "business_capability_update", "value": {}},
+        {"field": "phone_number_quality_update", "value": {"display_phone_number": "15550100"}},
+        7,
+        {"field": "account_update", "value": {"event": "ACCOUNT_DELETED"}},
+    ]
+    body = json.dumps({"entry": ["?", {"id": WABA, "changes": changes}]}).encode()
+    folding = await world.fold(body)
+    assert world.account_until_ms == FOREVER_MS
+    assert world.asked == [SENDER]
+    assert folding.results == {
+        ("other", "malformed"): 2,
+        ("account_update", "malformed"): 1,
+        ("account_update", "folded"): 1,
+        ("business_capability_update", "folded"): 1,
+        ("phone_number_quality_update", "folded"): 1,
+    }
