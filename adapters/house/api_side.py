@@ -19,6 +19,7 @@ from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.asking import Asking
 from adapters.house.console_side import build_console
+from adapters.house.deadlines import Deadlines, keeping_deadlines
 from adapters.house.keeping import build_keeper
 from adapters.house.pruning import pruning
 from adapters.house.retelling import retold
@@ -107,6 +108,8 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     )
     asking.ask_about_unknown()
     house.keep("ask", asking.ask_next)
+    deadlines = Deadlines(RULES[settings.rules], house.registry, house.keeper, asking.soon)
+    house.keep("deadlines", keeping_deadlines(deadlines))
     house.keep("rests", house.persons.end_rests)
     house.keep("prune", pruning(house))
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))
