@@ -21,6 +21,7 @@ BULK_MAX = 8 * 2**20  # bytes of an array of jobs
 DEPTH_MAX = 32
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
 NAME_PATTERN = re.compile(NAME)
+NAME_RULE = "an id has letters, digits, `_`, `.` and `-`, and begins with a letter or a digit"
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -40,6 +41,12 @@ _PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 WRONG_VALUE = "Invalid enum value"
+MOMENT_RULE = "must be RFC 3339 with a time zone, such as 2026-12-01T09:00:00Z"
+PLAIN_WORDS = {  # what msgspec says, for whoever does not know Python
+    "Expected `datetime` with a timezone component": MOMENT_RULE,
+    "Invalid RFC3339 encoded datetime": MOMENT_RULE,
+    f"Expected `str` matching regex {NAME!r}": NAME_RULE,
+}
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 
 
@@ -98,6 +105,7 @@ def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
     place = _PLACE.search(text)
     pointer = at + (_pointer(place.group(1)) if place else "")
     detail = text[: place.start()] if place else text
+    detail = PLAIN_WORDS.get(detail, detail)
     unknown = _UNKNOWN.search(detail)
     if detail.startswith(WRONG_VALUE):  # it repeats the value, which may be a person's number
         allowed = _values_of(kind, pointer.rpartition("/")[2])
@@ -127,6 +135,14 @@ def check_depth(body: bytes) -> None:
                 raise Problem(HTTPStatus.BAD_REQUEST, detail, code="too_deep")
         elif first in b"]}":
             depth -= 1
+
+
+def check_name(name: str) -> str:
+    """Return a name that a path gives to something new; the problem where it can be none."""
+    if NAME_PATTERN.fullmatch(name) is None:
+        wrong = FieldError("/id", "invalid", NAME_RULE)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, NAME_RULE, code="invalid", errors=[wrong])
+    return name
 
 
 def milliseconds(moment: datetime | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
@@ -40,6 +41,7 @@ from engine.template_changes import spec_of
 
 Kept = msgspec.UnsetType  # what is not given keeps its value
 REASON_MAX = 200
+PHONE_NUMBER_ID = re.compile("[0-9]{1,32}")
 NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
 
 
@@ -70,7 +72,7 @@ class SenderRoutes:
         """Add them."""
         may = self._front.may
         router.add_get("/v1/senders", may(Role.READ, self._list))
-        router.add_put(r"/v1/senders/{id:[0-9]{1,32}}", may(Role.ADMIN, self._put))
+        router.add_put("/v1/senders/{id}", may(Role.ADMIN, self._put))
         router.add_get("/v1/senders/{id}", may(Role.READ, self._get))
         router.add_post("/v1/senders/{id}/pause", may(Role.ADMIN, self._pause))
         router.add_post("/v1/senders/{id}/resume", may(Role.ADMIN, self._resume))
@@ -85,8 +87,11 @@ class SenderRoutes:
         refuses=(409,),
     )
     async def _put(self, request: web.Request) -> web.Response:
-        body = await read_json(request, SenderBody)
         name = SenderId(request.match_info["id"])
+        if PHONE_NUMBER_ID.fullmatch(name) is None:
+            detail = "is no phone number id: Meta's are digits, and no phone number"
+            raise _refusal("/id", "invalid", detail)
+        body = await read_json(request, SenderBody)
         known = self._front.registry.directory.senders.get(name)
         self._check(body, known)
         changes = {

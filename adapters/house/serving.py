@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from adapters.api.patience import HEADS
+from adapters.api.unread import Runner
 from adapters.house.shared import House
 
 KEEPALIVE_S: Final = 75.0
@@ -16,7 +17,7 @@ LAST_CALLS_S: Final = 8.0  # for calls under way at the end, after a drain of 25
 
 async def listen(house: House, app: web.Application, address: tuple[str, int]) -> None:
     """Serve an application until the house is closed."""
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         keepalive_timeout=KEEPALIVE_S,
