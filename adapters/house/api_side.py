@@ -20,7 +20,7 @@ from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
 from adapters.house.pruning import pruning
 from adapters.house.retelling import retold
-from adapters.house.serving import listen
+from adapters.house.serving import listen, listening_at
 from adapters.house.shared import House, log, terms_of
 from adapters.house.templates import asking as asking_templates
 from adapters.house.templates import (
@@ -35,7 +35,6 @@ from adapters.house.templates import (
 )
 from adapters.house.waking import Evidence, WakingLedger
 from adapters.house.world import Asking, build_keeper
-from adapters.knobs import parts_of
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management, build_management_session
@@ -79,7 +78,17 @@ STORMS_EVERY_S: Final = 5.0
 @asynccontextmanager
 async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
-    settings, session, passing = house.settings, build_management_session(), build_passage_session()
+    async with build_management_session() as session, build_passage_session() as passing:
+        asking = await _furnish(house, session, passing)
+        try:
+            yield
+        finally:
+            await asking.stop()
+
+
+async def _furnish(house: House, session: ClientSession, passing: ClientSession) -> Asking:
+    """Build what answers and what folds, and serve it; return who asks Meta about numbers."""
+    settings = house.settings
     house.speaker.rank = API
     management = Management(
         session,
@@ -113,13 +122,9 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     routes = [*house.webhook.routes(), *_aftermath(house, front), *console.routes()]
     app = build_app(front, routes)
     app.on_shutdown.append(console.close)
-    await listen(house, app, settings.listen_address)
-    try:
-        yield
-    finally:
-        await asking.stop()
-        await session.close()
-        await passing.close()
+    with listening_at(settings.listen, "PENSTOCK_LISTEN (--listen)"):
+        await listen(house, app, settings.listen_address)
+    return asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +190,7 @@ def _changes(
     results: RedisResults,
     quiet: QuietKeeper,
 ) -> CampaignChanges:
-    countries = CountryRules(parts_of(house.settings.no_marketing))
+    countries = CountryRules(house.settings.countries_without_marketing)
     revalidation = Revalidation(results, ledger, registry.directory, countries)
     return CampaignChanges(
         *(campaigns, registry, ledger, revalidation),
@@ -239,7 +244,7 @@ def _intake(
     """Return the front door of all jobs."""
     now_ms, directory = house.clock.now_ms, registry.directory
     door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
-    countries = CountryRules(parts_of(house.settings.no_marketing))
+    countries = CountryRules(house.settings.countries_without_marketing)
     parts = (recollection, directory, house.recipients, house.emit)
     leads, border = walled_ledger(house.persons.people), BorderDoor(directory, now_ms)
     traces = walled_ledger(RedisTraces(house.client, now_ms))
