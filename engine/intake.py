@@ -10,7 +10,7 @@ from engine.border_door import BorderDoor, forbidden
 from engine.contents import SEPARATOR, whole_for
 from engine.countries import CountryRules
 from engine.dead import replay_key
-from engine.directory import Campaign, Directory, Journey, Registry
+from engine.directory import Campaign, Directory, Journey, Registry, Sender
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Emit, guarded
 from engine.journeys import JourneyDoor, objection
@@ -229,6 +229,8 @@ class SendJobs:
             checked = check_job_message(self._directory, sender.waba_id, job.message)
             errors += checked.errors
         errors += _never(job, self._now_ms() if self._now_ms else 0)
+        if job.replays is None:  # what failed may be sent again when its campaign is forgotten
+            errors += _homeless(self._directory, job.source, sender)
         category = checked.category
         errors += [] if errors else forbidden(identity, category, sender, *self._rules)
         journey = self._journeys.of(job.source) if self._journeys else None
@@ -279,6 +281,22 @@ def _never(job: JobRequest, now_ms: int) -> list[InvalidJobError]:
     if 0 < ends_ms <= now_ms and not job.key and job.replays is None:
         detail = "is past: it would never be sent; name a later moment, or none"
         return [InvalidJobError(detail, pointer="/expires_at", code="expired")]
+    return []
+
+
+def _homeless(directory: Directory, source: str, sender: Sender | None) -> list[InvalidJobError]:
+    """Return why a job cannot be of the campaign it names: nobody could hold it back there."""
+    kind, _, name = source.partition(":")
+    if kind != "campaign":
+        return []
+    campaign = directory.campaigns.get(name)
+    if campaign is None:
+        detail = f"there is no campaign {name}; create it, or name another source"
+        return [InvalidJobError(detail, pointer="/source/id", code="unknown_source")]
+    if sender is not None and sender.portfolio_id != campaign.portfolio_id:
+        detail = f"campaign {name} belongs to portfolio {campaign.portfolio_id}"
+        remedy = "use one of its senders"
+        return [InvalidJobError(detail, pointer="/sender", code="other_portfolio", remedy=remedy)]
     return []
 
 

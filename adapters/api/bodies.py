@@ -21,6 +21,9 @@ BULK_MAX = 8 * 2**20  # bytes of an array of jobs
 DEPTH_MAX = 32
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
 NAME_PATTERN = re.compile(NAME)
+NAME_DETAIL = (
+    "an id has letters, digits, `_`, `.` and `-`, begins with one of the first, and has at most 128"
+)
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -45,6 +48,17 @@ _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A body in which every field has to be one we know."""
+
+
+def id_in(
+    request: web.Request, pattern: re.Pattern[str] = NAME_PATTERN, detail: str = NAME_DETAIL
+) -> str:
+    """Return the id that a path makes; raise the problem of one that nothing can be called by."""
+    name = request.match_info["id"]
+    if pattern.fullmatch(name) is None:
+        wrong = FieldError("/id", "invalid", detail)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid", errors=[wrong])
+    return name
 
 
 async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
@@ -102,6 +116,8 @@ def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
     if detail.startswith(WRONG_VALUE):  # it repeats the value, which may be a person's number
         allowed = _values_of(kind, pointer.rpartition("/")[2])
         detail = f"must be one of {', '.join(allowed)}" if allowed else WRONG_VALUE
+    if repr(NAME) in detail:
+        detail = NAME_DETAIL
     if (missing := _MISSING.search(detail)) is not None:
         name = missing.group(1)
         return FieldError(f"{pointer}/{name}", "missing", f"`{name}` is missing; give it")
