@@ -163,7 +163,7 @@ class Uploads:
         """Queue a piece; return the rows of it that were refused. What was queued is counted."""
         result, rejects = RowsResult(tally=tally), rows.rejects
         try:
-            await self._front.intake.accept_rows(campaign, rows.rows, rows.keys or None, result)
+            await self._front.rows.accept(campaign, rows.rows, rows.keys or None, result)
         except EngineError:
             rejects = []  # they come again with the rest of the piece
             raise

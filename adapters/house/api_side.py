@@ -18,6 +18,7 @@ from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
+from adapters.house.forgetting import erasing_of
 from adapters.house.pruning import pruning
 from adapters.house.retelling import retold
 from adapters.house.serving import listen, listening_at
@@ -57,6 +58,7 @@ from engine.changes import CampaignChanges
 from engine.countries import CountryRules
 from engine.directory import Sender
 from engine.errors import EngineError, LedgerError
+from engine.front_door import FrontDoor
 from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
 from engine.model import Gate, PortfolioId
@@ -65,8 +67,9 @@ from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
 from engine.replaying import ReplayDead
-from engine.results import Results, RetryFailed
+from engine.results import RetryFailed
 from engine.revalidation import Revalidation
+from engine.row_intake import CampaignRows
 from engine.storms import Storm, StormWatch
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -146,11 +149,13 @@ def _front(house: House, doors: Doors) -> Front:
     results = walled_ledger(RedisResults(house.client, house.ledger))
     quiet = house.quiet.behind(registry, ledger)
     campaigns = _campaigns(house, registry, ledger, quiet)
+    door = _front_door(house, recollection, registry, quiet)
     return Front(
         registry=registry,
         ledger=ledger,
         keeper=build_keeper(settings, registry, ledger, house.emit, now_ms),
-        intake=_intake(house, recollection, registry, results, quiet),
+        intake=_intake(house, door),
+        rows=CampaignRows(door, results, registry),
         results=results,
         uploads=walled_ledger(RedisUploads(house.ledger.scripts, house.ledger.calls, now_ms)),
         retry_failed=RetryFailed(recollection, results, house.recipients),
@@ -164,7 +169,7 @@ def _front(house: House, doors: Doors) -> Front:
         recipients=house.recipients,
         suppressions=walled_ledger(house.persons.suppressions),
         resting=walled_ledger(house.persons.resting),
-        erasing=walled_ledger(house.persons.erasing),
+        erasing=walled_ledger(erasing_of(house)),
         now_ms=now_ms,
         window_ms=settings.window_ms,
         passage=Passage(doors.passing, graph_url=settings.graph_url),
@@ -234,23 +239,25 @@ def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None
     return look
 
 
-def _intake(
-    house: House,
-    recollection: Recollection,
-    registry: RedisRegistry,
-    results: Results,
-    quiet: QuietKeeper,
-) -> SendJobs:
-    """Return the front door of all jobs."""
-    now_ms, directory = house.clock.now_ms, registry.directory
-    door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
-    countries = CountryRules(house.settings.countries_without_marketing)
-    parts = (recollection, directory, house.recipients, house.emit)
-    leads, border = walled_ledger(house.persons.people), BorderDoor(directory, now_ms)
-    traces = walled_ledger(RedisTraces(house.client, now_ms))
-    return SendJobs(
-        *parts, door, results, countries, border, leads, traces, quiet, registry, now_ms
+def _front_door(
+    house: House, recollection: Recollection, registry: RedisRegistry, quiet: QuietKeeper
+) -> FrontDoor:
+    """Return what all jobs pass, single ones and rows of campaigns."""
+    directory, countries = registry.directory, house.settings.countries_without_marketing
+    return FrontDoor(
+        *(recollection, directory, house.recipients, house.emit),
+        borders=BorderDoor(directory, house.clock.now_ms, CountryRules(countries)),
+        leads=walled_ledger(house.persons.people),
+        quiet=quiet,
     )
+
+
+def _intake(house: House, door: FrontDoor) -> SendJobs:
+    """Return the front door of single jobs."""
+    now_ms = house.clock.now_ms
+    cooldowns = walled_ledger(RedisCooldowns(house.client, now_ms))
+    journeys = JourneyDoor(door.directory, cooldowns, now_ms)
+    return SendJobs(door, journeys, walled_ledger(RedisTraces(house.client, now_ms)), now_ms)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
