@@ -22,6 +22,7 @@ from benchmarks.programs import Command
 from engine.campaigns import Campaigns, CampaignWish
 from engine.contents import compile_shared
 from engine.directory import Campaign, Portfolio, Sender, Template
+from engine.front_door import FrontDoor
 from engine.intake import JobRequest, JobStatus, SendJobs
 from engine.model import (
     Category,
@@ -45,6 +46,7 @@ from engine.ports import (
     TemplateSpec,
 )
 from engine.quota import UNLIMITED, default_reserve
+from engine.row_intake import CampaignRows
 
 Row = tuple[str, tuple[str, str]]  # 12 digits, two fields of 10 characters
 
@@ -89,6 +91,7 @@ class Kept:
     stack: AsyncExitStack
     house: House
     intake: SendJobs
+    rows: CampaignRows
     campaigns: Campaigns
     started: list[Campaign] = field(default_factory=list[Campaign])
     settled: list[asker.Settled] = field(default_factory=list[asker.Settled])
@@ -137,7 +140,7 @@ async def enqueue(place: Place, rows: Sequence[Row]) -> int:
     share = -(-len(rows) // len(kept.started))
     for place_of, campaign in enumerate(kept.started):
         part = rows[place_of * share : (place_of + 1) * share]
-        result = await kept.intake.accept_rows(campaign, part)
+        result = await kept.rows.accept(campaign, part)
         accepted += result.accepted
     return accepted
 
@@ -254,10 +257,11 @@ async def _at(place: Place) -> Kept:
     settings = load_settings(environment=_environment(place), directory=place.data_dir)
     stack = AsyncExitStack()
     house = await stack.enter_async_context(open_house(settings, place.redis_url))
+    door = FrontDoor(house.ledger, house.registry.directory, house.recipients, house.emit)
     kept = _kept[place] = Kept(
         stack,
         house,
-        SendJobs(house.ledger, house.registry.directory, house.recipients, house.emit),
+        *(SendJobs(door), CampaignRows(door)),
         Campaigns(
             house.registry,
             house.ledger,

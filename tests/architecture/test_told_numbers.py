@@ -16,7 +16,7 @@ from adapters.house import (
     worker_side,
 )
 from adapters.knobs import DOUBT_SECONDS
-from adapters.meta import breaker, management, webhook
+from adapters.meta import breaker, management, parsing
 from adapters.prometheus import known, metrics, rounds, standings, tallies, wanted
 from adapters.redis import ledger as redis_ledger
 from adapters.redis import pulses, results, traces, uploads
@@ -94,9 +94,9 @@ TOLD = [
     (OPERATIONS, f"the newest {DEAD_MAX:,} failures of a portfolio"),
     (SECURITY, f"({DEAD_MAX:,} at most)"),
     (SECURITY, f"a keyed hash of {recipients.KEY_BYTES} bytes"),
-    (SECURITY, f"({bodies.BULK_MAX // MB} MB, webhooks {webhook.BODY_MAX // MB} MB"),
+    (SECURITY, f"({bodies.BULK_MAX // MB} MB, webhooks {parsing.BODY_MAX // MB} MB"),
     (SECURITY, in_words("within a look (a second, usually)", viewers.EVERY_S == 1)),
-    (CONTROLS, f"webhook {webhook.BODY_MAX // MB} MiB, JSON {bodies.JSON_MAX // MB} MiB"),
+    (CONTROLS, f"webhook {parsing.BODY_MAX // MB} MiB, JSON {bodies.JSON_MAX // MB} MiB"),
     (CONTROLS, f"jobs {bodies.BULK_MAX // MB} MiB and {jobs.JOBS_MAX:,} items"),
     (CONTROLS, f"a line {streams.LINE_MAX // MB} MiB"),
     (CONTROLS, f"a gzip upload {streams.UNPACKED_MAX // 2**30} GiB unpacked"),
