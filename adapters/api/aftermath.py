@@ -172,7 +172,8 @@ def place_of(front: Front, text: str, pointer: str = "") -> tuple[Portfolio, Job
 def limit_in(request: web.Request) -> int:
     """Return how many are wanted at most; a Problem where that is no number."""
     text = request.query.get("limit", str(SHOWN_USUALLY))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= SHOWN_MAX:
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(SHOWN_MAX))
+    if not is_number or not 1 <= int(text) <= SHOWN_MAX:
         detail = f"limit is a number from 1 to {SHOWN_MAX}, not {text}"
         shown = FieldError("/limit", "invalid", detail)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid", errors=[shown])

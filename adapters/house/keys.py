@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from adapters.api.front import BOOTSTRAP, hash_of, make_key
+from adapters.house.places import PlaceError, try_places
 from adapters.redis.connect import Client
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
@@ -33,6 +34,7 @@ class OtherSaltError(EngineError):
 
 async def open_registry(client: Client, settings: Settings) -> RedisRegistry:
     """Return the registry as it is now, its tokens under the newest seal."""
+    try_places(settings)
     registry = RedisRegistry(client, Seal(*secret_keys(settings)))
     await registry.refresh()
     for sender in await registry.reseal():
@@ -45,14 +47,19 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
     if settings.secret_keys:
         return settings.secret_keys
     path = settings.data_dir / "secret.key"
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         with tempfile.NamedTemporaryFile(dir=settings.data_dir, mode="w") as file:  # 0600
             file.write(secrets.token_urlsafe(32))
             file.flush()
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 os.link(file.name, path)  # whole, or not at all
-    return (path.read_text(encoding="ascii"),)
+    key = path.read_bytes()
+    if not key.strip() or not key.isascii():
+        raise PlaceError(
+            f"{path} holds no key: put back the one that sealed the tokens, or set "
+            "PENSTOCK_SECRET_KEY and add the senders again"
+        )
+    return (key.decode("ascii"),)
 
 
 async def recipient_keys(registry: RedisRegistry, settings: Settings) -> RecipientKeys:

@@ -35,6 +35,7 @@ from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, connect, connect_blocking, disconnect
 from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.letterbox import Hints, Inbox
+from adapters.redis.preferences import RedisSlots
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.speaker import Speaker
 from adapters.redis.writing import Writing
@@ -114,9 +115,9 @@ class House:
         self.lost_tails = LostTails(self.quiet)
         senses = (self.client, self.inbox, self.keeper, self.registry.directory, self.metrics)
         self.ears = build_ears(*senses, settings.silence_ms)
-        outside = (self.registry.directory, self.recipients, settings.export_path)
-        parts = (self.client, self.ledger, now_ms, self.wake, *outside)
-        self.persons = Persons(*parts, self.closings.note_border, self.recollection.remember)
+        slots = RedisSlots(self.ledger.scripts, self.ledger.calls, now_ms, self.wake)
+        known = (self.registry.directory, now_ms)
+        self.persons = Persons(self.client, slots, *known, self.closings.note_border)
 
     def emit(self, event: Event) -> None:
         """Count an event; wake whom it concerns; write the line it deserves."""
