@@ -166,10 +166,11 @@ class Metrics:
 
     async def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type; made in pieces, so that no send waits for it."""
-        tables = await self._standings.tables() if self.process.speaks() else []
-        return await encoded(self._pieces(tables), accept)
+        speaks = self.process.speaks()  # asked once: what it says of itself fits what it tells
+        tables = await self._standings.tables() if speaks else []
+        return await encoded(self._pieces(tables, speaks=speaks), accept)
 
-    def _pieces(self, gauges: list[Table]) -> Iterator[Piece]:
+    def _pieces(self, gauges: list[Table], *, speaks: bool) -> Iterator[Piece]:
         for table in self._counters():
             yield from counter_pieces(table)
         sends = "One Graph call."
@@ -182,11 +183,11 @@ class Metrics:
         )
         lag = "From Meta's time of a status to its folding."
         yield from histogram_pieces("penstock_webhook_lag_seconds", lag, (), {(): self.lag}, 1_000)
-        if self.silence_s is not None and self.process.speaks():
+        if self.silence_s is not None and speaks:
             text = "Since the last webhook that any process kept."
             silence: dict[Values, float] = {(): self.silence_s}
             yield from gauge_pieces(Table("penstock_webhook_silence_seconds", text, (), silence))
-        for table in (*gauges, *self._own()):
+        for table in (*gauges, *self._own(speaks=speaks)):
             yield from gauge_pieces(table)
 
     # -- counting ------------------------------------------------------------------------------
@@ -283,14 +284,14 @@ class Metrics:
     def _queue(self, name: str) -> Spread:
         return self.queues.get((name,)) or self.queues.setdefault((name,), Spread(QUEUE_BUCKETS_MS))
 
-    def _own(self) -> Iterable[Table]:
+    def _own(self, *, speaks: bool) -> Iterable[Table]:
         text = "1 while this very process gives back its work to stop."
         yield Table("penstock_draining", text, (), {(): self.process.is_draining()})
         text = (
             "1 where the gauges of the whole deployment are told (queues, limits, senders, "
             "workers): by one process at a time. Where it is 0 they are told by another."
         )
-        yield Table("penstock_speaker", text, (), {(): self.process.speaks()})
+        yield Table("penstock_speaker", text, (), {(): speaks})
 
     # -- showing -------------------------------------------------------------------------------
 
