@@ -68,6 +68,14 @@ class SendSlots:
         self.next_us = slot_us + self.interval_us
         return slot_us
 
+    def take_again_us(self, now_ms: int, *, is_marketing: bool) -> int:
+        """Reserve and return a send time for a job that had one already and is written again."""
+        slot_us = self.take_us(now_ms)
+        if is_marketing and self.marketing_share < 1:
+            slot_us = max(slot_us, self.marketing_us)
+            self.take_share(now_ms)
+        return slot_us
+
     def give_way(self, messages: int, now_ms: int) -> None:
         """Let messages that came in take send times, at most a second's worth."""
         times = min(messages, self.rate_mps)

@@ -8,7 +8,7 @@ from adapters.memory.gates import suppression
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.retold import retold
 from adapters.memory.slot import Slot
-from engine.model import DeliveryStatus, Gate, JobKey, JobState
+from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState
 from engine.outcomes import (
     Accepted,
     Deferred,
@@ -215,7 +215,9 @@ def again(slot: Slot, key: JobKey, attempt: int, now_ms: int) -> Again:
     if gate is not None:
         return Again(gate=gate, sequence=slot.sequence)
     slot.sequence += 1
-    send_at_us = slot.senders[lane.lane.sender].slots.take_us(now_ms)
+    is_marketing = slot.category(lane.lane) is Category.MARKETING
+    slots = slot.senders[lane.lane.sender].slots
+    send_at_us = slots.take_again_us(now_ms, is_marketing=is_marketing)
     return Again(send_at_us, attempt, None, slot.sequence)
 
 
