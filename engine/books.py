@@ -73,6 +73,30 @@ class Depth:
     oldest_due_ms: dict[Priority, int]  # since when the front rows of its lanes may leave
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of a job, by the name that the outcome log has for it."""
+
+    at_ms: int
+    transition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The steps of a job in their order, from `since_ms` on; None is from its begin."""
+
+    moves: list[Move]
+    since_ms: int | None = None
+
+
+class Pasts(Protocol):
+    """What became of single jobs, as far as the outcome log is kept."""
+
+    async def of(self, portfolio: PortfolioId, key: JobKey, most: int) -> Past:
+        """Return a job's steps; looks at no more than the `most` newest records of the log."""
+        ...
+
+
 class Books(Protocol):
     """Reading, without changing anything."""
 

@@ -18,6 +18,7 @@ from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.house.console_side import build_console
+from adapters.house.keys import secret_keys
 from adapters.house.pruning import pruning
 from adapters.house.retelling import retold
 from adapters.house.serving import listen
@@ -44,10 +45,12 @@ from adapters.meta.preferring import Preferring
 from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
+from adapters.redis.answers import RedisAnswers
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
-from adapters.redis.registry import RedisRegistry
+from adapters.redis.pasts import RedisPasts
+from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
 from adapters.redis.speaker import API
 from adapters.redis.traces import RedisTraces
@@ -150,6 +153,7 @@ def _front(house: House, doors: Doors) -> Front:
         uploads=walled_ledger(RedisUploads(house.ledger.scripts, house.ledger.calls, now_ms)),
         retry_failed=RetryFailed(recollection, results, house.recipients),
         traces=walled_ledger(RedisTraces(house.client, now_ms)),
+        pasts=walled_ledger(RedisPasts(house.ledger.scripts, house.ledger.calls, now_ms)),
         dead_rows=walled_ledger(_dead_rows(house)),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved, quiet=quiet),
         campaigns=campaigns,
@@ -172,6 +176,7 @@ def _front(house: House, doors: Doors) -> Front:
         take_place=taking(house),
         give_place=giving(house),
         operations=Operations(house.metrics.render, house.objections),
+        answers=RedisAnswers(house.client, Seal(*secret_keys(settings))),
         rules=RULES[settings.rules],
         keys_are_current=house.keys_are_current,
     )
