@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -40,6 +41,12 @@ from engine.errors import EngineError
 FAILED = 1
 WRONG_USAGE = 2
 REFUSALS = (EmbeddedServerError, UnfitServerError, RedisAddressError, ScenarioError, EngineError)
+
+NO_ADDRESS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
+OTHER_ADDRESS = (
+    "name another one with --listen or PENSTOCK_LISTEN; for a worker that is --metrics-listen, for "
+    "the sandbox --port"
+)
 
 log = structlog.get_logger("penstock")
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -155,6 +162,11 @@ def plainly() -> Generator[None]:
         raise SystemExit(WRONG_USAGE) from error
     except REFUSALS as error:
         errors.print(f"[red]cannot start[/red]: {escape(str(error))}")
+        raise SystemExit(FAILED) from error
+    except OSError as error:
+        if error.errno not in NO_ADDRESS:
+            raise
+        errors.print(f"[red]cannot start[/red]: {escape(str(error.strerror))}; {OTHER_ADDRESS}")
         raise SystemExit(FAILED) from error
 
 

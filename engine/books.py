@@ -97,6 +97,19 @@ class Pasts(Protocol):
         ...
 
 
+class Comebacks(Protocol):
+    """Jobs that wait alone: behind `schedule`, `pair`, `rate` or `retry`."""
+
+    async def next_ms(
+        self, portfolio: PortfolioId, source: str = "", sender: str = ""
+    ) -> dict[Gate, int]:
+        """Return when the next of them may leave, gate by gate; of one source or sender only.
+
+        Where very many wait, a gate whose next comes far behind the others' is left out.
+        """
+        ...
+
+
 class Books(Protocol):
     """Reading, without changing anything."""
 

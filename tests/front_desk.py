@@ -16,6 +16,7 @@ from adapters.api.job_ids import JobIds
 from adapters.api.walls import walled_ledger, walled_registry
 from adapters.memory.answers import MemoryAnswers
 from adapters.memory.archive import MemoryArchive
+from adapters.memory.comebacks import MemoryComebacks
 from adapters.memory.cooldowns import MemoryCooldowns
 from adapters.memory.dead_rows import MemoryDeadRows
 from adapters.memory.ledger import MemoryLedger
@@ -25,6 +26,7 @@ from adapters.memory.traces import MemoryTraces
 from adapters.memory.uploads import MemoryUploads
 from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.answers import RedisAnswers
+from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.ledger import RedisLedger
@@ -313,12 +315,14 @@ def _beside(
     people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
     if redis is None:
         people["uploads"] = walled_ledger(MemoryUploads(ledger, results))
-        beside = {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
-        return people | beside | {"pasts": NoLog(now_ms)}
+        beside: dict[str, Any] = {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
+        beside |= {"pasts": NoLog(now_ms), "comebacks": MemoryComebacks(ledger)}
+        return people | beside
     uploads = RedisUploads(ledger.scripts, ledger.calls, now_ms)
     people["uploads"] = walled_ledger(uploads)
     rows = RedisDeadRows(redis, ledger.scripts, ledger.calls, now_ms, keep_ms=KEEP_MS)
     people["pasts"] = walled_ledger(RedisPasts(ledger.scripts, ledger.calls, now_ms))
+    people["comebacks"] = walled_ledger(RedisComebacks(ledger.scripts, ledger.calls, now_ms))
     return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
 
 

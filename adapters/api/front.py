@@ -21,7 +21,7 @@ from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
 from adapters.api.queries import check_query
 from adapters.api.walls import enter
-from engine.books import Books, Pasts
+from engine.books import Books, Comebacks, Pasts
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.dead import DeadRows
@@ -121,6 +121,7 @@ class Front:
     uploads: UploadStore
     traces: Traces
     pasts: Pasts
+    comebacks: Comebacks
     dead_rows: DeadRows
     job_ids: JobIds
     recipients: RecipientKeys

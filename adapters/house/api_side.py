@@ -46,6 +46,7 @@ from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
 from adapters.redis.answers import RedisAnswers
+from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
@@ -154,6 +155,7 @@ def _front(house: House, doors: Doors) -> Front:
         retry_failed=RetryFailed(recollection, results, house.recipients),
         traces=walled_ledger(RedisTraces(house.client, now_ms)),
         pasts=walled_ledger(RedisPasts(house.ledger.scripts, house.ledger.calls, now_ms)),
+        comebacks=walled_ledger(RedisComebacks(house.ledger.scripts, house.ledger.calls, now_ms)),
         dead_rows=walled_ledger(_dead_rows(house)),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved, quiet=quiet),
         campaigns=campaigns,

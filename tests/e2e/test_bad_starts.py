@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,18 @@ async def test_without_redis_it_says_where_it_looked_and_what_to_do(
     assert "cannot start: no answer from Redis at redis://***@127.0.0.1" in said
     assert "Start it, or set PENSTOCK_REDIS_URL" in said
     assert "hidden-word" not in said
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("words", [("run", "--listen"), ("sandbox", "--port")])
+async def test_an_address_that_is_taken_is_named(tmp_path: Path, words: tuple[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        where = port if words[1] == "--port" else f"127.0.0.1:{port}"
+        status, said = await refused(tmp_path, *words, where)
+    assert status == 1
+    assert f"cannot start: error while attempting to bind on address ('127.0.0.1', {port})" in said
+    assert words[1] in said.partition("name another one with")[2]
 
 
 @pytest.mark.redis

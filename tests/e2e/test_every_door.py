@@ -11,7 +11,6 @@ from aiohttp import FormData, web
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-import adapters.main  # noqa: F401 (it adds the commands that run something)
 from adapters.api.openapi.document import operations_of
 from adapters.api.problems import problems
 from adapters.cli.app import app
