@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import signal
@@ -25,7 +24,10 @@ from adapters.clock import Clock
 from adapters.demo.play import demo
 from adapters.demo.stage import DemoError
 from adapters.house.api_side import open_api
-from adapters.house.doctor import Finding, State, examine
+from adapters.house.doctor import examine
+from adapters.house.findings import Finding, State
+from adapters.house.places import PlaceError
+from adapters.house.serving import AddressError, listening_at
 from adapters.house.shared import open_house
 from adapters.house.supervisor import Supervisor
 from adapters.house.worker_side import open_worker, tune_collector
@@ -40,12 +42,10 @@ from engine.errors import EngineError
 
 FAILED = 1
 WRONG_USAGE = 2
-REFUSALS = (EmbeddedServerError, UnfitServerError, RedisAddressError, ScenarioError, EngineError)
-
-NO_ADDRESS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
-OTHER_ADDRESS = (
-    "name another one with --listen or PENSTOCK_LISTEN; for a worker that is --metrics-listen, for "
-    "the sandbox --port"
+PORT_MAX = 65_535
+REFUSALS = (
+    *(AddressError, EmbeddedServerError, PlaceError, UnfitServerError),
+    *(RedisAddressError, ScenarioError, EngineError),
 )
 
 log = structlog.get_logger("penstock")
@@ -74,16 +74,25 @@ def start_workers(flags: Flags, processes: int, *, as_json: bool = False) -> Non
     with plainly():
         settings = load_settings(flags | JSON_LOG if as_json else flags)
         configure_logs(settings.log)
-        host, port = settings.metrics_address
-        host = f"[{host}]" if ":" in host else host
         as_told = ["--json"] if as_json else []
         program = [sys.executable, "-m", "adapters.main", "worker", *as_told, "--metrics-listen"]
-        commands = [[*program, f"{host}:{port + place}"] for place in range(processes)]
+        commands = [[*program, each] for each in addresses_of(settings, processes)]
         with ledger_server(settings) as url:
             # The address is not an argument: it may hold a password.
             supervisor = Supervisor(commands, os.environ | {"PENSTOCK_REDIS_URL": url})
             if not asyncio.run(supervisor.run()):
                 raise typer.Exit(FAILED)
+
+
+def addresses_of(settings: Settings, processes: int) -> list[str]:
+    """Return where each of several workers listens: one port after the other, or each any."""
+    host, first = settings.metrics_address
+    host = f"[{host}]" if ":" in host else host
+    ports = [first + place if first else 0 for place in range(processes)]
+    if ports[-1] > PORT_MAX:
+        remedy = f"lower its port: {processes} processes need as many from there on"
+        raise SettingsError([f"metrics_listen = {settings.metrics_listen}: {remedy}"])
+    return [f"{host}:{port}" for port in ports]
 
 
 def show_settings(*, as_json: bool) -> None:
@@ -163,11 +172,6 @@ def plainly() -> Generator[None]:
     except REFUSALS as error:
         errors.print(f"[red]cannot start[/red]: {escape(str(error))}")
         raise SystemExit(FAILED) from error
-    except OSError as error:
-        if error.errno not in NO_ADDRESS:
-            raise
-        errors.print(f"[red]cannot start[/red]: {escape(str(error.strerror))}; {OTHER_ADDRESS}")
-        raise SystemExit(FAILED) from error
 
 
 @contextmanager
@@ -231,13 +235,16 @@ async def _sandbox(world: World, port: int, seed: int, *, as_json: bool) -> None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     judge = Sandbox(world, now_ms=Clock().now_ms, rng=Random(seed))  # noqa: S311 (luck to replay)
-    url = await judge.start(port=port)
-    if as_json:
-        _echo({"url": url, "report": f"{url}/_sandbox/report"})
-    else:
-        Console().print(f"sandbox on {url}; report: {url}/_sandbox/report")
-    await stop.wait()
-    await judge.stop()
+    try:
+        with listening_at(f"127.0.0.1:{port}", "--port"):
+            url = await judge.start(port=port)
+        if as_json:
+            _echo({"url": url, "report": f"{url}/_sandbox/report"})
+        else:
+            Console().print(f"sandbox on {url}; report: {url}/_sandbox/report")
+        await stop.wait()
+    finally:
+        await judge.stop()
 
 
 def _echo(told: dict[str, object]) -> None:

@@ -22,7 +22,9 @@ DEPTH_MAX = 32
 BODY = web.RequestKey("body", bytes)  # of a request: its body, where somebody read it before
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
 NAME_PATTERN = re.compile(NAME)
-NAME_RULE = "an id has letters, digits, `_`, `.` and `-`, and begins with a letter or a digit"
+NAME_DETAIL = (
+    "an id has letters, digits, `_`, `.` and `-`, begins with one of the first, and has at most 128"
+)
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -46,13 +48,24 @@ MOMENT_RULE = "must be RFC 3339 with a time zone, such as 2026-12-01T09:00:00Z"
 PLAIN_WORDS = {  # what msgspec says, for whoever does not know Python
     "Expected `datetime` with a timezone component": MOMENT_RULE,
     "Invalid RFC3339 encoded datetime": MOMENT_RULE,
-    f"Expected `str` matching regex {NAME!r}": NAME_RULE,
+    f"Expected `str` matching regex {NAME!r}": NAME_DETAIL,
 }
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A body in which every field has to be one we know."""
+
+
+def id_in(
+    request: web.Request, pattern: re.Pattern[str] = NAME_PATTERN, detail: str = NAME_DETAIL
+) -> str:
+    """Return the id that a path makes; raise the problem of one that nothing can be called by."""
+    name = request.match_info["id"]
+    if pattern.fullmatch(name) is None:
+        wrong = FieldError("/id", "invalid", detail)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid", errors=[wrong])
+    return name
 
 
 async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
@@ -113,6 +126,8 @@ def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
     if detail.startswith(WRONG_VALUE):  # it repeats the value, which may be a person's number
         allowed = _values_of(kind, pointer.rpartition("/")[2])
         detail = f"must be one of {', '.join(allowed)}" if allowed else WRONG_VALUE
+    if repr(NAME) in detail:
+        detail = NAME_DETAIL
     if (missing := _MISSING.search(detail)) is not None:
         name = missing.group(1)
         return FieldError(f"{pointer}/{name}", "missing", f"`{name}` is missing; give it")
@@ -138,14 +153,6 @@ def check_depth(body: bytes) -> None:
                 raise Problem(HTTPStatus.BAD_REQUEST, detail, code="too_deep")
         elif first in b"]}":
             depth -= 1
-
-
-def check_name(name: str) -> str:
-    """Return a name that a path gives to something new; the problem where it can be none."""
-    if NAME_PATTERN.fullmatch(name) is None:
-        wrong = FieldError("/id", "invalid", NAME_RULE)
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, NAME_RULE, code="invalid", errors=[wrong])
-    return name
 
 
 def milliseconds(moment: datetime | None) -> int:

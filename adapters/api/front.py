@@ -38,6 +38,7 @@ from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.resting import Resting
 from engine.results import Results, RetryFailed, UploadStore
+from engine.row_intake import CampaignRows
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Place
@@ -112,6 +113,7 @@ class Front:
     ledger: Ledgers
     keeper: Keeper
     intake: SendJobs
+    rows: CampaignRows
     campaigns: Campaigns
     changes: CampaignChanges
     journeys: Journeys

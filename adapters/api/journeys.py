@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Name, Strict, check_name, read_json, rfc3339
+from adapters.api.bodies import Name, Strict, id_in, read_json, rfc3339
 from adapters.api.campaigns import (
     QuietBody,
     names_zone,
@@ -86,7 +86,7 @@ class JourneyRoutes:
         refuses=(409,),
     )
     async def _put(self, request: web.Request) -> web.Response:
-        name = check_name(request.match_info["id"])
+        name = id_in(request)
         body = await read_json(request, JourneyBody)
         wish = JourneyWish(
             id=name,

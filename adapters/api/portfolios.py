@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.accounts import shown_account
-from adapters.api.bodies import Strict, check_name, read_json, rfc3339
+from adapters.api.bodies import Strict, id_in, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import (
     PortfolioAnswer,
@@ -68,7 +68,7 @@ class PortfolioRoutes:
         refuses=(409,),
     )
     async def _put(self, request: web.Request) -> web.Response:
-        name = PortfolioId(check_name(request.match_info["id"]))
+        name = PortfolioId(id_in(request))
         body = await read_json(request, PortfolioBody)
         known = self._front.registry.directory.portfolios.get(name)
         limit = None

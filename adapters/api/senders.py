@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Name, Strict, read_json, rfc3339
+from adapters.api.bodies import Name, Strict, id_in, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import SenderAnswer, SendersAnswer, SenderStateAnswer
 from adapters.api.openapi.described import described
@@ -41,7 +41,8 @@ from engine.template_changes import spec_of
 
 Kept = msgspec.UnsetType  # what is not given keeps its value
 REASON_MAX = 200
-PHONE_NUMBER_ID = re.compile("[0-9]{1,32}")
+NUMBER_PATTERN = re.compile(r"[0-9]{1,32}")
+NUMBER_DETAIL = "a sender is called by its phone_number_id of Meta's: 1 to 32 digits"
 NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
 
 
@@ -87,10 +88,7 @@ class SenderRoutes:
         refuses=(409,),
     )
     async def _put(self, request: web.Request) -> web.Response:
-        name = SenderId(request.match_info["id"])
-        if PHONE_NUMBER_ID.fullmatch(name) is None:
-            detail = "is no phone number id: Meta's are digits, and no phone number"
-            raise _refusal("/id", "invalid", detail)
+        name = SenderId(id_in(request, NUMBER_PATTERN, NUMBER_DETAIL))
         body = await read_json(request, SenderBody)
         known = self._front.registry.directory.senders.get(name)
         self._check(body, known)

@@ -165,10 +165,10 @@ class Uploads:
         keys = rows.keys or None
         try:
             try:
-                await self._front.intake.accept_rows(campaign, rows.rows, keys, result)
+                await self._front.rows.accept(campaign, rows.rows, keys, result)
             except HalfChangedError:  # no row was queued: it has none
                 campaign, result = await self._front.changes.mend(campaign), RowsResult(tally=tally)
-                await self._front.intake.accept_rows(campaign, rows.rows, keys, result)
+                await self._front.rows.accept(campaign, rows.rows, keys, result)
         except EngineError:
             rejects = []  # they come again with the rest of the piece
             raise

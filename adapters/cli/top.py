@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.live import Live
 
 from adapters.cli.client import Caller, console, errors, is_terminal
 from adapters.cli.top_screen import screen_of
+
+APART: Final = (100, 40)  # columns and lines of a picture where no terminal says how many it has
 
 
 def top(
@@ -23,7 +26,7 @@ def top(
     if as_json:
         caller.show(picture)
     elif not is_terminal():
-        console.print(screen_of(picture))
+        console.print(screen_of(picture), width=shutil.get_terminal_size(APART).columns)
     else:
         with suppress(KeyboardInterrupt):
             _watch(caller, picture, every)

@@ -104,7 +104,7 @@ async def test_who_has_not_heard_of_a_change_queues_nothing_as_it_was(
         change = {"message": a_message("{{name}} {{name}}", "{{code}}", name="update")}
         assert (await desk.call("PATCH", PATH, change, SEND))[0] == 200
         rows = [(f"+49151{n:08}", ["x" * 600 if n == 3 else "Eve", "C3"]) for n in range(3_000)]
-        result = await desk.front.intake.accept_rows(was, [*rows, rows[0]])
+        result = await desk.front.rows.accept(was, [*rows, rows[0]])
         assert (result.accepted, result.duplicates) == (2_999, 1)
         assert [(each.index, each.field, each.code) for each in result.errors] == [
             (3, "name", "too_long")
@@ -125,7 +125,7 @@ async def test_before_the_first_row_too_nothing_is_queued_as_it_was(redis_client
         change = {"message": a_message("{{name}}", "{{city}}")}
         assert (await desk.call("PATCH", PATH, change, SEND))[1]["fields"] == ["name", "city"]
         with pytest.raises(InvalidJobError, match="fields changed"):
-            await desk.front.intake.accept_rows(was, [("+4915112345678", ["Ada", "A1"])])
+            await desk.front.rows.accept(was, [("+4915112345678", ["Ada", "A1"])])
         assert (await desk.call("GET", PATH))[1]["enqueued"] == 0
 
 

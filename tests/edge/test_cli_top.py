@@ -16,6 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from adapters.cli.app import app
+from adapters.cli.top import APART
 from adapters.cli.top_screen import screen_of
 
 AT = "2026-01-01T00:00:00Z"
@@ -130,10 +131,14 @@ def test_json_is_one_picture() -> None:
 
 
 @pytest.mark.usefixtures("api")
-def test_where_nobody_watches_it_prints_once() -> None:
+def test_where_nobody_watches_it_prints_once_as_wide_as_a_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     answer = CliRunner().invoke(app, ["top"])
     assert answer.exit_code == 0
     assert "SENDER" in answer.output
+    assert max(map(len, answer.output.splitlines())) <= APART[0]
 
 
 @pytest.mark.usefixtures("api")
