@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
@@ -11,6 +10,7 @@ import typer
 from rich.live import Live
 
 from adapters.cli.client import Caller, console, errors, is_terminal
+from adapters.cli.leaving import Leaving
 from adapters.cli.top_screen import screen_of
 
 APART: Final = (100, 40)  # columns and lines of a picture where no terminal says how many it has
@@ -34,13 +34,15 @@ def top(
 
 def _watch(caller: Caller, picture: dict[str, Any], every_s: float) -> None:
     """Show picture after picture; while there is no answer the last one, and why."""
-    with Live(console=console, screen=True, auto_refresh=False) as live:
+    with Leaving() as leaving, Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(screen_of(picture, console.height), refresh=True)
-            time.sleep(every_s)
+            if leaving.within(every_s):
+                return
             with errors.capture() as told:
                 try:
-                    picture = _ask(caller)
+                    with leaving.interrupting():
+                        picture = _ask(caller)
                 except typer.Exit:
                     picture = picture | {"problem": ""}
             if reason := told.get().strip():
