@@ -167,10 +167,11 @@ class PairRefused(NamedTuple):
     def again(self, accepted_ms: int, now_ms: int) -> PairRefused:
         """Return it after one more refusal; `accepted_ms` is when a message was accepted last.
 
-        In a row: within a minute after the last wait, and nothing was accepted meanwhile.
+        In a row: within a minute after the last wait, and nothing was accepted after that. What is
+        under way (its moment is to come), or was while the pair waited, says nothing.
         """
-        is_over = now_ms > self.at_ms + self.wait_ms + PAIR_MEMORY_MS
-        if is_over or accepted_ms > self.at_ms:
+        over_ms = self.at_ms + self.wait_ms
+        if now_ms > over_ms + PAIR_MEMORY_MS or over_ms < accepted_ms <= now_ms:
             return PairRefused(now_ms, 1)
         return PairRefused(now_ms, min(self.times + 1, PAIR_REFUSALS_MAX))
 

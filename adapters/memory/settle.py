@@ -132,7 +132,8 @@ def _defer(
         accepted_ms = window.score(job.recipient, now_ms)
         refused = slot.pair_waits.get(pair, NEVER_REFUSED).again(accepted_ms, now_ms)
         slot.pair_waits[pair] = refused
-        until_ms = max(outcome.until_ms, now_ms + refused.wait_ms)
+        wait_ms = 0 if Gate.RETRY in slot.terms.gates_off else refused.wait_ms
+        until_ms = max(outcome.until_ms, now_ms + wait_ms)
         owed = PairSpent(until_ms - PAIR_SLACK_MS, PAIR_BURST)
         slot.pairs[pair] = max(slot.pairs.get(pair, NOTHING_SPENT), owed)
         slot.delay(job, until_ms, Gate.PAIR)

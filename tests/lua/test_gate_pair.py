@@ -158,9 +158,24 @@ async def test_what_was_accepted_or_is_long_ago_makes_no_row(slot: Slot) -> None
     assert await refused(slot) == 1_000
     slot.now_ms += 1_000
     assert await refused(slot) == 4_000
-    slot.now_ms += 4_000
+    slot.now_ms += 4_001
     (claimed,) = (await slot.claim()).jobs
     await slot.settle(Accepted("wamid.1"), attempt=claimed.attempt)
     slot.now_ms += PAIR_INTERVAL_MS + PAIR_SLACK_MS
     await slot.queue(1)
     assert await refused(slot, job=2) == 1_000
+
+
+async def test_what_is_under_way_and_what_came_while_the_pair_waited_ends_no_row(
+    slot: Slot,
+) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    await slot.queue(1)
+    first, second = (await slot.claim()).jobs
+    refusal = Deferred(Gate.PAIR, 131056, slot.now_ms + 1_000, "pair rate limit")
+    await slot.settle(refusal, job=1, attempt=first.attempt)
+    slot.now_ms += 10
+    await slot.settle(Accepted("wamid.1"), job=2, attempt=second.attempt)
+    slot.now_ms += 990
+    assert await refused(slot) == 4_000
