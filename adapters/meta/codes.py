@@ -296,6 +296,7 @@ RESTS: Final = {
 }
 
 TABLE: Final = {row.code: row for row in ROWS}
+APP_CODES: Final = frozenset({4, 341})  # the app's own limit: one house is one app
 TOKEN_CODES: Final = frozenset({0, 102, 190})  # the token itself: all that use it stand still
 PERMISSION_CODES: Final = range(200, 300)  # one row for all of them: GRAPH
 BAD_OBJECT_CODE: Final = 100

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.meta.codes import TABLE, TOKEN_CODES, Family, Verdict
+from adapters.meta.codes import APP_CODES, TABLE, TOKEN_CODES, Family, Verdict
 from adapters.meta.listings import MetaNumber
 from adapters.meta.news import (
     ANSWERING,
@@ -30,6 +30,7 @@ from engine.ports import FOREVER_MS
 from engine.senders import (
     ALERT,
     ANSWER,
+    APP,
     BAN,
     GIVEN,
     LIMIT,
@@ -139,10 +140,27 @@ def closing_fact(
         name, value = of_sender(sender, TOKEN), REFUSED
     else:
         aspect = POLICY if row.family is Family.POLICY else ANSWER
+        if row.code in APP_CODES:
+            aspect = APP
         name, value = of_account(waba, aspect), str(row.code)
         if row.gate is Gate.SENDER:
             name = of_sender(sender, ANSWER)
     return Fact(name, value, at_ms, Source.ANSWER, until_ms, f"{row.code} {row.title}")
+
+
+def closing_facts(
+    directory: Directory,
+    row: Verdict,
+    waba: WabaId,
+    sender: SenderId,
+    at_ms: int,
+    until_ms: int = 0,
+) -> list[Fact]:
+    """Return the same for each account that it closes: what is the app's limit closes all."""
+    every = {each.waba_id: None for each in directory.senders.values()}
+    wabas = every if row.code in APP_CODES else {waba: None}
+    facts = [closing_fact(row, each, sender, at_ms, until_ms) for each in wabas]
+    return [fact for fact in facts if fact is not None]
 
 
 def facts_of_number(

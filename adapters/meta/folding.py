@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from adapters.meta import wire
 from adapters.meta.codes import verdict
-from adapters.meta.facts import closing_fact, facts_of, moment, to_ask
+from adapters.meta.facts import closing_facts, facts_of, moment, to_ask
 from adapters.meta.news import (
     GROUP,
     IN_WINDOW,
@@ -298,18 +298,22 @@ class Folding:
             for each in failed
             if each.code
         ]
+        directory = self._registry.directory
         found = [
-            (sender, closing_fact(verdict(code), waba, sender, when_ms))
+            (sender, fact)
             for sender, waba, code, when_ms in told
+            for fact in closing_facts(directory, verdict(code), waba, sender, when_ms)
         ]
         found += [
-            (each.sender, border_to(each.waba, called(each), moment(each.at_ms, at_ms)))
+            (each.sender, border)
             for each in failed
-            if each.code == BORDER_CODE and not each.is_group
+            if each.code == BORDER_CODE
+            and not each.is_group
+            and (border := border_to(each.waba, called(each), moment(each.at_ms, at_ms)))
         ]
         facts: dict[str, Fact] = {}
         for sender, fact in found:
-            if fact is not None and self._portfolio_of(sender) is not None:
+            if self._portfolio_of(sender) is not None:
                 known = facts.get(fact.id)
                 facts[fact.id] = max(known or fact, fact, key=lambda each: each.at_ms)
         return facts.values()
