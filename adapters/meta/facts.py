@@ -93,12 +93,25 @@ def facts_of(notice: Notice, directory: Directory, arrived_ms: int) -> list[Fact
             return [_alert(notice, directory, at_ms)]
         case LimitChanged():
             names = directory.portfolios_of_waba(notice.waba)
-            return [fact for name in names for fact in _limit_of(name, notice, at_ms)]
+            late_ms = _late_ms(notice, arrived_ms)
+            return [fact for name in names for fact in _limit_of(name, notice, late_ms)]
         case NumberQualityChanged() | NumberNameJudged() | NumberSecurity():
             sender = sender_of(notice, directory)
-            return list(_number(notice, sender, directory, at_ms)) if sender else []
+            facts = list(_number(notice, sender, directory, at_ms)) if sender else []
+            if sender and isinstance(notice, NumberQualityChanged) and notice.places is not None:
+                late_ms = _late_ms(notice, arrived_ms)
+                facts.append(_limit(limit_name(sender, directory), notice.places, late_ms))
+            return facts
         case _:
             return []  # templates are not ours
+
+
+def _late_ms(notice: LimitChanged | NumberQualityChanged, arrived_ms: int) -> int:
+    """Return the last moment at which a limit may have changed: no event has Meta asked for it.
+
+    Meta dates by the second: what it answered in the first half of one may be over in the second.
+    """
+    return moment(notice.at_ms + LAST_MS if notice.at_ms else 0, arrived_ms)
 
 
 def to_ask(notice: Notice, directory: Directory) -> list[SenderId]:
@@ -277,8 +290,6 @@ def _quality(
     if event == "THROUGHPUT_UPGRADE":
         yield _told(of_sender(sender.id, THROUGHPUT), str(UPGRADED_MPS), at_ms)
         yield _told(of_sender(sender.id, UPGRADE), event, at_ms, at_ms + UPGRADE_MS)
-    if notice.places is not None:
-        yield _limit(limit_name(sender, directory), notice.places, at_ms)
 
 
 def _flagged_since_ms(sender: Sender, directory: Directory, status: str, at_ms: int) -> int:
