@@ -82,7 +82,7 @@ async def test_a_limit_that_meta_lowers_and_raises_is_obeyed_while_a_campaign_go
         await whole.call("POST", "/v1/campaigns/c1/start", {})
         await whole.until("c1", lambda each: each["counts"]["waiting"] == {"quota": 50})
         await whole.control("POST", f"limits/{PORTFOLIO}", {"limit": 30})
-        await whole.until("c1", lambda each: each["counts"]["waiting"] == {"quota": 30})
+        await whole.until("c1", lambda each: each["counts"]["accepted"] == 30)  # none under way
         await whole.control("POST", f"limits/{PORTFOLIO}", {"limit": 20})
         shown = await until(whole, lambda each: each["quota"]["debt"] == 10, path)
         assert (shown["quota"]["used"], shown["quota"]["available"]) == (30, 0)
