@@ -13,6 +13,8 @@ from engine.model import Category, Gate
 from engine.profiles import Profile
 
 DAY_SECONDS: Final = 86_400
+NONE: Final = "none"  # instead of a list, where the default has some
+SHOWN_MAX: Final = 300  # characters of a value for people
 GUARD_SHARE: Final = 300 / DAY_SECONDS  # flight time and clock skew, as a share of the window
 AUTHENTICATION_TIMEOUT_SECONDS: Final = 10  # a code is worth little after that
 DOUBT_SECONDS: Final[Mapping[Category, float]] = {
@@ -144,6 +146,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(parts_of(self.secret_key.reveal() if self.secret_key else ""))
 
     @property
+    def countries_without_marketing(self) -> list[str]:
+        """The countries to whose numbers no marketing goes."""
+        return [each for each in parts_of(self.no_marketing) if each != NONE]
+
+    @property
     def gates_switched_off(self) -> frozenset[Gate]:
         """The gates that do not hold back anything, for proving the judge."""
         return frozenset(map(Gate, parts_of(self.gates_off)))
@@ -179,9 +186,11 @@ def parts_of(text: str) -> list[str]:
 
 
 def shown(name: str, value: object) -> str:
-    """Return a value for people: secrets masked, also the password in an address."""
+    """Return a value for people: on one line, secrets masked, also the password in an address."""
     if value is None or value == "":
         return "-"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
     if name.endswith("_url"):
-        return re.sub(r"//[^/@]*@", "//***@", re.sub(r"(password=)[^&]*", r"\1***", str(value)))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        text = re.sub(r"//[^/@]*@", "//***@", re.sub(r"(password=)[^&]*", r"\1***", text))
+    text = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"

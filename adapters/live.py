@@ -24,7 +24,10 @@ from adapters.clock import Clock
 from adapters.demo.play import demo
 from adapters.demo.stage import DemoError
 from adapters.house.api_side import open_api
-from adapters.house.doctor import Finding, State, examine
+from adapters.house.doctor import examine
+from adapters.house.findings import Finding, State
+from adapters.house.places import PlaceError
+from adapters.house.serving import AddressError, listening_at
 from adapters.house.shared import open_house
 from adapters.house.supervisor import Supervisor
 from adapters.house.worker_side import open_worker, tune_collector
@@ -39,7 +42,11 @@ from engine.errors import EngineError
 
 FAILED = 1
 WRONG_USAGE = 2
-REFUSALS = (EmbeddedServerError, UnfitServerError, RedisAddressError, ScenarioError, EngineError)
+PORT_MAX = 65_535
+REFUSALS = (
+    *(AddressError, EmbeddedServerError, PlaceError, UnfitServerError),
+    *(RedisAddressError, ScenarioError, EngineError),
+)
 
 log = structlog.get_logger("penstock")
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -64,15 +71,24 @@ def start_workers(flags: Flags, processes: int) -> None:
     with plainly():
         settings = load_settings(flags)
         configure_logs(settings.log)
-        host, port = settings.metrics_address
-        host = f"[{host}]" if ":" in host else host
         program = [sys.executable, "-m", "adapters.main", "worker", "--metrics-listen"]
-        commands = [[*program, f"{host}:{port + place}"] for place in range(processes)]
+        commands = [[*program, each] for each in addresses_of(settings, processes)]
         with ledger_server(settings) as url:
             # The address is not an argument: it may hold a password.
             supervisor = Supervisor(commands, os.environ | {"PENSTOCK_REDIS_URL": url})
             if not asyncio.run(supervisor.run()):
                 raise typer.Exit(FAILED)
+
+
+def addresses_of(settings: Settings, processes: int) -> list[str]:
+    """Return where each of several workers listens: one port after the other, or each any."""
+    host, first = settings.metrics_address
+    host = f"[{host}]" if ":" in host else host
+    ports = [first + place if first else 0 for place in range(processes)]
+    if ports[-1] > PORT_MAX:
+        remedy = f"lower its port: {processes} processes need as many from there on"
+        raise SettingsError([f"metrics_listen = {settings.metrics_listen}: {remedy}"])
+    return [f"{host}:{port}" for port in ports]
 
 
 def show_settings(*, as_json: bool) -> None:
@@ -212,10 +228,13 @@ async def _sandbox(world: World, port: int, seed: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     judge = Sandbox(world, now_ms=Clock().now_ms, rng=Random(seed))  # noqa: S311 (luck to replay)
-    url = await judge.start(port=port)
-    Console().print(f"sandbox on {url}; report: {url}/_sandbox/report")
-    await stop.wait()
-    await judge.stop()
+    try:
+        with listening_at(f"127.0.0.1:{port}", "--port"):
+            url = await judge.start(port=port)
+        Console().print(f"sandbox on {url}; report: {url}/_sandbox/report")
+        await stop.wait()
+    finally:
+        await judge.stop()
 
 
 def _show_key(key: str) -> None:

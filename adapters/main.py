@@ -78,7 +78,7 @@ def sandbox(
     scenario: Annotated[
         Path, typer.Option(help="A world as JSON or TOML; else the README's.", exists=True)
     ] = FIRST_WORLD,
-    port: Annotated[int, typer.Option(help="On loopback.")] = SANDBOX_PORT,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="On loopback.")] = SANDBOX_PORT,
     seed: Annotated[int, typer.Option(help="The same seed, the same luck.")] = 1,
 ) -> None:
     """Run the simulator of Meta alone."""

@@ -16,6 +16,7 @@ from adapters.knobs import (
     DAY_SECONDS,
     GUARD_SHARE,
     NAMES,
+    NONE,
     Secret,
     Settings,
     parts_of,
@@ -24,6 +25,7 @@ from adapters.knobs import (
 )
 from engine.countries import RULES as COUNTRIES
 from engine.model import Gate
+from engine.profiles import Profile
 
 __all__ = [
     "Secret",
@@ -80,12 +82,16 @@ REMEDIES: Final = {
     "each category",
     "yellow_share": "use 0 (holds marketing back), or a share from 0.001 to 1 (changes nothing)",
     "red_share": "use 0 (holds marketing back), or a share from 0.001 to 1 (changes nothing)",
-    "no_marketing": f"name countries of {', '.join(COUNTRIES)}, or none",
+    "no_marketing": f"name countries of {', '.join(COUNTRIES)}, or write {NONE}",
     "silence_seconds": f"use 1 or more, at most {LONGEST_SECONDS}",
     "meta_app_secret": "give one secret, or two with a comma between them while rotating",
     "secret_key": "give one key, or two with a comma between them while rotating: the first seals",
     "gates_off": f"a gate is one of {', '.join(Gate)}",
+    "log": "use json or console",
+    "rules": f"use {' or '.join(Profile)}",
 }
+MASK: Final = "***"
+TEXT_REMEDY: Final = "write a text: UTF-8, and in quotes in the file"
 
 
 class SettingRow(NamedTuple):
@@ -186,7 +192,7 @@ def _rules(its: Settings) -> Iterator[tuple[str, bool]]:
     yield "doubt_seconds", _is_between(doubt_seconds, 1, LONGEST_SECONDS)
     yield "yellow_share", not its.yellow_share or _is_between(its.yellow_share, 0.001, 1)
     yield "red_share", not its.red_share or _is_between(its.red_share, 0.001, 1)
-    yield "no_marketing", set(parts_of(its.no_marketing)) <= set(COUNTRIES)
+    yield "no_marketing", set(its.countries_without_marketing) <= set(COUNTRIES)
     yield "silence_seconds", _is_between(its.silence_seconds, 1, LONGEST_SECONDS)
     yield "meta_app_secret", len(its.app_secrets) <= SECRETS_MAX
     yield "secret_key", len(its.secret_keys) <= SECRETS_MAX
@@ -281,7 +287,7 @@ def _from_file(contents: dict[str, object], file: Path, problems: list[str]) -> 
 
 
 def _from_environment(environment: Mapping[str, str], problems: list[str]) -> dict[str, object]:
-    """Return our variables; an empty one counts as not set, as compose files leave them."""
+    """Return our variables; a blank one counts as not set, as compose files leave them."""
     values: dict[str, object] = {}
     for variable, text in environment.items():
         name = variable.removeprefix(PREFIX).lower()
@@ -289,7 +295,7 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> di
             continue
         if name not in NAMES:
             problems.append(_unknown(variable, name, "the environment"))
-        elif text:
+        elif text.strip():
             values[name] = text
     return values
 
@@ -314,9 +320,10 @@ def _convert(
             continue
         try:
             converted[name] = msgspec.convert(value, kinds[name], strict=False, dec_hook=_made)
-        except msgspec.ValidationError as error:
-            text = "***" if kinds[name] == Secret | None else shown(name, value)
-            problems.append(f"{name} = {text} (from {sources[name]}): {error}")
+        except (msgspec.ValidationError, UnicodeError):
+            text = MASK if kinds[name] == Secret | None else shown(name, value)
+            remedy = REMEDIES.get(name, TEXT_REMEDY) if text != MASK else TEXT_REMEDY
+            problems.append(f"{name} = {text} (from {sources[name]}): {remedy}")
     return converted
 
 
@@ -326,4 +333,7 @@ def _made(kind: type, value: object) -> object:
         return value
     if not isinstance(value, str):
         raise msgspec.ValidationError(f"Expected `str`, got `{type(value).__name__}`")
-    return Path(value).expanduser() if kind is Path else Secret(value)
+    if kind is Path:
+        return Path(value).expanduser()
+    value.encode()  # bytes that are no UTF-8 are no secret that anybody could type
+    return Secret(value)

@@ -1,4 +1,4 @@
-"""The front door: check, refuse or enqueue; one job, many jobs, or a campaign's rows."""
+"""The front door of jobs: check, refuse or enqueue, one or many."""
 
 from __future__ import annotations
 
@@ -6,30 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from engine.border_door import BorderDoor, forbidden
 from engine.contents import SEPARATOR, whole_for
-from engine.countries import CountryRules
 from engine.dead import replay_key
-from engine.directory import Campaign, Directory, Journey, Registry
+from engine.directory import Directory, Journey, Sender
 from engine.errors import InvalidJobError, QueueFullError
-from engine.events import Emit, guarded
+from engine.front_door import BATCH_MAX, BATCHES_PER_TRIP, FrontDoor
 from engine.journeys import JourneyDoor, objection
-from engine.leading import Leads, count_each_once
+from engine.leading import count_each_once
 from engine.messages import CheckedMessage, SeveralErrors, check_job_message, repeats_max
 from engine.model import JobKey, Lane, NowMs, PortfolioId, Priority, Row
-from engine.ports import Batch, Enqueued, Ledger
-from engine.quiet_keeper import QuietKeeper
-from engine.recipients import RecipientKeys, canonical, on_the_wire, why_not
+from engine.ports import Batch, Enqueued
+from engine.recipients import canonical, on_the_wire, why_not
 from engine.refusals import queue_full, refusal
-from engine.results import Results
-from engine.row_intake import (
-    BATCH_MAX,
-    BATCHES_PER_TRIP,
-    CampaignRows,
-    RowsResult,
-    Rules,
-    queue_batches,
-)
 from engine.tracing import Traces, keep_traces
 
 
@@ -97,37 +85,15 @@ class SendJobs:
 
     def __init__(
         self,
-        ledger: Ledger,
-        directory: Directory,
-        recipients: RecipientKeys,
-        emit: Emit,
+        door: FrontDoor,
         journeys: JourneyDoor | None = None,
-        results: Results | None = None,
-        countries: CountryRules | None = None,
-        borders: BorderDoor | None = None,
-        leads: Leads | None = None,
         traces: Traces | None = None,
-        quiet: QuietKeeper | None = None,
-        registry: Registry | None = None,
         now_ms: NowMs | None = None,
     ) -> None:
-        self._now_ms = now_ms
-        self._ledger = ledger
-        self._traces = traces
+        self._door = door
         self._journeys = journeys
-        self._directory = directory
-        self._quiet = quiet
-        self._recipients = recipients
-        self._emit = guarded(emit)
-        self._rules: Rules = (countries or CountryRules(), borders)
-        self._leads = leads
-        self._rows = CampaignRows(
-            *(ledger, directory, recipients, self._emit, self._rules),
-            results=results,
-            leads=leads,
-            quiet=quiet,
-            registry=registry,
-        )
+        self._traces = traces
+        self._now_ms = now_ms
 
     async def accept(self, jobs: Sequence[JobRequest]) -> list[JobResult]:
         """Queue what can be sent and refuse the rest with its reasons, each in its place.
@@ -144,20 +110,20 @@ class SendJobs:
                 sound.append(self._sound(index, job))
             except InvalidJobError as error:
                 result.errors = error.all if isinstance(error, SeveralErrors) else [error]
-        await count_each_once(self._leads, [(each.portfolio, each.row) for each in sound])
+        await count_each_once(self._door.leads, [(each.portfolio, each.row) for each in sound])
         cooling = [each for each in sound if each.journey and each.journey.cooldown_ms]
         if cooling:
             await self._cool(cooling, results)
         ready = [each for each in sound if not results[each.place].errors]
-        if self._quiet is not None:
-            await self._quiet.know_lanes([each.lane for each in ready])
+        if self._door.quiet is not None:
+            await self._door.quiet.know_lanes([each.lane for each in ready])
         try:
             await self._enqueue_groups(_grouped(ready), results)
         except QueueFullError:
             await self._warm(cooling, results)
             raise
         await self._warm(cooling, results)
-        await keep_traces(self._traces, jobs, results, self._emit)
+        await keep_traces(self._traces, jobs, results, self._door.emit)
         return results
 
     async def _cool(self, cooling: Sequence[_Sound], results: list[JobResult]) -> None:
@@ -190,22 +156,11 @@ class SendJobs:
                 journey.portfolio_id, journey.source, recipients
             )
 
-    async def accept_rows(
-        self,
-        campaign: Campaign,
-        rows: Sequence[tuple[str, Sequence[str]]],
-        keys: Sequence[str] | None = None,
-        result: RowsResult | None = None,
-    ) -> RowsResult:
-        """See CampaignRows.accept."""
-        return await self._rows.accept(campaign, rows, keys, result)
-
     async def _enqueue_groups(self, groups: list[_Group], results: list[JobResult]) -> None:
         refused: list[PortfolioId] = []
         for start in range(0, len(groups), BATCHES_PER_TRIP):
             trip = groups[start : start + BATCHES_PER_TRIP]
-            batches = [group.batch for group in trip]
-            answers = await queue_batches(self._ledger, batches, self._emit)
+            answers = await self._door.queue([group.batch for group in trip])
             for group, enqueued in zip(trip, answers, strict=True):
                 if enqueued.refused == "full":
                     refused.append(group.batch.portfolio)
@@ -215,22 +170,25 @@ class SendJobs:
 
     def _sound(self, place: int, job: JobRequest) -> _Sound:
         """Return where a job goes and its row; raise everything that is wrong with it at once."""
+        directory, recipients, quiet = self._door.directory, self._door.recipients, self._door.quiet
         errors: list[InvalidJobError] = []
         identity = canonical(job.to)
         if identity is None:
             code, detail = why_not(job.to)
             errors.append(InvalidJobError(detail, pointer="/to", code=code))
-        sender = self._directory.senders.get(job.sender)
+        sender = directory.senders.get(job.sender)
         if sender is None:
             detail = "is no sender we know; add it with PUT /v1/senders/{phone_number_id}"
             errors.append(InvalidJobError(detail, pointer="/sender", code="unknown_sender"))
         checked = CheckedMessage()
         if sender is not None:
-            checked = check_job_message(self._directory, sender.waba_id, job.message)
+            checked = check_job_message(directory, sender.waba_id, job.message)
             errors += checked.errors
         errors += _never(job, self._now_ms() if self._now_ms else 0)
+        if job.replays is None:  # what failed may be sent again when its campaign is forgotten
+            errors += _homeless(directory, job.source, sender)
         category = checked.category
-        errors += [] if errors else forbidden(identity, category, sender, *self._rules)
+        errors += [] if errors else self._door.refusals(identity, category, sender)
         journey = self._journeys.of(job.source) if self._journeys else None
         if journey is not None and sender is not None:
             refusal = objection(journey, sender.portfolio_id)
@@ -243,9 +201,9 @@ class SendJobs:
         if priority is None:
             priority = Priority[category.name]
         to = on_the_wire(identity).encode()
-        known = self._directory.templates.get(checked.template)
+        known = directory.templates.get(checked.template)
         content = whole_for(known.version) if known is not None else 0
-        row = Row(self._recipients.key(identity), to + SEPARATOR + job.body, content)
+        row = Row(recipients.key(identity), to + SEPARATOR + job.body, content)
         row.repeats_max = repeats_max(category, job.delivery)
         row.not_before_ms, row.expires_at_ms = job.not_before_ms, job.expires_at_ms
         if self._journeys is not None and journey is not None:
@@ -253,7 +211,7 @@ class SendJobs:
                 journey, job.expires_at_ms, job.not_before_ms
             )
         self._name(row, job, to)
-        zone = self._quiet.zone_of(job.source, identity, category) if self._quiet else ""
+        zone = quiet.zone_of(job.source, identity, category) if quiet else ""
         lane = Lane(job.source, sender.id, checked.template, priority, zone)
         # A replay takes no cooldown: its first try began one, and reached nobody.
         return _Sound(place, sender.portfolio_id, lane, row, None if job.replays else journey)
@@ -263,8 +221,8 @@ class SendJobs:
         if job.replays is not None:
             row.dedupe = row.fingerprint = replay_key(job.replays)
         elif job.key:
-            row.dedupe = self._recipients.dedupe(job.key)
-            row.fingerprint = self._recipients.fingerprint(to, job.body, job.sender.encode())
+            row.dedupe = self._door.recipients.dedupe(job.key)
+            row.fingerprint = self._door.recipients.fingerprint(to, job.body, job.sender.encode())
 
 
 def _never(job: JobRequest, now_ms: int) -> list[InvalidJobError]:
@@ -279,6 +237,22 @@ def _never(job: JobRequest, now_ms: int) -> list[InvalidJobError]:
     if 0 < ends_ms <= now_ms and not job.key and job.replays is None:
         detail = "is past: it would never be sent; name a later moment, or none"
         return [InvalidJobError(detail, pointer="/expires_at", code="expired")]
+    return []
+
+
+def _homeless(directory: Directory, source: str, sender: Sender | None) -> list[InvalidJobError]:
+    """Return why a job cannot be of the campaign it names: nobody could hold it back there."""
+    kind, _, name = source.partition(":")
+    if kind != "campaign":
+        return []
+    campaign = directory.campaigns.get(name)
+    if campaign is None:
+        detail = f"there is no campaign {name}; create it, or name another source"
+        return [InvalidJobError(detail, pointer="/source/id", code="unknown_source")]
+    if sender is not None and sender.portfolio_id != campaign.portfolio_id:
+        detail = f"campaign {name} belongs to portfolio {campaign.portfolio_id}"
+        remedy = "use one of its senders"
+        return [InvalidJobError(detail, pointer="/sender", code="other_portfolio", remedy=remedy)]
     return []
 
 

@@ -89,6 +89,23 @@ class Results(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One upload into a source, as one connection takes it.
+
+    `name` says which upload it is; `holder` whose turn: of two that take it, the later one goes on.
+    """
+
+    source: str
+    name: str
+    holder: str
+
+    @property
+    def tally(self) -> str:
+        """Return the name under which the ledger counts its rows."""
+        return f"{self.source}:{self.name}"
+
+
 @dataclass(slots=True)
 class Taken:
     """An upload as it was noted last, None when nobody knows it, and how many rows it queued."""
@@ -100,14 +117,12 @@ class Taken:
 class UploadStore(Protocol):
     """How far uploads of recipients came. All raise LedgerError when the store cannot answer.
 
-    What the ledger queues under `tally_of` an upload is counted in the step that queues it: so
+    What the ledger queues under the tally of an upload is counted in the step that queues it: so
     many are its own, also where a cut hid the answer, and its piece came once more.
     """
 
-    async def take(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str, *, anew: bool
-    ) -> Taken:
-        """Make `holder` the one who takes an upload from now on.
+    async def take(self, portfolio: PortfolioId, upload: Upload, *, anew: bool) -> Taken:
+        """Make its holder the one who takes an upload from now on.
 
         `anew` is from its begin: one that was complete is another upload then, of no rows yet.
         Else it goes on where it ended, and nobody takes one of which nothing was noted.
@@ -117,9 +132,7 @@ class UploadStore(Protocol):
     async def note(
         self,
         portfolio: PortfolioId,
-        source: str,
-        name: str,
-        holder: str,
+        upload: Upload,
         state: bytes,
         rejects: Sequence[bytes],
         *,
@@ -130,11 +143,6 @@ class UploadStore(Protocol):
         Return how many rows it queued; None where somebody else takes it: nothing was noted.
         """
         ...
-
-
-def tally_of(source: str, name: str) -> str:
-    """Return the name under which the ledger counts the rows of an upload."""
-    return f"{source}:{name}"
 
 
 @dataclass(slots=True)

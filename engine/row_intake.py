@@ -6,29 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.border_door import BorderDoor
-from engine.countries import CountryRules
-from engine.directory import Campaign, Directory, Registry
-from engine.events import Emit, JobsEnqueued
+from engine.directory import Campaign, Registry
+from engine.front_door import BATCH_MAX, BATCHES_PER_TRIP, FrontDoor
 from engine.hands import Hands
-from engine.leading import Leads, count_once
+from engine.leading import count_once
 from engine.model import Lane, Row
-from engine.ports import Batch, Enqueued, Ledger
-from engine.quiet_keeper import QuietKeeper
-from engine.recipients import RecipientKeys
+from engine.ports import Batch, Enqueued
 from engine.refusals import queue_full, refusal
 from engine.renewing import anew, renewed
 from engine.results import KeptRows, Results
-from engine.rows import RowError
+from engine.rows import Chunk, RowError
 from engine.sheets import pack_allowed, sheet_of
 
-BATCH_MAX = 500  # rows of one atomic step: a few milliseconds of the ledger
-BATCHES_PER_TRIP = 4  # as much as a socket takes at once
 LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
 
 OTHER_ROW = "was used for a row that says something else; give this one a key of its own"
-
-Rules = tuple[CountryRules, BorderDoor | None]
 
 
 @dataclass(slots=True)
@@ -62,29 +54,13 @@ class RowsResult:
 
 
 class CampaignRows:
-    """Takes the rows of campaigns."""
+    """Takes the rows of campaigns, and keeps in `results` what they say."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        directory: Directory,
-        recipients: RecipientKeys,
-        emit: Emit,
-        rules: Rules,
-        *,
-        results: Results | None,
-        leads: Leads | None,
-        quiet: QuietKeeper | None,
-        registry: Registry | None,
+        self, door: FrontDoor, results: Results | None = None, registry: Registry | None = None
     ) -> None:
-        self._ledger = ledger
-        self._directory = directory
-        self._recipients = recipients
-        self._emit = emit
-        self._rules = rules
+        self._door = door
         self._results = results
-        self._leads = leads
-        self._quiet = quiet
         self._registry = registry
 
     async def accept(
@@ -101,10 +77,11 @@ class CampaignRows:
         sending it all again repeats nothing.
         """
         result, under_way = RowsResult() if result is None else result, None
+        whole = Chunk(rows, keys)
         per_trip = BATCH_MAX * max(BATCHES_PER_TRIP, self._spread(campaign))
         try:
             for start in range(0, len(rows), per_trip):
-                hands = await self._pack(campaign, rows, keys, start, start + per_trip, result)
+                hands = await self._pack(campaign, whole.part(start, start + per_trip), result)
                 if under_way is not None:
                     campaign = await under_way
                 trip = self._enqueue_rows(campaign, hands, result)
@@ -118,7 +95,7 @@ class CampaignRows:
 
     def _spread(self, campaign: Campaign) -> int:
         """Return among how many lanes a trip's rows are dealt, so that its batches stay large."""
-        by_zone = self._quiet is not None and self._quiet.sorter(campaign) is not None
+        by_zone = self._door.quiet is not None and self._door.quiet.sorter(campaign) is not None
         return LANES_PER_TRIP if by_zone else min(len(campaign.senders), LANES_PER_TRIP)
 
     def _hands(self, campaign: Campaign) -> Hands:
@@ -126,48 +103,39 @@ class CampaignRows:
             Lane(campaign.source, sender, template, campaign.priority)
             for sender, template in zip(campaign.senders, campaign.templates, strict=True)
         ]
-        zone_of = self._quiet.sorter(campaign) if self._quiet else None
+        zone_of = self._door.quiet.sorter(campaign) if self._door.quiet else None
         return Hands(lanes, zone_of, campaign.shares)
 
-    async def _pack(
-        self,
-        campaign: Campaign,
-        rows: Sequence[tuple[str, Sequence[str]]],
-        keys: Sequence[str] | None,
-        start: int,
-        end: int,
-        result: RowsResult,
-    ) -> Hands:
+    async def _pack(self, campaign: Campaign, trip: Chunk, result: RowsResult) -> Hands:
         """Return the good rows of one trip as they are dealt; tell what is wrong with the others.
 
         They are packed while the trip before is under way: where that finds the campaign changed,
         this one is found stale too, and packed once more.
         """
-        sheet, (countries, borders) = sheet_of(campaign, self._directory), self._rules
-        closed = borders.closed_to(campaign) if borders else {}
-        rules, hands = (self._recipients, countries, closed), self._hands(campaign)
-        for at in range(start, min(end, len(rows)), BATCH_MAX):
-            chunk, named = rows[at : at + BATCH_MAX], keys and keys[at : at + BATCH_MAX]
-            packed = pack_allowed(campaign, sheet, chunk, named, at, *rules)
+        sheet, bars = sheet_of(campaign, self._door.directory), self._door.bars(campaign)
+        hands = self._hands(campaign)
+        for at in range(0, len(trip.rows), BATCH_MAX):
+            chunk = trip.part(at, at + BATCH_MAX)
+            packed = pack_allowed(chunk, sheet, self._door.recipients, bars)
             result.errors += packed.errors
-            await count_once(self._leads, campaign.portfolio_id, packed.rows)
+            await count_once(self._door.leads, campaign.portfolio_id, packed.rows)
             hands.take(packed.rows)
             await asyncio.sleep(0)  # others get their turn, and the trip before its socket
         return hands
 
     async def _enqueue_rows(self, campaign: Campaign, hands: Hands, result: RowsResult) -> Campaign:
         """Queue what was dealt; return the campaign, which may have changed meanwhile."""
-        if self._quiet is not None:
-            await self._quiet.know(campaign, hands.zones)
+        if self._door.quiet is not None:
+            await self._door.quiet.know(campaign, hands.zones)
         portfolio, most = campaign.portfolio_id, campaign.recipients_max
         batches = [
-            Batch(portfolio, lane, rows[at : at + BATCH_MAX], most, result.tally)
+            Batch(portfolio, lane, rows[at : at + BATCH_MAX], most, result.tally, once_each=True)
             for lane, rows in hands.dealt()
             for at in range(0, len(rows), BATCH_MAX)
         ]
         if not batches:
             return campaign
-        answers = await queue_batches(self._ledger, batches, self._emit)
+        answers = await self._door.queue(batches)
         kept, stale, refused = list[KeptRows](), list[Row](), ""
         for batch, enqueued in zip(batches, answers, strict=True):
             if enqueued.refused == "stale":
@@ -192,25 +160,7 @@ class CampaignRows:
         """Queue rows of a campaign that changed since they were packed; return what it is now."""
         assert self._registry is not None  # who queues rows of campaigns knows where they are
         campaign = await renewed(self._registry, campaign, max(row.content for row in stale))
-        fresh, hands = anew(stale, campaign, self._directory), self._hands(campaign)
+        fresh, hands = anew(stale, campaign, self._door.directory), self._hands(campaign)
         result.errors += fresh.errors
         hands.take(fresh.rows)
         return await self._enqueue_rows(campaign, hands, result)
-
-
-async def queue_batches(ledger: Ledger, batches: Sequence[Batch], emit: Emit) -> list[Enqueued]:
-    """Queue batches, and tell of each."""
-    answers = await ledger.enqueue(batches)
-    for batch, enqueued in zip(batches, answers, strict=True):
-        conflicts = sum(known.conflict for known in enqueued.not_new)
-        emit(
-            JobsEnqueued(
-                batch.portfolio,
-                batch.lane,
-                enqueued.accepted,
-                len(enqueued.not_new) - conflicts,
-                conflicts,
-                enqueued.refused,
-            )
-        )
-    return answers

@@ -28,12 +28,30 @@ class Sheet:
     repeats_max: int
     rooms: tuple[Room, ...] = ()  # how long its texts may become
     suffixes: tuple[int, ...] = ()  # places of fields that become part of a URL
+    expires_at_ms: int = 0
 
     @property
     def line_max(self) -> int:
         """Return how long a row may be that surely fits; a longer one is looked at by itself."""
         sure = [room.left // max(room.weights) for room in self.rooms]
         return min([PARAMETER_MAX, *sure])
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows of an upload: recipient and field values, maybe with keys.
+
+    `first` is the place of its first row in the upload.
+    """
+
+    rows: Sequence[tuple[str, Sequence[str]]]
+    keys: Sequence[str] | None = None
+    first: int = 0
+
+    def part(self, start: int, end: int) -> Chunk:
+        """Return the rows from `start` to before `end`, counted from this chunk's first."""
+        keys = self.keys and self.keys[start:end]
+        return Chunk(self.rows[start:end], keys, self.first + start)
 
 
 @dataclass(slots=True)
@@ -54,30 +72,18 @@ class Packed:
     errors: list[RowError] = field(default_factory=list)
 
 
-def pack(
-    rows: Sequence[tuple[str, Sequence[str]]],
-    sheet: Sheet,
-    recipients: RecipientKeys,
-    expires_at_ms: int = 0,
-    first: int = 0,
-    keys: Sequence[str] | None = None,
-) -> Packed:
+def pack(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys) -> Packed:
     """Return a chunk packed; the whole is checked first, row by row only when that finds something.
 
-    `first` is the index of the chunk's first row; a row without a key is known by its recipient.
+    A row without a key is known by its recipient.
     """
-    packed = _pack_sound(rows, sheet, recipients, expires_at_ms, first) if keys is None else None
-    return packed or _pack_each(rows, sheet, recipients, expires_at_ms, first, keys)
+    packed = _pack_sound(chunk, sheet, recipients) if chunk.keys is None else None
+    return packed or _pack_each(chunk, sheet, recipients)
 
 
-def _pack_sound(
-    rows: Sequence[tuple[str, Sequence[str]]],
-    sheet: Sheet,
-    recipients: RecipientKeys,
-    expires_at_ms: int,
-    first: int,
-) -> Packed | None:
+def _pack_sound(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys) -> Packed | None:
     """Return the chunk packed when every row is sound, else None."""
+    rows, first = chunk.rows, chunk.first
     width = len(sheet.fields)
     identities = canonical_chunk([row[0] for row in rows]) if rows else None
     if identities is None or {len(row[1]) for row in rows} != {width}:
@@ -109,7 +115,7 @@ def _pack_sound(
                 tails,
                 repeat(sheet.content),
                 repeat(sheet.repeats_max),
-                repeat(expires_at_ms),
+                repeat(sheet.expires_at_ms),
                 repeat(0),
                 people,
                 repeat(b""),
@@ -131,16 +137,10 @@ def _is_sound(text: str, rows: int, width: int) -> bool:
     )
 
 
-def _pack_each(
-    rows: Sequence[tuple[str, Sequence[str]]],
-    sheet: Sheet,
-    recipients: RecipientKeys,
-    expires_at_ms: int,
-    first: int,
-    keys: Sequence[str] | None,
-) -> Packed:
+def _pack_each(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys) -> Packed:
+    first, keys = chunk.first, chunk.keys
     packed = Packed([])
-    for place, (to, values) in enumerate(rows):
+    for place, (to, values) in enumerate(chunk.rows):
         identity = canonical(to)
         errors = _errors(first + place, values, sheet) if identity is not None else []
         if identity is None:
@@ -151,7 +151,7 @@ def _pack_each(
         person = recipients.key(identity)
         name = keys[place] if keys else ""
         tail = US.join((on_the_wire(identity), *values)).encode()
-        row = Row(person, tail, sheet.content, sheet.repeats_max, expires_at_ms, 0)
+        row = Row(person, tail, sheet.content, sheet.repeats_max, sheet.expires_at_ms, 0)
         row.place = first + place
         row.dedupe = recipients.dedupe(name) if name else person
         if name:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 
-from engine.border_door import CLOSED
-from engine.borders import country_of
-from engine.countries import MAYBE_US, CountryRules
+from engine.border_door import Bars
 from engine.directory import Campaign, Directory
-from engine.recipients import RecipientKeys, canonical
-from engine.rows import Packed, RowError, Sheet, pack
+from engine.recipients import RecipientKeys
+from engine.rows import Chunk, Packed, RowError, Sheet, pack
 from engine.template_fit import Room, rooms_of, suffix_fields
 
 
@@ -26,44 +24,26 @@ def sheet_of(campaign: Campaign, directory: Directory) -> Sheet:
             rooms += rooms_of(signature, template, campaign.fields)
             suffixes |= set(suffix_fields(signature, template, campaign.fields))
     places = tuple(sorted(suffixes))
-    return Sheet(campaign.fields, campaign.content, campaign.repeats_max, tuple(rooms), places)
+    return Sheet(
+        *(campaign.fields, campaign.content, campaign.repeats_max),
+        rooms=tuple(rooms),
+        suffixes=places,
+        expires_at_ms=campaign.expires_at_ms,
+    )
 
 
-def pack_allowed(
-    campaign: Campaign,
-    sheet: Sheet,
-    rows: Sequence[tuple[str, Sequence[str]]],
-    keys: Sequence[str] | None,
-    first: int,
-    recipients: RecipientKeys,
-    countries: CountryRules,
-    closed: Mapping[str, str],
-) -> Packed:
-    """Return a chunk packed, less what a rule of a country forbids; `first` is its first place.
-
-    `closed`: countries that no account of the campaign may write to, and the sentence that says so.
-    """
-    refused: dict[int, RowError] = {}
-    if countries.applies_to(campaign.category):
-        for place, (to, _) in enumerate(rows):
-            if to.startswith(MAYBE_US) and canonical(to):
-                rule = countries.forbids(to, campaign.category)
-                if rule is not None:
-                    refused[place] = RowError(first + place, "to", rule.code, rule.detail)
-    for place, (to, _) in enumerate(rows) if closed else ():
-        country = country_of(canonical(to) or "0")
-        if country in closed:
-            refused[place] = RowError(first + place, "to", CLOSED, closed[country])
-    expires_at_ms = campaign.expires_at_ms
+def pack_allowed(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys, bars: Bars) -> Packed:
+    """Return a chunk packed, less what the rules of countries refuse."""
+    refused = bars.refused(chunk.rows)
     if not refused:
-        return pack(rows, sheet, recipients, expires_at_ms, first, keys)
-    places = [place for place in range(len(rows)) if place not in refused]
-    kept_keys = [keys[place] for place in places] if keys else None
-    kept = [rows[place] for place in places]
-    packed = pack(kept, sheet, recipients, expires_at_ms, 0, kept_keys)
+        return pack(chunk, sheet, recipients)
+    places = [place for place in range(len(chunk.rows)) if place not in refused]
+    keys = [chunk.keys[place] for place in places] if chunk.keys else None
+    packed = pack(Chunk([chunk.rows[place] for place in places], keys), sheet, recipients)
     for error in packed.errors:
-        error.index = first + places[error.index]
+        error.index = chunk.first + places[error.index]
     for row in packed.rows:
-        row.place = first + places[row.place]
-    packed.errors = sorted([*packed.errors, *refused.values()], key=lambda each: each.index)
+        row.place = chunk.first + places[row.place]
+    wrong = [RowError(chunk.first + place, "to", *why) for place, why in refused.items()]
+    packed.errors = sorted([*packed.errors, *wrong], key=lambda each: each.index)
     return packed

@@ -38,6 +38,7 @@ from engine.countries import CountryRules
 from engine.directory import ApiKey, Registry, Role, Template, TemplateDraft
 from engine.events import Event
 from engine.facts import Fact
+from engine.front_door import FrontDoor
 from engine.intake import SendJobs
 from engine.journeys import Cooldowns, JourneyDoor, Journeys
 from engine.keeper import Keeper
@@ -51,6 +52,7 @@ from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.results import Results, RetryFailed
 from engine.revalidation import Revalidation
+from engine.row_intake import CampaignRows
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Listing, Submitted
@@ -65,9 +67,6 @@ KEEP_MS = 7 * 86_400_000
 NOBODY = "http://127.0.0.1:9"  # where no Graph listens
 SENDER, WABA, PORTFOLIO = "106540352242922", "waba-1", "portfolio-1"
 BODY = [{"type": "BODY", "text": "Hi {{1}}, your code is {{2}}."}]
-
-
-_Doors = tuple[JourneyDoor, Results, None, BorderDoor]
 
 
 @dataclass
@@ -228,14 +227,17 @@ async def a_desk(
     registry, ledger = walled_registry(registry), walled_ledger(ledger)
     session, recipients, events = build_passage_session(), RecipientKeys(SECRET), list[Event]()
     campaigns, beside["quiet"] = _campaigns(registry, ledger, now_ms)
-    doors, trials = _doors(registry, cooldowns, results, now_ms), Trials(ledger=ledger)
     changes, master = TemplateChanges(registry, *[ledger] * 3, now_ms=now_ms), Master()
-    sending = (ledger, registry.directory, recipients, events.append, *doors)
+    borders, trials = BorderDoor(registry.directory, now_ms), Trials(ledger=ledger)
+    sending = (ledger, registry.directory, recipients, events.append, borders)
+    door = FrontDoor(*sending, quiet=beside["quiet"])
+    journeys = JourneyDoor(registry.directory, cooldowns, now_ms)
     front = Front(
         registry=registry,
         ledger=ledger,
         keeper=Keeper(registry, ledger, emit=events.append, now_ms=now_ms),
-        intake=SendJobs(*sending, **_known(beside, registry, now_ms)),
+        intake=SendJobs(door, journeys, beside["traces"], now_ms),
+        rows=CampaignRows(door, results, registry),
         results=results,
         retry_failed=RetryFailed(ledger, results, recipients),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=beside["quiet"]),
@@ -302,12 +304,6 @@ def _beside(
     return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
 
 
-def _known(beside: dict[str, Any], registry: Registry, now_ms: NowMs) -> dict[str, Any]:
-    """Return what SendJobs is told by name."""
-    told = {"traces": beside["traces"], "quiet": beside["quiet"], "registry": registry}
-    return told | {"now_ms": now_ms}
-
-
 async def _render(_accept: str) -> tuple[bytes, str]:
     """Return what a scrape finds."""
     return b"# metrics", "text/plain"
@@ -323,13 +319,6 @@ async def _served(front: Front) -> AsyncGenerator[TestClient[Request, Applicatio
     with capture_logs():
         async with TestClient(server) as client:
             yield client
-
-
-def _doors(registry: Registry, cooldowns: Cooldowns, results: Results, now_ms: NowMs) -> _Doors:
-    """Return what SendJobs asks besides its ledger."""
-    directory = registry.directory
-    door, borders = JourneyDoor(directory, cooldowns, now_ms), BorderDoor(directory, now_ms)
-    return door, results, None, borders
 
 
 async def _put_keys(registry: Registry) -> None:

@@ -21,6 +21,9 @@ BULK_MAX = 8 * 2**20  # bytes of an array of jobs
 DEPTH_MAX = 32
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
 NAME_PATTERN = re.compile(NAME)
+NAME_DETAIL = (
+    "an id has letters, digits, `_`, `.` and `-`, begins with one of the first, and has at most 128"
+)
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -40,11 +43,28 @@ _PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 WRONG_VALUE = "Invalid enum value"
+MOMENT_RULE = "must be RFC 3339 with a time zone, such as 2026-12-01T09:00:00Z"
+PLAIN_WORDS = {  # what msgspec says, for whoever does not know Python
+    "Expected `datetime` with a timezone component": MOMENT_RULE,
+    "Invalid RFC3339 encoded datetime": MOMENT_RULE,
+    f"Expected `str` matching regex {NAME!r}": NAME_DETAIL,
+}
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A body in which every field has to be one we know."""
+
+
+def id_in(
+    request: web.Request, pattern: re.Pattern[str] = NAME_PATTERN, detail: str = NAME_DETAIL
+) -> str:
+    """Return the id that a path makes; raise the problem of one that nothing can be called by."""
+    name = request.match_info["id"]
+    if pattern.fullmatch(name) is None:
+        wrong = FieldError("/id", "invalid", detail)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid", errors=[wrong])
+    return name
 
 
 async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
@@ -98,10 +118,13 @@ def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
     place = _PLACE.search(text)
     pointer = at + (_pointer(place.group(1)) if place else "")
     detail = text[: place.start()] if place else text
+    detail = PLAIN_WORDS.get(detail, detail)
     unknown = _UNKNOWN.search(detail)
     if detail.startswith(WRONG_VALUE):  # it repeats the value, which may be a person's number
         allowed = _values_of(kind, pointer.rpartition("/")[2])
         detail = f"must be one of {', '.join(allowed)}" if allowed else WRONG_VALUE
+    if repr(NAME) in detail:
+        detail = NAME_DETAIL
     if (missing := _MISSING.search(detail)) is not None:
         name = missing.group(1)
         return FieldError(f"{pointer}/{name}", "missing", f"`{name}` is missing; give it")

@@ -18,6 +18,7 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
+from adapters.api.queries import check_query
 from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
@@ -36,6 +37,7 @@ from engine.quiet_keeper import QuietKeeper
 from engine.recipients import RecipientKeys
 from engine.resting import Resting
 from engine.results import Results, RetryFailed, UploadStore
+from engine.row_intake import CampaignRows
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
 from engine.template_ports import Place
@@ -110,6 +112,7 @@ class Front:
     ledger: Ledgers
     keeper: Keeper
     intake: SendJobs
+    rows: CampaignRows
     campaigns: Campaigns
     changes: CampaignChanges
     journeys: Journeys
@@ -156,6 +159,7 @@ class Front:
         @wraps(handler)
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.check(request, role)
+            check_query(request, handler)
             return await handler(request)
 
         vars(guarded)[ROLE] = role

@@ -12,7 +12,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import milliseconds, read_json
+from adapters.api.bodies import NAME_PATTERN, milliseconds, read_json
 from adapters.api.front import Front
 from adapters.api.jobs import check_key, trace_in
 from adapters.api.openapi.answers import GraphAnswer, GraphDone, GraphError, GraphMessage
@@ -169,8 +169,7 @@ def _source(text: str) -> str:
     if not text:
         return "direct:graph"
     kind, _, name = text.partition(":")
-    is_name = name.replace("-", "").replace("_", "").replace(".", "").isalnum()
-    if kind not in ("campaign", "journey", "direct") or not is_name or not name.isascii():
+    if kind not in ("campaign", "journey", "direct") or not NAME_PATTERN.fullmatch(name):
         raise _refusal(
             "/Penstock-Source", "invalid", "must be campaign:ID, journey:ID or direct:ID"
         )

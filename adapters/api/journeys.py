@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import NAME_PATTERN, Name, Strict, read_json, rfc3339
+from adapters.api.bodies import Name, Strict, id_in, read_json, rfc3339
 from adapters.api.campaigns import (
     QuietBody,
     names_zone,
@@ -20,7 +20,6 @@ from adapters.api.campaigns import (
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import JourneyAnswer, JourneysAnswer, JourneyStatusAnswer
 from adapters.api.openapi.described import described
-from adapters.api.problems import FieldError, Problem
 from engine.books import shown_counts
 from engine.directory import Journey, Role
 from engine.journeys import MOVES, JourneyWish
@@ -87,11 +86,7 @@ class JourneyRoutes:
         refuses=(409,),
     )
     async def _put(self, request: web.Request) -> web.Response:
-        name = request.match_info["id"]
-        if NAME_PATTERN.fullmatch(name) is None:
-            detail = "an id has letters, digits, `_`, `.` and `-`, and begins with one of the first"
-            wrong = FieldError("/id", "invalid", detail)
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid", errors=[wrong])
+        name = id_in(request)
         body = await read_json(request, JourneyBody)
         wish = JourneyWish(
             id=name,

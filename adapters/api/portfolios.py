@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from adapters.api.accounts import shown_account
-from adapters.api.bodies import NAME, Strict, read_json, rfc3339
+from adapters.api.bodies import Strict, id_in, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import (
     PortfolioAnswer,
@@ -56,7 +56,7 @@ class PortfolioRoutes:
         """Add them."""
         may = self._front.may
         router.add_get("/v1/portfolios", may(Role.READ, self._list))
-        router.add_put(f"/v1/portfolios/{{id:{NAME[1:-1]}}}", may(Role.ADMIN, self._put))
+        router.add_put("/v1/portfolios/{id}", may(Role.ADMIN, self._put))
         router.add_get("/v1/portfolios/{id}", may(Role.READ, self._get))
         router.add_get("/v1/portfolios/{id}/quota", may(Role.READ, self._quota))
 
@@ -68,8 +68,8 @@ class PortfolioRoutes:
         refuses=(409,),
     )
     async def _put(self, request: web.Request) -> web.Response:
+        name = PortfolioId(id_in(request))
         body = await read_json(request, PortfolioBody)
-        name = PortfolioId(request.match_info["id"])
         known = self._front.registry.directory.portfolios.get(name)
         limit = None
         if body.messaging_limit is not msgspec.UNSET:
@@ -82,6 +82,10 @@ class PortfolioRoutes:
             detail = f"the scope is {known.quota_scope}: a window that counts cannot be split"
             shown = FieldError("/quota_scope", "conflict", detail)
             raise Problem(HTTPStatus.CONFLICT, detail, code="conflict", errors=[shown])
+        if body.reserve is not msgspec.UNSET and sum(body.reserve.values()) > 1:
+            detail = "keeps more than all places; its shares add up to 1 at most"
+            shown = FieldError("/reserve", "range", detail)
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="range", errors=[shown])
         told = msgspec.structs.asdict(body)
         changes = {
             field: value

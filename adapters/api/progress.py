@@ -19,7 +19,7 @@ from aiohttp import web
 from adapters.api.problems import FieldError, Problem
 from adapters.api.tables import TableState
 from engine.directory import Campaign
-from engine.results import Taken, UploadStore, tally_of
+from engine.results import Taken, Upload, UploadStore
 
 KEY: Final = "Idempotency-Key"
 OFFSET: Final = "Upload-Offset"
@@ -50,16 +50,15 @@ class Named:
 
     def __init__(self, store: UploadStore, campaign: Campaign, name: str) -> None:
         self._store = store
-        self._place = (campaign.portfolio_id, campaign.source, name)
+        self._portfolio = campaign.portfolio_id
+        self._upload = Upload(campaign.source, name, secrets.token_hex(8))
         self.is_named = bool(name)
-        self._holder = secrets.token_hex(8)
         self.progress = Progress()
 
     @property
     def tally(self) -> str:
         """Return the name under which the ledger counts its rows; empty without a name."""
-        _, source, name = self._place
-        return tally_of(source, name) if self.is_named else ""
+        return self._upload.tally if self.is_named else ""
 
     async def begin(self, request: web.Request) -> None:
         """Take the upload up where it ended, or from its begin; raise when the caller errs."""
@@ -68,7 +67,7 @@ class Named:
             if offset:
                 raise _wrong(KEY, "missing", "name the upload that goes on: the key it began with")
             return
-        known = await self._store.take(*self._place, self._holder, anew=not offset)
+        known = await self._store.take(self._portfolio, self._upload, anew=not offset)
         if offset:
             progress = _decoded(known)
             if offset != progress.offset or request.content_type != progress.kind:
@@ -82,7 +81,7 @@ class Named:
         progress = self.progress
         state = msgspec.json.encode(progress)
         accepted = await self._store.note(
-            *self._place, self._holder, state, rejects, complete=progress.complete
+            self._portfolio, self._upload, state, rejects, complete=progress.complete
         )
         if accepted is None:
             detail = "another connection has taken this upload up; go on there"
@@ -119,8 +118,8 @@ async def progress_of(store: UploadStore, campaign: Campaign, key: str) -> Progr
     Who asks is about to take it up: a connection that still takes it is ended with its next piece,
     so that the answer stays true.
     """
-    place = (campaign.portfolio_id, campaign.source, name_of(key))
-    known = await store.take(*place, secrets.token_hex(8), anew=False)
+    upload = Upload(campaign.source, name_of(key), secrets.token_hex(8))
+    known = await store.take(campaign.portfolio_id, upload, anew=False)
     return None if known.state is None else _decoded(known)
 
 

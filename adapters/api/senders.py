@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Name, Strict, read_json, rfc3339
+from adapters.api.bodies import Name, Strict, id_in, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import SenderAnswer, SendersAnswer, SenderStateAnswer
 from adapters.api.openapi.described import described
@@ -40,6 +41,8 @@ from engine.template_changes import spec_of
 
 Kept = msgspec.UnsetType  # what is not given keeps its value
 REASON_MAX = 200
+NUMBER_PATTERN = re.compile(r"[0-9]{1,32}")
+NUMBER_DETAIL = "a sender is called by its phone_number_id of Meta's: 1 to 32 digits"
 NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
 
 
@@ -70,7 +73,7 @@ class SenderRoutes:
         """Add them."""
         may = self._front.may
         router.add_get("/v1/senders", may(Role.READ, self._list))
-        router.add_put(r"/v1/senders/{id:[0-9]{1,32}}", may(Role.ADMIN, self._put))
+        router.add_put("/v1/senders/{id}", may(Role.ADMIN, self._put))
         router.add_get("/v1/senders/{id}", may(Role.READ, self._get))
         router.add_post("/v1/senders/{id}/pause", may(Role.ADMIN, self._pause))
         router.add_post("/v1/senders/{id}/resume", may(Role.ADMIN, self._resume))
@@ -85,8 +88,8 @@ class SenderRoutes:
         refuses=(409,),
     )
     async def _put(self, request: web.Request) -> web.Response:
+        name = SenderId(id_in(request, NUMBER_PATTERN, NUMBER_DETAIL))
         body = await read_json(request, SenderBody)
-        name = SenderId(request.match_info["id"])
         known = self._front.registry.directory.senders.get(name)
         self._check(body, known)
         changes = {

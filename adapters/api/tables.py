@@ -97,6 +97,8 @@ class CsvTable:
         found = Rows()
         if not self._row and lines:
             lines = self._read_header(lines)
+        elif not self._row and is_last:
+            raise _no_header()
         for number, record in self._records(lines):
             self._add(found, number, record)
         return found
@@ -136,9 +138,10 @@ class CsvTable:
                 for record in reader:
                     used, before = reader.line_num - before, reader.line_num
                     self._row += 1
-                    if used > 1 and (len(record) != self._width or used > ROW_LINES_MAX):
+                    end = start + before
+                    if used > 1 and not self._is_one(record, lines[end - used : end]):
                         before -= used - 1
-                        yield self._row, ["", *record[:0]]
+                        yield self._row, [""]
                         break
                     yield self._row, record
                 else:
@@ -148,6 +151,19 @@ class CsvTable:
                 before += 1
                 yield self._row, [""]
             start += before
+
+    def _is_one(self, record: list[str], lines: list[str]) -> bool:
+        """Return whether several lines are one record, and not what an open quote swallowed.
+
+        A quote that closes where a field ends was meant; what it swallowed ends in another row's.
+        """
+        if len(record) != self._width or len(lines) > ROW_LINES_MAX:
+            return False
+        try:
+            next(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            return False
+        return True
 
     def _add(self, found: Rows, number: int, record: list[str]) -> None:
         if len(record) == self._width:
@@ -164,6 +180,13 @@ class CsvTable:
             found.rejects.append(Reject(number, "", "columns", detail))
 
 
+def _no_header() -> Problem:
+    detail = "the file is empty; its first row names the columns, one of them `to`"
+    wrong = FieldError("/to", "missing_column", detail)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return Problem(status, detail, code=wrong.code, errors=[wrong])
+
+
 class Recipient(Strict):
     """One NDJSON line: who, and the values of the fields."""
 
@@ -173,10 +196,10 @@ class Recipient(Strict):
 
 
 class LooseRecipient(Strict):
-    """The same with numbers and booleans among the fields."""
+    """The same with whatever stands among the fields, so that it can be named."""
 
     to: str
-    fields: dict[str, str | int | float | bool] = {}  # noqa: RUF012 (msgspec copies it)
+    fields: dict[str, object] = {}  # noqa: RUF012 (msgspec copies it)
     key: str = ""
 
 
@@ -236,11 +259,9 @@ class NdjsonTable:
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 found.rejects.append(_rejected(self._row, field_error_of(error, LooseRecipient)))
                 continue
-            missing = [name for name in self._fields if name not in each.fields]
-            for name in missing:
-                detail = f"the campaign's message names {{{{{name}}}}}; give it"
-                found.rejects.append(Reject(self._row, name, "missing", detail))
-            if not missing:
+            faults = self._faults_of(each.fields)
+            found.rejects += faults
+            if not faults:
                 values = [str(each.fields[name]) for name in self._fields]
                 found.rows.append((each.to, values))
                 found.numbers.append(self._row)
@@ -248,10 +269,24 @@ class NdjsonTable:
                     found.keys.append(each.key)
         return found
 
+    def _faults_of(self, fields: dict[str, object]) -> list[Reject]:
+        """Return which fields a row lacks, and which of its fields are no texts."""
+        missing = "the campaign's message names {{%s}}; give it"
+        faults = [
+            Reject(self._row, name, "missing", missing % name)
+            for name in self._fields
+            if name not in fields
+        ]
+        for name, value in fields.items():
+            if not isinstance(value, str | int | float):  # a bool is an int
+                detail = "is no text; write a text, a number or a truth value"
+                faults.append(Reject(self._row, name, "invalid", detail))
+        return faults
+
 
 def _rejected(row: int, wrong: FieldError) -> Reject:
     """Return what is wrong with an NDJSON line as what is wrong with a row."""
-    name = wrong.pointer.removeprefix("/fields").removeprefix("/")
+    name = wrong.pointer.removeprefix("/fields/").removeprefix("/")
     return Reject(row, name, wrong.code, wrong.detail)
 
 

@@ -17,11 +17,14 @@ from adapters.api.dead import Dead
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
+from adapters.house.asking import Asking
 from adapters.house.console_side import build_console
 from adapters.house.deadlines import Deadlines, keeping_deadlines
+from adapters.house.forgetting import erasing_of
+from adapters.house.keeping import build_keeper
 from adapters.house.pruning import pruning
 from adapters.house.retelling import retold
-from adapters.house.serving import listen
+from adapters.house.serving import listen, listening_at
 from adapters.house.shared import House, log, terms_of
 from adapters.house.templates import asking as asking_templates
 from adapters.house.templates import (
@@ -35,8 +38,6 @@ from adapters.house.templates import (
     taking,
 )
 from adapters.house.waking import Evidence, WakingLedger
-from adapters.house.world import Asking, build_keeper
-from adapters.knobs import parts_of
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management, build_management_session
@@ -59,6 +60,7 @@ from engine.changes import CampaignChanges
 from engine.countries import CountryRules
 from engine.directory import Sender
 from engine.errors import EngineError, LedgerError
+from engine.front_door import FrontDoor
 from engine.intake import SendJobs
 from engine.journeys import JourneyDoor, Journeys
 from engine.model import Gate, PortfolioId
@@ -67,8 +69,9 @@ from engine.quiet_keeper import QuietKeeper
 from engine.receipts import ReceiptFolder
 from engine.recollection import Recollection
 from engine.replaying import ReplayDead
-from engine.results import Results, RetryFailed
+from engine.results import RetryFailed
 from engine.revalidation import Revalidation
+from engine.row_intake import CampaignRows
 from engine.storms import Storm, StormWatch
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -80,7 +83,17 @@ STORMS_EVERY_S: Final = 5.0
 @asynccontextmanager
 async def open_api(house: House) -> AsyncGenerator[None]:
     """Serve the API, webhooks and metrics on `listen`, and fold what webhooks bring."""
-    settings, session, passing = house.settings, build_management_session(), build_passage_session()
+    async with build_management_session() as session, build_passage_session() as passing:
+        asking = await _furnish(house, session, passing)
+        try:
+            yield
+        finally:
+            await asking.stop()
+
+
+async def _furnish(house: House, session: ClientSession, passing: ClientSession) -> Asking:
+    """Build what answers and what folds, and serve it; return who asks Meta about numbers."""
+    settings = house.settings
     house.speaker.rank = API
     management = Management(
         session,
@@ -116,13 +129,9 @@ async def open_api(house: House) -> AsyncGenerator[None]:
     routes = [*house.webhook.routes(), *_aftermath(house, front), *console.routes()]
     app = build_app(front, routes)
     app.on_shutdown.append(console.close)
-    await listen(house, app, settings.listen_address)
-    try:
-        yield
-    finally:
-        await asking.stop()
-        await session.close()
-        await passing.close()
+    with listening_at(settings.listen, "PENSTOCK_LISTEN (--listen)"):
+        await listen(house, app, settings.listen_address)
+    return asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +153,13 @@ def _front(house: House, doors: Doors) -> Front:
     results = walled_ledger(RedisResults(house.client, house.ledger))
     quiet = house.quiet.behind(registry, ledger)
     campaigns = _campaigns(house, registry, ledger, quiet)
+    door = _front_door(house, recollection, registry, quiet)
     return Front(
         registry=registry,
         ledger=ledger,
         keeper=build_keeper(settings, registry, ledger, house.emit, now_ms),
-        intake=_intake(house, recollection, registry, results, quiet),
+        intake=_intake(house, door),
+        rows=CampaignRows(door, results, registry),
         results=results,
         uploads=walled_ledger(RedisUploads(house.ledger.scripts, house.ledger.calls, now_ms)),
         retry_failed=RetryFailed(recollection, results, house.recipients),
@@ -162,7 +173,7 @@ def _front(house: House, doors: Doors) -> Front:
         recipients=house.recipients,
         suppressions=walled_ledger(house.persons.suppressions),
         resting=walled_ledger(house.persons.resting),
-        erasing=walled_ledger(house.persons.erasing),
+        erasing=walled_ledger(erasing_of(house)),
         now_ms=now_ms,
         window_ms=settings.window_ms,
         passage=Passage(doors.passing, graph_url=settings.graph_url),
@@ -188,7 +199,7 @@ def _changes(
     results: RedisResults,
     quiet: QuietKeeper,
 ) -> CampaignChanges:
-    countries = CountryRules(parts_of(house.settings.no_marketing))
+    countries = CountryRules(house.settings.countries_without_marketing)
     revalidation = Revalidation(results, ledger, registry.directory, countries)
     return CampaignChanges(
         *(campaigns, registry, ledger, revalidation),
@@ -232,23 +243,25 @@ def _watching(house: House, campaigns: Campaigns) -> Callable[[], Awaitable[None
     return look
 
 
-def _intake(
-    house: House,
-    recollection: Recollection,
-    registry: RedisRegistry,
-    results: Results,
-    quiet: QuietKeeper,
-) -> SendJobs:
-    """Return the front door of all jobs."""
-    now_ms, directory = house.clock.now_ms, registry.directory
-    door = JourneyDoor(directory, walled_ledger(RedisCooldowns(house.client, now_ms)), now_ms)
-    countries = CountryRules(parts_of(house.settings.no_marketing))
-    parts = (recollection, directory, house.recipients, house.emit)
-    leads, border = walled_ledger(house.persons.people), BorderDoor(directory, now_ms)
-    traces = walled_ledger(RedisTraces(house.client, now_ms))
-    return SendJobs(
-        *parts, door, results, countries, border, leads, traces, quiet, registry, now_ms
+def _front_door(
+    house: House, recollection: Recollection, registry: RedisRegistry, quiet: QuietKeeper
+) -> FrontDoor:
+    """Return what all jobs pass, single ones and rows of campaigns."""
+    directory, countries = registry.directory, house.settings.countries_without_marketing
+    return FrontDoor(
+        *(recollection, directory, house.recipients, house.emit),
+        borders=BorderDoor(directory, house.clock.now_ms, CountryRules(countries)),
+        leads=walled_ledger(house.persons.people),
+        quiet=quiet,
     )
+
+
+def _intake(house: House, door: FrontDoor) -> SendJobs:
+    """Return the front door of single jobs."""
+    now_ms = house.clock.now_ms
+    cooldowns = walled_ledger(RedisCooldowns(house.client, now_ms))
+    journeys = JourneyDoor(door.directory, cooldowns, now_ms)
+    return SendJobs(door, journeys, walled_ledger(RedisTraces(house.client, now_ms)), now_ms)
 
 
 def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:

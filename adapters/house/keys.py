@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from adapters.api.front import BOOTSTRAP, hash_of, make_key
+from adapters.house.places import PlaceError, try_places
 from adapters.redis.connect import Client
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.settings import Settings
@@ -19,6 +20,7 @@ from engine.directory import ApiKey, Role
 from engine.errors import EngineError
 from engine.recipients import RecipientKeys
 
+RECIPIENTS: Final = "recipients"  # the secret of a ledger that keys the hash of people
 SEALED_ELSEWHERE: Final = (
     "add the key that sealed it to PENSTOCK_SECRET_KEY, or add the sender again"
 )
@@ -32,6 +34,7 @@ class OtherSaltError(EngineError):
 
 async def open_registry(client: Client, settings: Settings) -> RedisRegistry:
     """Return the registry as it is now, its tokens under the newest seal."""
+    try_places(settings)
     registry = RedisRegistry(client, Seal(*secret_keys(settings)))
     await registry.refresh()
     for sender in await registry.reseal():
@@ -44,14 +47,19 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
     if settings.secret_keys:
         return settings.secret_keys
     path = settings.data_dir / "secret.key"
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         with tempfile.NamedTemporaryFile(dir=settings.data_dir, mode="w") as file:  # 0600
             file.write(secrets.token_urlsafe(32))
             file.flush()
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 os.link(file.name, path)  # whole, or not at all
-    return (path.read_text(encoding="ascii"),)
+    key = path.read_bytes()
+    if not key.strip() or not key.isascii():
+        raise PlaceError(
+            f"{path} holds no key: put back the one that sealed the tokens, or set "
+            "PENSTOCK_SECRET_KEY and add the senders again"
+        )
+    return (key.decode("ascii"),)
 
 
 async def recipient_keys(registry: RedisRegistry, settings: Settings) -> RecipientKeys:
@@ -60,15 +68,20 @@ async def recipient_keys(registry: RedisRegistry, settings: Settings) -> Recipie
     OtherSaltError where people are known by another one: under a new one each of them would take
     a second place in the window, and no stop would find them.
     """
-    salt = settings.phone_salt.reveal() if settings.phone_salt else ""
-    wanted = hashlib.sha256(b"penstock recipients\0" + salt.encode()).digest() if salt else b""
-    kept = await registry.secret("recipients", wanted)
+    wanted = key_of_salt(settings)
+    kept = await registry.secret(RECIPIENTS, wanted)
     if wanted and kept != wanted:
         raise OtherSaltError(
             "this ledger counts people under another PENSTOCK_PHONE_SALT: set that one, "
             "or leave it out to go on with what Redis keeps"
         )
     return RecipientKeys(kept)
+
+
+def key_of_salt(settings: Settings) -> bytes:
+    """Return the key of the hash that PENSTOCK_PHONE_SALT makes; empty where it is left out."""
+    salt = settings.phone_salt.reveal() if settings.phone_salt else ""
+    return hashlib.sha256(b"penstock recipients\0" + salt.encode()).digest() if salt else b""
 
 
 async def first_key(registry: RedisRegistry, settings: Settings, now_ms: int) -> str:

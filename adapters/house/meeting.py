@@ -35,7 +35,8 @@ async def meet(client: Client, clock: Clock, settings: Settings) -> None:
 def what_is_wrong(error: Exception, settings: Settings) -> tuple[str, str]:
     """Return why a server could not be asked, in its own words where it has some, and a remedy."""
     address = shown("redis_url", settings.redis_url)
-    said = next(iter(str(error).splitlines()), "").rstrip(". ") or type(error).__name__
+    said = next(iter(str(error).splitlines()), "").partition(" : <")[0]  # a client shows itself
+    said = said.rstrip(". ") or type(error).__name__
     if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError)):
         why = f"Redis at {address} refuses this user or password: {said}"
         return why, "Correct user and password in PENSTOCK_REDIS_URL; docs/security.md has the ACL."

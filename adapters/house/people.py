@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
-from adapters.house.retelling import Remember, RetoldEraser
 from adapters.meta.codes import RESTS
 from adapters.meta.preferring import STOPPED_CODE
 from adapters.redis.connect import Client
-from adapters.redis.erase import RedisEraser, erase_log
-from adapters.redis.erase_rows import RowEraser
-from adapters.redis.ledger import RedisLedger
 from adapters.redis.preferences import RedisPeople, RedisPreferences, RedisSlots
 from adapters.redis.rests import RedisRests
 from engine.borders import BORDER_CODE
 from engine.contents import SEPARATOR
 from engine.directory import Directory
-from engine.erasing import Erasing
 from engine.errors import EngineError
 from engine.events import Event, JobsSettled
 from engine.model import Category, NowMs, PortfolioId, SenderId
 from engine.outcomes import Dropped
 from engine.ports import Claimed
-from engine.recipients import RecipientKeys
 from engine.resting import Miss, Reason, Resting
 from engine.suppressions import Suppressions, Whom, Word
 
@@ -42,36 +35,22 @@ class Persons:
     def __init__(
         self,
         client: Client,
-        ledger: RedisLedger,
-        now_ms: NowMs,
-        wake: Callable[[PortfolioId], None],
+        slots: RedisSlots,
         directory: Directory,
-        recipients: RecipientKeys,
-        export_path: Path,
+        now_ms: NowMs,
         note_border: NoteBorder,
-        remember: Remember,
     ) -> None:
+        self._directory = directory
         self._note_border = note_border
-        choices, rests = RedisPreferences(client), RedisRests(client)
-        self._slots = RedisSlots(ledger.scripts, ledger.calls, now_ms, wake)
-
-        def portfolios() -> list[PortfolioId]:
-            return [each.id for each in directory.portfolios.values()]
-
-        self._portfolios = portfolios
         self._waiting: asyncio.Queue[Told] = asyncio.Queue()
+        choices, rests = RedisPreferences(client), RedisRests(client)
         self.people = RedisPeople(client)
-        parts = (choices, self.people, self._slots)
-        self.suppressions = Suppressions(*parts, portfolios)
-        self.resting = Resting(rests, rests, choices, self._slots, RESTS, now_ms)
-        rows = RowEraser(client, directory, recipients)
-        eraser = RedisEraser(ledger.scripts, ledger.calls, now_ms, rows)
-        self.erasing = Erasing(
-            *(self.suppressions, self.resting, RetoldEraser(eraser, remember)),
-            lambda portfolio, ids: erase_log(export_path, portfolio, ids),
-            portfolios,
-            now_ms,
-        )
+        self.suppressions = Suppressions(choices, self.people, slots, self.portfolios)
+        self.resting = Resting(rests, rests, choices, slots, RESTS, now_ms)
+
+    def portfolios(self) -> list[PortfolioId]:
+        """Return the portfolios that there are now."""
+        return [each.id for each in self._directory.portfolios.values()]
 
     def heard(self, event: Event) -> None:
         """Take what answers say of people; a status that comes later says it to the folding."""
@@ -107,6 +86,6 @@ class Persons:
     async def end_rests(self) -> None:
         """End, every few seconds, the rests whose time is over."""
         await asyncio.sleep(RESTS_EVERY_S)
-        for portfolio in list(self._portfolios()):
+        for portfolio in self.portfolios():
             while await self.resting.end_over(portfolio):
                 pass

@@ -10,7 +10,6 @@ from random import SystemRandom
 from adapters.api.walls import walled_archive, walled_ledger, walled_registry
 from adapters.house.shared import House, log
 from adapters.house.waking import WakingLedger
-from adapters.knobs import parts_of
 from adapters.meta.management import Management
 from adapters.meta.news import Failure
 from adapters.meta.template_calls import TemplateCalls
@@ -129,7 +128,7 @@ def _wish(house: House, sender: Sender, identity: str, template: Template) -> Pl
 
 def rechecks_of(house: House) -> Rechecks:
     """Return what looks again at jobs that were made for other words of their template."""
-    countries = CountryRules(parts_of(house.settings.no_marketing))
+    countries = CountryRules(house.settings.countries_without_marketing)
     return Rechecks(house.registry.directory, countries)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
 from adapters.house.pulsing import pulsing
-from adapters.house.serving import listen
+from adapters.house.serving import listen, listening_at
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House
 from adapters.house.template_doubts import TemplateDoubts
 from adapters.house.templates import rechecks_of
@@ -68,18 +68,24 @@ async def open_worker(house: House, *, is_alone: bool) -> AsyncGenerator[None]:
         rng=rng,
     )
     house.pool, house.delivery = pool, delivery
-    house.serve_all()
-    pool.start()
-    _keep_in_touch(house, pool, worker)
-    if is_alone:
-        probe = build_probe_app(Operations(house.metrics.render, house.objections))
-        await listen(house, probe, settings.metrics_address)
-    try:
-        yield
-    finally:
-        await pool.drain(clock.now_ms() + DRAIN_MS)
-        await _leave(house, worker)
-        await session.close()
+    async with session:
+        if is_alone:  # first of all: whoever cannot listen must not have claimed anything
+            await _show_health(house)
+        house.serve_all()
+        pool.start()
+        _keep_in_touch(house, pool, worker)
+        try:
+            yield
+        finally:
+            await pool.drain(clock.now_ms() + DRAIN_MS)
+            await _leave(house, worker)
+
+
+async def _show_health(house: House) -> None:
+    probe = build_probe_app(Operations(house.metrics.render, house.objections))
+    address = house.settings.metrics_address
+    with listening_at(house.settings.metrics_listen, "PENSTOCK_METRICS_LISTEN (--metrics-listen)"):
+        await listen(house, probe, address)
 
 
 def _renewing(house: House) -> Callable[[], Awaitable[None]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.results import MemoryResults
 from engine.model import PortfolioId
-from engine.results import Taken, tally_of
+from engine.results import Taken, Upload
 
 Name = tuple[PortfolioId, str]
 
@@ -22,37 +22,33 @@ class MemoryUploads:
         self._complete: set[Name] = set()
         self._holders: dict[Name, str] = {}
 
-    async def take(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str, *, anew: bool
-    ) -> Taken:
+    async def take(self, portfolio: PortfolioId, upload: Upload, *, anew: bool) -> Taken:
         """See UploadStore.take."""
-        place = (portfolio, tally_of(source, name))
+        place = (portfolio, upload.tally)
         tallies = self._ledger.slot(portfolio)[0].tallies
         if not anew and place not in self._states:
             return Taken(None, 0)
         if anew and place in self._complete:
             tallies.pop(place[1], None)
             self._complete.discard(place)
-        self._holders[place] = holder
+        self._holders[place] = upload.holder
         return Taken(self._states.get(place), tallies.get(place[1], 0))
 
     async def note(
         self,
         portfolio: PortfolioId,
-        source: str,
-        name: str,
-        holder: str,
+        upload: Upload,
         state: bytes,
         rejects: Sequence[bytes],
         *,
         complete: bool,
     ) -> int | None:
         """See UploadStore.note."""
-        place = (portfolio, tally_of(source, name))
-        if self._holders.get(place) != holder:
+        place = (portfolio, upload.tally)
+        if self._holders.get(place) != upload.holder:
             return None
         self._states[place] = state
         if complete:
             self._complete.add(place)
-        await self._results.reject(portfolio, source, rejects)
+        await self._results.reject(portfolio, upload.source, rejects)
         return self._ledger.slot(portfolio)[0].tallies.get(place[1], 0)

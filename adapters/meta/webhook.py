@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from adapters.meta.parsing import BODY_MAX
 from engine.errors import EngineError
 
 PATH: Final = "/webhooks/meta"
-BODY_MAX: Final = 4 * 1_048_576  # bytes; Meta sends at most 3 MB
 BODY_TIMEOUT_S: Final = 20  # for the whole body: a slower one is no webhook of Meta's
 SIGNATURE: Final = re.compile(r"sha256=([0-9a-f]{64})", re.ASCII)
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)

@@ -105,6 +105,9 @@ def _url_options(parts: SplitResult, scheme: str) -> dict[str, Any]:
     path = parts.path
     if parts.scheme.endswith("+sentinel"):
         path = parts.path.removeprefix("/").partition("/")[2]  # what follows the service
+    database = path.removeprefix("/")
+    if scheme != "unix" and database and not (database.isascii() and database.isdigit()):
+        raise RedisAddressError(f"{database!r} is no number of a database: leave it out, or /0")
     first_host = hosts.partition(",")[0]
     plain = parts._replace(scheme=scheme, netloc=userinfo + at + first_host, path=path)
     try:

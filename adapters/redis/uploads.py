@@ -10,7 +10,7 @@ from adapters.redis.results import KEPT_MS as REJECTS_MS
 from adapters.redis.results import REJECTS_MAX
 from adapters.redis.scripts import Argument, Reply, Scripts
 from engine.model import NowMs, PortfolioId
-from engine.results import Taken, tally_of
+from engine.results import Taken, Upload
 
 KEPT_MS: Final = 86_400_000  # after the last piece
 
@@ -23,28 +23,24 @@ class RedisUploads:
         self._calls = calls
         self._now_ms = now_ms
 
-    async def take(
-        self, portfolio: PortfolioId, source: str, name: str, holder: str, *, anew: bool
-    ) -> Taken:
+    async def take(self, portfolio: PortfolioId, upload: Upload, *, anew: bool) -> Taken:
         """See UploadStore.take."""
-        told: list[Argument] = [tally_of(source, name), holder, KEPT_MS, int(anew)]
+        told: list[Argument] = [upload.tally, upload.holder, KEPT_MS, int(anew)]
         state, accepted = await self._run("upload_take", portfolio, told)
         return Taken(state or None, accepted)
 
     async def note(
         self,
         portfolio: PortfolioId,
-        source: str,
-        name: str,
-        holder: str,
+        upload: Upload,
         state: bytes,
         rejects: Sequence[bytes],
         *,
         complete: bool,
     ) -> int | None:
         """See UploadStore.note."""
-        told: list[Argument] = [tally_of(source, name), holder, KEPT_MS, state, int(complete)]
-        told += [source, REJECTS_MAX, REJECTS_MS, *rejects]
+        told: list[Argument] = [upload.tally, upload.holder, KEPT_MS, state, int(complete)]
+        told += [upload.source, REJECTS_MAX, REJECTS_MS, *rejects]
         accepted = await self._run("upload_note", portfolio, told)
         return None if accepted < 0 else int(accepted)
 

@@ -16,8 +16,8 @@ from adapters.house import (
     worker_side,
 )
 from adapters.knobs import DOUBT_SECONDS
-from adapters.meta import breaker, management, webhook
-from adapters.prometheus import metrics, rounds, standings, tallies, wanted
+from adapters.meta import breaker, management, parsing
+from adapters.prometheus import known, metrics, rounds, standings, tallies, wanted
 from adapters.redis import ledger as redis_ledger
 from adapters.redis import pulses, results, traces, uploads
 from engine import messages, pace, quiet, recipients, revalidation, storms, terms
@@ -82,7 +82,7 @@ TOLD = [
     (OPERATIONS, f"after {supervisor.DRAIN_S:g} seconds is killed"),
     (OPERATIONS, f"at most every {standings.CACHE_MS / SECOND_MS:g} seconds"),
     (OPERATIONS, f"{tallies.SENDERS_MAX:,} senders (by alias)"),
-    (OPERATIONS, f"{tallies.PORTFOLIOS_MAX:,} portfolios, {standings.TEMPLATES_MAX:,} templates"),
+    (OPERATIONS, f"{tallies.PORTFOLIOS_MAX:,} portfolios, {known.TEMPLATES_MAX:,} templates"),
     (OPERATIONS, f"{metrics.CODES_MAX} error codes"),
     (OPERATIONS, f"More than {rounds.READ_AT_ONCE:,} portfolios, or a slow Redis"),
     (OPERATIONS, in_words("once a minute with how often", telling.AGAIN_MS == MINUTE_MS)),
@@ -94,9 +94,9 @@ TOLD = [
     (OPERATIONS, f"the newest {DEAD_MAX:,} failures of a portfolio"),
     (SECURITY, f"({DEAD_MAX:,} at most)"),
     (SECURITY, f"a keyed hash of {recipients.KEY_BYTES} bytes"),
-    (SECURITY, f"({bodies.BULK_MAX // MB} MB, webhooks {webhook.BODY_MAX // MB} MB"),
+    (SECURITY, f"({bodies.BULK_MAX // MB} MB, webhooks {parsing.BODY_MAX // MB} MB"),
     (SECURITY, in_words("within a look (a second, usually)", viewers.EVERY_S == 1)),
-    (CONTROLS, f"webhook {webhook.BODY_MAX // MB} MiB, JSON {bodies.JSON_MAX // MB} MiB"),
+    (CONTROLS, f"webhook {parsing.BODY_MAX // MB} MiB, JSON {bodies.JSON_MAX // MB} MiB"),
     (CONTROLS, f"jobs {bodies.BULK_MAX // MB} MiB and {jobs.JOBS_MAX:,} items"),
     (CONTROLS, f"a line {streams.LINE_MAX // MB} MiB"),
     (CONTROLS, f"a gzip upload {streams.UNPACKED_MAX // 2**30} GiB unpacked"),

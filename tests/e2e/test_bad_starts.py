@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
+from adapters.live import addresses_of
 from adapters.redis.embedded import EmbeddedServer
-from adapters.settings import REMEDIES
+from adapters.settings import REMEDIES, load_settings
 from tests.e2e.fleet import a_process, an_environment
 from tests.redis_servers import free_port, require_server
 from tests.tcp_proxy import CHUNK_BYTES, TcpProxy
@@ -70,6 +72,65 @@ async def test_without_redis_it_says_where_it_looked_and_what_to_do(
     assert "cannot start: no answer from Redis at redis://***@127.0.0.1" in said
     assert "Start it, or set PENSTOCK_REDIS_URL" in said
     assert "hidden-word" not in said
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("words", "named_by"),
+    [
+        (["run", "--listen"], "PENSTOCK_LISTEN (--listen)"),
+        (["worker", "--metrics-listen"], "PENSTOCK_METRICS_LISTEN (--metrics-listen)"),
+        (["sandbox", "--port"], "--port"),
+    ],
+)
+async def test_where_somebody_listens_already_is_said_and_nothing_was_claimed(
+    tmp_path: Path, words: list[str], named_by: str
+) -> None:
+    require_server("embedded")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        where = address if words[0] != "sandbox" else address.rpartition(":")[2]
+        status, said = await refused(tmp_path, *words, where)
+    assert status == 1
+    assert f"nobody can listen at {address}: address already in use. Set {named_by}" in said
+    assert "drained" not in said  # there was nothing yet to give back
+    assert "Unclosed" not in said
+
+
+async def test_an_address_of_nobody_is_said_too(tmp_path: Path) -> None:
+    status, said = await refused(tmp_path, "run", PENSTOCK_LISTEN="nobody.invalid:80")
+    assert status == 1
+    assert "nobody can listen at nobody.invalid:80: no such host. Set PENSTOCK_LISTEN" in said
+
+
+async def test_several_workers_whose_ports_do_not_suffice_are_refused(tmp_path: Path) -> None:
+    listen = {"PENSTOCK_METRICS_LISTEN": "127.0.0.1:65534"}
+    status, said = await refused(tmp_path, "worker", "--processes", "3", **listen)
+    assert status == 2
+    assert "wrong setting: metrics_listen = 127.0.0.1:65534: lower its port" in said
+    its = load_settings({"metrics_listen": "[::1]:0"}, {}, tmp_path)
+    assert addresses_of(its, 2) == ["[::1]:0", "[::1]:0"]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("setting", ["PENSTOCK_DATA_DIR", "PENSTOCK_EXPORT_DIR"])
+async def test_a_directory_that_cannot_be_written_to_is_refused(
+    tmp_path: Path, server_url: str, setting: str
+) -> None:
+    (tmp_path / "file").touch()
+    settings = {"PENSTOCK_REDIS_URL": server_url, setting: str(tmp_path / "file" / "below")}
+    status, said = await refused(tmp_path, "worker", **settings)
+    assert status == 1
+    assert f"cannot be written to: Not a directory. Set {setting} to" in said
+
+
+async def test_a_kept_key_of_the_seal_that_is_none_is_refused(
+    tmp_path: Path, server_url: str
+) -> None:
+    (tmp_path / "secret.key").write_text("\n")
+    status, said = await refused(tmp_path, "worker", PENSTOCK_REDIS_URL=server_url)
+    assert status == 1
+    assert "secret.key holds no key: put back the one that sealed the tokens" in said
 
 
 @pytest.mark.redis

@@ -137,6 +137,41 @@ async def test_a_quote_that_never_closes_costs_its_own_row() -> None:
         assert shown["errors"][0]["row"] == 2
 
 
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param("", id="to the end of the file"),
+        pytest.param('+4915112345671,Di,"D4"\n', id="to the next quote"),
+        pytest.param('+4915112345671,"D ""i""",D4\n', id="to a doubled quote"),
+    ],
+)
+async def test_a_quote_that_opens_in_the_last_column_swallows_no_other_row(after: str) -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        text = 'to,name,code\n+4915112345678,Ada,"A1\n+4915112345679,Bob,B2\n+4915112345670,Cy,C3\n'
+        _, shown = await desk.upload("c1", text + after)
+        assert shown["read"] == text.count("\n") - 1 + bool(after)
+        assert (shown["accepted"], shown["rejected"]) == (2 + bool(after), 1), shown
+        (error,) = shown["errors"]
+        assert (error["row"], error["code"]) == (2, "malformed")
+
+
+async def test_fields_that_are_no_texts_are_named() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        rows: list[object] = [
+            {"to": "4915112345678", "fields": {"name": None, "code": ["x"]}},
+            {"to": "4915112345678", "fields": "x"},
+            {"to": "4915112345678", "fields": {"name": True, "code": 1.5, "more": {}}},
+            {"to": "4915112345678", "fields": {"name": True, "code": 1.5}},
+        ]
+        _, shown = await desk.upload("c1", "\n".join(map(json.dumps, rows)), "application/x-ndjson")
+        assert (shown["accepted"], shown["rejected"]) == (1, 3)
+        assert [(each["row"], each["field"]) for each in shown["errors"]] == [
+            *((1, "name"), (1, "code"), (2, "fields"), (3, "more"))
+        ]
+
+
 async def test_bad_lines_of_ndjson_are_named_and_the_others_kept() -> None:
     async with a_desk() as desk:
         await a_campaign(desk)

@@ -78,6 +78,7 @@ async def test_errors_have_metas_shape(changes: dict[str, object], status: int, 
         ("Penstock-Expires-At", "2026-06-01T10:00:00", "RFC 3339 with a time zone"),
         ("Penstock-Source", "spring", "campaign:ID, journey:ID or direct:ID"),
         ("Penstock-Source", "journey:", "campaign:ID, journey:ID or direct:ID"),
+        ("Penstock-Source", f"direct:{'x' * 129}", "campaign:ID, journey:ID or direct:ID"),
         ("Idempotency-Key", "k" * 256, "at most 255 characters"),
     ],
 )

@@ -67,6 +67,7 @@ async def test_an_idempotency_key_makes_an_array_one_call() -> None:
         ({"not_before": "tomorrow"}, "/not_before", "invalid"),
         ({"priorty": "utility"}, "/priorty", "unknown_field"),
         ({"source": {"kind": "direct", "id": "a b"}}, "/source/id", "invalid"),
+        ({"source": {"kind": "campaign", "id": "frist"}}, "/source/id", "unknown_source"),
     ],
 )
 async def test_what_is_wrong_is_named(changes: dict[str, object], pointer: str, code: str) -> None:

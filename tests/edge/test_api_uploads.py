@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from engine.errors import LedgerAwayError
 from engine.model import PortfolioId
-from engine.results import Taken
+from engine.results import Taken, Upload
 from tests.front_desk import PORTFOLIO, SEND, Desk, a_campaign, a_desk
 
 NDJSON = "application/x-ndjson"
@@ -143,15 +143,17 @@ async def test_who_takes_an_upload_up_is_the_only_one_to_go_on(redis_client: Red
     async with a_desk(redis=redis_client) as desk:
         await a_campaign(desk)
         campaign = desk.front.campaigns.get("c1")
-        place = (campaign.portfolio_id, campaign.source, "name")
-        store = desk.front.uploads
-        assert await store.take(*place, "first", anew=True) == Taken(None, 0)
-        assert await store.note(*place, "first", b"1", [], complete=False) == 0
-        assert await store.take(*place, "second", anew=False) == Taken(b"1", 0)
-        assert await store.note(*place, "first", b"2", [b"wrong"], complete=False) is None
-        assert await store.note(*place, "second", b"3", [b"bad"], complete=False) == 0
-        assert await store.take(*place, "third", anew=False) == Taken(b"3", 0)
-        told = [lines async for lines in desk.front.results.rejected(*place[:2])]
+        portfolio, store = campaign.portfolio_id, desk.front.uploads
+        first, second, third = (
+            Upload(campaign.source, "name", holder) for holder in ("first", "second", "third")
+        )
+        assert await store.take(portfolio, first, anew=True) == Taken(None, 0)
+        assert await store.note(portfolio, first, b"1", [], complete=False) == 0
+        assert await store.take(portfolio, second, anew=False) == Taken(b"1", 0)
+        assert await store.note(portfolio, first, b"2", [b"wrong"], complete=False) is None
+        assert await store.note(portfolio, second, b"3", [b"bad"], complete=False) == 0
+        assert await store.take(portfolio, third, anew=False) == Taken(b"3", 0)
+        told = [lines async for lines in desk.front.results.rejected(portfolio, campaign.source)]
         assert told == [[b"bad"]]
         async for key in redis_client.scan_iter(match="ps:*upload:*"):
             assert 0 < await redis_client.pttl(key) <= 86_400_000

@@ -1,6 +1,7 @@
 """Pausing, resuming, refreshing, and what an API shows of the world; a change keeps the rest."""
 
 import pytest
+from redis.asyncio import Redis
 
 from engine.borders import border_fact
 from engine.facts import Fact, Source, of_account, of_portfolio, of_sender
@@ -12,6 +13,7 @@ from tests.front_desk import (
     NOW_MS,
     PORTFOLIO,
     READ,
+    SEND,
     SENDER,
     WABA,
     Desk,
@@ -32,6 +34,40 @@ async def told(
 def closed_until_ms(desk: Desk) -> int:
     slot = desk.ledger.slot(PortfolioId(PORTFOLIO))[0]
     return int(slot.senders[SenderId(SENDER)].closed_until_ms)
+
+
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("senders/abc", "1 to 32 digits"),
+        (f"senders/{'1' * 33}", "1 to 32 digits"),
+        ("portfolios/a%2Fb", "an id has letters, digits"),
+        ("portfolios/-a", "an id has letters, digits"),
+        ("journeys/a%20b", "an id has letters, digits"),
+    ],
+)
+async def test_what_nothing_can_be_called_by_is_refused_by_name(path: str, remedy: str) -> None:
+    async with a_desk() as desk:
+        status, problem = await desk.call("PUT", f"/v1/{path}", {"messaging_limit": 250})
+        [error] = problem["errors"]
+        assert (status, error["pointer"], error["code"]) == (422, "/id", "invalid")
+        assert remedy in error["detail"]
+
+
+async def test_a_job_names_a_campaign_of_its_senders_portfolio(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        source = {"kind": "campaign", "id": "c1"}
+        body = a_job(source=source)
+        assert (await desk.call("POST", "/v1/jobs", body, SEND))[0] == 202
+        await desk.call("PUT", "/v1/portfolios/other", {"messaging_limit": 250})
+        elsewhere = {"portfolio_id": "other", "waba_id": WABA, "access_token": "t"}
+        named = elsewhere | {"display_phone_number": "+1 555 0200"}
+        assert (await desk.call("PUT", "/v1/senders/777", named))[0] == 201
+        status, problem = await desk.call("POST", "/v1/jobs", body | {"sender": "777"}, SEND)
+        [error] = problem["errors"]
+        assert (status, error["pointer"], error["code"]) == (422, "/sender", "other_portfolio")
+        assert f"campaign c1 belongs to portfolio {PORTFOLIO}" in error["detail"]
 
 
 async def test_a_pause_closes_with_its_reason_and_a_resume_opens() -> None:

@@ -217,6 +217,7 @@ async def test_a_cluster_address_is_read() -> None:
         pytest.param("redis://h?decode_responses=1", "decode_responses is no option", id="option"),
         pytest.param("redis://h?protocol=3", "protocol is no option", id="protocol"),
         pytest.param("redis://[::1", "well formed", id="bracket"),
+        pytest.param("redis://h/abc", "no number of a database", id="database"),
     ],
 )
 def test_a_wrong_address_is_refused_in_a_sentence(url: str, message: str) -> None:

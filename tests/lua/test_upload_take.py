@@ -7,13 +7,18 @@ from dataclasses import replace
 import pytest
 
 from adapters.redis.uploads import KEPT_MS, RedisUploads
+from engine.model import PortfolioId
 from engine.ports import Batch
-from engine.results import Taken, tally_of
+from engine.results import Taken, Upload
 from tests.builders import a_recipient, a_row
 from tests.lua.slot_state import LANE, PORTFOLIO, SOURCE, Slot
 
-PLACE = (PORTFOLIO, SOURCE, "people")
-TALLY = tally_of(SOURCE, "people")
+TALLY = Upload(SOURCE, "people", "").tally
+
+
+def by(holder: str) -> tuple[PortfolioId, Upload]:
+    """Return where the upload is, and that `holder` takes it."""
+    return PORTFOLIO, Upload(SOURCE, "people", holder)
 
 
 def uploads(slot: Slot) -> RedisUploads:
@@ -34,19 +39,19 @@ async def queue(slot: Slot, *numbers: int, rows_max: int = 0) -> int:
 
 async def test_nobody_takes_one_of_which_nothing_was_noted(slot: Slot) -> None:
     before = await slot.state(everything=True)
-    assert await uploads(slot).take(*PLACE, "a", anew=False) == Taken(None, 0)
+    assert await uploads(slot).take(*by("a"), anew=False) == Taken(None, 0)
     assert await slot.changes(before, everything=True) == {}
 
 
 async def test_what_was_queued_counts_though_nobody_noted_it(slot: Slot) -> None:
     await slot.furnish()
     store = uploads(slot)
-    await store.take(*PLACE, "a", anew=True)
-    await store.note(*PLACE, "a", b"0", [], complete=False)
+    await store.take(*by("a"), anew=True)
+    await store.note(*by("a"), b"0", [], complete=False)
     assert await queue(slot, 1, 2) == 2
-    assert await store.take(*PLACE, "b", anew=False) == Taken(b"0", 2)
+    assert await store.take(*by("b"), anew=False) == Taken(b"0", 2)
     assert await queue(slot, 1, 2, 3) == 1
-    assert await store.note(*PLACE, "b", b"3", [], complete=True) == 3
+    assert await store.note(*by("b"), b"3", [], complete=True) == 3
 
 
 @pytest.mark.parametrize(("complete", "accepted"), [(True, 0), (False, 2)])
@@ -55,10 +60,10 @@ async def test_from_its_begin_one_that_was_complete_is_another(
 ) -> None:
     await slot.furnish()
     store = uploads(slot)
-    await store.take(*PLACE, "a", anew=True)
+    await store.take(*by("a"), anew=True)
     await queue(slot, 1, 2)
-    await store.note(*PLACE, "a", b"2", [], complete=complete)
-    assert await store.take(*PLACE, "b", anew=True) == Taken(b"2", accepted)
+    await store.note(*by("a"), b"2", [], complete=complete)
+    assert await store.take(*by("b"), anew=True) == Taken(b"2", accepted)
 
 
 async def test_a_source_has_room_for_so_many_and_for_what_it_knows(slot: Slot) -> None:
@@ -73,7 +78,7 @@ async def test_a_source_has_room_for_so_many_and_for_what_it_knows(slot: Slot) -
 
 async def test_it_is_known_for_a_day(slot: Slot) -> None:
     await slot.furnish()
-    await uploads(slot).take(*PLACE, "a", anew=True)
+    await uploads(slot).take(*by("a"), anew=True)
     await queue(slot, 1)
     for name in ("upload", "tally"):
         left_ms = await slot.client.pttl(f"ps:{{{PORTFOLIO}}}:{name}:{TALLY}")

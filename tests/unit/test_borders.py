@@ -16,6 +16,7 @@ from engine.borders import (
 )
 from engine.dial_codes import COUNTRIES
 from engine.directory import Campaign, Directory, Sender
+from engine.errors import InvalidJobError
 from engine.facts import Fact, Source
 from engine.model import Category, PortfolioId, Priority, SenderId, WabaId
 
@@ -66,28 +67,31 @@ def a_campaign(*senders: str) -> Campaign:
 
 def test_the_door_refuses_a_country_while_its_border_lasts() -> None:
     directory, door = a_world()
-    assert door.refusal("w", "919812345678") is None
+
+    def refusals(identity: str, sender: str = "1") -> list[InvalidJobError]:
+        return door.refusals(identity, Category.UTILITY, directory.senders[sender])
+
+    assert refusals("919812345678") == []
     fact = border_to("w", "+919812345678", NOW_MS - REMEMBERED_MS + 1)
     assert fact is not None
     directory.facts[fact.id] = fact
-    refusal = door.refusal("w", "919812345678")
-    assert refusal is not None
+    (refusal,) = refusals("919812345678")
     assert (refusal.pointer, refusal.code) == ("/to", CLOSED)
     assert "IN" in str(refusal)
-    assert door.refusal("v", "919812345678") is None
-    assert door.refusal("w", "4915112345678") is None
+    assert refusals("919812345678", sender="3") == []
+    assert refusals("4915112345678") == []
     directory.facts[fact.id] = Fact(fact.id, "opened", NOW_MS, Source.OPERATOR)
-    assert door.refusal("w", "919812345678") is None
+    assert refusals("919812345678") == []
 
 
 def test_rows_are_refused_at_the_door_only_where_no_account_may_send_them() -> None:
     closed = [border_fact(waba, "IN", NOW_MS) for waba in ("w", "v")]
     _, door = a_world(closed[0])
-    assert set(door.closed_to(a_campaign("1", "2"))) == {"IN"}
-    assert door.closed_to(a_campaign("1", "3")) == {}
+    assert set(door.bars(a_campaign("1", "2")).closed) == {"IN"}
+    assert door.bars(a_campaign("1", "3")).closed == {}
     _, door = a_world(*closed)
-    assert set(door.closed_to(a_campaign("1", "3"))) == {"IN"}
-    assert door.closed_to(a_campaign()) == {}
+    assert set(door.bars(a_campaign("1", "3")).closed) == {"IN"}
+    assert door.bars(a_campaign()).closed == {}
 
 
 def test_what_is_of_no_country_closes_nothing() -> None:

@@ -9,11 +9,12 @@ from engine.campaigns import Campaigns, CampaignWish, remaining
 from engine.directory import Campaign, Sender, Template
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.facts import Fact, Source, of_sender
-from engine.intake import SendJobs
+from engine.front_door import FrontDoor
 from engine.messages import SeveralErrors
 from engine.model import Category, PortfolioId, SenderId, SourceState, TemplateStatus, WabaId
 from engine.ports import PortfolioSpec
 from engine.recipients import RecipientKeys
+from engine.row_intake import CampaignRows
 from engine.senders import QualityGuard
 from engine.terms import Terms
 
@@ -39,7 +40,8 @@ class Desk:
             guard=QualityGuard(0.5, 0),
         )
         keys = RecipientKeys(b"a secret of this test's ledger")
-        self.intake = SendJobs(self.ledger, self.registry.directory, keys, lambda _event: None)
+        door = FrontDoor(self.ledger, self.registry.directory, keys, lambda _event: None)
+        self.rows = CampaignRows(door)
 
     async def _note(self, campaign: Campaign) -> None:
         self.moved.append(campaign.state)
@@ -151,7 +153,7 @@ async def test_its_end_is_foretold_from_the_share_that_quality_leaves_it(
     await desk.ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=-1))
     campaign = await desk.campaigns.create(a_wish())
     await desk.campaigns.move("c1", "start")
-    await desk.intake.accept_rows(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(640)])
+    await desk.rows.accept(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(640)])
     for sender in campaign.senders:
         fact = Fact(of_sender(sender, "quality"), quality, desk.now_ms, Source.REFRESH)
         await desk.registry.tell(fact)
@@ -163,7 +165,7 @@ async def test_its_end_is_foretold_from_rate_and_places(desk: Desk) -> None:
     campaign = await desk.campaigns.create(a_wish())
     await desk.campaigns.move("c1", "start")
     rows = [(f"49151{n:08}", ["Ada"]) for n in range(600)]
-    await desk.intake.accept_rows(campaign, rows)
+    await desk.rows.accept(campaign, rows)
     status = await desk.campaigns.status("c1")
     assert status.eta_ms == desk.now_ms + 86_700_000  # 250 now, 250 a day later, 100 then
     assert remaining(status.counts) == 600

@@ -6,11 +6,13 @@ import phonenumbers
 import pytest
 
 from adapters.memory.ledger import MemoryLedger
+from engine.border_door import BorderDoor
 from engine.countries import ELSEWHERE, RULES, CountryRules, is_in_the_us
 from engine.directory import Campaign, Directory
-from engine.intake import SendJobs
+from engine.front_door import FrontDoor
 from engine.model import Category, PortfolioId, Priority, SenderId
 from engine.recipients import RecipientKeys
+from engine.row_intake import CampaignRows
 from engine.terms import Terms
 
 SUFFIXES = ("2345678", "2015550", "5550123", "9871234", "6612345")
@@ -58,7 +60,8 @@ def test_rows_of_a_file_are_refused_by_their_place_and_the_others_queued(
     category: Category,
 ) -> None:
     ledger, keys = MemoryLedger(Terms(), lambda: 1_000_000), RecipientKeys(b"secret-of-a-test")
-    intake = SendJobs(ledger, Directory(), keys, lambda _: None, countries=CountryRules(["US"]))
+    borders = BorderDoor(Directory(), lambda: 1_000_000, CountryRules(["US"]))
+    door = CampaignRows(FrontDoor(ledger, Directory(), keys, lambda _: None, borders))
     campaign = Campaign(
         id="c1",
         name="c1",
@@ -73,7 +76,7 @@ def test_rows_of_a_file_are_refused_by_their_place_and_the_others_queued(
     )
     numbers = ["+4915112345678", "16505551234", "0151", "+14165551234", "US.12", "1650555"]
     rows = [(number, ["Ada"]) for number in numbers]
-    result = asyncio.run(intake.accept_rows(campaign, rows, [f"k{at}" for at in range(6)]))
+    result = asyncio.run(door.accept(campaign, rows, [f"k{at}" for at in range(6)]))
     refused = [(error.index, error.code) for error in result.errors]
     if category is Category.MARKETING:
         assert result.accepted == 2

@@ -8,11 +8,13 @@ from adapters.memory.ledger import MemoryLedger
 from engine.directory import Campaign, Directory, Sender
 from engine.errors import InvalidJobError, QueueFullError
 from engine.events import Event, JobsEnqueued
+from engine.front_door import FrontDoor
 from engine.intake import JobRequest, JobStatus, SendJobs
 from engine.model import Category, PortfolioId, Priority, SenderId, SourceState, WabaId
 from engine.ports import SourceSpec
 from engine.recipients import RecipientKeys
-from engine.rows import Sheet, pack
+from engine.row_intake import CampaignRows
+from engine.rows import Chunk, Sheet, pack
 from engine.template_fit import Room
 from engine.templates import why_not_text
 from engine.terms import Terms
@@ -43,7 +45,12 @@ def an_intake(queue_max: int = 0) -> tuple[SendJobs, MemoryLedger, list[Event]]:
     directory.senders["1"] = Sender(SenderId("1"), PORTFOLIO, WabaId("w"), "+1")
     ledger = MemoryLedger(Terms(queue_max=queue_max), lambda: 1_000_000)
     events: list[Event] = []
-    return SendJobs(ledger, directory, KEYS, events.append), ledger, events
+    return SendJobs(FrontDoor(ledger, directory, KEYS, events.append)), ledger, events
+
+
+def a_file_desk() -> tuple[CampaignRows, MemoryLedger]:
+    ledger = MemoryLedger(Terms(), lambda: 1_000_000)
+    return CampaignRows(FrontDoor(ledger, Directory(), KEYS, lambda _: None)), ledger
 
 
 def a_job(**changes: object) -> JobRequest:
@@ -106,29 +113,29 @@ async def test_a_full_queue_is_said_and_nothing_is_half_said() -> None:
 
 
 async def test_rows_are_queued_once_however_often_they_come() -> None:
-    intake, ledger, _ = an_intake()
+    desk, ledger = a_file_desk()
     rows = some_rows(10_000)
-    first = await intake.accept_rows(a_campaign(senders=3), rows)
-    again = await intake.accept_rows(a_campaign(senders=3), rows)
+    first = await desk.accept(a_campaign(senders=3), rows)
+    again = await desk.accept(a_campaign(senders=3), rows)
     assert (first.accepted, first.duplicates) == (10_000, 0)
     assert (again.accepted, again.duplicates) == (0, 10_000)
     assert (await ledger.counts(PORTFOLIO, "campaign:c1")).enqueued == 10_000
 
 
 async def test_a_person_always_hears_from_the_same_sender_and_the_work_is_shared() -> None:
-    intake, ledger, _ = an_intake()
-    await intake.accept_rows(a_campaign(senders=4), some_rows(4_000))
+    desk, ledger = a_file_desk()
+    await desk.accept(a_campaign(senders=4), some_rows(4_000))
     slot, _ = ledger.slot(PORTFOLIO)
     assert all(800 < len(lane.queue) < 1_200 for lane in slot.lanes.values())
 
 
 async def test_bad_rows_are_named_and_good_ones_kept() -> None:
-    intake, _, _ = an_intake()
+    desk, _ = a_file_desk()
     rows = some_rows(1_200)
     rows[3] = ("+0151", ["a", "b"])
     rows[700] = (rows[700][0], ["a\nb", ""])
     rows[1_100] = (rows[1_100][0], ["a"])
-    result = await intake.accept_rows(a_campaign(), rows)
+    result = await desk.accept(a_campaign(), rows)
     assert result.accepted == 1_197
     assert [(error.index, error.field, error.code) for error in result.errors] == [
         (3, "to", "no_country_code"),
@@ -138,18 +145,18 @@ async def test_bad_rows_are_named_and_good_ones_kept() -> None:
     ]
 
 
-async def test_a_key_makes_two_rows_to_one_person_two_jobs() -> None:
-    intake, _, _ = an_intake()
+async def test_a_person_is_queued_once_whatever_keys_his_rows_have() -> None:
+    desk, _ = a_file_desk()
     rows = [("4915112345678", ["a", "b"])] * 3
-    result = await intake.accept_rows(a_campaign(), rows, ["k1", "k2", "k1"])
-    assert (result.accepted, result.duplicates) == (2, 1)
+    result = await desk.accept(a_campaign(), rows, ["k1", "k2", "k1"])
+    assert (result.accepted, result.duplicates) == (1, 2)
 
 
 async def test_a_cancelled_campaign_takes_no_rows() -> None:
-    intake, ledger, _ = an_intake()
+    desk, ledger = a_file_desk()
     await ledger.put_source(PORTFOLIO, "campaign:c1", SourceSpec(SourceState.CANCELLED))
     with pytest.raises(InvalidJobError) as caught:
-        await intake.accept_rows(a_campaign(), some_rows(1))
+        await desk.accept(a_campaign(), some_rows(1))
     assert caught.value.code == "source_cancelled"
 
 
@@ -163,21 +170,21 @@ async def test_a_cancelled_campaign_takes_no_rows() -> None:
     )
 )
 def test_a_chunk_is_packed_as_its_rows_one_by_one(rows: list[tuple[str, list[str]]]) -> None:
-    whole = pack(rows, SHEET, KEYS)
-    alone = [pack([row], SHEET, KEYS) for row in rows]
+    whole = pack(Chunk(rows), SHEET, KEYS)
+    alone = [pack(Chunk([row], first=at), SHEET, KEYS) for at, row in enumerate(rows)]
     assert [row for each in alone for row in each.rows] == whole.rows
     assert len({error.index for error in whole.errors}) == sum(bool(each.errors) for each in alone)
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_no_row_that_meta_would_refuse_gets_in(name: str, code: str) -> None:
-    packed = pack([("4915112345678", [name, code])], SHEET, KEYS)
+    packed = pack(Chunk([("4915112345678", [name, code])]), SHEET, KEYS)
     is_sound = why_not_text(name) is None and why_not_text(code) is None
     assert bool(packed.rows) is (is_sound and "\x1f" not in name + code)
 
 
 def test_a_message_without_fields_needs_no_separator() -> None:
-    packed = pack([("4915112345678", [])], Sheet((), 1, 0), KEYS)
+    packed = pack(Chunk([("4915112345678", [])]), Sheet((), 1, 0), KEYS)
     assert packed.rows[0].tail == b"+4915112345678"
 
 
@@ -185,18 +192,18 @@ def test_a_row_that_makes_a_text_too_long_is_named_with_its_longest_field() -> N
     sheet = Sheet(("name", "code"), 1, 0, rooms=(Room("body", 20, (2, 1)),))
     fits = ("4915112345678", ["x" * 8, "y" * 4])
     long = ("4915112345679", ["x" * 8, "y" * 5])
-    packed = pack([fits, long], sheet, KEYS)
+    packed = pack(Chunk([fits, long]), sheet, KEYS)
     assert len(packed.rows) == 1
     (error,) = packed.errors
     assert (error.index, error.field, error.code) == (1, "name", "too_long")
-    assert len(pack([("4915112345678", ["x", "y"])], sheet, KEYS).rows) == 1
+    assert len(pack(Chunk([("4915112345678", ["x", "y"])]), sheet, KEYS).rows) == 1
 
 
 def test_a_value_that_no_url_may_hold_is_refused_only_where_it_becomes_one() -> None:
     row = ("4915112345678", ["Ada Lovelace", "a b"])
     name = Sheet(("name", "code"), 1, 0)
     suffix = Sheet(("name", "code"), 1, 0, suffixes=(1,))
-    assert len(pack([row], name, KEYS).rows) == 1
-    (error,) = pack([row], suffix, KEYS).errors
+    assert len(pack(Chunk([row]), name, KEYS).rows) == 1
+    (error,) = pack(Chunk([row]), suffix, KEYS).errors
     assert (error.field, error.code) == ("code", "not_in_url")
-    assert len(pack([("4915112345678", ["Ada L", "ab"])], suffix, KEYS).rows) == 1
+    assert len(pack(Chunk([("4915112345678", ["Ada L", "ab"])]), suffix, KEYS).rows) == 1
