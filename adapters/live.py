@@ -24,7 +24,8 @@ from adapters.clock import Clock
 from adapters.demo.play import demo
 from adapters.demo.stage import DemoError
 from adapters.house.api_side import open_api
-from adapters.house.doctor import Finding, State, examine
+from adapters.house.doctor import examine
+from adapters.house.findings import Finding, State
 from adapters.house.places import PlaceError
 from adapters.house.serving import AddressError, listening_at
 from adapters.house.shared import open_house

@@ -1,12 +1,11 @@
 """The only place where a benchmark touches the engine: fill these in, and every row measures.
 
-Nothing here may know how a row measures, and no row may import engine or adapters. What a call
-needs beyond its arguments (a house, who was settled) it keeps per `Place` in this module; `close`
-gives it back. Benchmarks run with every gate, metrics and the outcome log on.
+Nothing here, nor in `asker`, may know how a row measures, and no row may import engine or adapters.
+What a call needs beyond its arguments (a house, who was settled) it keeps per `Place` in this
+module; `close` gives it back. Benchmarks run with every gate, metrics and the outcome log on.
 """
 
 import asyncio
-import secrets
 import sys
 from array import array
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ import msgspec
 
 from adapters.house.shared import House, open_house, terms_of
 from adapters.settings import load_settings
-from benchmarks import message
+from benchmarks import asker, message
 from benchmarks.programs import Command
 from engine.campaigns import Campaigns, CampaignWish
 from engine.contents import compile_shared
@@ -38,15 +37,12 @@ from engine.model import (
     TemplateStatus,
     WabaId,
 )
-from engine.outcomes import Accepted
 from engine.ports import (
     FOREVER_MS,
-    Ask,
     Claimed,
     PortfolioSpec,
     Receipt,
     SenderSpec,
-    Settlement,
     TemplateSpec,
 )
 from engine.quota import UNLIMITED, default_reserve
@@ -57,11 +53,8 @@ Row = tuple[str, tuple[str, str]]  # 12 digits, two fields of 10 characters
 FIELDS = ("name", "code")
 API_KEY = "the-key-of-the-benchmarks-0123456789"
 TOKEN_BYTES = 190  # as long as Meta's, and as bare's
-WAMID_CHARACTERS = 58  # of Meta's own
 SENDERS_PER_CAMPAIGN = 1_000
 SLOTS_FOLDER = "slots"
-ASKED_IN_VAIN_MAX = 10_000
-ASK_AGAIN_S = 0.001
 
 
 class NotBuiltError(NotImplementedError):
@@ -101,9 +94,7 @@ class Kept:
     rows: CampaignRows
     campaigns: Campaigns
     started: list[Campaign] = field(default_factory=list[Campaign])
-    settled: list[tuple[JobKey, int, RecipientKey, str]] = field(
-        default_factory=list[tuple[JobKey, int, RecipientKey, str]]
-    )
+    settled: list[asker.Settled] = field(default_factory=list[asker.Settled])
 
 
 _kept: dict[Place, Kept] = {}
@@ -180,34 +171,20 @@ def upload_request(place: Place) -> tuple[str, dict[str, str]]:
     return f"/v1/campaigns/{campaign.id}/recipients", headers
 
 
-async def claim_and_settle(place: Place, *, batch: int, jobs: int) -> int:
+async def claim_and_settle(place: Place, *, batch: int, jobs: int, workers: int = 1) -> int:
     """Claim and settle (as accepted) queued jobs, `batch` a call, without HTTP; return how many.
 
-    As a busy worker does it: a wish tells how the jobs of the one before it ended.
+    As busy workers do it, each asking on its own: a wish tells how the jobs of the one before it
+    ended.
     """
     kept = await _at(place)
     ledger, portfolio = kept.house.ledger, kept.started[0].portfolio_id
-    worker = f"bench-{secrets.token_hex(4)}"
-    done = counter = sequence = in_vain = 0
-    told: list[Settlement] = []
-    while done < jobs and in_vain < ASKED_IN_VAIN_MAX:
-        counter += 1
-        most = max(0, min(batch, jobs - done - len(told)))
-        ask = Ask(portfolio, worker, counter, most, batch, sequence, told)
-        (answer,) = await ledger.claim([ask])
-        sequence = answer.sequence
-        done += len(told) - len(answer.ignored)
-        told = []
-        if not answer.jobs:
-            in_vain += 1
-            await asyncio.sleep(ASK_AGAIN_S)
-            continue
-        in_vain = 0
-        for at, job in enumerate(answer.jobs):
-            wamid = _wamid(done + at)
-            told.append(Settlement(job.key, job.attempt, Accepted(wamid)))
-            kept.settled.append((job.key, job.attempt, job.recipient, wamid))
-    return done
+    async with asyncio.TaskGroup() as group:
+        shares = [
+            group.create_task(asker.work(ledger, portfolio, batch, jobs // workers, kept.settled))
+            for _ in range(workers)
+        ]
+    return sum(share.result() for share in shares)
 
 
 async def receive(place: Place, *, batch: int, statuses: int) -> int:
@@ -394,7 +371,3 @@ def _code_message() -> dict[str, object]:
             ],
         },
     }
-
-
-def _wamid(number: int) -> str:
-    return f"wamid.HBgM{number:012d}".ljust(WAMID_CHARACTERS, "A")

@@ -26,7 +26,7 @@ DEALT: Final = (
 HOLD_MS = 5_000  # after it a campaign whose change was cut off opens by itself
 
 MEANWHILE = {
-    RUNS: "it was started or cancelled meanwhile; send the change again",
+    RUNS: "it was moved or changed meanwhile; send the change again",
     HAS_ROWS: "rows came while it was changed; send the change again",
 }
 
@@ -126,6 +126,26 @@ class CampaignChanges:
         await self._open(known, changed)
         return changed, misfits
 
+    async def mend(self, used: Campaign) -> Campaign:
+        """Take back a change whose process ended between its two steps; return the campaign.
+
+        Only a campaign without rows can be so: its rows are refused as of an older message. `used`
+        is the campaign as they came for it; one that has changed since needs no mending.
+        InvalidJobError when it changes at this moment.
+        """
+        await self._registry.refresh()
+        known = self._campaigns.get(used.id)
+        if known != used:
+            return known
+        templates = dict(zip(known.senders, known.templates, strict=True))
+        as_it_was = Repoint(
+            *(templates, known.priority, shared_body(known), known.expires_at_ms),
+            repeats_max=known.repeats_max,
+        )
+        mended, _ = await self._put_with_rows(known, known, as_it_was, 0)
+        await self._open(known, mended)
+        return mended
+
     async def _put_with_rows(
         self, known: Campaign, changed: Campaign, wish: Repoint, rows: int
     ) -> tuple[Campaign, int]:
@@ -154,10 +174,17 @@ class CampaignChanges:
             detail = MEANWHILE[rows_now]
             raise InvalidJobError(detail, pointer="", code="conflict")
         if not rows:
-            await self._registry.put(changed)
+            await self._put_unless_mended(known, changed)
         if is_moving and self._took_back is not None:
             await self._took_back(changed)
         return changed, rows_now
+
+    async def _put_unless_mended(self, known: Campaign, changed: Campaign) -> None:
+        """Store a campaign that has no rows, unless this took so long that others gave it up."""
+        await self._registry.refresh()
+        if self._campaigns.get(known.id) != known:
+            raise InvalidJobError(MEANWHILE[RUNS], pointer="", code="conflict")
+        await self._registry.put(changed)
 
     async def _open(self, known: Campaign, changed: Campaign) -> None:
         """Let it leave, or not, as it is now; quiet hours hold before anything leaves."""

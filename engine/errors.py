@@ -4,6 +4,7 @@ EngineError
 ├── InvalidJobError     the caller's fault: 422, never queued
 ├── LedgerError         the ledger could not answer: nothing is sent, nothing is lost, ask again
 │   ├── LedgerAwayError     unreachable, read-only, full or loading
+│   │   └── HalfChangedError    a campaign's rows heard of a change that nobody stored
 │   └── ClockError          our clock and the ledger's differ by more than two seconds
 ├── QueueFullError      too many jobs wait: 429, try later
 ├── ProviderError       Meta did not do what an operator asked of it: 502, 503 or 429
@@ -37,6 +38,10 @@ class LedgerError(EngineError):
 
 class LedgerAwayError(LedgerError):
     """The ledger is unreachable, read-only, full or loading: nothing may be sent meanwhile."""
+
+
+class HalfChangedError(LedgerAwayError):
+    """A campaign's rows heard of a change that nobody stored: CampaignChanges.mend."""
 
 
 class ClockError(LedgerError):

@@ -15,6 +15,7 @@ from engine.model import JobKey, RecipientKey
 BEGIN = "1."  # the version
 MAC_BYTES = 8
 LENGTH_MAX = 100
+TRIAL = 0  # as lane: of a test send, which is no job; its sequence is when its place was taken
 
 
 class Opaque(NamedTuple):

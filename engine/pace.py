@@ -5,6 +5,9 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/throug
 One message per 6 seconds to the same person; a burst of up to 45 within 6 seconds is borrowed from
 the future and must be paid back whole (20 at once: two minutes) before the next message:
 https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
+Of a pair's first message only its mark is known, which its answer and its delivery move on: a burst
+that ends late may meet 131056, and that one person then waits as Meta says
+(docs/adr/0031-a-pairs-first-message-is-known-by-its-mark.md).
 """
 
 from __future__ import annotations

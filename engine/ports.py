@@ -36,6 +36,7 @@ class Batch:
     rows: Sequence[Row]
     rows_max: int = 0  # jobs that their source takes at all; 0 is no bound
     tally: str = ""  # counts under this name, for a day, what is queued: as uploads ask for it
+    once_each: bool = False  # nobody is queued twice, whatever the keys of the rows
 
 
 @dataclass(frozen=True, slots=True)

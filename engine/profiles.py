@@ -1,6 +1,7 @@
 """Rules about numbers that the platform has changed: today's, and those of the seed's documents.
 
-They forbid nothing by themselves: who registers a number asks them, and who shows one warns.
+They close nothing by themselves: who registers a number asks them, who shows one warns, and what a
+flag costs at its end is told as a fact.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.facts import Known, of_portfolio, of_sender
+from engine.facts import Fact, Known, Source, of_portfolio, of_sender
 from engine.quota import DAY_MS, UNLIMITED
 from engine.senders import (
     GOOD_QUALITIES,
@@ -18,6 +19,7 @@ from engine.senders import (
     QUALITY,
     STATUS,
     VERIFICATION,
+    status_fact,
     value_of,
 )
 
@@ -107,3 +109,22 @@ def limit_after_flag(rules: Rules, facts: Known, sender: str, limit: int) -> int
         return limit
     lower = [level for level in rules.levels if level >= 0 and (limit < 0 or level < limit)]
     return max(lower, default=limit)
+
+
+def after_flag(
+    rules: Rules, facts: Known, sender: str, limit_name: str, limit: int, now_ms: int
+) -> list[Fact]:
+    """Return what the end of a flag makes so, dated there: what Meta told later is newer.
+
+    "the status still changes to Connected, but you are placed in a lower messaging limit tier": the
+    seed's documents. `limit_name` is the fact of the limit that the number's sends count in.
+    """
+    ends_ms = flag_ends_at_ms(rules, facts, sender)
+    if not ends_ms or now_ms < ends_ms:
+        return []
+    over = [status_fact(sender, "CONNECTED", ends_ms, Source.NOTICED)]
+    after = limit_after_flag(rules, facts, sender, limit)
+    if after != limit:  # told first: what tells that the flag is over is told once
+        detail = f"one level lower: {sender} was flagged for {rules.flag_ms // DAY_MS} days"
+        over.insert(0, Fact(limit_name, str(after), ends_ms, Source.NOTICED, 0, detail))
+    return over

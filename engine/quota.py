@@ -15,6 +15,7 @@ from engine.model import Priority, RecipientKey
 DAY_MS = 86_400_000
 UNLIMITED = -1
 TEXT_MAX = 24  # characters of a limit; a longer word is none
+PLACES_MAX = 10**10  # more people than there are: such a number is none
 RESERVE_FROM = 1_000  # below this limit no class keeps places back unless told to
 
 TIERS = {
@@ -40,13 +41,14 @@ def parse_limit(value: object) -> int | None:
     (2000, 250, -1, None)
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if value >= UNLIMITED else None
+        return value if UNLIMITED <= value <= PLACES_MAX else None
     text = value.strip().upper() if isinstance(value, str) else ""
     if len(text) > TEXT_MAX:
         return None
     if text in TIERS:
         return TIERS[text]
-    return _parse_number(text.removeprefix("TIER_"), is_named=text.startswith("TIER_"))
+    places = _parse_number(text.removeprefix("TIER_"), is_named=text.startswith("TIER_"))
+    return places if places is not None and places <= PLACES_MAX else None
 
 
 def _parse_number(digits: str, *, is_named: bool) -> int | None:

@@ -6,11 +6,12 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from engine.events import Emit, GateClosed, StatusesForeign, StatusesReceived, guarded
-from engine.model import DeliveryStatus, PortfolioId, RecipientKey
-from engine.opaque import OpaqueCodec
+from engine.model import DeliveryStatus, PortfolioId, RecipientKey, SenderId
+from engine.opaque import TRIAL, OpaqueCodec
 from engine.ports import Receipt, Receipts, Received
 
 STATUSES = {
@@ -43,6 +44,14 @@ class StatusSeen:
     pricing_free: bool = False  # Meta says it was inside a service window: it does not count
 
 
+class Unreached(NamedTuple):
+    """A test send that reached nobody after all, and when its place was taken."""
+
+    sender: SenderId
+    recipient: RecipientKey
+    taken_ms: int
+
+
 class ReceiptFolder:
     """Turns statuses into receipts of their portfolios and hands each portfolio's batch over."""
 
@@ -66,6 +75,7 @@ class ReceiptFolder:
         self._emit = guarded(emit)
         self._aliases: dict[PortfolioId, set[tuple[RecipientKey, RecipientKey]]] = {}
         self._leads: dict[PortfolioId, dict[RecipientKey, RecipientKey]] = {}
+        self._unreached: dict[PortfolioId, set[Unreached]] = {}
 
     def take_aliases(self) -> dict[PortfolioId, set[tuple[RecipientKey, RecipientKey]]]:
         """Return the ids that Meta gave people we wrote to, where theirs was another; each once.
@@ -79,6 +89,11 @@ class ReceiptFolder:
         """Return the numbers that Meta gave people we wrote to under another id; each once."""
         leads, self._leads = self._leads, {}
         return leads
+
+    def take_unreached(self) -> dict[PortfolioId, set[Unreached]]:
+        """Return the test sends whose places are to be given back; each once."""
+        unreached, self._unreached = self._unreached, {}
+        return unreached
 
     async def receive(self, statuses: Iterable[StatusSeen]) -> dict[PortfolioId, Received]:
         """Record statuses; LedgerError when that is not sure: then all of them may come again."""
@@ -105,12 +120,24 @@ class ReceiptFolder:
                 foreign += 1
                 continue
             receipt = self._receipt(seen)
+            if receipt is not None and receipt.key is not None and receipt.key.lane == TRIAL:
+                receipt = self._of_trial(portfolio, receipt)
             if receipt is not None:
                 self._note_alias(portfolio, seen, receipt)
                 batches.setdefault(portfolio, []).append(receipt)
         if foreign:
             self._emit(StatusesForeign(foreign))
         return batches
+
+    def _of_trial(self, portfolio: PortfolioId, receipt: Receipt) -> Receipt | None:
+        """Return what a status of a test send proves of its person: a delivery, as anybody's."""
+        assert receipt.key is not None
+        taken_ms = receipt.key.sequence
+        if receipt.undelivered and taken_ms:
+            unreached = Unreached(SenderId(receipt.sender), receipt.recipient, taken_ms)
+            self._unreached.setdefault(portfolio, set()).add(unreached)
+        is_evidence = receipt.status in REACHED or receipt.throttled
+        return replace(receipt, key=None, attempt=0) if is_evidence else None
 
     def _note_alias(self, portfolio: PortfolioId, seen: StatusSeen, receipt: Receipt) -> None:
         """Note that the person has another id than the one that we wrote to."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.directory import Campaign, Directory, Registry
-from engine.errors import InvalidJobError, LedgerAwayError
+from engine.errors import HalfChangedError, InvalidJobError
 from engine.model import Row
 from engine.rows import US, RowError, row_misfits
 from engine.sheets import sheet_of
@@ -30,8 +30,8 @@ class Anew:
 async def renewed(registry: Registry, campaign: Campaign, version: int) -> Campaign:
     """Return a campaign as it has become, of whose rows of `version` the ledger said: stale.
 
-    LedgerAwayError when its change is not stored yet; InvalidJobError when rows for it have other
-    fields now.
+    HalfChangedError when its change is not stored, and its process may be gone; InvalidJobError
+    when rows for it have other fields now.
     """
     for _ in range(LOOKS_MAX):
         await registry.refresh()
@@ -41,7 +41,7 @@ async def renewed(registry: Registry, campaign: Campaign, version: int) -> Campa
         if now.content > version:
             return now
         await asyncio.sleep(LOOK_EVERY_S)
-    raise LedgerAwayError(NOT_STORED)
+    raise HalfChangedError(NOT_STORED)
 
 
 def anew(rows: Sequence[Row], campaign: Campaign, directory: Directory) -> Anew:

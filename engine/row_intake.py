@@ -129,7 +129,7 @@ class CampaignRows:
             await self._door.quiet.know(campaign, hands.zones)
         portfolio, most = campaign.portfolio_id, campaign.recipients_max
         batches = [
-            Batch(portfolio, lane, rows[at : at + BATCH_MAX], most, result.tally)
+            Batch(portfolio, lane, rows[at : at + BATCH_MAX], most, result.tally, once_each=True)
             for lane, rows in hands.dealt()
             for at in range(0, len(rows), BATCH_MAX)
         ]

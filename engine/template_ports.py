@@ -124,9 +124,22 @@ class Place:
     until_ms: int = 0
     send_at_us: int = 0
     taken_ms: int = 0  # for give_place; 0 where nothing counts
+    opaque: str = ""  # what rides along: a failure that is told later gives the place back by it
 
 
-class Places(Protocol):
+class TakesBack(Protocol):
+    """Takes places in the window back."""
+
+    async def give_place(self, portfolio: PortfolioId, wish: PlaceWish, taken_ms: int) -> None:
+        """Give back what was taken, once: the send surely reached nobody.
+
+        LedgerError: it may not have been given back; else it ends with its window. Asked twice it
+        gives back once, but for another send to this person that counts from the same millisecond.
+        """
+        ...
+
+
+class Places(TakesBack, Protocol):
     """Places in the window for sends that are no jobs."""
 
     async def take_place(self, portfolio: PortfolioId, wish: PlaceWish) -> Place:
@@ -134,13 +147,6 @@ class Places(Protocol):
 
         The person counts from now on, until it is given back. Raises LedgerError when nobody
         knows whether it was taken: then nothing may be sent.
-        """
-        ...
-
-    async def give_place(self, portfolio: PortfolioId, wish: PlaceWish, taken_ms: int) -> None:
-        """Give back what was taken, once: the send surely reached nobody.
-
-        LedgerError: it may not have been given back, and ends with its window; do not ask again.
         """
         ...
 

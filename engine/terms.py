@@ -19,6 +19,7 @@ EXPIRE_EVERY_MS = 1_000  # between two bites of a walk through a lane longer tha
 STRIKES_MAX = 5  # unknown codes in a row that park a sender's template
 SILENT_LOOK_MS = 15_000  # until a doubt is looked at again while its sender's webhooks are silent
 HELD_MS = 3_600_000  # how long silence holds a doubt back from its repeat; then it ends unknown
+ANSWER_HOLDS_MS = 2_000  # what an answer closed, no put opens sooner: it does not know of it yet
 RECOVER_MS = 10_000  # how long sending stops after a lost tail, for workers to re-assert
 
 TEMPLATE_OVER = {TemplateStatus.DISABLED: 132016, TemplateStatus.DELETED: 132001}

@@ -8,7 +8,10 @@ from redis.asyncio import Redis
 
 from adapters.redis.connect import connect, disconnect
 from adapters.redis.embedded import EmbeddedServer
+from tests.late_connections import end_late_connections
 from tests.redis_servers import require_server, server_names
+
+end_late_connections()
 
 
 @pytest.fixture(scope="session", params=server_names())

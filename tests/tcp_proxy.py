@@ -88,13 +88,16 @@ class TcpProxy:
         """End every connection and listen no more: connecting fails until `accept`."""
         if self._server is not None:
             self._server.close()
+        self._server = None
         self.cut()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # accepted a moment before `refuse`: nobody would end it
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)

@@ -64,8 +64,10 @@ class Doubtful(Protocol):
 class Doubts(Protocol):
     """Where doubts are."""
 
-    async def soonest(self, portfolio: PortfolioId, most: int) -> Sequence[Doubtful]:
-        """Return those decided next."""
+    async def soonest(
+        self, portfolios: Sequence[PortfolioId], most: int
+    ) -> Sequence[tuple[PortfolioId, Doubtful]]:
+        """Return those decided next, of all these portfolios together."""
         ...
 
 
@@ -106,7 +108,12 @@ class Aftermath:
             web.post("/v1/doubts/{id}/resolve", may(Role.ADMIN, self._resolve)),
         ]
 
-    @described("Jobs in doubt", gives=DoubtsAnswer, query=DoubtsQuery, refuses=(404, 422))
+    @described(
+        "Jobs in doubt, those decided next first",
+        gives=DoubtsAnswer,
+        query=DoubtsQuery,
+        refuses=(404, 422),
+    )
     async def _list_doubts(self, request: web.Request) -> web.Response:
         most = limit_in(request)
         portfolios = self._front.registry.directory.portfolios
@@ -114,11 +121,9 @@ class Aftermath:
         if named is not None and named not in portfolios:
             detail = f"there is no portfolio {named}"
             raise Problem(HTTPStatus.NOT_FOUND, detail, code="not_found")
-        shown: list[dict[str, object]] = []
-        for portfolio in [portfolios[named]] if named else list(portfolios.values()):
-            if len(shown) < most:
-                doubts = await self._doubts.soonest(portfolio.id, most - len(shown))
-                shown += [self._shown_doubt(portfolio, each) for each in doubts]
+        asked = [each.id for each in portfolios.values() if named in (None, each.id)]
+        doubts = await self._doubts.soonest(asked, most)
+        shown = [self._shown_doubt(portfolios[name], each) for name, each in doubts]
         return as_json({"doubts": shown})
 
     def _shown_doubt(self, portfolio: Portfolio, doubt: Doubtful) -> dict[str, object]:
@@ -167,7 +172,8 @@ def place_of(front: Front, text: str, pointer: str = "") -> tuple[Portfolio, Job
 def limit_in(request: web.Request) -> int:
     """Return how many are wanted at most; a Problem where that is no number."""
     text = request.query.get("limit", str(SHOWN_USUALLY))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= SHOWN_MAX:
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(SHOWN_MAX))
+    if not is_number or not 1 <= int(text) <= SHOWN_MAX:
         detail = f"limit is a number from 1 to {SHOWN_MAX}, not {text}"
         shown = FieldError("/limit", "invalid", detail)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid", errors=[shown])

@@ -43,6 +43,12 @@ _PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 WRONG_VALUE = "Invalid enum value"
+MOMENT_RULE = "must be RFC 3339 with a time zone, such as 2026-12-01T09:00:00Z"
+PLAIN_WORDS = {  # what msgspec says, for whoever does not know Python
+    "Expected `datetime` with a timezone component": MOMENT_RULE,
+    "Invalid RFC3339 encoded datetime": MOMENT_RULE,
+    f"Expected `str` matching regex {NAME!r}": NAME_DETAIL,
+}
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 
 
@@ -112,6 +118,7 @@ def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
     place = _PLACE.search(text)
     pointer = at + (_pointer(place.group(1)) if place else "")
     detail = text[: place.start()] if place else text
+    detail = PLAIN_WORDS.get(detail, detail)
     unknown = _UNKNOWN.search(detail)
     if detail.startswith(WRONG_VALUE):  # it repeats the value, which may be a person's number
         allowed = _values_of(kind, pointer.rpartition("/")[2])

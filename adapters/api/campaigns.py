@@ -205,7 +205,12 @@ class CampaignRoutes:
     )
     async def _move(self, request: web.Request) -> web.Response:
         action = request.path.rpartition("/")[2]
-        if action == "start" and request.query.get("dry_run") == "true":
+        if request.query.get("dry_run") == "true":
+            if action != "start":
+                detail = f"tells what `start` would do; `{action}` has none"
+                wrong = FieldError("/dry_run", "invalid", detail)
+                status = HTTPStatus.UNPROCESSABLE_ENTITY
+                raise Problem(status, f"dry_run {detail}", code="invalid", errors=[wrong])
             foretold = await self._front.campaigns.foretell(request.match_info["id"])
             return as_json(shown_foretold(foretold))
         campaign = await self._front.campaigns.move(request.match_info["id"], action)

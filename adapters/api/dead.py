@@ -114,6 +114,11 @@ class Filter:
     code: int | None = None
     source: str | None = None
 
+    @property
+    def is_any(self) -> bool:
+        """Return whether it keeps anything back."""
+        return self.code is not None or self.source is not None
+
     def lets(self, letter: Letter, row: DeadRow) -> bool:
         """Return whether a letter is one of them."""
         if self.code is not None and letter.code != self.code:
@@ -128,6 +133,11 @@ class Found:
     sender: Sender
     letter: Letter
     row: DeadRow
+
+    @property
+    def at_ms(self) -> int:
+        """Return when it was noted."""
+        return self.letter.failed_at_ms
 
 
 class Dead:
@@ -151,37 +161,52 @@ class Dead:
             web.post("/v1/dead/drop", may(Role.ADMIN, self._drop)),
         ]
 
-    @described("Jobs that failed for good", gives=DeadAnswer, query=DeadQuery, refuses=(404, 422))
+    @described(
+        "Jobs that failed for good, the newest first",
+        gives=DeadAnswer,
+        query=DeadQuery,
+        refuses=(404, 422),
+    )
     async def _list(self, request: web.Request) -> web.Response:
         most, named = limit_in(request), request.query.get("sender")
-        senders = (
-            [self._front.sender(named)]
-            if named
-            else list(self._front.registry.directory.senders.values())
-        )
         wanted = Filter(_code_in(request), request.query.get("source") or None)
-        shown: list[dict[str, object]] = []
-        for sender in senders:
-            found = await self._find(sender, wanted, most - len(shown))
-            shown += [self._shown(each) for each in found]
-            if len(shown) >= most:
-                break
-        return as_json({"dead": shown})
+        newest: list[Found] = []
+        for sender in [self._front.sender(named)] if named else await self._with_letters():
+            since_ms = newest[-1].at_ms if len(newest) == most else 0
+            newest += await self._find(sender, wanted, most, since_ms)
+            newest = sorted(newest, key=lambda each: -each.at_ms)[:most]
+        return as_json({"dead": [self._shown(each) for each in newest]})
 
-    async def _find(self, sender: Sender, wanted: Filter, most: int) -> list[Found]:
-        """Return a sender's newest letters that a filter lets through."""
+    async def _with_letters(self) -> list[Sender]:
+        """Return the senders that have any; those of a portfolio are asked at once."""
+        senders: dict[PortfolioId, dict[SenderId, Sender]] = {}
+        for each in self._front.registry.directory.senders.values():
+            senders.setdefault(each.portfolio_id, {})[each.id] = each
+        return [
+            known[name]
+            for portfolio, known in senders.items()
+            for name, letters in (await self._shelf.count(portfolio, list(known))).items()
+            if letters
+        ]
+
+    async def _find(
+        self, sender: Sender, wanted: Filter, most: int, since_ms: int = 0
+    ) -> list[Found]:
+        """Return a sender's newest letters that a filter lets through, none before a moment."""
         portfolio = sender.portfolio_id
+        size = PAGE if wanted.is_any else min(PAGE, most)
         letters = (await self._shelf.count(portfolio, [sender.id]))[sender.id]
         found: list[Found] = []
-        for skip in range(0, letters, PAGE):
-            page = await self._shelf.newest(portfolio, sender.id, PAGE, skip)
+        for skip in range(0, letters, size):
+            page = await self._shelf.newest(portfolio, sender.id, size, skip)
+            page = [each for each in page if each.failed_at_ms >= since_ms]
             rows = await self._front.dead_rows.read(portfolio, [each.key for each in page])
             found += [
                 Found(sender, letter, row)
                 for letter, row in zip(page, rows, strict=True)
                 if wanted.lets(letter, row)
             ]
-            if len(found) >= most:
+            if len(found) >= most or (since_ms and not page):
                 break
         return found[:most]
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
+from adapters.api.queries import check_query
 from adapters.api.walls import enter
 from engine.books import Books
 from engine.campaigns import Campaigns
@@ -158,6 +159,7 @@ class Front:
         @wraps(handler)
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.check(request, role)
+            check_query(request, handler)
             return await handler(request)
 
         vars(guarded)[ROLE] = role

@@ -82,6 +82,10 @@ class PortfolioRoutes:
             detail = f"the scope is {known.quota_scope}: a window that counts cannot be split"
             shown = FieldError("/quota_scope", "conflict", detail)
             raise Problem(HTTPStatus.CONFLICT, detail, code="conflict", errors=[shown])
+        if body.reserve is not msgspec.UNSET and sum(body.reserve.values()) > 1:
+            detail = "keeps more than all places; its shares add up to 1 at most"
+            shown = FieldError("/reserve", "range", detail)
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="range", errors=[shown])
         told = msgspec.structs.asdict(body)
         changes = {
             field: value

@@ -119,11 +119,7 @@ class SuppressionRoutes:
         refuses=(409, 422),
     )
     async def _delete(self, request: web.Request) -> web.Response:
-        category = request.query.get("category", ALL)
-        if category not in {ALL, *Category}:
-            detail = f"is none of {ALL}, {', '.join(Category)}"
-            raise _refused("/category", "unknown_category", detail)
-        return await self._order(request, category, REMOVE)
+        return await self._order(request, request.query.get("category", ALL), REMOVE)
 
     async def _order(self, request: web.Request, category: str, action: str) -> web.Response:
         identity, recipient = self.person(request)
@@ -223,10 +219,10 @@ class SuppressionRoutes:
         await self._front.registry.refresh()  # one that another process added is meant too
         caller = scope()
         every = caller.portfolio if caller is not None else EVERYWHERE
-        name = request.query.get("portfolio") or every
-        if name and name not in self._front.registry.directory.portfolios:
-            raise UnknownNameError(f"there is no portfolio {name}")
-        return PortfolioId(name)
+        name = request.query.get("portfolio")
+        if name is not None and name not in self._front.registry.directory.portfolios:
+            raise UnknownNameError(f"there is no portfolio {name}")  # nor one without a name
+        return PortfolioId(every if name is None else name)
 
     def person(self, request: web.Request) -> tuple[str, RecipientKey]:
         """Return whom the path names."""

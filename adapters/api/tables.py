@@ -97,6 +97,8 @@ class CsvTable:
         found = Rows()
         if not self._row and lines:
             lines = self._read_header(lines)
+        elif not self._row and is_last:
+            raise _no_header()
         for number, record in self._records(lines):
             self._add(found, number, record)
         return found
@@ -176,6 +178,13 @@ class CsvTable:
         elif record:
             detail = f"has {len(record)} columns, the header has {self._width}"
             found.rejects.append(Reject(number, "", "columns", detail))
+
+
+def _no_header() -> Problem:
+    detail = "the file is empty; its first row names the columns, one of them `to`"
+    wrong = FieldError("/to", "missing_column", detail)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return Problem(status, detail, code=wrong.code, errors=[wrong])
 
 
 class Recipient(Strict):

@@ -59,7 +59,7 @@ class TrialRoutes:
         """Send past the queue what is approved; its place and send time are taken in one step.
 
         The answer is 200 whether Meta said yes or no: `ok` tells which. A refusal that proves that
-        nobody was reached gives the place back.
+        nobody was reached gives the place back, also one that comes later by webhook.
         """
         template = self._front.templates.get(*named(request))
         body = await read_json(request, TrialBody)
@@ -82,6 +82,8 @@ class TrialRoutes:
         if filling:
             shown["components"] = list(filling)
         message = {"type": "template", "template": shown}
+        if place.opaque:
+            message["biz_opaque_callback_data"] = place.opaque
         wait_ms = place.send_at_us // 1_000 - self._front.now_ms()
         await asyncio.sleep(max(0, wait_ms) / 1_000)  # its send time: the sender may be busy
         to, is_kept = on_the_wire(identity), True

@@ -24,7 +24,7 @@ from adapters.api.progress import (
 from adapters.api.streams import blocks_of, pieces_of
 from adapters.api.tables import CsvTable, NdjsonTable, Reject, Rows
 from engine.directory import Campaign, Role
-from engine.errors import EngineError, UnknownNameError
+from engine.errors import EngineError, HalfChangedError, UnknownNameError
 from engine.row_intake import RowsResult
 from engine.rows import RowError
 
@@ -162,8 +162,13 @@ class Uploads:
     ) -> list[Reject]:
         """Queue a piece; return the rows of it that were refused. What was queued is counted."""
         result, rejects = RowsResult(tally=tally), rows.rejects
+        keys = rows.keys or None
         try:
-            await self._front.rows.accept(campaign, rows.rows, rows.keys or None, result)
+            try:
+                await self._front.rows.accept(campaign, rows.rows, keys, result)
+            except HalfChangedError:  # no row was queued: it has none
+                campaign, result = await self._front.changes.mend(campaign), RowsResult(tally=tally)
+                await self._front.rows.accept(campaign, rows.rows, keys, result)
         except EngineError:
             rejects = []  # they come again with the rest of the piece
             raise

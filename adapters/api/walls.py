@@ -103,7 +103,7 @@ def walled_registry(registry: Kind) -> Kind:
 def walled_ledger(ledger: Kind) -> Kind:
     """Return a ledger whose every call is about the caller's portfolio only.
 
-    It does as well for all that is asked like one: the portfolio, or batches, come first.
+    It does as well for all that is asked like one: a portfolio, several, or batches come first.
     """
     return cast("Kind", _WalledLedger(ledger))
 
@@ -271,11 +271,12 @@ class _WalledArchive:
 
 
 def _check_call(caller: Scope, first: object, arguments: tuple[object, ...]) -> None:
-    """Refuse a call about another portfolio: the first argument is its name, or a list of batches.
+    """Refuse a call about another portfolio: the first argument names it, or is a list of such.
 
     A sender's WABA is said by a key of all portfolios.
     """
-    named = [each.portfolio for each in first] if isinstance(first, list) else [first]
+    several = first if isinstance(first, list) else [first]
+    named = [getattr(each, "portfolio", each) for each in several]  # of a batch, its member
     if any(each != caller.portfolio for each in named):
         raise UnknownNameError("there is no such portfolio")
     for each in arguments:

@@ -147,7 +147,10 @@ def _plain(value: object) -> str:
         inner = ", ".join(f"{name} {_plain(each)}" for name, each in value.items() if each)
         return inner or "-"
     if isinstance(value, list):
-        return ", ".join(_plain(each) for each in value) or "-"
+        between = "; " if any(isinstance(each, dict) for each in value) else ", "
+        return between.join(_plain(each) for each in value) or "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "-" if value is None or value == "" else str(value)
 
 

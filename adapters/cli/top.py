@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import time
+import shutil
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.live import Live
 
 from adapters.cli.client import Caller, console, errors, is_terminal
+from adapters.cli.leaving import Leaving
 from adapters.cli.top_screen import screen_of
+
+APART: Final = (100, 40)  # columns and lines of a picture where no terminal says how many it has
 
 
 def top(
@@ -23,7 +26,7 @@ def top(
     if as_json:
         caller.show(picture)
     elif not is_terminal():
-        console.print(screen_of(picture))
+        console.print(screen_of(picture), width=shutil.get_terminal_size(APART).columns)
     else:
         with suppress(KeyboardInterrupt):
             _watch(caller, picture, every)
@@ -31,13 +34,15 @@ def top(
 
 def _watch(caller: Caller, picture: dict[str, Any], every_s: float) -> None:
     """Show picture after picture; while there is no answer the last one, and why."""
-    with Live(console=console, screen=True, auto_refresh=False) as live:
+    with Leaving() as leaving, Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(screen_of(picture, console.height), refresh=True)
-            time.sleep(every_s)
+            if leaving.within(every_s):
+                return
             with errors.capture() as told:
                 try:
-                    picture = _ask(caller)
+                    with leaving.interrupting():
+                        picture = _ask(caller)
                 except typer.Exit:
                     picture = picture | {"problem": ""}
             if reason := told.get().strip():

@@ -25,7 +25,7 @@ def why(
         caller.show(answer)
         return
     heading = f"[bold]{answer['kind']} {answer['id']}[/bold] {answer['state']}"
-    console.print(heading, highlight=False)
+    console.print(heading.rstrip(), highlight=False)
     for note in answer.get("notes", ()):
         console.print(f"  {note}", highlight=False)
     if not answer["gates"]:

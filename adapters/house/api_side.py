@@ -17,8 +17,11 @@ from adapters.api.dead import Dead
 from adapters.api.front import Front, Operations
 from adapters.api.problems import Problem
 from adapters.api.walls import walled_ledger, walled_registry
+from adapters.house.asking import Asking
 from adapters.house.console_side import build_console
+from adapters.house.deadlines import Deadlines, keeping_deadlines
 from adapters.house.forgetting import erasing_of
+from adapters.house.keeping import build_keeper
 from adapters.house.pruning import pruning
 from adapters.house.retelling import retold
 from adapters.house.serving import listen, listening_at
@@ -35,7 +38,6 @@ from adapters.house.templates import (
     taking,
 )
 from adapters.house.waking import Evidence, WakingLedger
-from adapters.house.world import Asking, build_keeper
 from adapters.meta.codes import verdict
 from adapters.meta.folding import Folding
 from adapters.meta.management import Management, build_management_session
@@ -118,6 +120,8 @@ async def _furnish(house: House, session: ClientSession, passing: ClientSession)
     )
     asking.ask_about_unknown()
     house.keep("ask", asking.ask_next)
+    deadlines = Deadlines(RULES[settings.rules], house.registry, house.keeper, asking.soon)
+    house.keep("deadlines", keeping_deadlines(deadlines))
     house.keep("rests", house.persons.end_rests)
     house.keep("prune", pruning(house))
     house.keep("templates", asking_templates(desk_of(house, changes, calls)))

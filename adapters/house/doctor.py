@@ -2,64 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Final
 
 import aiohttp
-from redis import RedisError
 
 from adapters.clock import Clock
-from adapters.house.keys import secret_keys
-from adapters.house.meeting import time_of, what_is_wrong
-from adapters.house.shared import build_ledger
-from adapters.knobs import shown
-from adapters.meta.listings import MetaNumber
-from adapters.meta.management import (
-    Management,
-    build_management_session,
-)
+from adapters.house.doctor_meta import examine_senders
+from adapters.house.doctor_redis import examine_redis
+from adapters.house.findings import Finding, State
+from adapters.house.keys import RECIPIENTS, key_of_salt, secret_keys
 from adapters.meta.webhook import PATH
 from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, RedisAddressError, connect, disconnect
-from adapters.redis.fitness import Severity, check_server
 from adapters.redis.registry import RedisRegistry, Seal
-from adapters.redis.server_health import read_health
 from adapters.settings import Settings, settings_warnings
-from engine.directory import Sender
-from engine.errors import EngineError, ProviderAwayError, ProviderBusyError, ProviderRefusedError
-from engine.facts import of_sender
-from engine.senders import CEILING, value_of
+from engine.errors import EngineError
 
-CLOCK_WARN_US: Final = 500_000
-CLOCK_MOST_US: Final = 2_000_000  # beyond it a worker claims nothing
-SLOW_US: Final = 10_000  # of a round trip
-FULL_SHARE: Final = 0.8
 SENDERS_MAX: Final = 200  # asked about at Meta; each counts as a call of its account
-META_PATIENCE_S: Final = 20.0
 PROBE_S: Final = 5.0
-
-
-class State(StrEnum):
-    """What a finding means."""
-
-    OK = "ok"
-    WARN = "warn"  # it works, and should be looked at
-    FAIL = "fail"  # it does not work, or is not safe
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    subject: str
-    state: State
-    found: str
-    remedy: str = ""
 
 
 async def examine(settings: Settings, redis_url: str) -> list[Finding]:
@@ -73,72 +36,13 @@ async def examine(settings: Settings, redis_url: str) -> list[Finding]:
     except RedisAddressError as error:
         return [*findings, Finding("redis", State.FAIL, str(error), "Set PENSTOCK_REDIS_URL.")]
     try:
-        findings += [each async for each in _examine_redis(client, settings)]
+        findings += [each async for each in examine_redis(client, settings)]
         if any(each.subject == "redis" and each.state is State.FAIL for each in findings):
             return findings
         findings += [each async for each in _examine_house(client, settings)]
     finally:
         await disconnect(client)
     return findings
-
-
-# -- Redis ---------------------------------------------------------------------------------------
-
-
-async def _examine_redis(client: Client, settings: Settings) -> AsyncIterator[Finding]:
-    address = shown("redis_url", settings.redis_url)
-    try:
-        servers = await check_server(client)
-    except (RedisError, OSError, TimeoutError) as error:
-        yield Finding("redis", State.FAIL, *what_is_wrong(error, settings))
-        return
-    for each in servers:
-        state = State.FAIL if each.severity is Severity.REFUSE else State.WARN
-        yield Finding("redis", state, each.sentence, each.remedy)
-    if not servers:
-        yield Finding("redis", State.OK, f"{address}: version, role, persistence, eviction")
-    try:
-        yield await _clock(client)
-        for each_health in await read_health(client):
-            yield _memory(each_health.node, each_health.used_bytes, each_health.most_bytes)
-        await build_ledger(client, Clock(), settings).load()
-        yield Finding("scripts", State.OK, "the server takes the ledger's scripts")
-    except (RedisError, OSError, EngineError) as error:
-        remedy = "Let the user of PENSTOCK_REDIS_URL run TIME, EVALSHA, SCRIPT LOAD or FUNCTION."
-        yield Finding("scripts", State.FAIL, f"Redis refuses a command: {error}", remedy)
-
-
-async def _clock(client: Client) -> Finding:
-    """Compare this machine's clock with the server's; the quickest of some samples tells most."""
-    clock = Clock()
-    samples: list[tuple[int, int]] = []
-    for _ in range(5):
-        before_us = clock.now_us()
-        theirs_us = await time_of(client)
-        after_us = clock.now_us()
-        samples.append((after_us - before_us, theirs_us - (before_us + after_us) // 2))
-    took_us, off_us = min(samples)
-    off_s = round(off_us / 1e6, 3) + 0.0  # no minus before a zero
-    found = f"this machine is {off_s:+.3f} s off; a round trip takes {took_us / 1e3:.1f} ms"
-    if abs(off_us) > CLOCK_WARN_US:
-        state = State.FAIL if abs(off_us) > CLOCK_MOST_US else State.WARN
-        return Finding("clock", state, found, "Let NTP run here and on the hosts of Redis.")
-    if took_us > SLOW_US:
-        return Finding("clock", State.WARN, found, "Bring the workers nearer to Redis.")
-    return Finding("clock", State.OK, found)
-
-
-def _memory(node: str, used_bytes: int, most_bytes: int) -> Finding:
-    used_mib = used_bytes / 2**20
-    if not most_bytes:
-        return Finding("memory", State.OK, f"{node} uses {used_mib:,.0f} MiB; its most is not told")
-    found = f"{node} uses {used_mib:,.0f} of {most_bytes / 2**20:,.0f} MiB"
-    if used_bytes > FULL_SHARE * most_bytes:
-        return Finding("memory", State.WARN, found, "Raise maxmemory; when full it takes no jobs.")
-    return Finding("memory", State.OK, found)
-
-
-# -- what is kept in it, and what is around it ---------------------------------------------------
 
 
 async def _examine_house(client: Client, settings: Settings) -> AsyncIterator[Finding]:
@@ -151,9 +55,11 @@ async def _examine_house(client: Client, settings: Settings) -> AsyncIterator[Fi
     try:
         await registry.refresh()
         workers = await Attendance(client, Clock().now_ms).count()
+        salt = await _salt(registry, settings)
     except EngineError as error:
         yield Finding("registry", State.FAIL, str(error), "See `redis` above.")
         return
+    yield salt
     directory = registry.directory
     if not directory.api_keys and settings.api_key is None:
         remedy = "Start `penstock run` or `penstock serve`: the first start makes one and shows it."
@@ -165,8 +71,30 @@ async def _examine_house(client: Client, settings: Settings) -> AsyncIterator[Fi
     async for finding in _examine_webhook(settings):
         yield finding
     senders = list(directory.senders.values())[:SENDERS_MAX]
-    async for finding in _examine_senders(registry, senders, settings):
+    async for finding in examine_senders(registry, senders, settings):
         yield finding
+
+
+async def _salt(registry: RedisRegistry, settings: Settings) -> Finding:
+    """Compare the salt that is set with the one by which this ledger counts people."""
+    wanted, kept = key_of_salt(settings), await registry.kept_secret(RECIPIENTS)
+    if not kept and registry.directory.portfolios:
+        lost = "Redis lost the salt by which the people of this ledger are counted"
+        remedy = (
+            "Set PENSTOCK_PHONE_SALT to the one it had, or restore ps:registry:secrets, before "
+            "anything starts: under another one each person takes a second place in the window."
+        )
+        return Finding("salt", State.FAIL, lost, remedy)
+    if wanted and kept and wanted != kept:
+        differs = "PENSTOCK_PHONE_SALT is not the one by which this ledger counts people"
+        remedy = "Set the one it had, or leave it out: Redis keeps it. Nothing starts with another."
+        return Finding("salt", State.FAIL, differs, remedy)
+    if not kept:
+        source = "PENSTOCK_PHONE_SALT" if wanted else "chance"
+        return Finding("salt", State.OK, f"no ledger yet: its first start makes one, of {source}")
+    if not wanted:
+        return Finding("salt", State.OK, "PENSTOCK_PHONE_SALT is not set; Redis keeps the salt")
+    return Finding("salt", State.OK, "PENSTOCK_PHONE_SALT is the one this ledger was begun with")
 
 
 async def _examine_webhook(settings: Settings) -> AsyncIterator[Finding]:
@@ -203,61 +131,3 @@ async def _examine_webhook(settings: Settings) -> AsyncIterator[Finding]:
     else:
         remedy = "Restart the API with the PENSTOCK_META_VERIFY_TOKEN that is set here."
         yield Finding("webhooks", State.FAIL, f"the handshake is refused: HTTP {status}", remedy)
-
-
-async def _examine_senders(
-    registry: RedisRegistry, senders: Iterable[Sender], settings: Settings
-) -> AsyncIterator[Finding]:
-    session = build_management_session()
-    management = Management(
-        session,
-        graph_url=settings.graph_url,
-        graph_version=settings.graph_version,
-        now_ms=Clock().now_ms,
-    )
-    try:
-        for sender in senders:
-            yield await _examine_sender(registry, sender, management)
-    finally:
-        await session.close()
-
-
-async def _examine_sender(
-    registry: RedisRegistry, sender: Sender, management: Management
-) -> Finding:
-    subject = f"sender {sender.alias or sender.id}"
-    renew = f"Run `penstock sender add {sender.id} … --token -` with a new token."
-    try:
-        if registry.is_sealed_elsewhere(sender.id):
-            found, remedy = "another key sealed its token", "Set the PENSTOCK_SECRET_KEY it had."
-            return Finding(subject, State.FAIL, found, remedy)
-        token = registry.token_of(sender.id)
-        if not token:
-            return Finding(subject, State.FAIL, "it has no access token", renew)
-        async with asyncio.timeout(META_PATIENCE_S):
-            number = await management.number(sender.waba_id, sender.id, token)
-    except ProviderRefusedError as error:
-        return Finding(subject, State.FAIL, f"Meta refuses: {error}", renew)
-    except (ProviderAwayError, ProviderBusyError, TimeoutError) as error:
-        why = f"Meta does not answer: {str(error) or 'no answer in time'}"
-        return Finding(subject, State.WARN, why, "Ask again; check the way to PENSTOCK_GRAPH_URL.")
-    ceiling = value_of(registry.directory.facts, of_sender(sender.id, CEILING))
-    return _number_finding(subject, sender, number, ceiling)
-
-
-def _number_finding(subject: str, sender: Sender, number: MetaNumber, ceiling: str) -> Finding:
-    """Return how a number stands; a ceiling that an operator set below Meta's word is meant so."""
-    found = f"{number.status}, quality {number.quality}, name {number.name_status}"
-    if not number.is_connected:
-        return Finding(subject, State.FAIL, found, "Register the number at Meta.")
-    granted_mps = number.throughput_mps
-    if granted_mps is not None and granted_mps != sender.throughput:
-        found += f", Meta grants {granted_mps} a second and we keep {sender.throughput}"
-        if not ceiling or granted_mps < sender.throughput:
-            return Finding(
-                subject, State.WARN, found, f"Run `penstock sender refresh {sender.id}`."
-            )
-        found += ", as an operator set it"
-    if number.quality == "RED":
-        return Finding(subject, State.WARN, found, "See PenstockQualityFalls in docs/runbook.md.")
-    return Finding(subject, State.OK, found)

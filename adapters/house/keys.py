@@ -20,6 +20,7 @@ from engine.directory import ApiKey, Role
 from engine.errors import EngineError
 from engine.recipients import RecipientKeys
 
+RECIPIENTS: Final = "recipients"  # the secret of a ledger that keys the hash of people
 SEALED_ELSEWHERE: Final = (
     "add the key that sealed it to PENSTOCK_SECRET_KEY, or add the sender again"
 )
@@ -67,15 +68,20 @@ async def recipient_keys(registry: RedisRegistry, settings: Settings) -> Recipie
     OtherSaltError where people are known by another one: under a new one each of them would take
     a second place in the window, and no stop would find them.
     """
-    salt = settings.phone_salt.reveal() if settings.phone_salt else ""
-    wanted = hashlib.sha256(b"penstock recipients\0" + salt.encode()).digest() if salt else b""
-    kept = await registry.secret("recipients", wanted)
+    wanted = key_of_salt(settings)
+    kept = await registry.secret(RECIPIENTS, wanted)
     if wanted and kept != wanted:
         raise OtherSaltError(
             "this ledger counts people under another PENSTOCK_PHONE_SALT: set that one, "
             "or leave it out to go on with what Redis keeps"
         )
     return RecipientKeys(kept)
+
+
+def key_of_salt(settings: Settings) -> bytes:
+    """Return the key of the hash that PENSTOCK_PHONE_SALT makes; empty where it is left out."""
+    salt = settings.phone_salt.reveal() if settings.phone_salt else ""
+    return hashlib.sha256(b"penstock recipients\0" + salt.encode()).digest() if salt else b""
 
 
 async def first_key(registry: RedisRegistry, settings: Settings, now_ms: int) -> str:

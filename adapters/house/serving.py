@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from adapters.api.patience import HEADS
+from adapters.api.unread import Runner
 from adapters.house.shared import House
 
 KEEPALIVE_S: Final = 75.0
@@ -38,7 +39,7 @@ def listening_at(at: str, named_by: str) -> Generator[None]:
 
 async def listen(house: House, app: web.Application, address: tuple[str, int]) -> None:
     """Serve an application until the house is closed; OSError when nobody can listen there."""
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         keepalive_timeout=KEEPALIVE_S,

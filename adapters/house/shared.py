@@ -16,7 +16,9 @@ from aiohttp import web
 
 from adapters.api.job_ids import JobIds
 from adapters.clock import Clock
+from adapters.house.closings import Closings
 from adapters.house.exporting import exporting
+from adapters.house.keeping import build_keeper, guard_of
 from adapters.house.keys import first_key, open_registry, recipient_keys
 from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
@@ -25,7 +27,7 @@ from adapters.house.quieting import LostTails, build_quiet, keeping_quiet
 from adapters.house.telling import Teller
 from adapters.house.waking import WakingLedger
 from adapters.house.watching import build_metrics, watch_process
-from adapters.house.world import Closings, build_keeper, build_webhook, counted
+from adapters.house.webhooks import build_webhook, counted
 from adapters.meta.folding import Folding
 from adapters.meta.webhook import Webhook
 from adapters.prometheus.metrics import Metrics
@@ -36,7 +38,7 @@ from adapters.redis.letterbox import Hints, Inbox
 from adapters.redis.preferences import RedisSlots
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.speaker import Speaker
-from adapters.redis.writing import require_writing
+from adapters.redis.writing import Writing
 from adapters.settings import Settings
 from engine.delivery import Delivery
 from engine.directory import Campaign, Journey
@@ -90,6 +92,7 @@ class House:
     ears: Ears = field(init=False)
     persons: Persons = field(init=False)
     teller: Teller = field(init=False)
+    writing: Writing = field(init=False)
     pool: Pool | None = None
     delivery: Delivery | None = None
     folding: Folding | None = None
@@ -105,6 +108,7 @@ class House:
     def __post_init__(self) -> None:
         settings, now_ms = self.settings, self.clock.now_ms
         self.teller = Teller(now_ms)
+        self.writing = Writing(self.client, now_ms)
         self.keeper = build_keeper(settings, self.registry, self.ledger, self.emit, now_ms)
         self.closings = Closings(self.registry, self.keeper)
         self.quiet = build_quiet(self.registry, self.ledger, now_ms)
@@ -187,7 +191,7 @@ class House:
         found = ["draining"] if self.is_draining else []
         try:
             await self.registry.refresh()
-            await require_writing(self.client)
+            await self.writing.require(self.registry.directory.portfolios)
             for portfolio in list(self.registry.directory.portfolios.values())[:1]:
                 await self.ledger.quota(portfolio.id)  # a script: missing ones are loaded by it
         except EngineError as error:
@@ -214,7 +218,7 @@ async def open_house(
         webhook = build_webhook(settings, inbox)
         attendance = Attendance(client, clock.now_ms)
         dead_letters = DeadLetters(client, clock.now_ms, keep_ms=settings.keep_ms)
-        outside = (client, attendance, dead_letters)
+        outside = (client, attendance, dead_letters, guard_of(settings))
         metrics = build_metrics(registry.directory, ledger, clock, settings.concurrency, *outside)
         house = House(
             settings=settings,

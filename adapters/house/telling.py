@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 
-from adapters.house.world import tell_changed
 from engine.events import (
     Event,
     FactChanged,
@@ -18,9 +17,15 @@ from engine.events import (
     PoolDrained,
     SettlementGivenUp,
 )
+from engine.facts import Source
 from engine.model import Gate, NowMs
+from engine.senders import ALERT, LIMIT, QUALITY, SECURITY, VIOLATION
+from engine.silence import WEBHOOKS
 
 AGAIN_MS: Final = 60_000  # the same failure is told as often, with how often it was met
+LOUD: Final = frozenset(
+    {ALERT, QUALITY, SECURITY, VIOLATION, LIMIT, WEBHOOKS}
+)  # somebody should look
 
 log = structlog.get_logger("penstock")
 
@@ -120,3 +125,22 @@ def _holder_of(event: GateClosed) -> dict[str, str]:
         return {"waba": event.key}
     sender, _, template = event.key.partition("|")
     return {"sender": sender, "template": template} if template else {"sender": sender}
+
+
+def tell_changed(event: FactChanged) -> None:
+    """Write that a number, an account or a portfolio is not as it was: loudly when that closes."""
+    fact = event.fact
+    kind, name, aspect = fact.about
+    is_fine = aspect == QUALITY and fact.value == "GREEN"
+    is_news = fact.source is not Source.OPERATOR and aspect in LOUD and not is_fine
+    write = log.warning if fact.until_ms or is_news else log.info
+    write(
+        f"{kind}_changed",
+        aspect=aspect,
+        was=event.before.value if event.before else "",
+        now=fact.value,
+        closed_until_ms=fact.until_ms,
+        source=fact.source.value,
+        detail=fact.detail,
+        **{kind: name},
+    )

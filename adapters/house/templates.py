@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from random import SystemRandom
 
 from adapters.api.walls import walled_archive, walled_ledger, walled_registry
 from adapters.house.shared import House, log
 from adapters.house.waking import WakingLedger
 from adapters.meta.management import Management
-from adapters.meta.news import Status
+from adapters.meta.news import Failure
 from adapters.meta.template_calls import TemplateCalls
 from adapters.redis.lane_templates import read_template
 from adapters.redis.registry import RedisRegistry
@@ -18,7 +19,8 @@ from adapters.redis.template_archive import TemplateArchive
 from engine.countries import CountryRules
 from engine.directory import Sender, Template
 from engine.errors import ProviderRefusedError
-from engine.model import Priority, WabaId
+from engine.model import JobKey, Priority, WabaId
+from engine.opaque import TRIAL
 from engine.rechecking import Rechecks
 from engine.template_changes import TemplateChanges
 from engine.template_desk import TemplateDesk
@@ -81,12 +83,12 @@ def callers_desk_of(house: House, changes: TemplateChanges, calls: TemplateCalls
     return TemplateDesk(registry, changes, calls, archive, now_ms=house.clock.now_ms)
 
 
-def naming(house: House) -> Callable[[Status], Awaitable[str]]:
-    """Return what tells the template of a status's message, by the lane of its job."""
+def naming(house: House) -> Callable[[Failure], Awaitable[str]]:
+    """Return what tells the template of a message that failed, by the lane of its job."""
 
-    async def template_of(status: Status) -> str:
-        sender = house.registry.directory.senders.get(status.sender)
-        ours = house.opaque.decode(status.opaque) if status.opaque else None
+    async def template_of(failure: Failure) -> str:
+        sender = house.registry.directory.senders.get(failure.sender)
+        ours = house.opaque.decode(failure.opaque) if failure.opaque else None
         if sender is None or ours is None:
             return ""
         return await read_template(house.client, sender.portfolio_id, ours.key.lane)
@@ -100,7 +102,9 @@ def taking(house: House) -> Callable[[Sender, str, Template], Awaitable[Place]]:
 
     async def take(sender: Sender, identity: str, template: Template) -> Place:
         wish = _wish(house, sender, identity, template)
-        return await ledger.take_place(sender.portfolio_id, wish)
+        place = await ledger.take_place(sender.portfolio_id, wish)
+        opaque = house.opaque.encode(JobKey(TRIAL, place.taken_ms), 0, wish.recipient)
+        return replace(place, opaque=opaque)
 
     return take
 

@@ -17,6 +17,7 @@ from adapters.redis.pulses import PulseReader
 from adapters.redis.server_health import read_health
 from engine.directory import Directory
 from engine.recollection import Recollection
+from engine.senders import UNGUARDED, QualityGuard
 
 LATELY_MS: Final = 60_000  # pulses of so long tell how long a Graph call takes
 
@@ -29,6 +30,7 @@ def build_metrics(
     client: Client,
     attendance: Attendance,
     dead_letters: DeadLetters,
+    guard: QualityGuard = UNGUARDED,
 ) -> Metrics:
     """Return the metrics of a process; the ledger tells them how long its scripts take."""
 
@@ -46,6 +48,7 @@ def build_metrics(
         read_servers=read_servers,
         read_latency_s=read_latency_s,
         concurrency=concurrency,
+        guard=guard,
     )
     metrics = Metrics(directory, ledger, clock.now_ms, outside=outside)
     ledger.tell_times(metrics.observe_script)

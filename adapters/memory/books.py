@@ -120,7 +120,7 @@ def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
     closed = slot.sender_closed_until(lane.lane.sender, now_ms)
     if closed is not None:
         return JobView(key, JobState.WAITING, gate=closed[0], until_ms=closed[1])
-    if lane.parked and not lane.queue:
+    if any(job.key == key for job in lane.parked):
         frees_ms = slot.quota_frees_ms(slot.scope(lane.lane.sender), now_ms)
         return JobView(key, JobState.WAITING, gate=Gate.QUOTA, until_ms=frees_ms)
     return JobView(key, JobState.QUEUED)

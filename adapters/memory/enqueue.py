@@ -29,10 +29,13 @@ def enqueue(slot: Slot, batch: Batch, now_ms: int) -> Enqueued:
             conflict = bool(row.fingerprint) and fingerprint != row.fingerprint
             not_new.append(NotNew(index, key if row.fingerprint else None, conflict))
             continue
+        if batch.once_each and row.recipient in source.seen:
+            not_new.append(NotNew(index, None, conflict=False))
+            continue
         if 0 < batch.rows_max <= source.enqueued:
             not_new.append(NotNew(index, None, conflict=False, over=True))
             continue
-        append(slot, source, lane, row, now_ms)
+        append(slot, source, lane, row, now_ms, once_each=batch.once_each)
     slot.sequence += 1
     slot.wake(lane, now_ms)
     lane.at_ms = now_ms
@@ -82,14 +85,24 @@ def _lane(slot: Slot, lane: Lane) -> LaneState:
     return slot.lanes[number]
 
 
-def append(slot: Slot, source: SourceStateOf, lane: LaneState, row: Row, now_ms: int) -> None:
-    """Give a row the next place in its lane."""
+def append(
+    slot: Slot,
+    source: SourceStateOf,
+    lane: LaneState,
+    row: Row,
+    now_ms: int,
+    *,
+    once_each: bool = False,
+) -> None:
+    """Give a row the next place in its lane; `once_each`: its person is known from now on."""
     lane.last += 1
     key = JobKey(lane.number, lane.last)
     due_ms = max(row.not_before_ms, now_ms)
     job = Job(key, row.recipient, row.tail, row.content, row.repeats_max, row.expires_at_ms, due_ms)
     if row.dedupe:
         source.seen[row.dedupe] = (key, row.fingerprint, now_ms // DAY_MS)
+    if once_each:
+        source.seen.setdefault(row.recipient, (key, b"", now_ms // DAY_MS))
     source.enqueued += 1
     if row.not_before_ms > now_ms:
         slot.delay(job, row.not_before_ms, Gate.SCHEDULE)

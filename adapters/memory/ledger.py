@@ -10,7 +10,7 @@ from adapters.memory.cancel import cancel, cancel_waiting
 from adapters.memory.claim import claim
 from adapters.memory.receive import receive
 from adapters.memory.records import SenderState, SourceStateOf
-from adapters.memory.shut import move_account, open_category, put_shut
+from adapters.memory.shut import closed_until_ms, move_account, open_category, put_shut
 from adapters.memory.slot import Slot
 from engine.books import Counts, Depth, JobView, Quota
 from engine.borders import Border
@@ -160,7 +160,9 @@ class MemoryLedger:
                 state.spoke_ms = now_ms
             move_account(slot, state.spec.waba, spec.waba, now_ms)
             state.spec = spec
-            state.closed_until_ms = spec.closed_until_ms
+            state.closed_until_ms = closed_until_ms(
+                slot, (Gate.SENDER, sender), state.closed_until_ms, spec.closed_until_ms, now_ms
+            )
             state.slots.nominal_mps = spec.throughput_mps
             if state.slots.learned_mps >= spec.throughput_mps:
                 state.slots.learned_mps = 0
@@ -234,7 +236,10 @@ class MemoryLedger:
     ) -> None:
         """See Catalog.close_account."""
         slot, now_ms = self.slot(portfolio)
-        slot.accounts[waba] = until_ms
+        known_ms = slot.accounts.get(waba, 0)
+        slot.accounts[waba] = closed_until_ms(
+            slot, (Gate.ACCOUNT, waba), known_ms, until_ms, now_ms
+        )
         put_shut(slot, (Gate.ACCOUNT, waba), shut, now_ms)
         self._look_again(slot, now_ms)
 

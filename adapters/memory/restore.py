@@ -21,7 +21,7 @@ def restore_enqueued(slot: Slot, batch: Batch, answer: Enqueued, now_ms: int) ->
     rows = [row for index, row in enumerate(batch.rows) if index not in known]
     for sequence, row in enumerate(rows, answer.first):
         if sequence > lane.last:
-            append(slot, source, lane, row, now_ms)
+            append(slot, source, lane, row, now_ms, once_each=batch.once_each)
     lane.at_ms = now_ms
     slot.wake(lane, now_ms)
     slot.sequence += 1

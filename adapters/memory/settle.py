@@ -22,7 +22,7 @@ from engine.outcomes import (
 )
 from engine.pace import NOTHING_SPENT, PAIR_BURST, PAIR_SLACK_MS, PairSpent
 from engine.ports import Again, Settled, Settlement
-from engine.terms import STRIKES_MAX
+from engine.terms import ANSWER_HOLDS_MS, STRIKES_MAX
 
 
 def settle(slot: Slot, settlements: list[Settlement], now_ms: int) -> Settled:
@@ -137,19 +137,21 @@ def _defer(
             answer.closed.append((Gate.RATE, lane.lane.sender))
         slot.delay(job, outcome.until_ms, Gate.RATE)
         return
-    key = _close_gate(slot, lane, outcome)
+    key = _close_gate(slot, lane, outcome, now_ms)
     if key:
         answer.closed.append((outcome.gate, key))
     slot.put_back(job, now_ms)
 
 
-def _close_gate(slot: Slot, lane: LaneState, outcome: Deferred) -> str:
+def _close_gate(slot: Slot, lane: LaneState, outcome: Deferred, now_ms: int) -> str:
     """Close the gate an outcome names; return its key when that is news."""
     sender = slot.senders[lane.lane.sender]
     if outcome.gate is Gate.ACCOUNT:
         waba = sender.spec.waba
         is_news = slot.accounts.get(waba, 0) < outcome.until_ms
         slot.accounts[waba] = max(slot.accounts.get(waba, 0), outcome.until_ms)
+        if is_news:
+            slot.answered[Gate.ACCOUNT, waba] = now_ms + ANSWER_HOLDS_MS
         return waba if is_news else ""
     if outcome.gate is Gate.TEMPLATE:
         pair = (lane.lane.sender, lane.lane.template)
@@ -158,6 +160,8 @@ def _close_gate(slot: Slot, lane: LaneState, outcome: Deferred) -> str:
         return f"{pair[0]}|{pair[1]}" if is_news else ""
     is_news = sender.closed_until_ms < outcome.until_ms
     sender.closed_until_ms = max(sender.closed_until_ms, outcome.until_ms)
+    if is_news:
+        slot.answered[Gate.SENDER, lane.lane.sender] = now_ms + ANSWER_HOLDS_MS
     return lane.lane.sender if is_news else ""
 
 

@@ -57,3 +57,17 @@ def _asleep_at(holder: tuple[Gate, str], category: Category) -> tuple[Gate, str]
 
 def _end_name(holder: tuple[Gate, str], category: Category) -> str:
     return f"{SHUT}{holder[0]}|{holder[1]}|{category}"
+
+
+def closed_until_ms(
+    slot: Slot, gate: tuple[Gate, str], known_ms: int, put_ms: int, now_ms: int
+) -> int:
+    """Return until when a gate is closed that is put so: what an answer closed just now stays.
+
+    Whoever puts computes from what was told, and an answer is told a moment after it closed.
+    """
+    held_ms = slot.answered.get(gate, 0)
+    if held_ms <= now_ms:
+        slot.answered.pop(gate, None)
+        return put_ms
+    return max(put_ms, min(held_ms, known_ms))

@@ -50,6 +50,7 @@ class Slot:
         self.accounts: dict[str, int] = {}
         self.borders: dict[str, Sequence[Border]] = {}
         self.shut: dict[tuple[Gate, str], Shut] = {}  # by sender and by account
+        self.answered: dict[tuple[Gate, str], int] = {}  # closed by an answer, until when at least
         self.strikes: dict[tuple[str, str], int] = {}
         self.struck: set[tuple[str, str]] = set()
         self.lanes: dict[int, LaneState] = {}

@@ -44,6 +44,7 @@ from engine.senders import (
     RESTRICTION,
     REVIEW,
     SECURITY,
+    STATUS,
     THROUGHPUT,
     TOKEN,
     UNTOLD,
@@ -56,7 +57,8 @@ from engine.senders import (
 
 UPGRADED_MPS: Final = 1_000  # M/throughput
 NAME_NOT_APPROVED: Final = "131037"
-STATUS_OF: Final = {"FLAGGED": "FLAGGED", "UNFLAGGED": "CONNECTED"}  # before October 2025
+FLAGGED: Final = "FLAGGED"
+STATUS_OF: Final = {FLAGGED: FLAGGED, "UNFLAGGED": "CONNECTED"}  # before October 2025
 WORDS_MAX: Final = 400  # characters of Meta's that are kept; all restrictions together have fewer
 LAST_MS: Final = 999  # of a second
 SPREAD_MS: Final = 2_000  # a new token is known to every process by then: a refused one was older
@@ -161,10 +163,11 @@ def facts_of_number(
     ]
     if number.messaging_limit is not None:
         facts.append(
-            _limit(_limit_name(sender, directory), number.messaging_limit, at_ms, Source.REFRESH)
+            _limit(limit_name(sender, directory), number.messaging_limit, at_ms, Source.REFRESH)
         )
     if number.status not in UNTOLD:
-        facts.append(status_fact(sender.id, number.status, at_ms, Source.REFRESH))
+        since_ms = _flagged_since_ms(sender, directory, number.status, at_ms)
+        facts.append(status_fact(sender.id, number.status, since_ms, Source.REFRESH))
     token = directory.facts.get(of_sender(sender.id, TOKEN))
     if token is not None and token.value == REFUSED:  # Meta has just answered to it
         over_ms = max(at_ms - SPREAD_MS, token.at_ms + 1)
@@ -248,17 +251,26 @@ def _quality(
     event = notice.event
     yield _told(of_sender(sender.id, EVENT), event, at_ms)
     if event in STATUS_OF:
-        yield status_fact(sender.id, STATUS_OF[event], at_ms, Source.WEBHOOK)
-    if event == "FLAGGED":  # only a number that is RED becomes flagged
+        status = STATUS_OF[event]
+        since_ms = _flagged_since_ms(sender, directory, status, at_ms)
+        yield status_fact(sender.id, status, since_ms, Source.WEBHOOK)
+    if event == FLAGGED:  # only a number that is RED becomes flagged
         yield _told(of_sender(sender.id, QUALITY), "RED", at_ms)
     if event == "THROUGHPUT_UPGRADE":
         yield _told(of_sender(sender.id, THROUGHPUT), str(UPGRADED_MPS), at_ms)
         yield _told(of_sender(sender.id, UPGRADE), event, at_ms, at_ms + UPGRADE_MS)
     if notice.places is not None:
-        yield _limit(_limit_name(sender, directory), notice.places, at_ms)
+        yield _limit(limit_name(sender, directory), notice.places, at_ms)
 
 
-def _limit_name(sender: Sender, directory: Directory) -> str:
+def _flagged_since_ms(sender: Sender, directory: Directory, status: str, at_ms: int) -> int:
+    """Return since when a number has a status: one that is still flagged has been so for longer."""
+    known = directory.facts.get(of_sender(sender.id, STATUS))
+    is_still = known is not None and known.value == status == FLAGGED
+    return min(known.at_ms, at_ms) if known is not None and is_still else at_ms
+
+
+def limit_name(sender: Sender, directory: Directory) -> str:
     """Return whose limit a number's is: its own where each has one, else its portfolio's."""
     portfolio = directory.portfolios.get(sender.portfolio_id)
     if portfolio is not None and portfolio.quota_scope == "phone_number":

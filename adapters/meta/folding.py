@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from adapters.meta import wire
 from adapters.meta.codes import verdict
 from adapters.meta.facts import closing_fact, facts_of, moment, to_ask
 from adapters.meta.news import (
+    GROUP,
     IN_WINDOW,
+    Failure,
     Inbound,
     Notice,
     NumberError,
     Parsed,
-    Status,
+    Preference,
     TemplateCategoryChanged,
     TemplateEdited,
     TemplateQualityChanged,
@@ -32,11 +34,12 @@ from engine.errors import EngineError
 from engine.facts import Fact
 from engine.inbound import RECENT_MS, Throughput
 from engine.keeper import Keeper
-from engine.model import PortfolioId, SenderId
+from engine.model import PortfolioId, Priority, SenderId
 from engine.ports import Catalog, Contents, Receipts
 from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
 from engine.suppressions import Pair, Word
+from engine.template_ports import PlaceWish, TakesBack
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
 TEMPLATE_NEWS: Final = (
@@ -70,7 +73,7 @@ class Inbox(Protocol):
         ...
 
 
-class Hearer(Catalog, Contents, Receipts, Throughput, Protocol):
+class Hearer(Catalog, Contents, Receipts, Throughput, TakesBack, Protocol):
     """What of the ledger hears of webhooks."""
 
 
@@ -98,6 +101,7 @@ class Folding:
         self._ask = ask
         self._templates = templates
         self._heard = heard
+        self._heard_of: dict[tuple[SenderId, str], int] = {}  # inbound, and when it was
         self.results: Counter[tuple[str, str]] = Counter()
         """Items by field and by what became of them, for metrics."""
 
@@ -156,6 +160,7 @@ class Folding:
         for (entry, _), each in zip(entries, parsed, strict=True):
             seen += [_too_fast(error, arrived_ms(entry)) for error in each.errors if error.code]
         await self._folder.receive(seen)
+        await self._give_back()
         self._heard(of_number.sender for of_number in told)
         await self._give_way(parsed)
         await self._templates.note_failures([status for some in failures for status in some])
@@ -166,25 +171,64 @@ class Folding:
         for each in parsed:
             self.results.update(each.results)
 
+    async def _give_back(self) -> None:
+        """Give back the places of test sends that reached nobody after all."""
+        for portfolio, some in self._folder.take_unreached().items():
+            for sender, recipient, taken_ms in some:
+                wish = PlaceWish(sender, recipient, "", Priority.UTILITY)  # no gate asks for these
+                await self._ledger.give_place(portfolio, wish, taken_ms)
+
     async def _give_way(self, parsed: list[Parsed]) -> None:
-        """Let what people wrote just now take from the throughput of their numbers."""
+        """Let what people wrote just now take from the throughput of their numbers, once.
+
+        A message that is told again, or folded again because a body failed, takes nothing more;
+        one that another process heard of takes twice, of a second that is soon over.
+        """
+        inbounds = [inbound for each in parsed for inbound in each.inbound]
+        if not inbounds:
+            return
+        recent_ms = self._keeper.now_ms() - RECENT_MS
+        for name in [name for name, at_ms in self._heard_of.items() if at_ms <= recent_ms]:
+            del self._heard_of[name]
         came: dict[PortfolioId, Counter[SenderId]] = {}
-        for inbound in (inbound for each in parsed for inbound in each.inbound):
-            portfolio = self._portfolio_of(inbound.sender)
-            is_recent = self._keeper.now_ms() - inbound.at_ms < RECENT_MS
-            if portfolio is not None and is_recent and inbound.kind != "call":
+        taken: dict[tuple[SenderId, str], int] = {}
+        for inbound in inbounds:
+            portfolio, name = self._portfolio_of(inbound.sender), (inbound.sender, inbound.wamid)
+            is_new = inbound.at_ms > recent_ms and name not in self._heard_of
+            if portfolio is not None and is_new and name not in taken and inbound.kind != "call":
                 came.setdefault(portfolio, Counter())[inbound.sender] += 1
+                taken[name] = inbound.at_ms
         for portfolio, messages in came.items():
             await self._ledger.take_times(portfolio, messages)
+        self._heard_of |= taken
 
-    async def _fold_rest(self, parsed: Parsed, failed: list[Status], at_ms: int) -> None:
+    async def _fold_rest(self, parsed: Parsed, failed: list[Failure], at_ms: int) -> None:
+        """Fold item by item; one that cannot be folded is raised when the others are in."""
+        broken: list[Exception] = []
+        for step in self._steps(parsed, failed, at_ms):
+            try:
+                await step
+            except EngineError:
+                raise
+            except Exception as error:  # noqa: BLE001  # ours: raised below
+                broken.append(error)
+        if broken:
+            raise broken[0] if len(broken) == 1 else ExceptionGroup("webhook items", broken)
+
+    def _steps(
+        self, parsed: Parsed, failed: list[Failure], at_ms: int
+    ) -> Iterator[Coroutine[None, None, object]]:
+        """Yield what is to be done for each item of a body, in this order."""
         for inbound in parsed.inbound:
-            await self._open_window(inbound)
-        await self._prefer(parsed, failed, at_ms)
+            yield self._open_window(inbound)
+        for preference in parsed.preferences:
+            yield self._prefer(preference, at_ms)
+        for failure in failed:
+            yield self._obey(failure, at_ms)
         for notice in parsed.notices:
-            await self._note(notice, at_ms)
+            yield self._note(notice, at_ms)
         for fact in self._closing(parsed, failed, at_ms):
-            await self._keeper.tell(fact)
+            yield self._keeper.tell(fact)
 
     async def _open_window(self, inbound: Inbound) -> None:
         portfolio = self._portfolio_of(inbound.sender)
@@ -195,26 +239,24 @@ class Folding:
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
         await self._preferring.wrote(portfolio, inbound.person)
 
-    async def _prefer(self, parsed: Parsed, failed: list[Status], at_ms: int) -> None:
-        """Obey what people want, as they say it and as a failed send says."""
-        for preference in parsed.preferences:
-            portfolio = self._portfolio_of(preference.sender)
-            if portfolio is not None:
-                when_ms = moment(preference.at_ms, at_ms)
-                await self._preferring.prefer(portfolio, preference, when_ms)
-        for status in failed:
-            portfolio = self._portfolio_of(status.sender) if status.code == STOPPED_CODE else None
-            if portfolio is not None:
-                word = Word(moment(status.at_ms, at_ms), stops=True)
-                keys = self._preferring.keys(status.person)
-                await self._preferring.obey(portfolio, dict.fromkeys(keys, word))
-        for status in failed:
-            if not status.code or not self._preferring.is_about_people(status.code):
-                continue
-            portfolio = self._portfolio_of(status.sender)
-            if portfolio is not None and status.recipient_type != "group":
-                when_ms = moment(status.at_ms, at_ms)
-                await self._preferring.miss(portfolio, status.person, status.code, when_ms)
+    async def _prefer(self, preference: Preference, at_ms: int) -> None:
+        """Obey what a person wants."""
+        portfolio = self._portfolio_of(preference.sender)
+        if portfolio is not None:
+            await self._preferring.prefer(portfolio, preference, moment(preference.at_ms, at_ms))
+
+    async def _obey(self, failure: Failure, at_ms: int) -> None:
+        """Obey what a failed send says of its person."""
+        portfolio = self._portfolio_of(failure.sender)
+        if portfolio is None:
+            return
+        when_ms = moment(failure.at_ms, at_ms)
+        if failure.code == STOPPED_CODE:
+            word = Word(when_ms, stops=True)
+            keys = self._preferring.keys(failure.person)
+            await self._preferring.obey(portfolio, dict.fromkeys(keys, word))
+        if self._preferring.is_about_people(failure.code) and not failure.is_group:
+            await self._preferring.miss(portfolio, failure.person, failure.code, when_ms)
 
     async def _unite(self, parsed: list[Parsed]) -> None:
         """Let stops follow people to the other ids that Meta tells of them."""
@@ -248,7 +290,7 @@ class Folding:
         for sender in to_ask(notice, directory):
             self._ask(sender)
 
-    def _closing(self, parsed: Parsed, failed: list[Status], at_ms: int) -> Iterable[Fact]:
+    def _closing(self, parsed: Parsed, failed: list[Failure], at_ms: int) -> Iterable[Fact]:
         """Return what errors of numbers and of messages close for everybody, each thing once."""
         told = [(each.sender, each.waba, each.code, at_ms) for each in parsed.errors]
         told += [
@@ -263,7 +305,7 @@ class Folding:
         found += [
             (each.sender, border_to(each.waba, called(each), moment(each.at_ms, at_ms)))
             for each in failed
-            if each.code == BORDER_CODE and each.recipient_type != "group"
+            if each.code == BORDER_CODE and not each.is_group
         ]
         facts: dict[str, Fact] = {}
         for sender, fact in found:
@@ -305,9 +347,9 @@ def arrived_ms(entry: bytes) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def called(status: Status) -> str:
-    """Return what Meta calls the person of a status: digits where it tells them, or a user id."""
-    return status.person.digits or status.person.user_id
+def called(failure: Failure) -> str:
+    """Return what Meta calls a person we could not reach: digits where told, or a user id."""
+    return failure.person.digits or failure.person.user_id
 
 
 def _too_fast(error: NumberError, at_ms: int) -> StatusSeen:
@@ -333,6 +375,6 @@ def seen_in(told: Told) -> Iterator[StatusSeen]:
             each.recipient_id or each.recipient_user_id or "",
             each.biz_opaque_callback_data or "",
             each.errors[0].code if each.errors else 0,
-            each.recipient_type == "group",
+            each.recipient_type == GROUP,
             each.pricing is not None and each.pricing.type == IN_WINDOW,
         )

@@ -9,18 +9,10 @@ from typing import Final
 import msgspec
 
 from adapters.meta import wire
-from adapters.meta.codes import clean, verdict
 from adapters.meta.wire import to_ms
-from engine.model import DeliveryStatus, SenderId, TemplateStatus, WabaId
+from engine.model import SenderId, TemplateStatus, WabaId
 from engine.ports import FOREVER_MS
 
-DELIVERIES: Final = {
-    "sent": DeliveryStatus.SENT,
-    "delivered": DeliveryStatus.DELIVERED,
-    "read": DeliveryStatus.READ,
-    "played": DeliveryStatus.READ,  # a voice message that was listened to
-    "failed": DeliveryStatus.UNDELIVERED,
-}
 LEFT: Final = frozenset(
     {"ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_REMOVED", "PARTNER_APP_UNINSTALLED"}
 )
@@ -28,6 +20,7 @@ LEFT: Final = frozenset(
 CAME_BACK: Final = frozenset({"ACCOUNT_RECONNECTED", "PARTNER_ADDED", "PARTNER_APP_INSTALLED"})
 SENDING: Final = "RESTRICTED_BIZ_INITIATED_MESSAGING"  # the restriction that stops templates
 ANSWERING: Final = "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"  # and the one that stops answers
+GROUP: Final = "group"  # the recipient type of what went to several
 IN_WINDOW: Final = "free_customer_service"  # pricing type of what left inside a service window
 
 
@@ -36,7 +29,6 @@ class Person(msgspec.Struct, frozen=True):
 
     digits: str = ""
     user_id: str = ""
-    parent_user_id: str = ""
 
 
 class KnownAs(msgspec.Struct, frozen=True):
@@ -46,42 +38,16 @@ class KnownAs(msgspec.Struct, frozen=True):
     person: Person
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one message. `status` keeps Meta's word, also one we do not know."""
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a message failed; what else a status tells is read where it is folded."""
 
     waba: WabaId
     sender: SenderId
-    wamid: str
-    status: str
     at_ms: int
     person: Person
+    code: int
     opaque: str = ""  # biz_opaque_callback_data, untrusted until its MAC is checked
-    recipient_type: str = ""  # `group` for a group
-    participant: str = ""  # who in the group
-    code: int = 0  # why it failed
-    reason: str = ""  # Meta's words for it, fit for logs
-    pricing_type: str = ""
-    pricing_category: str = ""
-    pricing_model: str = ""
-    billable: bool | None = None
-    conversation: str = ""
-    conversation_origin: str = ""
-    conversation_ends_at_ms: int = 0
-
-    @property
-    def delivery(self) -> DeliveryStatus:
-        """Return the evidence it is; NONE for a word that is none (`deleted`, or a new one)."""
-        return DELIVERIES.get(self.status, DeliveryStatus.NONE)
-
-    @property
-    def counted(self) -> bool:
-        """Return False when Meta says it left inside an open service window."""
-        return self.pricing_type != IN_WINDOW
-
-    @property
-    def undelivered(self) -> bool:
-        """Return whether its failure proves that nobody was reached."""
-        return verdict(self.code).undelivered
+    is_group: bool = False  # then its recipient is no person
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -120,7 +86,6 @@ class NumberError(msgspec.Struct, frozen=True, kw_only=True):
     waba: WabaId
     sender: SenderId
     code: int
-    reason: str
 
 
 class Preference(msgspec.Struct, frozen=True, kw_only=True):
@@ -292,34 +257,15 @@ UNKNOWN: Final = "unknown"  # nothing we have a use for
 MALFORMED: Final = "malformed"
 
 
-def status_of(told: Told, status: wire.FullStatus) -> Status:
-    """Return one of a number's statuses in our words."""
-    error = status.errors[0] if status.errors else None
-    pricing = status.pricing or wire.Pricing()
-    conversation = status.conversation or wire.Conversation()
-    return Status(
+def _failure(told: Told, status: wire.FullStatus, code: int) -> Failure:
+    return Failure(
         waba=told.waba,
         sender=told.sender,
-        wamid=status.id,
-        status=status.status.lower(),
         at_ms=to_ms(status.timestamp),
-        person=Person(
-            status.recipient_id or "",
-            status.recipient_user_id or "",
-            status.recipient_parent_user_id or "",
-        ),
+        person=Person(status.recipient_id or "", status.recipient_user_id or ""),
+        code=code,
         opaque=status.biz_opaque_callback_data or "",
-        recipient_type=status.recipient_type or "",
-        participant=status.recipient_participant_id or "",
-        code=error.code if error else 0,
-        reason=clean(error.words) if error else "",
-        pricing_type=pricing.type or "",
-        pricing_category=pricing.category or "",
-        pricing_model=pricing.pricing_model or "",
-        billable=pricing.billable,
-        conversation=conversation.id or "",
-        conversation_origin=(conversation.origin and conversation.origin.type) or "",
-        conversation_ends_at_ms=to_ms(conversation.expiration_timestamp),
+        is_group=status.recipient_type == GROUP,
     )
 
 
@@ -339,15 +285,13 @@ class Parsed(msgspec.Struct):
     """Items by field and by what became of them, for metrics."""
 
     @property
-    def statuses(self) -> list[Status]:
-        """Return all statuses, each in our words."""
-        return [status_of(told, each) for told in self.told for each in told.statuses]
-
-    @property
-    def failures(self) -> list[Status]:
-        """Return those that say why something failed."""
+    def failures(self) -> list[Failure]:
+        """Return what statuses say of why something failed."""
         return [
-            status_of(told, each) for told in self.told for each in told.statuses if each.errors
+            _failure(told, each, each.errors[0].code)
+            for told in self.told
+            for each in told.statuses
+            if each.errors
         ]
 
     def count(self, field: str, result: str, times: int = 1) -> None:

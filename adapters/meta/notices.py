@@ -30,9 +30,12 @@ from adapters.meta.news import (
 from adapters.meta.wire import Moment, Text, Word, read, to_ms
 from engine.model import TemplateStatus, WabaId
 from engine.quota import parse_limit
+from engine.template_rules import NAME_MAX
 
 UNCHANGED: Final = frozenset({"LOCKED", "FLAGGED", "UNARCHIVED", "LIMIT_EXCEEDED"})
 """Events that do not tell the status: the template must be fetched."""
+NUMBERS_MAX: Final = 1_000_000  # of a portfolio: more is no number of numbers
+LANGUAGE_MAX: Final = 32  # characters of a language's code: Meta's have at most eight
 RESTORED: Final = frozenset({"APPROVED", "REINSTATED"})
 
 
@@ -87,13 +90,13 @@ class Value(Struct):
     message_template_id: Word = None
     message_template_name: Text = None
     message_template_language: Text = None
-    message_template_element: Text = None
     other_info: Raw = Raw()
     new_quality_score: Text = None
     new_category: Text = None
     correct_category: Text = None
     current_limit: Word = None
     max_daily_conversations_per_business: Word = None
+    max_daily_conversation_per_phone: Word = None  # of webhooks up to v23.0
     max_phone_numbers_per_business: Word = None
     restriction_info: Raw = Raw()
     ban_info: Raw = Raw()
@@ -150,11 +153,17 @@ def read_notice(waba: WabaId, field: str, raw: Raw, at_ms: int) -> tuple[Notice 
     There is no notice for a field we have no use for, or when its whole value cannot be read.
     """
     value = read(_value, raw)
-    if value is None:
+    if value is None or not _is_nameable(value):
         return None, 1
     make = _maker(field, value)
     reader = Reader()
     return (make(waba, value, at_ms, reader) if make else None), reader.malformed
+
+
+def _is_nameable(value: Value) -> bool:
+    """Return whether what the notice calls a template can be the name of one."""
+    name, language = value.message_template_name or "", value.message_template_language or ""
+    return len(name) <= NAME_MAX and len(language) <= LANGUAGE_MAX
 
 
 def _maker(field: str, value: Value) -> Maker | None:
@@ -229,13 +238,15 @@ def _template_edited(waba: WabaId, value: Value, at_ms: int, _reader: Reader) ->
 
 def _limit(waba: WabaId, value: Value, at_ms: int, _reader: Reader) -> Notice:
     told = value.max_daily_conversations_per_business
+    if told is None:
+        told = value.max_daily_conversation_per_phone
     places = parse_limit(told)
     word = clean(str(told)) if places is None and told is not None else ""
     numbers = value.max_phone_numbers_per_business
     return LimitChanged(
         waba=waba,
         places=places,
-        numbers=numbers if isinstance(numbers, int) and numbers >= 0 else None,
+        numbers=numbers if isinstance(numbers, int) and 0 <= numbers <= NUMBERS_MAX else None,
         word=word,
         at_ms=at_ms,
     )

@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Raw
 
 from adapters.meta import wire
-from adapters.meta.codes import clean
 from adapters.meta.news import (
     FOLDED,
     MALFORMED,
@@ -177,7 +176,7 @@ def _read_contact(parsed: Parsed, place: Place, raw: Raw) -> str:
     if contact is None:
         return MALFORMED
     if contact.wa_id and contact.user_id:
-        person = Person(contact.wa_id, contact.user_id, contact.parent_user_id or "")
+        person = Person(contact.wa_id, contact.user_id)
         parsed.people.append(KnownAs(place.sender, person))
     return NO_ITEM
 
@@ -204,9 +203,7 @@ def _read_message(parsed: Parsed, place: Place, raw: Raw) -> str:
     message = read(_message, raw)
     if message is None or not (message.sender or message.from_user_id or message.type == "system"):
         return MALFORMED
-    person = Person(
-        message.sender or "", message.from_user_id or "", message.from_parent_user_id or ""
-    )
+    person = Person(message.sender or "", message.from_user_id or "")
     at_ms = to_ms(message.timestamp)
     parsed.inbound.append(
         Inbound(
@@ -268,10 +265,7 @@ def _read_error(parsed: Parsed, place: Place, raw: Raw) -> str:
     error = read(_error, raw)
     if error is None:
         return MALFORMED
-    reason = clean(error.words)
-    parsed.errors.append(
-        NumberError(waba=place.waba, sender=place.sender, code=error.code, reason=reason)
-    )
+    parsed.errors.append(NumberError(waba=place.waba, sender=place.sender, code=error.code))
     return FOLDED
 
 

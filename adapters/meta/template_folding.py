@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.meta.news import (
-    Status,
+    Failure,
     TemplateCategoryChanged,
     TemplateEdited,
     TemplateQualityChanged,
@@ -28,11 +28,11 @@ STOPPING: Final[Mapping[int, TemplateStatus]] = {
 }
 """https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-pacing"""
 
-# the template of a status's message, by its opaque data; empty when the message is not ours
-TemplateOf = Callable[[Status], Awaitable[str]]
+# the template of a message that failed, by its opaque data; empty when the message is not ours
+TemplateOf = Callable[[Failure], Awaitable[str]]
 
 
-async def nobody_knows(_status: Status) -> str:
+async def nobody_knows(_failure: Failure) -> str:
     """Know no template."""
     return ""
 
@@ -52,13 +52,13 @@ class TemplateFolding:
         self._now_ms = now_ms
         self._template_of = template_of
 
-    async def note_failures(self, statuses: Sequence[Status]) -> None:
+    async def note_failures(self, failures: Sequence[Failure]) -> None:
         """Stop the templates of messages that failed for them, and have Meta asked about those."""
         stopped: dict[tuple[str, int], int] = {}
-        for status in statuses:
-            if status.code in STOPPING and (name := await self._template_of(status)):
-                at_ms = stopped.get((name, status.code), 0)
-                stopped[name, status.code] = max(at_ms, status.at_ms)
+        for failure in failures:
+            if failure.code in STOPPING and (name := await self._template_of(failure)):
+                at_ms = stopped.get((name, failure.code), 0)
+                stopped[name, failure.code] = max(at_ms, failure.at_ms)
         if not stopped:
             return
         async with self._changes.turn:
@@ -89,8 +89,7 @@ class TemplateFolding:
         now_ms, at_ms = self._now_ms(), notice.at_ms
         match notice:
             case TemplateStatusChanged():
-                reason = "" if notice.reason == "NONE" else notice.reason
-                return heard_status(known, notice.status, at_ms, now_ms, reason)
+                return heard_status(known, notice.status, at_ms, now_ms, _reason(notice))
             case TemplateQualityChanged():
                 return heard_quality(known, notice.quality, at_ms)
             case TemplateCategoryChanged():
@@ -118,3 +117,10 @@ class TemplateFolding:
             stale_since_ms=self._now_ms(),
             is_read=False,
         )
+
+
+def _reason(notice: TemplateStatusChanged) -> str:
+    """Return why a template may not be sent: of a pause that is which one it is."""
+    if notice.status is TemplateStatus.APPROVED:
+        return ""
+    return notice.title if notice.reason in {"", "NONE"} else notice.reason

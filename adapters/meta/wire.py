@@ -76,56 +76,22 @@ class MessagesValue(Struct):
 
 
 class Contact(Struct):
-    """A person, with all ids that Meta may tell."""
+    """A person, with the ids that Meta may tell."""
 
     wa_id: Text = None
     user_id: Text = None
-    parent_user_id: Text = None
-
-
-class ErrorDetails(Struct):
-    """What Meta adds to an error."""
-
-    details: Text = None
 
 
 class WebhookError(Struct):
-    """Why something failed."""
+    """Why something failed: only its number is sure to stay, so nothing else is read."""
 
     code: int
-    title: Text = None
-    message: Text = None
-    error_data: ErrorDetails | str | None = None
-
-    @property
-    def words(self) -> str:
-        """Return the most telling text there is, uncleaned."""
-        added = self.error_data
-        details = added.details if isinstance(added, ErrorDetails) else added
-        return details or self.message or self.title or ""
 
 
 class Pricing(Struct):
-    """What the message costs; `type` also tells whether a service window was open."""
+    """What the message costs: `type` tells whether a service window was open."""
 
     type: Text = None
-    category: Text = None
-    pricing_model: Text = None
-    billable: bool | None = None
-
-
-class Origin(Struct):
-    """What opened a conversation."""
-
-    type: Text = None
-
-
-class Conversation(Struct):
-    """Up to v23 one per message; from v24 only in free entry points."""
-
-    id: Text = None
-    origin: Origin | None = None
-    expiration_timestamp: Moment = None
 
 
 class BareStatus(Struct):
@@ -139,13 +105,10 @@ class BareStatus(Struct):
 
 
 class FullStatus(BareStatus):
-    """All of a status."""
+    """All of a status that we have a use for."""
 
     recipient_user_id: Text = None
-    recipient_parent_user_id: Text = None
     recipient_type: Text = None
-    recipient_participant_id: Text = None
-    conversation: Conversation | None = None
     pricing: Pricing | None = None
     errors: list[WebhookError] | None = None
 
@@ -184,7 +147,6 @@ class Message(Struct):
     type: str = ""
     sender: Text = msgspec.field(default=None, name="from")
     from_user_id: Text = None
-    from_parent_user_id: Text = None
     timestamp: Moment = None
     system: Raw = Raw()
 

@@ -286,7 +286,10 @@ class Metrics:
     def _own(self) -> Iterable[Table]:
         text = "1 while this very process gives back its work to stop."
         yield Table("penstock_draining", text, (), {(): self.process.is_draining()})
-        text = "1 in the process that tells the gauges of the whole deployment now."
+        text = (
+            "1 where the gauges of the whole deployment are told (queues, limits, senders, "
+            "workers): by one process at a time. Where it is 0 they are told by another."
+        )
         yield Table("penstock_speaker", text, (), {(): self.process.speaks()})
 
     # -- showing -------------------------------------------------------------------------------

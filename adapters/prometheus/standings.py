@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from adapters.prometheus.known import Known
 from adapters.prometheus.pieces import Table
 from adapters.prometheus.rounds import CountDead, Rounds, Standing
-from adapters.prometheus.tallies import OTHER, SEVERAL, Labels, PortfolioLabels, Values
+from adapters.prometheus.tallies import Gauge, Labels, PortfolioLabels, add_to, breathe
 from adapters.prometheus.wanted import permitted_mps, wanted_workers
 from engine.books import Books, Depth, Quota
 from engine.directory import Directory
 from engine.errors import LedgerError
-from engine.facts import of_sender
-from engine.model import Gate, JobState, NowMs, TemplateStatus
-from engine.senders import QUALITY, STATUS, value_of
+from engine.model import Gate, JobState, NowMs
+from engine.senders import UNGUARDED, QualityGuard
 
 CACHE_MS: Final = 1_500  # no two scrapes within it ask the ledger
 TAKE_S: Final = 3.0  # of a scrape's usual ten: what the ledger has not told by then is not shown
 SERVERS_MAX: Final = 1_000  # primaries of a cluster: as many as Redis advises to have at most
-TEMPLATES_MAX: Final = 2_000  # templates with a gauge of their own
-AT_ONCE: Final = 100  # senders or templates looked at before whoever waits goes on
-
-QUALITIES: Final = {"GREEN": 3, "YELLOW": 2, "RED": 1}
-STATUSES: Final = frozenset(  # of which each has a label of its own
-    {
-        *("CONNECTED", "PENDING", "DELETED", "MIGRATED", "BANNED", "RESTRICTED", "RATE_LIMITED"),
-        *("FLAGGED", "DISCONNECTED", "UNKNOWN", "UNVERIFIED", "OFFLINE", "LINKED", "UNLINKED"),
-    }
-)
 
 CountWorkers = Callable[[], Awaitable[int]]
-Gauge = dict[Values, float]
 
 
 class Server(Protocol):
@@ -69,6 +58,7 @@ class Outside:
     read_servers: Callable[[], Awaitable[Sequence[Server]]] | None = None
     read_latency_s: Callable[[], Awaitable[float]] | None = None  # of a Graph call
     concurrency: int = 512  # of one worker
+    guard: QualityGuard = UNGUARDED  # what quality holds back
 
 
 class Standings:
@@ -82,9 +72,9 @@ class Standings:
         now_ms: NowMs,
         outside: Outside,
     ) -> None:
-        self._directory = directory
         self._labels = labels
         self._portfolios = PortfolioLabels(directory)
+        self._known = Known(directory, labels, self._portfolios, outside.guard)
         self.rounds = Rounds(directory, books, outside.count_dead, now_ms)
         self._now_ms = now_ms
         self._outside = outside
@@ -97,7 +87,7 @@ class Standings:
         async with self._taking:
             now_ms = self._now_ms()
             if now_ms - self._taken_at_ms >= CACHE_MS:
-                self._tables = [*await self._of_directory(), *await self._of_ledger(now_ms)]
+                self._tables = [*await self._known.tables(now_ms), *await self._of_ledger(now_ms)]
                 self._taken_at_ms = now_ms
             return self._tables
 
@@ -138,51 +128,6 @@ class Standings:
             tables += _of_servers(await outside.read_servers())
         return tables
 
-    async def _of_directory(self) -> list[Table]:
-        granted: Gauge = {}
-        homes: dict[str, str] = {}  # label -> portfolio, to join senders with portfolios
-        qualities: Gauge = {}
-        statuses: Gauge = {}
-        for place, sender in enumerate(list(self._directory.senders.values())):
-            label = self._labels(sender.id)
-            _add(granted, (label,), sender.throughput)
-            home = self._portfolios(sender.portfolio_id)
-            if label != OTHER and homes.setdefault(label, home) != home:
-                homes[label] = SEVERAL
-            facts = self._directory.facts
-            quality = QUALITIES.get(value_of(facts, of_sender(sender.id, QUALITY)), 0)
-            qualities[(label,)] = _worse(qualities.get((label,), 0), quality)
-            status = value_of(facts, of_sender(sender.id, STATUS)) or "UNKNOWN"
-            _add(statuses, (label, status if status in STATUSES else OTHER), 1)
-            await _breathe(place)
-        sendable: Gauge = {}
-        for place, (_, each) in enumerate(sorted(self._directory.templates.items())):
-            labels: Values = (each.waba_id, each.name, each.language)
-            if place >= TEMPLATES_MAX:
-                labels = (OTHER, OTHER, OTHER)
-            is_sendable = each.status is TemplateStatus.APPROVED
-            sendable[labels] = min(sendable.get(labels, 1), is_sendable)
-            await _breathe(place)
-        text = "1 while Meta calls the template APPROVED; of `other`, all of them."
-        three = ("waba", "template", "language")
-        return [
-            Table("penstock_throughput", "Messages a second Meta grants.", ("sender",), granted),
-            _portfolios_of(homes),
-            Table(
-                "penstock_sender_quality",
-                "3 green, 2 yellow, 1 red, 0 unknown; of several under one label the worst.",
-                ("sender",),
-                qualities,
-            ),
-            Table(
-                "penstock_sender_status",
-                "Numbers by the connection status that Meta told last.",
-                ("sender", "status"),
-                statuses,
-            ),
-            Table("penstock_template_sendable", text, three, sendable),
-        ]
-
 
 class _Depths:
     """What the senders have to do, by their labels: several senders may share one."""
@@ -204,20 +149,20 @@ class _Depths:
         for each in standing.depths:
             self._add(each)
             self._added += 1
-            await _breathe(self._added)
+            await breathe(self._added)
         for sender, jobs in standing.dead.items():
-            _add(self._dead, (self._labels(sender),), jobs)
+            add_to(self._dead, (self._labels(sender),), jobs)
 
     def _add(self, depth: Depth) -> None:
         sender = self._labels(depth.sender)
         if depth.sender:
-            _add(self._rates, (sender,), depth.rate_mps)
-            _add(self._doubts, (sender,), 0)
+            add_to(self._rates, (sender,), depth.rate_mps)
+            add_to(self._doubts, (sender,), 0)
         for (priority, word), jobs in depth.jobs.items():
             state = f"waiting_{word}" if isinstance(word, Gate) else word.value
-            _add(self._jobs, (sender, priority.name.lower(), state), jobs)
+            add_to(self._jobs, (sender, priority.name.lower(), state), jobs)
             if word is JobState.IN_DOUBT:
-                _add(self._doubts, (sender,), jobs)
+                add_to(self._doubts, (sender,), jobs)
         for priority, due_ms in depth.oldest_due_ms.items():
             labels = (sender, priority.name.lower())
             age_s = max(0, self._now_ms - due_ms) / 1000
@@ -237,12 +182,6 @@ class _Depths:
         if self._dead:
             text = "Jobs that failed for good and are kept to be looked at."
             yield Table("penstock_dead_letters", text, three[:1], self._dead)
-
-
-def _portfolios_of(homes: Mapping[str, str]) -> Table:
-    text = "1: the portfolio of a sender, to join the two."
-    values: Gauge = dict.fromkeys(homes.items(), 1)
-    return Table("penstock_sender_portfolio", text, ("sender", "portfolio"), values)
 
 
 def _of_servers(servers: Sequence[Server]) -> Iterable[Table]:
@@ -288,21 +227,3 @@ def _used_share(quota: Quota) -> float:
     if quota.limit < 0:
         return 0.0
     return quota.used / quota.limit if quota.limit else 1.0
-
-
-def _add(values: Gauge, labels: Values, by: float) -> None:
-    values[labels] = values.get(labels, 0) + by
-
-
-def _worse(one: float, other: float) -> float:
-    """Return the worse of two qualities; one that is known, where there is one.
-
-    >>> _worse(3, 1), _worse(0, 2), _worse(0, 0)
-    (1, 2, 0)
-    """
-    return min(one, other) or max(one, other)
-
-
-async def _breathe(place: int) -> None:
-    if place % AT_ONCE == AT_ONCE - 1:
-        await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -14,8 +15,10 @@ SEVERAL: Final = "several"  # jobs kept aside of a source with several senders
 SENDERS_MAX: Final = 1_000  # senders with a label of their own
 PORTFOLIOS_MAX: Final = 1_000  # portfolios with a label of their own
 SERIES_MAX: Final = 20_000  # of one counter in one process
+AT_ONCE: Final = 100  # things looked at before whoever waits goes on
 
 Values = tuple[str, ...]
+Gauge = dict[Values, float]
 
 
 class Tally(dict[Values, int]):
@@ -111,3 +114,14 @@ class PortfolioLabels:
         """Return the label of a portfolio."""
         known = self._directory.portfolios.keys()
         return portfolio if self._first.has(portfolio, known, PORTFOLIOS_MAX) else OTHER
+
+
+def add_to(values: Gauge, labels: Values, by: float) -> None:
+    """Add to the value under some labels; several things may share them."""
+    values[labels] = values.get(labels, 0) + by
+
+
+async def breathe(place: int) -> None:
+    """Let whoever waits go on, each AT_ONCE places of a long look."""
+    if place % AT_ONCE == AT_ONCE - 1:
+        await asyncio.sleep(0)

@@ -53,7 +53,7 @@ read_open = Struct(">c6xBI8sHB2xH6xHI").unpack_from
 TAIL_AT = 39
 CONFLICT, OVER = 1, 2  # of a row that was not queued: enqueue.lua
 DOUBTED = (Category.AUTHENTICATION, Category.SERVICE, Category.UTILITY, Category.MARKETING)
-KEYED, PLAIN = 1, 2  # how a batch's rows are known: enqueue.lua
+KEYED, PLAIN, ONCE_EACH = 1, 2, 3  # how a batch's rows are known: enqueue.lua
 
 
 class Calls:
@@ -76,7 +76,7 @@ class Calls:
         """Return the call that queues a batch."""
         lane, rows = batch.lane, batch.rows
         packed = pack_alike(rows, now_ms)
-        form = PLAIN if packed is not None else KEYED * any(row.fingerprint for row in rows)
+        form = PLAIN if packed is not None else form_of(batch, rows)
         arguments: list[Argument] = [
             self._terms.queue_max,
             lane.source,
@@ -133,7 +133,7 @@ class Calls:
             lane.zone,
             answer.first,
             len(rows),
-            int(any(row.fingerprint for row in rows)),
+            form_of(batch, rows),
             *[pack_row(row) for row in rows],
             *[row.dedupe + row.fingerprint for row in rows],
         ]
@@ -150,6 +150,13 @@ class Calls:
             *[lane_name(job.lane) for job in jobs],
         ]
         return self.call("claim_restore", portfolio, now_ms, arguments)
+
+
+def form_of(batch: Batch, rows: Sequence[Row]) -> int:
+    """Return how rows are known that are told one by one."""
+    if not any(row.fingerprint for row in rows):
+        return 0
+    return ONCE_EACH if batch.once_each else KEYED
 
 
 def lane_name(lane: Lane) -> str:

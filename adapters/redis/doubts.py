@@ -1,13 +1,17 @@
-"""The jobs of a portfolio whose outcome nobody knows, read from the ledger's own keys."""
+"""The jobs whose outcome nobody knows, read from the ledger's own keys."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from adapters.redis import keys
 from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
 from engine.model import JobKey, PortfolioId, SenderId, parse_key
+
+AT_ONCE: Final = 100  # portfolios asked in one round trip a node, so that others go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +31,32 @@ class Doubts:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def soonest(self, portfolio: PortfolioId, most: int) -> list[Doubt]:
-        """Return the doubts that are decided next."""
-        index = keys.doubts(portfolio)
-        found = await reply_to(self._client.zrange(index, 0, most - 1, withscores=True))
-        jobs = {parse_key(name.decode()): int(at) for name, at in found}
-        lanes: dict[int, tuple[str, str, str]] = {}
-        for number in {key.lane for key in jobs}:
-            names = ["source", "sender", "template"]
-            asked = self._client.hmget(keys.lane(portfolio, number), names)
-            source, sender, template = [(v or b"").decode() for v in await reply_to(asked)]
-            lanes[number] = (source, sender, template)
+    async def soonest(
+        self, portfolios: Sequence[PortfolioId], most: int
+    ) -> list[tuple[PortfolioId, Doubt]]:
+        """Return the doubts that are decided next, of all these portfolios together."""
+        found: list[tuple[int, PortfolioId, JobKey]] = []
+        for at in range(0, len(portfolios), AT_ONCE):
+            some = portfolios[at : at + AT_ONCE]
+            pipeline = self._client.pipeline(transaction=False)
+            for portfolio in some:
+                pipeline.zrange(keys.doubts(portfolio), 0, most - 1, withscores=True)
+            told = zip(some, await reply_to(pipeline.execute()), strict=True)
+            found += [
+                (int(at_ms), portfolio, parse_key(name.decode()))
+                for portfolio, jobs in told
+                for name, at_ms in jobs
+            ]
+            found = sorted(found)[:most]
+        lanes = {
+            each: await self._lane(*each) for each in {(where, key.lane) for _, where, key in found}
+        }
         return [
-            Doubt(key, SenderId(lanes[key.lane][1]), lanes[key.lane][0], lanes[key.lane][2], at_ms)
-            for key, at_ms in jobs.items()
+            (where, Doubt(key, *lanes[(where, key.lane)], at_ms)) for at_ms, where, key in found
         ]
+
+    async def _lane(self, portfolio: PortfolioId, number: int) -> tuple[SenderId, str, str]:
+        """Return the sender, source and template of a lane's jobs."""
+        asked = self._client.hmget(keys.lane(portfolio, number), ["sender", "source", "template"])
+        sender, source, template = [(value or b"").decode() for value in await reply_to(asked)]
+        return SenderId(sender), source, template

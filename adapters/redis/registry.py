@@ -240,6 +240,11 @@ class RedisRegistry:
         kept: bytes = await reply_to(self._client.hget(SECRETS, name))
         return kept
 
+    async def kept_secret(self, name: str) -> bytes:
+        """Return a secret of this ledger, empty where none was made yet; makes none."""
+        kept: bytes | None = await reply_to(self._client.hget(SECRETS, name))
+        return kept or b""
+
     async def _number(self, portfolio: PortfolioId) -> int:
         """Return a portfolio's number for ever; whoever asks first takes the next one."""
         last = await reply_to(self._client.incr(NUMBERS + ":last"))

@@ -24,7 +24,7 @@ from adapters.redis.server_record import ServerRecord
 SOCKET_BYTES_MAX: Final = 103
 """A socket's path: Linux takes 107 bytes, macOS 103. Paths in deep checkouts do not fit."""
 SOCKET_DIR_PREFIX: Final = "penstock-"
-TUNABLES: Final = "glibc.malloc.tcache_count=120"
+TUNABLES: Final = "glibc.malloc.tcache_count=4000"
 """The wheel's server has libc's allocator: a script's strings and tables go back by hundreds at a
 time, and seven of a size in hand are few. Eight per cent of a claim; other allocators ignore it."""
 ASK_TIMEOUT_S: Final = 1.0

@@ -15,6 +15,8 @@ from adapters.sandbox.stage import Stage
 from adapters.sandbox.webhooks import payloads
 from adapters.sandbox.world import Account, Notice, Number, Template
 
+DECISIONS = {"APPROVED": "APPROVED", "PENDING_REVIEW": "PENDING", "DECLINED": "REJECTED"}
+"""What M/webhooks/reference/phone_number_name_update calls a display name's status."""
 RESTRICTING_CODES = frozenset({368, 131031})  # announced by M/webhooks/reference/account_update
 
 
@@ -50,6 +52,8 @@ class SenderChange(msgspec.Struct, forbid_unknown_fields=True):
     learn_ms: int = 10_000
     quality: str | None = None
     event: str | None = None
+    name_status: str | None = None
+    code_verification_status: str | None = None
     webhook: bool = True
 
 
@@ -60,6 +64,15 @@ class Inbound(msgspec.Struct, forbid_unknown_fields=True, rename={"sender": "fro
     sender: str
     text: str = "Hello"
     message: dict[str, object] | None = None
+    timestamp_ms: int | None = None
+    webhook: bool = True
+
+
+class Call(msgspec.Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """A user's call to a number; it opens the customer service window as a message does."""
+
+    phone_number_id: str
+    sender: str
     timestamp_ms: int | None = None
     webhook: bool = True
 
@@ -210,6 +223,13 @@ class ControlDesk:
             else:
                 event = event or "THROUGHPUT_UPGRADE"
             number.throughput_mps = change.throughput
+        if change.code_verification_status is not None:
+            number.code_verification_status = change.code_verification_status
+        if change.name_status is not None:
+            number.name_status = change.name_status
+            if change.webhook:
+                decision = DECISIONS.get(change.name_status, "DEFERRED")
+                stage.postman.post_change(payloads.number_name(number, decision, stage.now_ms()))
         if change.webhook and event is not None:
             limit = stage.judge.quota_of(number).limit
             word = "TIER_UNLIMITED" if limit < 0 else f"TIER_{limit}"
@@ -235,6 +255,17 @@ class ControlDesk:
             }
             change = payloads.inbound(number, sender, stamped, is_user_id=is_user_id)
             stage.postman.post_change(change)
+
+    def ring(self, call: Call) -> None:
+        """Let a user call a number: opens the window, and takes nothing from the throughput."""
+        stage, number = self._stage(), self._number(call.phone_number_id)
+        at_ms = stage.now_ms() if call.timestamp_ms is None else call.timestamp_ms
+        sender = call.sender.lstrip("+")
+        number.service_windows[sender] = max(number.service_windows.get(sender, 0), at_ms)
+        if call.webhook:
+            stage.inbound_count += 1
+            call_id = f"wacid.CALL{stage.inbound_count:010X}="
+            stage.postman.post_change(payloads.call(number, sender, call_id, at_ms))
 
     def prefer(self, preference: Preference) -> None:
         """Let a user stop or resume marketing messages (user_preferences)."""

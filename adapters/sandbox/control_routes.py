@@ -11,6 +11,7 @@ from aiohttp import web
 from adapters.sandbox import scenario
 from adapters.sandbox.control import (
     AccountChange,
+    Call,
     ControlDesk,
     Event,
     FaultChange,
@@ -65,6 +66,7 @@ class ControlRoutes:
             router, "accounts/{id}", AccountChange, lambda r, b: desk.change_account(_id(r), b)
         )
         self._post(router, "inbound", Inbound, lambda _, b: desk.receive(b))
+        self._post(router, "calls", Call, lambda _, b: desk.ring(b))
         self._post(router, "preferences", Preference, lambda _, b: desk.prefer(b))
         self._post(router, "wishes", Wish, lambda _, b: desk.wish(b))
         self._post(router, "faults", FaultChange, lambda _, b: desk.change_faults(b))

@@ -55,6 +55,8 @@ class Sender(Struct, forbid_unknown_fields=True, frozen=True):
     code: int | None = None
     quality_rating: str = "GREEN"
     verified_name: str = "Sandbox"
+    name_status: str = "APPROVED"
+    code_verification_status: str = "VERIFIED"
 
 
 class TemplateSpec(Struct, forbid_unknown_fields=True, frozen=True):

@@ -73,6 +73,8 @@ class Number(msgspec.Struct):
     code: int | None
     quality_rating: str
     verified_name: str
+    name_status: str
+    code_verification_status: str
     account: Account
     notice: Notice | None = None
     service_windows: dict[str, int] = msgspec.field(default_factory=dict[str, int])
@@ -188,6 +190,8 @@ class LiveWorld:
             code=spec.code,
             quality_rating=spec.quality_rating,
             verified_name=spec.verified_name,
+            name_status=spec.name_status,
+            code_verification_status=spec.code_verification_status,
             account=self.accounts[spec.waba_id],
         )
         number.assume(spec.status, spec.code)

@@ -17,7 +17,7 @@ from adapters.house import (
 )
 from adapters.knobs import DOUBT_SECONDS
 from adapters.meta import breaker, management, parsing
-from adapters.prometheus import metrics, rounds, standings, tallies, wanted
+from adapters.prometheus import known, metrics, rounds, standings, tallies, wanted
 from adapters.redis import ledger as redis_ledger
 from adapters.redis import pulses, results, traces, uploads
 from engine import messages, pace, quiet, recipients, revalidation, storms, terms
@@ -51,7 +51,8 @@ TOLD = [
     (README, f"behind more than {terms.Terms().expire_bite} jobs of its lane"),
     (README, f"{SEED.numbers_before} numbers a portfolio until a display name"),
     (README, f"and {SEED.numbers_after} after"),
-    (README, f"the {SEED.unverified_ms // DAY_MS} unverified days"),
+    (README, f"not verified in {SEED.unverified_ms // DAY_MS} days"),
+    (README, f"flagged for {SEED.flag_ms // DAY_MS} days"),
     (README, f"for {REMEMBERED_MS // DAY_MS} days; then one message asks anew"),
     (README, in_words("what rows said is kept for 30 days", results.KEPT_MS == 30 * DAY_MS)),
     (README, in_words("for 30 days: `GET", traces.KEPT_MS == 30 * DAY_MS)),
@@ -81,7 +82,7 @@ TOLD = [
     (OPERATIONS, f"after {supervisor.DRAIN_S:g} seconds is killed"),
     (OPERATIONS, f"at most every {standings.CACHE_MS / SECOND_MS:g} seconds"),
     (OPERATIONS, f"{tallies.SENDERS_MAX:,} senders (by alias)"),
-    (OPERATIONS, f"{tallies.PORTFOLIOS_MAX:,} portfolios, {standings.TEMPLATES_MAX:,} templates"),
+    (OPERATIONS, f"{tallies.PORTFOLIOS_MAX:,} portfolios, {known.TEMPLATES_MAX:,} templates"),
     (OPERATIONS, f"{metrics.CODES_MAX} error codes"),
     (OPERATIONS, f"More than {rounds.READ_AT_ONCE:,} portfolios, or a slow Redis"),
     (OPERATIONS, in_words("once a minute with how often", telling.AGAIN_MS == MINUTE_MS)),

@@ -177,7 +177,7 @@ class History:
         lane = self._lane()
         keyed = lane.source.startswith(("journey", "direct"))
         rows = [self._row(keyed=keyed) for _ in range(self.rng.choice([1, 2, 8, 40]))]
-        batch = Batch(PORTFOLIO, lane, rows)
+        batch = Batch(PORTFOLIO, lane, rows, once_each=keyed and len(rows) == 8)
         return ("enqueue", lambda led: led.enqueue([batch]))
 
     def _row(self, *, keyed: bool) -> Row:

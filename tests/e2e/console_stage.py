@@ -1,9 +1,10 @@
 """A fleet worth looking at: full, slow, paused and broken numbers, and campaigns in every state."""
 
+import asyncio
 from typing import Any
 
 from adapters.sandbox.scenario import World
-from tests.e2e.whole_house import Whole, a_message, rows
+from tests.e2e.whole_house import LOOK_EVERY_S, PATIENCE_S, Whole, a_message, rows
 
 TOKEN = "token-of-the-stage"
 NUMBERS = {  # alias -> its number, its portfolio and its throughput
@@ -16,6 +17,7 @@ NUMBERS = {  # alias -> its number, its portfolio and its throughput
 LIMITS: dict[str, int] = {"acme": 300, "nordwind": 250, "fjord": -1}
 PEOPLE_FROM = "+49151"  # how every recipient's number begins: it must be shown nowhere
 UNREACHABLE_AT = 9_999_999  # of those who are shipped to
+LISTED_MAX = 20  # as console.js asks
 UNREACHABLE = f"{PEOPLE_FROM}7{UNREACHABLE_AT}"
 
 
@@ -94,6 +96,23 @@ async def play(whole: Whole, size: int = 1_000) -> None:
     pause = {"reason": "complaints about codes"}
     await whole.call("POST", f"/v1/senders/{id_of('fjord-codes')}/pause", pause)
     await ship(whole, 20)
+
+
+async def hush(whole: Whole) -> None:
+    """Pause what goes on: it fails now and then, and the lists show the newest failures only."""
+    for campaign in ("winter", "letter", "thanks"):
+        if (await whole.call("GET", f"/v1/campaigns/{campaign}"))["state"] == "running":
+            await whole.call("POST", f"/v1/campaigns/{campaign}/pause")
+
+
+async def replayable(whole: Whole) -> None:
+    """Wait until the page would list a dead letter that can be replayed."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            listed = (await whole.call("GET", f"/v1/dead?limit={LISTED_MAX}"))["dead"]
+            if any(letter["replayable"] for letter in listed):
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def ship(whole: Whole, count: int, alias: str = "fjord-codes", first: int = 0) -> None:

@@ -15,14 +15,17 @@ from tests.e2e.console_stage import (
     UNREACHABLE_AT,
     a_fleet,
     furnish_fleet,
+    hush,
     id_of,
     play,
+    replayable,
     ship,
 )
 from tests.e2e.whole_house import KEY, Whole, a_whole_house
 
 pytestmark = [pytest.mark.one_server, pytest.mark.timeout(180)]
 WIDTHS = (1_440, 1_000, 820, 390, 320)
+OPEN_DIALOG = "return document.querySelector('dialog[open]') !== null"  # all else is inert
 
 
 @asynccontextmanager
@@ -95,6 +98,7 @@ def _look_around(browser: Browser, url: str) -> None:
 
 async def test_an_operator_acts_and_it_is_in_the_log(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
+    await hush(whole)
     doubts = (await whole.call("GET", "/v1/doubts"))["doubts"]
     with capture_logs() as lines:
         await asyncio.to_thread(_act, browser, whole.url, bool(doubts))
@@ -125,16 +129,15 @@ def _act(browser: Browser, url: str, has_doubts: bool) -> None:  # noqa: FBT001 
     browser.find("#confirm-word").send_keys(*[Keys.BACKSPACE] * 6, "survey", Keys.ENTER)
     browser.until(lambda: "cancelled" in browser.text("#campaigns"), "the campaign is cancelled")
     _press(browser, '[data-act="dead-drop"]')
-    browser.find("#confirm-yes").click()
-    browser.until(lambda: "Done." in browser.text("#said"), "it is said")
+    _confirm(browser, "Drop")
     if has_doubts:
         _press(browser, '[data-act="doubt-failed"]')
-        browser.find("#confirm-yes").click()
-        browser.until(lambda: "It was not sent" in browser.text("#said"), "the doubt is ended")
+        _confirm(browser, "It was not sent")
 
 
 def _press(browser: Browser, selector: str) -> None:
     """Go to a button as a keyboard does, and press it; it stays focused while pictures come."""
+    browser.until(lambda: not browser.run(OPEN_DIALOG), "no question is open any more")
     browser.find(selector)
     at = browser.text("#foot")
     browser.run("document.querySelector(arguments[0]).focus()", selector)
@@ -143,9 +146,18 @@ def _press(browser: Browser, selector: str) -> None:
     browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
 
 
+def _confirm(browser: Browser, verb: str) -> None:
+    """Say yes, and wait until this very thing is done: what was done before is still to be read."""
+    browser.find("#confirm-yes").click()
+    browser.until(lambda: browser.text("#said").startswith(f"{verb}: "), f"{verb} is said")
+    assert browser.text("#said").endswith("Done.")
+
+
 async def test_a_dead_letter_is_replayed_from_the_page(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
-    await ship(whole, 1, "nordwind", UNREACHABLE_AT)
+    await hush(whole)
+    await ship(whole, 1, "fjord-care", UNREACHABLE_AT)  # its portfolio has no limit to wait for
+    await replayable(whole)
     with capture_logs() as lines:
         await asyncio.to_thread(_replay, browser, whole.url)
     told = [line for line in lines if line["event"] == "dead_letters_replayed"]
@@ -156,8 +168,7 @@ def _replay(browser: Browser, url: str) -> None:
     enter(browser, url, KEY)
     _press(browser, '[data-act="dead-replay"]')
     assert "once more" in browser.text("#confirm-text")
-    browser.find("#confirm-yes").click()
-    browser.until(lambda: "Done." in browser.text("#said"), "it is said")
+    _confirm(browser, "Replay")
     assert browser.complaints() == []
 
 

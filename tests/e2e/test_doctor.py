@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from adapters.house import doctor
-from adapters.house.doctor import Finding, State, examine
+from adapters.house import doctor_redis
+from adapters.house.doctor import examine
+from adapters.house.findings import Finding, State
 from adapters.house.meeting import time_of
 from adapters.house.shared import House
 from adapters.redis.connect import Client
@@ -113,7 +114,7 @@ async def test_a_clock_that_is_off_is_told(
     async def an_hour_ahead(client: Client) -> int:
         return await time_of(client) + 3_600_000_000
 
-    monkeypatch.setattr(doctor, "time_of", an_hour_ahead)
+    monkeypatch.setattr(doctor_redis, "time_of", an_hour_ahead)
     async with a_whole_house(server_url, tmp_path) as whole:
         [clock] = (await examined(whole.house, server_url))["clock"]
     assert clock.state is State.FAIL
@@ -159,3 +160,24 @@ async def test_its_exit_status_says_whether_something_fails(
     printed, _ = await process.communicate()
     assert process.returncode == 1
     assert b"did you mean" in printed
+
+
+async def test_a_salt_that_does_not_fit_this_ledger_is_told(
+    server_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    salt, other = "a salt that nobody guesses", "another one that nobody guesses"
+    settings = load_settings({"data_dir": str(tmp_path)}, environment={}, directory=tmp_path)
+    before = [each for each in await examine(settings, server_url) if each.subject == "salt"]
+    assert [each.state for each in before] == [State.OK]
+    assert "first start makes one" in before[0].found
+    async with a_whole_house(server_url, tmp_path, phone_salt=salt) as whole:
+        for given, state in ((salt, State.OK), (None, State.OK), (other, State.FAIL)):
+            found = await examined(whole.house, server_url, phone_salt=given)
+            assert states(found, "salt") == [state]
+            assert not re.search(f"{salt}|{other}", str(found))
+        found = await examined(whole.house, server_url, phone_salt="short")
+        assert any("phone_salt has fewer than" in each.found for each in found["settings"])
+        await redis_client.hdel("ps:registry:secrets", "recipients")
+        found = await examined(whole.house, server_url, phone_salt=salt)
+        assert states(found, "salt") == [State.FAIL]
+        assert await redis_client.hget("ps:registry:secrets", "recipients") is None  # it looks only

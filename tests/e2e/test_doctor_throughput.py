@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from adapters.house.doctor import State
+from adapters.house.findings import State
 from tests.e2e.test_doctor import VERIFY, examined, states
 from tests.e2e.whole_house import SENDER, a_whole_house
 

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.sandbox.control import TemplateChange
 from adapters.sandbox.scenario import World
+from tests.e2e.test_world import until
 from tests.e2e.whole_house import (
     LOOK_EVERY_S,
     SENDER,
@@ -34,11 +35,15 @@ BARE: dict[str, Any] = {
     "components": [{"type": "BODY", "text": "Hello, be welcome."}],
 }
 REVIEW_MS = 400
+QUOTA = "/v1/portfolios/portfolio-1/quota"
 
 
-def the_world(faults: Sequence[object] = (), **management: object) -> World:
+def the_world(
+    faults: Sequence[object] = (), *, window_ms: int = 2_000, **management: object
+) -> World:
     return a_world(
         faults=list(faults),
+        window_ms=window_ms,
         portfolios=[{"id": "portfolio-1", "limit": 1_000}],
         rules={"grace_ms": 300},
         management={"review_ms": REVIEW_MS, "page_max": 2, **management},
@@ -232,6 +237,27 @@ async def test_a_test_send_answers_with_meta_s_whole_response(
         assert (shown["ok"], shown["status"]) == (False, 400)
         assert shown["body"]["error"]["code"] == 132015
         assert "token-of-the-test" not in str(shown)
+
+
+async def test_a_test_send_that_is_told_failed_later_gives_its_place_back(
+    server_url: str, tmp_path: Path
+) -> None:
+    first = "+4915100000000"
+    fault = {"kind": "late_error", "code": 131026, "recipients": [first], "times_max": 1}
+    world = the_world(faults=[fault], window_ms=86_400_000)
+    async with a_whole_house(server_url, tmp_path, world) as whole:
+        folding = whole.house.folding
+        assert folding is not None
+        shown = await whole.call("POST", OFFER + "/test", {"to": first})
+        assert shown["ok"] is True
+        await until(whole, lambda each: each["used"] == 0, QUOTA)
+        folded = folding.results["messages", "folded"]
+        await whole.call("POST", OFFER + "/test", {"to": "+4915100000001"})
+        async with asyncio.timeout(20):  # it is told sent and delivered
+            while folding.results["messages", "folded"] < folded + 2:
+                await asyncio.sleep(LOOK_EVERY_S)
+        assert (await whole.call("GET", QUOTA))["used"] == 1
+        assert whole.report().clean
 
 
 async def test_a_sample_of_media_is_uploaded_and_used(server_url: str, tmp_path: Path) -> None:

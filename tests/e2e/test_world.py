@@ -169,7 +169,7 @@ async def test_a_pause_holds_all_that_a_sender_has_and_a_resume_lets_it_go(
 async def test_a_refused_token_stops_all_who_use_it_and_a_new_one_lets_them_go(
     server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.house.world.SPREAD_MS", 0)  # one process: tokens change at once
+    monkeypatch.setattr("adapters.house.closings.SPREAD_MS", 0)  # tokens change at once here
     async with a_whole_house(server_url, tmp_path) as whole:
         other = "200"
         twin = {"portfolio_id": PORTFOLIO, "waba_id": WABA, "display_phone_number": "+1 555 0101"}

@@ -68,6 +68,7 @@ class FakeGraph:
     heads: list[bytes] = field(default_factory=list[bytes])
     bodies: list[bytes] = field(default_factory=list[bytes])
     is_rude: bool = False  # resets every connection that is made
+    is_over: bool = False
     greeting: bytes = b""  # sent on every connection that is made, then it is closed
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
@@ -85,9 +86,10 @@ class FakeGraph:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.is_over = True
+        self._server.close()
         for wire in list(self._open):
             wire.transport.abort()
-        self._server.close()
         await self._server.wait_closed()
 
     def tell(self, *replies: Reply) -> None:
@@ -105,7 +107,9 @@ class _Wire(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit it
         self._graph.connections += 1
         self._graph._open.add(self)
-        if self._graph.is_rude:
+        if self._graph.is_over:  # accepted a moment before the end: nobody else would end it
+            self.transport.abort()
+        elif self._graph.is_rude:
             self._reset()
         elif self._graph.greeting:
             self.transport.write(self._graph.greeting)

@@ -1,8 +1,11 @@
 """What a change does to the rows of a campaign that wait, are under way or are yet to come."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
+from engine.changes import CampaignChange
 from engine.errors import InvalidJobError
 from engine.model import PortfolioId
 from engine.outcomes import Accepted, InDoubt, Outcome, Retry, Unwritten
@@ -166,3 +169,57 @@ async def test_a_sender_is_taken_out_once_all_of_its_rows_have_ended(
             senders |= {job.lane.sender for job in await claimed(desk)}
             desk.now_ms += 1_000
         assert senders == {SENDER}
+
+
+class DiedError(Exception):
+    """A process that ends at this moment."""
+
+
+@pytest.mark.parametrize("is_real", [True, False], ids=["redis", "memory"])
+@pytest.mark.parametrize("move", ["", "start"])
+async def test_a_change_that_died_between_its_steps_is_taken_back_by_the_next_upload(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch, move: str, *, is_real: bool
+) -> None:
+    monkeypatch.setattr("engine.renewing.LOOKS_MAX", 2)
+    async with a_desk(redis=redis_client if is_real else None) as desk:
+        await a_campaign(desk)
+        if move:
+            await desk.call("POST", f"{PATH}/{move}", key=SEND)
+        changes = desk.front.changes
+        with monkeypatch.context() as dying:
+
+            async def die(*_: object) -> None:
+                raise DiedError
+
+            dying.setattr(type(changes), "_put_unless_mended", die)
+            change = CampaignChange(message=a_message("{{last}}", "{{code}}"))
+            with pytest.raises(DiedError):
+                await changes.change("c1", change)
+        status, told = await desk.upload("c1", CSV)
+        assert (status, told["accepted"]) == (202, 2)
+        shown = (await desk.call("GET", PATH))[1]
+        assert shown["fields"] == ["name", "code"]
+        assert shown["state"] == ("running" if move else "draft")
+        if not move:
+            await desk.call("POST", f"{PATH}/start", key=SEND)
+        assert len(await claimed(desk)) > 0
+
+
+async def test_a_change_that_took_so_long_that_it_was_taken_back_is_refused(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.renewing.LOOKS_MAX", 2)
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        put = type(desk.front.changes)._put_unless_mended
+
+        async def late(*all_of_it: Any) -> None:  # noqa: ANN401 (as it is called)
+            monkeypatch.setattr(type(desk.front.changes), "_put_unless_mended", put)
+            assert (await desk.upload("c1", CSV))[1]["accepted"] == 2
+            await put(*all_of_it)
+
+        monkeypatch.setattr(type(desk.front.changes), "_put_unless_mended", late)
+        body = {"message": a_message("{{last}}", "{{code}}")}
+        status, problem = await desk.call("PATCH", PATH, body, SEND)
+        assert (status, problem["code"]) == (409, "conflict")
+        assert (await desk.call("GET", PATH))[1]["fields"] == ["name", "code"]

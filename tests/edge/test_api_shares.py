@@ -47,6 +47,21 @@ async def test_people_are_dealt_by_shares_and_stay_where_they_were_dealt(
         assert await queued_of(redis_client, PEOPLE, desk) == dealt, "known: nobody moved"
 
 
+async def test_nobody_moves_when_shares_change_or_a_sender_is_added(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_shared_campaign(desk, {})
+        assert (await desk.call("PATCH", PATH, {"senders": [SENDER]}, SEND))[0] == 200
+        dealt = await queued_of(redis_client, PEOPLE, desk)
+        assert dealt[SENDER] == ROWS
+        more = {"senders": [SENDER, OTHER], "shares": {OTHER: 9}}
+        assert (await desk.call("PATCH", PATH, more, SEND))[0] == 200
+        assert (await queued_of(redis_client, PEOPLE, desk))[SENDER] == ROWS
+        keyed = "to,name,code,key\n" + "".join(f"{to},Ada,A1,{to}\n" for to in PEOPLE)
+        assert (await desk.upload("c1", keyed))[1]["duplicates"] == ROWS
+        late = [f"+49152{number:08}" for number in range(ROWS)]
+        assert (await queued_of(redis_client, late, desk))[OTHER] > ROWS / 2
+
+
 async def test_shares_change_and_go_with_their_sender(redis_client: Redis) -> None:
     async with a_desk(redis=redis_client) as desk:
         await a_shared_campaign(desk, {SENDER: 3})

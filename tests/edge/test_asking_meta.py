@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from adapters.house.world import Asking
+from adapters.house.asking import Asking
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.facts import SPREAD_MS

@@ -67,7 +67,7 @@ def test_a_key_is_made_for_one_portfolio_and_revoked(asked: list[tuple[str, byte
     assert "psk_00000001_x" in call("key", "create", "shop", "--portfolio", "p1")[1]
     body = {"name": "shop", "role": "send", "portfolio": "p1"}
     assert json.loads(asked[-1][1]) == body
-    assert call("key", "revoke", "00000001") == (0, "id: 00000001\nrevoked: True\n")
+    assert call("key", "revoke", "00000001") == (0, "id: 00000001\nrevoked: yes\n")
 
 
 @pytest.mark.usefixtures("asked")

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from adapters.cli.app import app
+from adapters.cli.top import APART
 from adapters.cli.top_screen import screen_of
 
 AT = "2026-01-01T00:00:00Z"
@@ -95,9 +97,17 @@ def test_an_old_picture_says_so() -> None:
 
 
 class Answering(BaseHTTPRequestHandler):
-    """An API with one picture."""
+    """An API with one picture; from some question on it hangs until it is let go."""
+
+    asked = threading.Semaphore(0)  # once more for each question
+    hangs_from = threading.Event()
+    let_go = threading.Event()
 
     def do_GET(self) -> None:
+        self.asked.release()
+        if self.hangs_from.is_set():
+            self.let_go.wait()
+            return
         body = json.dumps(a_picture()).encode()
         self.send_response(200 if self.path == "/v1/overview" else 404)
         self.send_header("Content-Length", str(len(body)))
@@ -130,14 +140,19 @@ def test_json_is_one_picture() -> None:
 
 
 @pytest.mark.usefixtures("api")
-def test_where_nobody_watches_it_prints_once() -> None:
+def test_where_nobody_watches_it_prints_once_as_wide_as_a_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     answer = CliRunner().invoke(app, ["top"])
     assert answer.exit_code == 0
     assert "SENDER" in answer.output
+    assert max(map(len, answer.output.splitlines())) <= APART[0]
 
 
-@pytest.mark.usefixtures("api")
-def test_ctrl_c_ends_it_and_gives_the_terminal_back() -> None:
+@contextmanager
+def watching() -> Generator[tuple[subprocess.Popen[bytes], int]]:
+    """Run `top` on a terminal of its own until its first picture; nothing is left of it after."""
     ours, theirs = pty.openpty()
     program = subprocess.Popen(
         [sys.executable, "-m", "adapters.main", "top"],
@@ -147,15 +162,46 @@ def test_ctrl_c_ends_it_and_gives_the_terminal_back() -> None:
         env=os.environ | {"TERM": "xterm", "COLUMNS": "80", "LINES": "30"},
     )
     os.close(theirs)
+    try:
+        assert b"Traceback" not in read_until(ours, b"SENDER")
+        yield program, ours
+    finally:
+        program.kill()
+        program.wait()
+        os.close(ours)
+
+
+def read_until(terminal: int, words: bytes) -> bytes:
+    """Return what is written on a terminal, up to some words."""
     seen = b""
-    while b"SENDER" not in seen:
-        seen += os.read(ours, 65_536)
-    program.send_signal(signal.SIGINT)
-    while LEAVES_THE_SCREEN not in seen:
-        seen += os.read(ours, 65_536)
-    assert program.wait(20) == 0
-    os.close(ours)
-    assert b"Traceback" not in seen
+    while words not in seen:
+        seen += os.read(terminal, 65_536)
+    return seen
+
+
+@pytest.mark.usefixtures("api")
+def test_ctrl_c_ends_it_and_gives_the_terminal_back() -> None:
+    with watching() as (program, terminal):
+        program.send_signal(signal.SIGINT)
+        assert b"Traceback" not in read_until(terminal, LEAVES_THE_SCREEN)
+        assert program.wait() == 0
+
+
+@pytest.mark.usefixtures("api")
+def test_ctrl_c_does_not_wait_for_an_api_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, let_go, asked = threading.Event(), threading.Event(), threading.Semaphore(0)
+    for name, value in {"hangs_from": hangs, "let_go": let_go, "asked": asked}.items():
+        monkeypatch.setattr(Answering, name, value)
+    try:
+        with watching() as (program, terminal):
+            assert asked.acquire(timeout=20)
+            hangs.set()
+            assert asked.acquire(timeout=20)  # it waits for the second picture
+            program.send_signal(signal.SIGINT)
+            assert b"Traceback" not in read_until(terminal, LEAVES_THE_SCREEN)
+            assert program.wait() == 0
+    finally:
+        let_go.set()
 
 
 def test_no_answer_is_said_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from adapters.house.world import Closings
+from adapters.house.closings import Closings
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.facts import SPREAD_MS
 from adapters.redis.registry import RedisRegistry

@@ -1,12 +1,17 @@
 """What each recorded webhook says, and that nothing one of them holds can hurt the rest."""
 
+from dataclasses import replace
+from typing import Any
+
 import msgspec
 import pytest
 
+from adapters.meta.folding import seen_in
 from adapters.meta.news import (
     AccountAlert,
     AccountChanged,
     AccountJudged,
+    Failure,
     Inbound,
     KnownAs,
     LimitChanged,
@@ -20,7 +25,6 @@ from adapters.meta.news import (
     PersonChanged,
     Preference,
     Restriction,
-    Status,
     Template,
     TemplateCategoryChanged,
     TemplateEdited,
@@ -29,22 +33,21 @@ from adapters.meta.news import (
 )
 from adapters.meta.notices import status_after
 from adapters.meta.parsing import parse
-from engine.model import DeliveryStatus, SenderId, TemplateStatus, WabaId
+from engine.model import SenderId, TemplateStatus, WabaId
+from engine.receipts import StatusSeen
 from tests.edge.meta_graph import recorded
 
 WABA, SENDER = WabaId("102290129340398"), SenderId("106540352242922")
 WAMID = "wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA="
 ASKED = "wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQzQTA2NTUwRkNEMDdFQjJCRUU0NQA="
 ANNA = Person("16505551234")
-PRICE = {"pricing_type": "regular", "pricing_category": "marketing", "pricing_model": "PMP"}
 CART = Template(waba=WABA, name="abandoned_cart", language="en", id="1689556908129835")
 WELCOME = Template(waba=WABA, name="welcome_template", language="en_US", id="278077987957091")
 AT_MS = 1_751_247_548_000
 
 
-def a_status(**changes: object) -> Status:
-    status = Status(waba=WABA, sender=SENDER, wamid=WAMID, person=ANNA, status="sent", at_ms=0)
-    return msgspec.structs.replace(status, **changes)
+def a_status(status: str, at_s: int, to: str = ANNA.digits, **more: Any) -> StatusSeen:  # noqa: ANN401
+    return StatusSeen(SENDER, WAMID, status, at_s, to, **more)
 
 
 def an_inbound(kind: str, **changes: object) -> Inbound:
@@ -62,49 +65,14 @@ def an_inbound(kind: str, **changes: object) -> Inbound:
 
 STATUSES = {
     "status_sent": a_status(
-        status="sent",
-        at_ms=1_750_030_073_000,
-        opaque="1.3.17.1.382062797465732e.9a3f1f9ca55c74ca",
-        billable=True,
-        conversation="72b14d6bd5407799e66f64d1b338e567",
-        conversation_origin="marketing",
-        conversation_ends_at_ms=1_750_116_480_000,
-        **PRICE,
+        "sent", 1_750_030_073, opaque="1.3.17.1.382062797465732e.9a3f1f9ca55c74ca"
     ),
-    "status_delivered": a_status(
-        status="delivered", at_ms=1_750_030_075_000, billable=True, **PRICE
-    ),
-    "status_read": a_status(status="read", at_ms=1_750_030_110_000),
-    "status_in_window": a_status(
-        status="sent",
-        at_ms=1_750_030_073_000,
-        billable=False,
-        pricing_type="free_customer_service",
-        pricing_category="utility",
-        pricing_model="PMP",
-    ),
-    "status_failed": a_status(
-        wamid="wamid.HBgLMTY1MDM4Nzk0MzkVAgARGBI4QUQ2MjA4NEYyRkExNjMyREUA",
-        status="failed",
-        at_ms=1_751_142_888_000,
-        code=131049,
-        reason="In order to maintain a healthy ecosystem engagement, the message failed to be "
-        "delivered.",
-    ),
-    "status_user_id": a_status(
-        status="delivered",
-        at_ms=1_750_030_075_000,
-        billable=True,
-        person=Person("", "US.13491208655302741918"),
-        **PRICE,
-    ),
-    "status_group": a_status(
-        status="read",
-        at_ms=1_750_030_110_000,
-        person=Person("Y2FwaV9ncm91cDo"),
-        recipient_type="group",
-        participant="16505551234",
-    ),
+    "status_delivered": a_status("delivered", 1_750_030_075),
+    "status_read": a_status("read", 1_750_030_110),
+    "status_in_window": a_status("sent", 1_750_030_073, pricing_free=True),
+    "status_failed": a_status("failed", 1_751_142_888, code=131049),
+    "status_user_id": a_status("delivered", 1_750_030_075, "US.13491208655302741918"),
+    "status_group": a_status("read", 1_750_030_110, "Y2FwaV9ncm91cDo", is_group=True),
 }
 INBOUND = {
     "inbound_text": an_inbound("text"),
@@ -207,9 +175,11 @@ NOTICES: dict[str, Notice] = {
 
 
 @pytest.mark.parametrize(("name", "status"), STATUSES.items())
-def test_a_status_is_read_whole(name: str, status: Status) -> None:
+def test_a_status_is_read_whole(name: str, status: StatusSeen) -> None:
     parsed = parse(recorded(name))
-    assert parsed.statuses == [status]
+    [seen] = [each for told in parsed.told for each in seen_in(told)]
+    assert replace(seen, wamid=WAMID) == status
+    assert seen.wamid.startswith("wamid.")
     assert (parsed.malformed, parsed.unknown) == (0, 0)
 
 
@@ -243,14 +213,21 @@ def test_a_preference_tells_who_stopped() -> None:
     )
 
 
+def test_why_a_message_failed_is_told_with_whom_it_did_not_reach() -> None:
+    [failure] = parse(recorded("status_failed")).failures
+    assert failure == Failure(
+        waba=WABA, sender=SENDER, at_ms=1_751_142_888_000, person=ANNA, code=131049
+    )
+    assert parse(recorded("status_read")).failures == []
+
+
 def test_an_error_of_a_number_names_no_message() -> None:
     [error] = parse(recorded("number_error")).errors
-    assert error == NumberError(waba=WABA, sender=SENDER, code=130429, reason=error.reason)
-    assert error.reason.startswith("Message failed to send")
+    assert error == NumberError(waba=WABA, sender=SENDER, code=130429)
 
 
 def test_contacts_with_both_ids_are_evidence_of_one_person() -> None:
-    person = Person("972987654321", "US.13491208655302741918", "US.ENT.11815799212886844830")
+    person = Person("972987654321", "US.13491208655302741918")
     assert parse(recorded("status_user_id")).people == [KnownAs(SENDER, person)]
     assert parse(recorded("inbound_text")).people == []
 
@@ -282,6 +259,13 @@ def test_how_many_numbers_may_be_registered_is_told_beside_the_limit() -> None:
     assert parsed.notices == [LimitChanged(waba=WABA, places=250, numbers=2)]
 
 
+def test_a_limit_of_each_number_as_older_webhooks_tell_it() -> None:
+    value = {"max_daily_conversation_per_phone": "TIER_1K", "max_phone_numbers_per_business": -2}
+    change = {"field": "business_capability_update", "value": value}
+    parsed = parse(msgspec.json.encode({"entry": [{"id": WABA, "changes": [change]}]}))
+    assert parsed.notices == [LimitChanged(waba=WABA, places=1_000)]
+
+
 def test_a_bad_part_of_a_notice_costs_only_itself() -> None:
     lines = [
         {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": 1_641_330_498},
@@ -296,27 +280,6 @@ def test_a_bad_part_of_a_notice_costs_only_itself() -> None:
     assert notice.restricted_until_ms("RESTRICTED_BIZ_INITIATED_MESSAGING") == 1_641_330_498_000
     assert parsed.malformed == 3
     assert parsed.results == {("account_update", "malformed"): 3, ("account_update", "folded"): 1}
-
-
-@pytest.mark.parametrize(
-    ("word", "delivery"),
-    [
-        ("sent", DeliveryStatus.SENT),
-        ("delivered", DeliveryStatus.DELIVERED),
-        ("read", DeliveryStatus.READ),
-        ("played", DeliveryStatus.READ),
-        ("failed", DeliveryStatus.UNDELIVERED),
-        ("deleted", DeliveryStatus.NONE),
-        ("brand_new", DeliveryStatus.NONE),
-    ],
-)
-def test_a_word_is_evidence_or_none(word: str, delivery: DeliveryStatus) -> None:
-    assert a_status(status=word, at_ms=0).delivery is delivery
-
-
-def test_only_a_free_service_message_is_not_counted() -> None:
-    assert parse(recorded("status_sent")).statuses[0].counted
-    assert not parse(recorded("status_in_window")).statuses[0].counted
 
 
 @pytest.mark.parametrize(

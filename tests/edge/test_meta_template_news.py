@@ -10,8 +10,8 @@ from adapters.memory.archive import MemoryArchive
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.news import (
+    Failure,
     Person,
-    Status,
     Template,
     TemplateCategoryChanged,
     TemplateEdited,
@@ -55,8 +55,8 @@ class House:
             self.registry, self.changes, self.master, archive, now_ms=lambda: self.now_ms
         )
 
-    async def _template_of(self, status: Status) -> str:
-        return KEY if status.opaque else ""
+    async def _template_of(self, failure: Failure) -> str:
+        return KEY if failure.opaque else ""
 
     async def furnish(self) -> None:
         portfolio, sender = PortfolioId("p"), SenderId("1")
@@ -95,6 +95,15 @@ async def test_an_older_notice_never_undoes_a_newer_one(house: House) -> None:
     assert (house.template.status, house.gate) == (PAUSED, PAUSED)
     await house.note_status(APPROVED, NOW_MS + 240_000)
     assert (house.template.status, house.gate) == (APPROVED, APPROVED)
+
+
+async def test_which_pause_it_is_is_told_as_its_reason(house: House) -> None:
+    await house.changes.put(a_template())
+    pause = {"template": OFFER, "event": "PAUSED", "status": PAUSED, "reason": "NONE"}
+    await house.folding.note(TemplateStatusChanged(**pause, title="FIRST_PAUSE", at_ms=NOW_MS))  # type: ignore[arg-type]  # of several types
+    assert (house.template.status, house.template.rejected_reason) == (PAUSED, "FIRST_PAUSE")
+    await house.note_status(APPROVED, NOW_MS + 1_000)
+    assert house.template.rejected_reason == ""
 
 
 async def test_a_template_without_a_sender_hears_its_news_too() -> None:
@@ -191,12 +200,10 @@ async def test_a_review_whose_webhook_was_lost_is_asked_about_slowly(house: Hous
     assert house.gate is APPROVED
 
 
-def a_failure(code: int, at_ms: int, opaque: str = "ours") -> Status:
-    return Status(
+def a_failure(code: int, at_ms: int, opaque: str = "ours") -> Failure:
+    return Failure(
         waba=WabaId(WABA),
         sender=SenderId("1"),
-        wamid="wamid.1",
-        status="failed",
         at_ms=at_ms,
         person=Person("4915112345678"),
         opaque=opaque,

@@ -32,6 +32,7 @@ from engine.model import (
 )
 from engine.outcomes import Accepted, Deferred, Dropped, Retry
 from engine.ports import FOREVER_MS, Batch, Receipt, Refusals
+from engine.senders import PAUSE
 from engine.terms import Terms
 from tests.architecture.source_tree import ROOT
 from tests.builders import a_claimed, a_portfolio, a_row, a_sender, a_source
@@ -74,6 +75,7 @@ PROMISED = {
 # Beyond the promise, for the alerts: they may change with a line in the CHANGELOG.
 BESIDE = {
     "penstock_sender_portfolio": ("gauge", {"sender", "portfolio"}),
+    "penstock_gate_opens_seconds": ("gauge", {"sender", "gate"}),
     "penstock_breaker_deferrals": ("counter", {"sender"}),
     "penstock_gates_closed": ("counter", {"gate"}),
     "penstock_webhook_silence_seconds": ("gauge", set[str]()),
@@ -122,6 +124,8 @@ async def a_busy_process() -> Metrics:
     for aspect, word in WORDS.items():
         name = of_sender(SENDER, aspect)
         directory.facts[name] = Fact(name, word, NOW_MS, Source.REFRESH)
+    name = of_sender(SENDER, PAUSE)
+    directory.facts[name] = Fact(name, "paused", NOW_MS, Source.OPERATOR, FOREVER_MS)
     outside = Outside(workers, dead, servers)
     counted = Metrics(directory, ledger, lambda: NOW_MS, process, outside)
     counted.silence_s = 5.0

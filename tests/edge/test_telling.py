@@ -3,8 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.house.telling import AGAIN_MS, Repeats, Teller
-from adapters.house.world import tell_changed
+from adapters.house.telling import AGAIN_MS, Repeats, Teller, tell_changed
 from adapters.logs import scrub
 from engine.errors import LedgerAwayError
 from engine.events import FactChanged, GateClosed, JobsClaimed, LedgerFailed, LoopFailed

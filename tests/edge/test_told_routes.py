@@ -29,6 +29,13 @@ def named_in(path: Path) -> list[tuple[list[str], str]]:
     return found
 
 
+def shelves() -> set[str]:
+    """Return what the README's table of the API is about: the words after `/v1`."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("\n## The API\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"/v1/([a-z]+)", table))
+
+
 def is_like(named: str, route: str) -> bool:
     """Return whether a path of a document, with names or `…` in some places, is a route's.
 
@@ -63,7 +70,8 @@ async def test_every_route_of_the_documents_is_one(server_url: str, tmp_path: Pa
                 if not fitting and named not in FAMILIES:
                     wrong.append((short(path), f"{method} {named}"))
     assert wrong == []
-    assert count > 60
+    assert count > 90
+    assert {route.split("/")[2] for _, route in routes if route.startswith("/v1/")} == shelves()
 
 
 def test_a_planted_route_is_found() -> None:

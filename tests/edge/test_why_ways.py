@@ -52,6 +52,13 @@ async def full(desk: Desk) -> None:
     await wish(desk)
 
 
+async def full_while_others_come(desk: Desk) -> None:
+    await full(desk)
+    others = {"source": {"kind": "journey", "id": "welcome"}}
+    for at in range(3):
+        await desk.call("POST", "/v1/jobs", a_job(to=f"+49151123{at:05d}", **others), SEND)
+
+
 async def queued_behind_others(desk: Desk) -> None:
     for at in range(200):
         await desk.call("POST", "/v1/jobs", a_job(to=f"+49151123{at:05d}"), SEND)
@@ -85,6 +92,11 @@ def restriction(now_ms: int) -> Fact:
 
 WAYS: list[Any] = [
     pytest.param(full, "quota", PORTFOLIO, None, "limit", id="the window is full"),
+    pytest.param(
+        full_while_others_come,
+        *("quota", PORTFOLIO, None, "limit"),
+        id="the window is full, and others came",
+    ),
     pytest.param(
         queued_behind_others, "rate", SENDER, None, "201 jobs of", id="its turn has not come"
     ),

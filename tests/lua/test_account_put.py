@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine.model import WabaId
+from engine.model import Gate, WabaId
+from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS
+from engine.terms import ANSWER_HOLDS_MS
 from tests.builders import a_sender
 from tests.lua.slot_state import LANE, OTHER, PORTFOLIO, Slot
 
@@ -43,6 +45,19 @@ async def test_opening_wakes_the_senders(slot: Slot) -> None:
     assert (await slot.claim()).come_back_at_ms == FOREVER_MS
     await close(slot, 0)
     assert (await slot.state(everything=True))["due s"] == 0
+    assert await slot.take() == [1]
+
+
+async def test_what_an_answer_closed_just_now_opens_a_moment_later(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    await slot.claim()
+    until_ms = slot.now_ms + ANSWER_HOLDS_MS // 2
+    await slot.settle(Deferred(Gate.ACCOUNT, 80007, until_ms, "slow"))
+    await close(slot, 0)
+    answer = await slot.claim()
+    assert (answer.jobs, answer.come_back_at_ms) == ([], until_ms)  # and no longer than it said
+    slot.now_ms = until_ms
     assert await slot.take() == [1]
 
 

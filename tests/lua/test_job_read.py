@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from engine.books import JobView
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, SourceState, TemplateStatus, WabaId
-from engine.outcomes import Accepted, Dropped, InDoubt, Retry
+from engine.outcomes import Accepted, Dropped, InDoubt, Retry, Unwritten
 from engine.ports import FOREVER_MS
 from tests.builders import a_portfolio, a_sender, a_source, a_template
 from tests.lua.slot_state import DOUBT_MS, PORTFOLIO, SENDER, Slot
 
 ONE, TWO = JobKey(1, 1), JobKey(1, 2)
+LOOKED_AT = 100  # rows of a queue
 
 
 async def view(slot: Slot, key: JobKey = ONE) -> JobView | None:
@@ -62,6 +63,28 @@ async def test_a_job_without_a_place_says_when_the_next_one_falls_free(slot: Slo
     free_ms = (await slot.ledger.quota(PORTFOLIO)).next_free_at_ms
     waiting = JobView(TWO, JobState.WAITING, gate=Gate.QUOTA, until_ms=free_ms)
     assert await view(slot, TWO) == waiting
+
+
+async def test_a_job_without_a_place_says_so_while_others_of_its_lane_are_queued(
+    slot: Slot,
+) -> None:
+    await slot.furnish(places=1)
+    await slot.queue(1, 2, 3)
+    await slot.claim()
+    await slot.queue(*range(4, 4 + 2 * LOOKED_AT))
+    for sequence in (2, 3):
+        found = await view(slot, JobKey(1, sequence))
+        assert found is not None
+        assert (found.state, found.gate) == (JobState.WAITING, Gate.QUOTA), sequence
+    for sequence in (4, 3 + LOOKED_AT, 3 + 2 * LOOKED_AT):
+        assert await view(slot, JobKey(1, sequence)) == JobView(
+            JobKey(1, sequence), JobState.QUEUED
+        )
+    await slot.settle(Unwritten("late"))  # back to the front: before those that came later
+    assert await view(slot, ONE) == JobView(ONE, JobState.QUEUED)
+    found = await view(slot, TWO)
+    assert found is not None
+    assert found.gate is Gate.QUOTA
 
 
 async def test_the_gate_that_closes_first_is_named(slot: Slot) -> None:

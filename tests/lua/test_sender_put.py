@@ -1,10 +1,11 @@
-"""sender_put, with part_look and part_silence: a sender's account, throughput, gate and limit."""
+"""sender_put, with part_look, part_silence and part_answered: a sender's gate, rate and limit."""
 
 from __future__ import annotations
 
 from engine.model import Gate
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS, PortfolioSpec
+from engine.terms import ANSWER_HOLDS_MS
 from tests.builders import a_portfolio, a_sender, a_source, a_template
 from tests.lua.slot_state import PORTFOLIO, SENDER, START_MS, Slot
 
@@ -59,7 +60,27 @@ async def test_an_open_gate_takes_back_what_closed_it(slot: Slot) -> None:
     await slot.claim()
     await slot.settle(Deferred(Gate.SENDER, 131031, FOREVER_MS, "locked"))
     assert await slot.take() == []
+    slot.now_ms += ANSWER_HOLDS_MS
     await slot.put_sender(a_sender())
+    assert await slot.take() == [1]
+
+
+async def test_what_an_answer_closed_just_now_no_put_opens_that_may_not_know_of_it(
+    slot: Slot,
+) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    await slot.claim()
+    await slot.settle(Deferred(Gate.SENDER, 131031, FOREVER_MS, "locked"))
+    opens_ms = slot.now_ms + ANSWER_HOLDS_MS
+    slot.now_ms += 1
+    await slot.put_sender(a_sender())
+    answer = await slot.claim()
+    assert (answer.jobs, answer.come_back_at_ms) == ([], opens_ms)
+    await slot.put_sender(a_sender(closed_until_ms=opens_ms + 500))  # its fact was told
+    slot.now_ms = opens_ms
+    assert await slot.take() == []
+    slot.now_ms += 500
     assert await slot.take() == [1]
 
 

@@ -24,6 +24,7 @@ from engine.outcomes import (
 )
 from engine.pace import PAIR_BURST, PAIR_SLACK_MS
 from engine.ports import Settlement
+from engine.terms import ANSWER_HOLDS_MS
 from tests.builders import a_source
 from tests.lua.slot_state import (
     DOUBT_MS,
@@ -40,6 +41,7 @@ from tests.lua.slot_state import (
 
 AT = 1_000  # when the outcome comes, after START_MS
 LATER = 3_000
+ANSWERED = AT + ANSWER_HOLDS_MS  # no put opens sooner what an answer closed
 OWED = (START_MS + LATER - PAIR_SLACK_MS) * 64 + PAIR_BURST  # as gate_pair packs it
 
 
@@ -113,12 +115,12 @@ CASES: list[tuple[str, Outcome, State]] = [
     (
         "deferred by the account closes it for all",
         Deferred(Gate.ACCOUNT, 80007, UNTIL_MS, "slow"),
-        ENDED | FREED | BACK | {"accounts W": LATER},
+        ENDED | FREED | BACK | {"accounts W": LATER, "answered account|W": ANSWERED},
     ),
     (
         "deferred by the sender goes back",
         Deferred(Gate.SENDER, 131031, UNTIL_MS, "slow"),
-        ENDED | FREED | BACK,
+        ENDED | FREED | BACK | {"answered sender|s": ANSWERED},
     ),
     (
         "deferred by the template parks this sender's use of it",

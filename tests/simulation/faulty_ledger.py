@@ -33,7 +33,7 @@ from engine.ports import (
 )
 from engine.quiet import QuietLedger
 from engine.shutting import NOTHING_SHUT, Shut
-from engine.template_ports import TemplateJobs
+from engine.template_ports import PlaceWish, TakesBack, TemplateJobs
 
 T = TypeVar("T")
 
@@ -48,6 +48,7 @@ class WholeLedger(
     TemplateJobs,
     QuietLedger,
     Throughput,
+    TakesBack,
     Protocol,
 ):
     """All ports of one ledger, as a factory must give them."""
@@ -113,6 +114,9 @@ class FaultyLedger:
         if self.is_away:
             raise LedgerAwayError("the ledger is away")
         await self.inner.take_times(portfolio, messages)
+
+    async def give_place(self, portfolio: PortfolioId, wish: PlaceWish, taken_ms: int) -> None:
+        await self.inner.give_place(portfolio, wish, taken_ms)
 
     async def open_window(
         self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey, until_ms: int

@@ -9,7 +9,7 @@ from functools import partial
 from random import Random
 from typing import Any, Protocol, cast
 
-from adapters.house.world import Closings
+from adapters.house.closings import Closings
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS, TOKEN_CODES

@@ -14,7 +14,7 @@ from engine.letters import Letter
 from engine.model import Gate
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.receipts import StatusSeen
-from tests.simulation.judge import Judge, Write
+from tests.simulation.judge import PAIR_WAIT_MS, Judge, Write
 from tests.simulation.truth import CODES
 from tests.virtual_time import VirtualTimeLoop
 
@@ -88,7 +88,13 @@ class FaultyMeta:
             code = rng.choice(CODES)
         if code:
             return await self._refuse(letter, code)
-        return await self._answer(letter, self._draw(self._terms_of(letter)[2]))
+        fate = self._draw(self._terms_of(letter)[2])
+        to = json.loads(letter.body)["to"]
+        if fate in {"taken", "doubt"} and self._judge.refuses_pair(
+            letter.sender, to, self._loop.now_ms()
+        ):
+            fate = "pair"
+        return await self._answer(letter, fate)
 
     async def _refuse(self, letter: Letter, code: int) -> Outcome:
         """Answer with a number of Meta's, read as the messenger reads it."""
@@ -143,7 +149,7 @@ class FaultyMeta:
         if fate == "throttled":
             return Deferred(Gate.RATE, 130429, now_ms + 1_000, "too fast")
         if fate == "pair":
-            return Deferred(Gate.PAIR, 131056, now_ms + 4_000, "too fast for this person")
+            return Deferred(Gate.PAIR, 131056, now_ms + PAIR_WAIT_MS, "too fast for this person")
         return Dropped(131026, "undeliverable")
 
     def _arrive(self, letter: Letter, *, taken: bool) -> Write:

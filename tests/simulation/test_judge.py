@@ -138,3 +138,36 @@ def test_a_burst_above_the_rate_is_a_breach() -> None:
     for number in range(84):
         arrive(judge, f"1.{number}", f"p{number}")
     assert [breach.split()[1] for breach in judge.breaches] == ["I8:"]
+
+
+def send_to_a_pair(judge: Judge, *moments_ms: int) -> list[bool]:
+    """Send to one person at these moments after the first; return which Meta refused."""
+    refused = []
+    for number, after_ms in enumerate(moments_ms):
+        is_refused = judge.refuses_pair("s", "a", NOW_MS + after_ms)
+        if not is_refused:
+            arrive(judge, f"1.{number}", "a", NOW_MS + after_ms)
+        refused.append(is_refused)
+    return refused
+
+
+def test_a_burst_is_paid_back_before_the_next_message() -> None:
+    judge = a_judge()
+    assert send_to_a_pair(judge, 0, 5_999, 11_999, 12_000, 18_000) == [
+        *[False] * 2,
+        True,
+        *[False] * 2,
+    ]
+    assert judge.breaches == []
+
+
+def test_a_pair_refused_again_within_its_wait_is_a_breach() -> None:
+    judge = a_judge()
+    assert send_to_a_pair(judge, 0, 1, 7_000, 10_999) == [False, False, True, True]
+    assert [breach.split()[1] for breach in judge.breaches] == ["pair:", "pair:"]
+
+
+def test_pairs_refused_often_are_a_breach() -> None:
+    judge = a_judge()
+    assert send_to_a_pair(judge, 0, 1, 7_000, 11_000) == [False, False, True, True]
+    assert [breach.split()[1] for breach in judge.breaches] == ["pair:"]

@@ -2,13 +2,14 @@
 
 import pytest
 
-from engine.facts import Fact, Source, of_portfolio, of_sender
+from engine.facts import Fact, Source, newest, of_portfolio, of_sender
 from engine.profiles import (
     RULES,
     SEED,
     TODAY,
     Profile,
     Rules,
+    after_flag,
     flag_ends_at_ms,
     limit_after_flag,
     numbers_max,
@@ -87,3 +88,17 @@ def test_a_flag_costs_one_level_unless_the_quality_is_better(
 def test_every_profile_has_rules_with_a_source() -> None:
     assert RULES.keys() == set(Profile)
     assert all(rules.source for rules in RULES.values())
+
+
+def test_the_end_of_a_flag_is_told_once_and_undoes_no_later_word_of_metas() -> None:
+    name, ends_ms = of_portfolio("p1", "limit"), 100 + 7 * DAY_MS
+    flagged = facts(status="FLAGGED", quality="RED")
+    assert after_flag(SEED, flagged, SENDER, name, 10_000, ends_ms - 1) == []
+    limit, status = after_flag(SEED, flagged, SENDER, name, 10_000, ends_ms + 5)
+    assert (limit.id, limit.value, limit.at_ms) == (name, "1000", ends_ms)
+    assert (status.value, status.until_ms, status.at_ms) == ("CONNECTED", 0, ends_ms)
+    later = Fact(name, "10000", ends_ms + 1, Source.WEBHOOK)
+    assert newest(later, limit) == later
+    assert after_flag(SEED, flagged | {status.id: status}, SENDER, name, 1_000, ends_ms + 9) == []
+    good = after_flag(SEED, facts(status="FLAGGED", quality="GREEN"), SENDER, name, 250, ends_ms)
+    assert [each.value for each in good] == ["CONNECTED"]

@@ -38,6 +38,8 @@ ANNA, BERT = a_recipient(1), a_recipient(2)
         ("", None),
         ("777K", 777_000),
         ("TIER_NOT_SET", None),
+        (10**12, None),
+        ("9" * 20, None),
     ],
 )
 def test_a_limit_is_what_meta_says_or_nothing(value: object, limit: int | None) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from engine.errors import LedgerAwayError
 from engine.events import Event, StatusesForeign, StatusesReceived
-from engine.model import DeliveryStatus, JobKey, PortfolioId, RecipientKey
-from engine.opaque import OpaqueCodec
+from engine.model import DeliveryStatus, JobKey, PortfolioId, RecipientKey, SenderId
+from engine.opaque import TRIAL, OpaqueCodec
 from engine.ports import Receipt, Received
-from engine.receipts import ReceiptFolder, StatusSeen
+from engine.receipts import ReceiptFolder, StatusSeen, Unreached
 
 CODEC = OpaqueCodec(b"secret")
 PERSON = RecipientKey(b"8 bytes.")
@@ -27,6 +27,9 @@ RECEIPT = Receipt(
     undelivered=False,
     sender="101",
 )
+
+
+TRIED = CODEC.encode(JobKey(TRIAL, 1_799_999_999_123), 0, PERSON)
 
 
 class Box:
@@ -153,3 +156,22 @@ async def test_a_number_leads_whom_we_wrote_to_under_another_id() -> None:
     await folder.receive([SEEN, by_user_id])
     assert folder.take_leads() == {PortfolioId("A"): {PERSON: RecipientKey(b"491510__")}}
     assert folder.take_leads() == {}
+
+
+async def test_a_test_send_that_failed_later_gives_its_place_back_and_one_that_came_counts() -> (
+    None
+):
+    box, events = Box(), list[Event]()
+    folder = a_folder(box, events)
+    failed = replace(SEEN, status="failed", opaque=TRIED, code=131026)
+    await folder.receive([failed, failed, replace(failed, code=1)])
+    person = Unreached(SenderId("101"), PERSON, 1_799_999_999_123)
+    assert folder.take_unreached() == {PortfolioId("A"): {person}}
+    assert (folder.take_unreached(), box.batches) == ({}, [])
+    sent = replace(SEEN, status="sent", opaque=TRIED)
+    await folder.receive([sent, replace(sent, status="delivered")])
+    arrival = replace(RECEIPT, key=None, attempt=0)
+    assert box.batches == [(PortfolioId("A"), [arrival])]
+    nothing_counted = CODEC.encode(JobKey(TRIAL, 0), 0, PERSON)
+    await folder.receive([replace(failed, opaque=nothing_counted)])
+    assert folder.take_unreached() == {}

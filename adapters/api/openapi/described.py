@@ -52,9 +52,9 @@ def described(
 
     A tuple of types is any of them.
 
-    Errors that every route of its kind has are added where the document is made: 401, 403 and 503
-    for one that needs a key, 404 for one with a name in its path, 400, 408, 413, 415 and 422 for
-    one with a body. Name only others in `refuses`.
+    Errors that every route of its kind has are added where the document is made: 401, 403, 422 and
+    503 for one that needs a key, 404 for one with a name in its path, 400, 408, 413, 415 and 422
+    for one with a body. Name only others in `refuses`.
     """
     answers = {} if gives is None else {int(status): gives}
     description = Description(summary, takes=takes, gives=answers | more.pop("also", {}), **more)

@@ -75,7 +75,7 @@ export function confirmed(button) {
   const action = ACTIONS[act];
   const dialog = document.getElementById("confirm");
   const part = (name) => document.getElementById(`confirm-${name}`);
-  const ask = action.isTyped ? `Type ${id} to confirm` : action.ask;
+  const ask = action.isTyped ? `Type “${id}” to confirm` : action.ask;
   part("title").textContent = `${action.verb}: ${called}`;
   part("text").textContent = action.text;
   part("label").textContent = ask ?? "";

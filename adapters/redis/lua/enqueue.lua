@@ -1,8 +1,8 @@
 -- enqueue: queue jobs of one lane; what its source knows already is named, not queued again.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_name
--- uses: part_number part_refusal part_room
+-- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_once
+-- uses: part_name part_number part_refusal part_room
 --
 -- KEYS[1]   tag        begin of every key of the portfolio
 -- ARGV[1]   now_ms     epoch ms
@@ -16,7 +16,7 @@
 -- ARGV[9]   count      rows that follow
 -- ARGV[10]  form       1: dedupe values come with a fingerprint of the body; 2: rows come as
 --                      they are queued, less their sequence, due now, known by recipient and
---                      of one expiry
+--                      of one expiry; 3: as 1, and known by recipient too
 -- ARGV[11]  rows_max   jobs that its source takes at all; 0 is no bound
 -- ARGV[12]  tally      counts under this name what is queued; empty: nothing does
 -- ARGV[13]  rows       `count` rows without sequence and due; not_before 6 stands first
@@ -33,7 +33,8 @@
 -- keys:S:D  HASH  dedupe -> fingerprint and job, of day D; kept for the day after it, too (a
 --                 campaign keeps them for good, as day 0)
 -- tally:N   jobs queued under the name N, for a day
-local queue_max, rows, keyed = tonumber(argv[3]), tonumber(argv[9]), argv[10] == '1'
+local queue_max, rows, once = tonumber(argv[3]), tonumber(argv[9]), argv[10] == '3'
+local keyed = once or argv[10] == '1'
 local source_name, sender, template, priority = argv[4], argv[5], argv[6], argv[7]
 local rows_from, dedupes_from = 13, 13 + rows
 local source_key = tag .. 'src:' .. source_name
@@ -55,13 +56,14 @@ end
 
 local function take_each()
   local known, new_here = {}, {}
+  local people = once and people_of(source_name, argv, rows_from, rows) or {}
   if argv[dedupes_from] then
     known, keys_today = look_up(source_name, argv, dedupes_from, rows, keyed)
   end
   for i = 1, rows do
     local dedupe = argv[dedupes_from + i - 1]
-    local own = dedupe and sub(dedupe, 1, 8) or ''
-    local record = known[i] or own ~= '' and new_here[own]
+    local own = key_of(dedupe, people)
+    local record = own ~= '' and (known[i] or new_here[own]) or is_there(people, i) and ''
     if record then
       note_known(i - 1, record, sub(dedupe, 9, 16))
     elseif last - first + 1 >= room then
@@ -80,9 +82,9 @@ local function take_each()
       end
       if own ~= '' then
         new_here[own] = keyed and sub(dedupe, 9, 16) .. lane.number .. '.' .. text(last) or ''
-        seen[#seen + 1] = own
         keys[#keys + 1], keys[#keys + 2] = own, new_here[own]
       end
+      enter(people, i, not keyed and own or '', seen)
     end
   end
 end
@@ -96,7 +98,7 @@ else
 end
 if #fresh > 0 then call('RPUSH', lane.queue, unpack(fresh)) end
 note_expiry(lane, expires_ms)
-if #seen > 0 and not keyed then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
+if #seen > 0 then call('SADD', tag .. 'seen:' .. source_name, unpack(seen)) end
 if #keys > 0 and keyed then keep_keys(source_name, keys_today, keys) end
 local accepted = last - first + 1
 call('HSET', lane.key, 'last', last, 'at', now_text)

@@ -14,12 +14,12 @@
 -- ARGV[8]   zone      and its time zone, or empty
 -- ARGV[9]   first     sequence of the first row
 -- ARGV[10]  count     rows that follow
--- ARGV[11]  keyed     1 when dedupe values come with a fingerprint
+-- ARGV[11]  form      1: dedupe values come with a fingerprint; 3: and rows are known by person
 -- ARGV[12]  rows      `count` rows as enqueue takes them, then as many dedupe values
 --
 -- Returns  rows queued again; 0 when another lane has taken the number
 local number, source, zone, first = tonumber(argv[3]), argv[4], argv[8], tonumber(argv[9])
-local rows, keyed = tonumber(argv[10]), argv[11] == '1'
+local rows, once = tonumber(argv[10]), argv[11] == '3'
 local name = name_of({ source = source, sender = argv[5], template = argv[6],
   priority = argv[7], zone = zone })
 call('HSETNX', tag .. 'src:' .. source, 'state', 'running')
@@ -45,10 +45,11 @@ for i = 1, rows do
       call('RPUSH', lane.queue, row)
       note_expiry(lane, row_expires(lane, row))
     end
-    if dedupe ~= '' and keyed then
+    if once then call('SADD', tag .. 'seen:' .. source, sub(packed, 7, 14)) end
+    if #dedupe == 16 then
       local record = sub(dedupe, 9, 16) .. number .. '.' .. text(sequence)
       keep_keys(source, keys_of_today(source), { sub(dedupe, 1, 8), record })
-    elseif dedupe ~= '' then
+    elseif dedupe ~= '' and not once then
       call('SADD', tag .. 'seen:' .. source, dedupe)
     end
     last, restored = sequence, restored + 1

@@ -14,6 +14,7 @@
 --           decided), aside, cancelled, waiting, queued
 --   packed  the record of it; why it was cancelled with its template, as a code, else 0
 --   key     of a gate that holds the whole lane
+local LOOKED_AT = 100 -- rows of a queue
 local number, sequence = tonumber(argv[3]), tonumber(argv[4])
 if number < 1 or number > meta.lanes then return { '', '', '', 0 } end
 local lane = lane_of(number)
@@ -30,6 +31,19 @@ end
 -- answer: where a job stands that has not left, and whose gates it stands behind.
 local function answer(kind, packed, gate, until_ms, key)
   return { kind, packed, gate, until_ms, key or '', lane.source, lane.sender, lane.template }
+end
+
+-- is_parked: whether a job waits for a place while others of its lane are queued. Rows are queued
+-- in order behind those that were taken before and came back, so the first ones tell.
+local function is_parked()
+  if call('EXISTS', lane.parked) == 0 then return false end
+  local rows, passed = call('LRANGE', lane.queue, 0, LOOKED_AT - 1), false
+  for _, row in ipairs(rows) do
+    local queued = number5(row, 1)
+    if queued == sequence then return false end
+    passed = passed or queued > sequence
+  end
+  return passed or #rows < LOOKED_AT
 end
 
 local aside = call('HGET', tag .. 'aside', job)
@@ -51,7 +65,7 @@ local account_until = tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
 if account_until > now and not off.account then
   return answer('waiting', '', 'account', account_until)
 end
-if call('EXISTS', lane.parked) == 1 and call('EXISTS', lane.queue) == 0 then
+if is_parked() then
   return answer('waiting', '', 'quota', quota_frees(scope_of(lane.sender)))
 end
 return answer('queued', '', '', 0)

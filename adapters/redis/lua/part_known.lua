@@ -39,8 +39,9 @@ local function look_up(source, values, from, rows, keyed)
   return known, keys_today
 end
 
+-- note_known: `record` is what its key was kept with, '' where the row is known without a key.
 local function note_known(index, record, fingerprint)
-  local conflict = fingerprint ~= '' and sub(record, 1, 8) ~= fingerprint
+  local conflict = record ~= '' and fingerprint ~= '' and sub(record, 1, 8) ~= fingerprint
   local at = #not_new
   not_new[at + 1], not_new[at + 2], not_new[at + 3] = index, sub(record, 9), conflict and 1 or 0
 end

@@ -4,7 +4,9 @@
 -- strikes  HASH  sender|template -> unknown codes in a row
 -- struck   SET   sender|template parked after five
 -- pairs    ZSET  see gate_pair
+-- answered HASH  see part_answered
 local STRIKES_MAX, PAIR_BURST, PAIR_SLACK_MS, JUDGED_FOR_MS = 5, 44, 1500, 10000
+local ANSWER_HOLDS_MS = 2000
 local some_strikes, unstruck, news = nil, {}, {}
 
 local function begin_outcomes()
@@ -64,6 +66,7 @@ local function close_gate(opened, gate, until_ms)
   end
   if tonumber(call('HGET', key, field) or 0) < until_ms then
     call('HSET', key, field, until_ms)
+    call('HSET', tag .. 'answered', gate .. '|' .. name, text(now + ANSWER_HOLDS_MS))
     new_facts()
     tell(gate, name)
   end

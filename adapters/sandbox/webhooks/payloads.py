@@ -96,6 +96,21 @@ def inbound(number: Number, wa_id: str, message: Value, *, is_user_id: bool) -> 
     return Change(number.waba_id, "messages", value)
 
 
+def call(number: Number, wa_id: str, call_id: str, at_ms: int) -> Change:
+    """Return the change that brings a user's call (M/calling/user-initiated-calls)."""
+    told: Value = {
+        "id": call_id,
+        "from": wa_id,
+        "to": number.digits,
+        "event": "connect",
+        "timestamp": str(at_ms // 1_000),
+        "direction": "USER_INITIATED",
+    }
+    contact: Value = {"profile": {"name": "Sandbox User"}, "wa_id": wa_id}
+    value = {**metadata(number), "contacts": [contact], "calls": [told]}
+    return Change(number.waba_id, "calls", value)
+
+
 def preference(number: Number, wa_id: str, choice: str, at_ms: int) -> Change:
     """Return the change of a user's marketing stop or resume; its timestamp is an integer."""
     detail = f"User requested to {choice} marketing messages"
@@ -155,6 +170,17 @@ def account_reinstated(account: Account, at_ms: int) -> Change:
         "ban_info": {"waba_ban_state": "REINSTATE", "waba_ban_date": ""},
     }
     return Change(account.id, "account_update", value, at_ms // 1_000)
+
+
+def number_name(number: Number, decision: str, at_ms: int) -> Change:
+    """Return phone_number_name_update."""
+    value: Value = {
+        "display_phone_number": number.digits,
+        "decision": decision,
+        "requested_verified_name": number.verified_name,
+        "rejection_reason": None,
+    }
+    return Change(number.waba_id, "phone_number_name_update", value, at_ms // 1_000)
 
 
 def number_quality(number: Number, event: str, limit: str, at_ms: int) -> Change:

@@ -1,0 +1,117 @@
+"""What a hurried caller gets wrong: a misspelt parameter, an empty file, a name that is none."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.e2e.whole_house import a_whole_house, nobody
+from tests.front_desk import ADMIN, PORTFOLIO, SEND, SENDER, a_campaign, a_desk
+
+STOP = "/v1/suppressions/+4915112345678"
+START = "/v1/campaigns/c1/start"
+WRONG_QUERIES = [
+    ("POST", f"{START}?dry_run=True", "/dry_run", "must be one of false, true"),
+    ("POST", f"{START}?dryrun=true", "/dryrun", "did you mean `dry_run`?"),
+    ("POST", f"{START}?dry_run=true&dry_run=false", "/dry_run", "there twice"),
+    ("POST", "/v1/campaigns/c1/cancel?dry_run=true", "/dry_run", "`cancel` has none"),
+    ("PUT", f"{STOP}?porfolio=x", "/porfolio", "did you mean `portfolio`?"),
+    ("DELETE", f"{STOP}?category=news", "/category", "must be one of all,"),
+    ("GET", "/v1/senders?page=2", "/page", "leave it out"),
+]
+UNREAD = [
+    (b"GET\r\n\r\n", "its first line"),
+    (b"GET / HTTP/1.1\r\nHost: x\r\nX-Key " + b"secret-of-the-caller\r\n\r\n", "a header"),
+    (b"GET / HTTP/1.1\r\nHost: x\r\nX-Key: " + b"secret-of-the-caller" * 500 + b"\r\n\r\n", "8190"),
+    (b"GET / HTTP/1.1\r\n" + b"".join(b"X%d: 1\r\n" % n for n in range(99)) + b"\r\n", "too many"),
+    (
+        b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n",
+        "the frame of its body",
+    ),
+    (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "plain HTTP"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "pointer", "says"), WRONG_QUERIES)
+async def test_a_parameter_that_is_none_is_refused_and_nothing_is_done(
+    method: str, path: str, pointer: str, says: str
+) -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        status, problem = await desk.call(method, path, key=SEND)
+        (error,) = problem["errors"]
+        assert (status, error["pointer"]) == (422, pointer)
+        assert says in error["detail"]
+        assert (await desk.call("GET", "/v1/campaigns/c1", key=SEND))[1]["state"] == "draft"
+        assert (await desk.call("GET", STOP, key=SEND))[1]["suppressions"] == []
+
+
+async def test_an_empty_name_of_a_portfolio_is_not_all_portfolios() -> None:
+    async with a_desk() as desk:
+        assert (await desk.call("PUT", f"{STOP}?portfolio=", key=SEND))[0] == 404
+        assert (await desk.call("GET", STOP, key=SEND))[1]["suppressions"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/v1/portfolios/a%20b", {"messaging_limit": 250}, "/id"),
+        ("/v1/senders/+15550100", {}, "/id"),
+        ("/v1/journeys/a%20b", {}, "/id"),
+        (f"/v1/portfolios/{PORTFOLIO}", {"reserve": {"utility": 0.6, "service": 0.6}}, "/reserve"),
+    ],
+)
+async def test_what_cannot_be_put_is_named(path: str, body: object, pointer: str) -> None:
+    async with a_desk() as desk:
+        status, problem = await desk.call("PUT", path, body, ADMIN)
+        assert (status, problem["errors"][0]["pointer"]) == (422, pointer)
+
+
+async def test_a_file_without_a_first_row_is_told_what_belongs_there() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        status, problem = await desk.upload("c1", b"")
+        assert (status, problem["code"]) == (422, "missing_column")
+
+
+@pytest.mark.parametrize("is_on_redis", [False, True])
+async def test_a_person_is_one_recipient_whatever_keys_his_rows_have(
+    redis_client: Redis, *, is_on_redis: bool
+) -> None:
+    ada, bob = '{"to":"+4915112345678","fields":%s%s}', '{"to":"+4915112345679","fields":%s%s}'
+    fields = '{"name":"A","code":"B"}'
+    lines = [ada % (fields, ',"key":"1"'), ada % (fields, ',"key":"2"'), bob % (fields, "")]
+    async with a_desk(redis=redis_client if is_on_redis else None) as desk:
+        await a_campaign(desk, senders=[SENDER])
+        kind = "application/x-ndjson"
+        _, told = await desk.upload("c1", "\n".join(lines), kind)
+        assert (told["accepted"], told["duplicates"], told["rejected"]) == (2, 1, 0)
+        csv = "to,name,code,key\n+4915112345678,A,B,3\n+4915112345679,A,B,4\n+4915112345670,A,B,5\n"
+        _, told = await desk.upload("c1", csv)
+        assert (told["accepted"], told["duplicates"]) == (1, 2)
+        _, told = await desk.upload("c1", "to,name,code\n+4915112345678,X,Y\n+4915112345670,X,Y\n")
+        assert (told["accepted"], told["duplicates"]) == (0, 2)
+
+
+@pytest.mark.one_server
+async def test_what_is_no_http_is_refused_in_our_shape_and_not_quoted(
+    server_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    del redis_client
+    async with a_whole_house(server_url, tmp_path, furnish=nobody) as whole:
+        host, port = whole.url.removeprefix("http://").split(":")
+        for sent, says in UNREAD:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(sent)
+            async with asyncio.timeout(10):
+                head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+            writer.close()
+            assert head.split()[1] == "400", head
+            assert "application/problem+json" in head
+            assert says in body, sent
+            assert "secret" not in body
+        limit = "9" * 5_000  # more digits than Python reads as a number
+        for path in ("dead", "doubts"):
+            async with whole.session.get(f"{whole.url}/v1/{path}?limit={limit}") as response:
+                assert response.status == 422

@@ -1,0 +1,71 @@
+"""What is folded once more changes nothing: messages that came in, bodies with poison in them."""
+
+import json
+
+import pytest
+
+from engine.ports import FOREVER_MS
+from tests.edge.test_meta_folding import NOW_MS, SENDER, WABA, World, of_ban, of_number
+
+
+def wrote(*ids: str, at_s: int = NOW_MS // 1_000) -> bytes:
+    """Return the body of as many messages of one person."""
+    text = {"from": "491", "type": "text", "text": {"body": "Hi"}, "timestamp": str(at_s)}
+    return of_number(messages=[text | {"id": name} for name in ids])
+
+
+async def test_what_people_wrote_just_now_takes_from_their_numbers_throughput() -> None:
+    world = World()
+    await world.fold(wrote(*"abcdefgh"))
+    assert world.taken == 8
+    await world.fold(wrote("i", at_s=NOW_MS // 1_000 - 60))
+    assert world.taken == 8  # that minute is over
+
+
+async def test_a_message_takes_once_however_often_it_is_told_and_its_body_is_folded() -> None:
+    world = World()
+    poison = of_ban("DISABLE", NOW_MS // 1_000)
+    world.poison = ValueError("poison")
+    with pytest.raises(ExceptionGroup):
+        await world.fold(wrote("a", "b"), wrote("b"), poison)
+    assert world.taken == 2  # all were folded once more, one by one
+    assert list(world.inbox.waiting.values()) == [poison]
+
+
+async def test_an_item_that_cannot_be_folded_keeps_none_of_its_body_out() -> None:
+    world, at_s = World(), NOW_MS // 1_000
+    ban = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}
+    name = {"display_phone_number": "15550100", "decision": "APPROVED"}
+    changes = [
+        {"field": "account_update", "value": ban},
+        {"field": "phone_number_name_update", "value": name},
+    ]
+    world.poison = ValueError("poison")
+    body = json.dumps({"entry": [{"id": WABA, "time": at_s, "changes": changes}]}).encode()
+    with pytest.raises(ValueError, match="poison"):
+        await world.fold(body)
+    assert world.registry.directory.facts[f"sender/{SENDER}/name"].value == "APPROVED"
+    assert world.asked == [SENDER]
+    assert list(world.inbox.waiting.values()) == [body]  # and comes again
+
+
+async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:
+    world = World()
+    changes = [
+        {"field": "account_update", "value": [1]},
+        {"field": "business_capability_update", "value": {}},
+        {"field": "phone_number_quality_update", "value": {"display_phone_number": "15550100"}},
+        7,
+        {"field": "account_update", "value": {"event": "ACCOUNT_DELETED"}},
+    ]
+    body = json.dumps({"entry": ["?", {"id": WABA, "changes": changes}]}).encode()
+    folding = await world.fold(body)
+    assert world.account_until_ms == FOREVER_MS
+    assert world.asked == [SENDER]
+    assert folding.results == {
+        ("other", "malformed"): 2,
+        ("account_update", "malformed"): 1,
+        ("account_update", "folded"): 1,
+        ("business_capability_update", "folded"): 1,
+        ("phone_number_quality_update", "folded"): 1,
+    }
