@@ -61,14 +61,14 @@ async def test_results_cooldowns_and_single_cancels_live_in_any_slot(cluster: Re
         assert await cooldowns.take(portfolio, "journey:w", wishes[2:], 5_000) == [Cooling()]
 
 
-async def test_pasts_comebacks_and_answers_live_in_any_slot(client: RedisCluster) -> None:
-    ledger = RedisLedger(client, short_terms(), lambda: START_MS, tolerance_ms=0)
+async def test_pasts_comebacks_and_answers_live_in_any_slot(cluster: RedisCluster) -> None:
+    ledger = RedisLedger(cluster, short_terms(), lambda: START_MS, tolerance_ms=0)
     await ledger.load()
     parts = (ledger.scripts, ledger.calls, lambda: START_MS)
     pasts, comebacks, answers = (
         RedisPasts(*parts),
         RedisComebacks(*parts),
-        RedisAnswers(client, Seal("secret")),
+        RedisAnswers(cluster, Seal("secret")),
     )
     for portfolio in PORTFOLIOS:
         rows = [a_row(1, not_before_ms=START_MS + 700)]
