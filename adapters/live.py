@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -52,26 +52,30 @@ log = structlog.get_logger("penstock")
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-Flags = Mapping[str, object]
+Flags = dict[str, object]
+
+JSON_LOG: Flags = {"log": "json"}
 
 
-def start(flags: Flags, *, has_api: bool, has_worker: bool) -> None:
-    """Run until SIGTERM or SIGINT, then drain and stop."""
+def start(flags: Flags, *, has_api: bool, has_worker: bool, as_json: bool = False) -> None:
+    """Run until SIGTERM or SIGINT, then drain and stop; `as_json`: all it says is JSON lines."""
     with plainly():
-        settings = load_settings(flags)
+        settings = load_settings(flags | JSON_LOG if as_json else flags)
         configure_logs(settings.log)
         for warning in settings_warnings(settings):
             log.warning("settings", warning=warning)
         with ledger_server(settings) as url:
-            run_loop(_live(settings, url, has_api=has_api, has_worker=has_worker))
+            parts = {"has_api": has_api, "has_worker": has_worker, "as_json": as_json}
+            run_loop(_live(settings, url, **parts))
 
 
-def start_workers(flags: Flags, processes: int) -> None:
+def start_workers(flags: Flags, processes: int, *, as_json: bool = False) -> None:
     """Run workers side by side, each in a process of its own; who dies is started again."""
     with plainly():
-        settings = load_settings(flags)
+        settings = load_settings(flags | JSON_LOG if as_json else flags)
         configure_logs(settings.log)
-        program = [sys.executable, "-m", "adapters.main", "worker", "--metrics-listen"]
+        as_told = ["--json"] if as_json else []
+        program = [sys.executable, "-m", "adapters.main", "worker", *as_told, "--metrics-listen"]
         commands = [[*program, each] for each in addresses_of(settings, processes)]
         with ledger_server(settings) as url:
             # The address is not an argument: it may hold a password.
@@ -139,17 +143,18 @@ def _print_findings(findings: list[Finding]) -> None:
             console.print(f"     → {escape(each.remedy)}")
 
 
-def start_sandbox(scenario: Path, port: int, seed: int) -> None:
+def start_sandbox(scenario: Path, port: int, seed: int, *, as_json: bool) -> None:
     """Run the simulator of Meta alone."""
     with plainly():
-        run_loop(_sandbox(World.load(scenario), port, seed))
+        run_loop(_sandbox(World.load(scenario), port, seed, as_json=as_json))
 
 
-def play_demo(file: Path | None) -> bool:
+def play_demo(file: Path | None, *, as_json: bool) -> bool:
     """Send a real campaign through a simulated Meta; return whether no rule was broken."""
+    console, tell = (errors, _echo) if as_json else (Console(), None)
     with plainly(), asyncio.Runner() as runner:
         try:
-            return runner.run(demo(file, Console()))
+            return runner.run(demo(file, console, tell))
         except DemoError as error:
             errors.print(f"[red]failed[/red]: {escape(str(error))}")
             return False
@@ -200,7 +205,9 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return make
 
 
-async def _live(settings: Settings, url: str, *, has_api: bool, has_worker: bool) -> None:
+async def _live(
+    settings: Settings, url: str, *, has_api: bool, has_worker: bool, as_json: bool
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -209,7 +216,7 @@ async def _live(settings: Settings, url: str, *, has_api: bool, has_worker: bool
         # A worker's words go to a log, where a key has no business.
         house = await stack.enter_async_context(open_house(settings, url, makes_key=has_api))
         if house.made_key:
-            _show_key(house.made_key)
+            _show_key(house.made_key, as_json=as_json)
         if has_api:
             await stack.enter_async_context(open_api(house))
         if has_worker:
@@ -222,7 +229,7 @@ async def _live(settings: Settings, url: str, *, has_api: bool, has_worker: bool
         log.info("stopping")
 
 
-async def _sandbox(world: World, port: int, seed: int) -> None:
+async def _sandbox(world: World, port: int, seed: int, *, as_json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -231,14 +238,26 @@ async def _sandbox(world: World, port: int, seed: int) -> None:
     try:
         with listening_at(f"127.0.0.1:{port}", "--port"):
             url = await judge.start(port=port)
-        Console().print(f"sandbox on {url}; report: {url}/_sandbox/report")
+        if as_json:
+            _echo({"url": url, "report": f"{url}/_sandbox/report"})
+        else:
+            Console().print(f"sandbox on {url}; report: {url}/_sandbox/report")
         await stop.wait()
     finally:
         await judge.stop()
 
 
-def _show_key(key: str) -> None:
+def _echo(told: dict[str, object]) -> None:
+    """Print one line of JSON at once."""
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+def _show_key(key: str, *, as_json: bool) -> None:
     """Show the first key, once: only its hash is kept."""
+    if as_json:
+        _echo({"made_api_key": key})
+        return
     sys.stdout.write(
         f"An admin key was made; it is shown this once:\n\n  export PENSTOCK_API_KEY={key}\n\n"
     )

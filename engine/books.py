@@ -73,6 +73,43 @@ class Depth:
     oldest_due_ms: dict[Priority, int]  # since when the front rows of its lanes may leave
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of a job, by the name that the outcome log has for it."""
+
+    at_ms: int
+    transition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The steps of a job in their order, from `since_ms` on; None is from its begin."""
+
+    moves: list[Move]
+    since_ms: int | None = None
+
+
+class Pasts(Protocol):
+    """What became of single jobs, as far as the outcome log is kept."""
+
+    async def of(self, portfolio: PortfolioId, key: JobKey, most: int) -> Past:
+        """Return a job's steps; looks at no more than the `most` newest records of the log."""
+        ...
+
+
+class Comebacks(Protocol):
+    """Jobs that wait alone: behind `schedule`, `pair`, `rate` or `retry`."""
+
+    async def next_ms(
+        self, portfolio: PortfolioId, source: str = "", sender: str = ""
+    ) -> dict[Gate, int]:
+        """Return when the next of them may leave, gate by gate; of one source or sender only.
+
+        Where very many wait, a gate whose next comes far behind the others' is left out.
+        """
+        ...
+
+
 class Books(Protocol):
     """Reading, without changing anything."""
 

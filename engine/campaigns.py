@@ -185,13 +185,14 @@ class Campaigns:
         campaign = self.get(campaign_id)
         counts = await self._books.counts(campaign.portfolio_id, campaign.source)
         quota = await self._books.quota(campaign.portfolio_id)
-        state = self._state(campaign, counts)
+        state = self.state_of(campaign, counts)
         eta_ms = await self._eta_ms(campaign, counts, quota) if state == "running" else None
         warnings = self._warnings(campaign, counts)
         warnings += (await self._held(campaign)).warnings(campaign.quiet)
         return CampaignStatus(campaign, state, counts, eta_ms, warnings)
 
-    def _state(self, campaign: Campaign, counts: Counts) -> str:
+    def state_of(self, campaign: Campaign, counts: Counts) -> str:
+        """Return how a campaign stands by its books: a SourceState, or `completed`."""
         state = campaign.state
         if state is SourceState.SCHEDULED and campaign.start_at_ms <= self._now_ms():
             state = SourceState.RUNNING

@@ -28,6 +28,9 @@ PAIR_SLACK_MS = 1_500  # than the moment we reserved, and Meta counts from the a
 AHEAD_LOW_MS = 10
 AHEAD_HIGH_MS = 250
 
+PAIR_MEMORY_MS = 60_000  # after a wait: a refusal that comes later begins a new row
+PAIR_REFUSALS_MAX = 5  # 4^4 = 256 s; the last wait that Meta's page names
+
 LATE_MS = 20  # a send time further past than this is not used any more
 
 DECREASE = (7, 10)  # what is left of the rate after Meta said "too fast"
@@ -66,6 +69,14 @@ class SendSlots:
         """Reserve and return the next send time, microseconds since the epoch."""
         slot_us = self.peek_us(now_ms)
         self.next_us = slot_us + self.interval_us
+        return slot_us
+
+    def take_again_us(self, now_ms: int, *, is_marketing: bool) -> int:
+        """Reserve and return a send time for a job that had one already and is written again."""
+        slot_us = self.take_us(now_ms)
+        if is_marketing and self.marketing_share < 1:
+            slot_us = max(slot_us, self.marketing_us)
+            self.take_share(now_ms)
         return slot_us
 
     def give_way(self, messages: int, now_ms: int) -> None:
@@ -156,3 +167,33 @@ def pair_after(spent: PairSpent, now_ms: int) -> PairSpent:
     if not spent.is_owed(now_ms):
         return PairSpent(now_ms + PAIR_INTERVAL_MS, 1)
     return PairSpent(spent.until_ms + PAIR_INTERVAL_MS, spent.messages + 1)
+
+
+class PairRefused(NamedTuple):
+    """When Meta last refused a message to a pair (131056), and how often in a row."""
+
+    at_ms: int
+    times: int
+
+    def again(self, accepted_ms: int, now_ms: int) -> PairRefused:
+        """Return it after one more refusal; `accepted_ms` is when a message was accepted last.
+
+        In a row: within a minute after the last wait, and nothing was accepted after that. What is
+        under way (its moment is to come), or was while the pair waited, says nothing.
+        """
+        over_ms = self.at_ms + self.wait_ms
+        if now_ms > over_ms + PAIR_MEMORY_MS or over_ms < accepted_ms <= now_ms:
+            return PairRefused(now_ms, 1)
+        return PairRefused(now_ms, min(self.times + 1, PAIR_REFUSALS_MAX))
+
+    @property
+    def wait_ms(self) -> int:
+        """Return how long the pair waits then: 4^X seconds, with one X more each time.
+
+        >>> [PairRefused(0, times).wait_ms for times in range(1, 6)]
+        [1000, 4000, 16000, 64000, 256000]
+        """
+        return 1_000 << 2 * max(0, self.times - 1)
+
+
+NEVER_REFUSED = PairRefused(0, 0)

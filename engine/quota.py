@@ -121,6 +121,10 @@ class Window:
         """Return whether `recipient` counts at `now_ms`."""
         return self.scores.get(recipient, 0) > now_ms - self.span_ms
 
+    def score(self, recipient: RecipientKey, now_ms: int) -> int:
+        """Return the latest moment that a send to `recipient` proves; 0 when none counts."""
+        return self.scores.get(recipient, 0) if self.counts(recipient, now_ms) else 0
+
     def replace(self, recipient: RecipientKey, old_ms: int, with_ms: int, now_ms: int) -> None:
         """Take away one proof `old_ms` (0: none) and add `with_ms` (0: none).
 

@@ -19,6 +19,7 @@ PAUSE = "pause"  # `paused`, by an operator
 TOKEN = "token"  # noqa: S105 (the name of an aspect): `given`, or `refused` by Meta
 STATUS = "status"  # CONNECTED, PENDING, OFFLINE, FLAGGED, RESTRICTED, BANNED, …
 ANSWER = "answer"  # the number of the error that closed it (of an account too)
+APP = "app"  # the same, of what is the whole app's: each account has it
 POLICY = "policy"  # the same, of an account that Meta blocks for what it did
 UPGRADE = "upgrade"  # its throughput is being raised
 QUALITY = "quality"  # GREEN, YELLOW, RED or UNKNOWN
@@ -52,7 +53,7 @@ SLOWED = frozenset({"YELLOW", "RED"})  # qualities with a share of their own
 UNTOLD = frozenset({"", "UNKNOWN", "NA", "NONE"})  # tells nothing: what was known stays
 
 CLOSES_SENDER = (PAUSE, TOKEN, STATUS, ANSWER, UPGRADE)
-CLOSES_ACCOUNT = (RESTRICTION, REPLIES, BAN, LINK, POLICY, ANSWER)
+CLOSES_ACCOUNT = (RESTRICTION, REPLIES, BAN, LINK, POLICY, APP, ANSWER)
 
 CLOSES_IN_PART = {
     # "you can not send any notification messages until the 24-hour window is reset. However, you

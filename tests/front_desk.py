@@ -14,7 +14,9 @@ from adapters.api.app import build_app
 from adapters.api.front import Front, Operations, hash_of
 from adapters.api.job_ids import JobIds
 from adapters.api.walls import walled_ledger, walled_registry
+from adapters.memory.answers import MemoryAnswers
 from adapters.memory.archive import MemoryArchive
+from adapters.memory.comebacks import MemoryComebacks
 from adapters.memory.cooldowns import MemoryCooldowns
 from adapters.memory.dead_rows import MemoryDeadRows
 from adapters.memory.ledger import MemoryLedger
@@ -23,14 +25,18 @@ from adapters.memory.results import MemoryResults
 from adapters.memory.traces import MemoryTraces
 from adapters.memory.uploads import MemoryUploads
 from adapters.meta.passage import Passage, build_passage_session
+from adapters.redis.answers import RedisAnswers
+from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.ledger import RedisLedger
+from adapters.redis.pasts import RedisPasts
 from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
 from adapters.time_zones import TimeZones
+from engine.books import Past
 from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
@@ -44,7 +50,9 @@ from engine.journeys import Cooldowns, JourneyDoor, Journeys
 from engine.keeper import Keeper
 from engine.model import (
     Category,
+    JobKey,
     NowMs,
+    PortfolioId,
     TemplateStatus,
     WabaId,
 )
@@ -106,6 +114,17 @@ class Master:
 async def upload_sample(_waba: WabaId, name: str, kind: str, content: bytes) -> str:
     """Return a handle that tells what was uploaded."""
     return f"4::{name}:{kind}:{len(content)}"
+
+
+@dataclass
+class NoLog:
+    """The past of jobs where nobody writes a log: nothing is known before now."""
+
+    now_ms: NowMs
+
+    async def of(self, portfolio: PortfolioId, key: JobKey, most: int) -> Past:
+        del portfolio, key, most
+        return Past([], self.now_ms())
 
 
 @dataclass
@@ -297,10 +316,16 @@ def _beside(
     people = what_knows_people(ledger, registry.directory, SECRET, now_ms)
     if redis is None:
         people["uploads"] = walled_ledger(MemoryUploads(ledger, results))
-        return people | {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
+        beside: dict[str, Any] = {"traces": MemoryTraces(), "dead_rows": MemoryDeadRows(ledger)}
+        beside |= {"pasts": NoLog(now_ms), "comebacks": MemoryComebacks(ledger)}
+        beside |= {"answers": MemoryAnswers()}
+        return people | beside
     uploads = RedisUploads(ledger.scripts, ledger.calls, now_ms)
     people["uploads"] = walled_ledger(uploads)
     rows = RedisDeadRows(redis, ledger.scripts, ledger.calls, now_ms, keep_ms=KEEP_MS)
+    people["pasts"] = walled_ledger(RedisPasts(ledger.scripts, ledger.calls, now_ms))
+    people["answers"] = RedisAnswers(redis, Seal("a key"))
+    people["comebacks"] = walled_ledger(RedisComebacks(ledger.scripts, ledger.calls, now_ms))
     return people | {"traces": RedisTraces(redis, now_ms), "dead_rows": rows}
 
 

@@ -1,8 +1,10 @@
-"""What is kept beside a job: its caller's trace, and the jobs it is tied to by a replay."""
+"""What is kept beside a job: its caller's trace, its history, and what ties it to a replay."""
 
 from __future__ import annotations
 
+from adapters.api.bodies import rfc3339
 from adapters.api.front import Front
+from engine.books import Move
 from engine.directory import Portfolio
 from engine.model import JobKey
 from engine.traces import text_of
@@ -10,8 +12,15 @@ from engine.traces import text_of
 TRACEPARENT = "traceparent"
 
 
-async def beside(front: Front, portfolio: Portfolio, key: JobKey) -> dict[str, object]:
-    """Return it as it is shown with the job."""
+LOOKED_AT = 200  # records of the outcome log: of a quiet house many hours, of a busy one seconds
+LOOKED_AT_MAX = 200_000  # where all of it is wanted; a second or two, in small steps
+
+
+async def beside(
+    front: Front, portfolio: Portfolio, key: JobKey, *, looks_far: bool = False
+) -> dict[str, object]:
+    """Return it as it is shown with the job; `looks_far` for all of its history."""
+    past = await front.pasts.of(portfolio.id, key, LOOKED_AT_MAX if looks_far else LOOKED_AT)
     traces = await front.traces.of(portfolio.id, [key])
     links = await front.dead_rows.links(portfolio.id, key)
 
@@ -22,4 +31,11 @@ async def beside(front: Front, portfolio: Portfolio, key: JobKey) -> dict[str, o
         TRACEPARENT: text_of(traces[key]) if traces else None,
         "replays": shown(links.replays),
         "replayed_as": shown(links.replayed_as),
+        "history": [shown_move(each) for each in past.moves],
+        "history_since": rfc3339(past.since_ms),
     }
+
+
+def shown_move(move: Move) -> dict[str, object]:
+    """Return one step of a job for the outside."""
+    return {"at": rfc3339(move.at_ms), "transition": move.transition}

@@ -19,6 +19,7 @@ from adapters.api.repeats import refuse_repeats
 JSON_MAX = 2**20  # bytes of one JSON body
 BULK_MAX = 8 * 2**20  # bytes of an array of jobs
 DEPTH_MAX = 32
+BODY = web.RequestKey("body", bytes)  # of a request: its body, where somebody read it before
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
 NAME_PATTERN = re.compile(NAME)
 NAME_DETAIL = (
@@ -69,6 +70,8 @@ def id_in(
 
 async def read_body(request: web.Request, most: int = JSON_MAX) -> bytes:
     """Return the body; 413 when it is longer, 415 when it is encoded."""
+    if BODY in request:
+        return request[BODY]
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         detail = "send this body without Content-Encoding; only uploads may be gzip"
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)

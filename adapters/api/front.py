@@ -15,12 +15,13 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from adapters.api.answered import Answers, is_asked_once, once
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
 from adapters.api.problems import Handler, Problem
 from adapters.api.queries import check_query
 from adapters.api.walls import enter
-from engine.books import Books
+from engine.books import Books, Comebacks, Pasts
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
 from engine.dead import DeadRows
@@ -121,6 +122,8 @@ class Front:
     retry_failed: RetryFailed
     uploads: UploadStore
     traces: Traces
+    pasts: Pasts
+    comebacks: Comebacks
     dead_rows: DeadRows
     job_ids: JobIds
     recipients: RecipientKeys
@@ -138,6 +141,7 @@ class Front:
     take_place: TakePlace
     give_place: GivePlace
     operations: Operations
+    answers: Answers
     rules: Rules = TODAY
     ask_soon: Callable[[SenderId], None] = lambda _: None  # Meta, about a number, in its turn
     keys_are_current: Callable[[], bool] = lambda: True  # False: a revoked one may be among them
@@ -160,6 +164,8 @@ class Front:
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.check(request, role)
             check_query(request, handler)
+            if is_asked_once(request, handler):
+                return await once(self.answers, request, handler)
             return await handler(request)
 
         vars(guarded)[ROLE] = role

@@ -6,7 +6,9 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/messag
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
+from difflib import get_close_matches
 from http import HTTPStatus
 
 import msgspec
@@ -62,6 +64,7 @@ CODE_OF = {
     "missing": 131008,
 }
 PLAIN = 100  # invalid parameter
+OUR_HEADERS = "penstock-"
 
 
 class Graph:
@@ -141,6 +144,7 @@ class Graph:
     def _with_wishes(self, request: web.Request, to: str, message: dict[str, object]) -> JobRequest:
         """Return the job with what the headers wish."""
         headers = request.headers
+        refuse_unknown_wishes(headers)
         priority = headers.get("Penstock-Priority", "").upper()
         if priority and priority not in Priority.__members__:
             names = ", ".join(each.name.lower() for each in Priority)
@@ -162,6 +166,16 @@ class Graph:
             expires_at_ms=_moment(headers.get("Penstock-Expires-At"), "Penstock-Expires-At"),
             trace=trace_in(request),
         )
+
+
+def refuse_unknown_wishes(headers: Iterable[str]) -> None:
+    """Refuse a wish nobody can grant: a misspelt `Penstock-Not-Before` would be a send at once."""
+    wishes = {name.lower(): name for name in WISHES}
+    for name in headers:
+        if name.lower().startswith(OUR_HEADERS) and name.lower() not in wishes:
+            near = get_close_matches(name.lower(), wishes, n=1)
+            hint = f"did you mean {wishes[near[0]]}?" if near else "leave it out"
+            raise _refusal(f"/{name}", "unknown_field", f"is no header of ours; {hint}")
 
 
 def _source(text: str) -> str:

@@ -25,13 +25,13 @@ from adapters.api.bodies import (
 )
 from adapters.api.front import Front, as_json
 from adapters.api.meanings import meaning_for
-from adapters.api.openapi.answers import (
+from adapters.api.openapi.described import described
+from adapters.api.openapi.job_answers import (
     AcceptedJobsAnswer,
     JobAnswer,
     JobCancelled,
     JobsAnswer,
 )
-from adapters.api.openapi.described import described
 from adapters.api.problems import CONFLICTS, FieldError, Problem, field_error, problem_of
 from adapters.api.references import MARK, PATIENCE_MS, with_wamids
 from adapters.api.repeats import refuse_repeats
@@ -85,6 +85,12 @@ class JobBody(Strict):
     not_before: Moment | None = None
     expires_at: Moment | None = None
     delivery: Literal["at_most_once", "at_least_once"] | None = None
+
+
+class JobQuery(msgspec.Struct):
+    """How much of a job's history: what the newest records tell, or all that is kept."""
+
+    history: Literal["recent", "all"] = "recent"
 
 
 class ItemResult(msgspec.Struct):
@@ -244,14 +250,15 @@ class Jobs:
         body = msgspec.json.Encoder().encode_lines([*rejects, last])
         return web.Response(status=HTTPStatus.ACCEPTED, body=body, content_type=NDJSON)
 
-    @described("Where a job stands, and what it waits for", gives=JobAnswer)
+    @described("Where a job stands, and what it waits for", gives=JobAnswer, query=JobQuery)
     async def _get(self, request: web.Request) -> web.Response:
         text = request.match_info["id"]
         portfolio, key = self._place(text)
         view = await self._front.ledger.job(portfolio.id, key)
         if view is None:
             raise _no_job()
-        shown = shown_job(view) | await beside(self._front, portfolio, key)
+        looks_far = request.query.get("history") == "all"
+        shown = shown_job(view) | await beside(self._front, portfolio, key, looks_far=looks_far)
         if view.gate is Gate.QUOTA and portfolio.quota_scope == "portfolio":
             quota = await self._front.ledger.quota(portfolio.id)
             shown["waiting_for"] = [

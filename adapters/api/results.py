@@ -35,7 +35,10 @@ class ResultRoutes:
         router.add_get(f"{path}/rejected.csv", may(Role.READ, self._rejected))
         router.add_post(f"{path}/retry-failed", may(Role.SEND, self._retry))
 
-    @described("What became of each row, a line each", gives_text={200: "text/csv"})
+    @described(
+        "What became of each row, a line each; `attempt` is how often it was taken up for writing",
+        gives_text={200: "text/csv"},
+    )
     async def _results(self, request: web.Request) -> web.StreamResponse:
         """Stream one line a row, however many there are."""
         campaign = self._front.campaigns.get(request.match_info["id"])

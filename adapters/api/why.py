@@ -41,6 +41,8 @@ BORDER: Final = (
     "Meta refused messages of account {waba} to {country} (130497): those to it end suppressed "
     "until {until}, or until POST /v1/wabas/{waba}/open"
 )
+# Behind these each job waits alone, and has a time of its own.
+ALONE: Final = (Gate.SCHEDULE, Gate.PAIR, Gate.RATE, Gate.RETRY)
 SILENCE: Final = (
     "webhooks tell nothing of {sender} since {since}: until they do, what it sent in doubt is not "
     "repeated, login codes apart, and ends unknown after an hour"
@@ -120,6 +122,7 @@ class WhyRoutes:
             for gate, jobs in sorted(waiting.items())
             if not (is_campaign and gate in OF_SENDERS)
         ]
+        await self._name_moments(gates, source.portfolio_id, source=source.source)
         gates += _quiet_gates(source, held)
         self._name_causes(gates, source.portfolio_id)
         for gate in gates:
@@ -132,11 +135,23 @@ class WhyRoutes:
         if isinstance(source, Campaign) and counts.waiting.keys() <= {Gate.QUOTA, *OF_SENDERS}:
             depths = await self._front.ledger.depths(source.portfolio_id)
             gates += self._of_senders(source.senders, depths, self._categories(source))
-        kind = "campaign" if is_campaign else "journey"
+        kind, state = "campaign" if is_campaign else "journey", source.state.value
+        if isinstance(source, Campaign):
+            state = self._front.campaigns.state_of(source, counts)
         senders = source.senders if isinstance(source, Campaign) else ()
         notes = [note for sender in senders for note in self._silence(sender)]
         notes += self._borders(senders)
-        return Why(kind, source.id, source.state.value, gates, notes)
+        return Why(kind, source.id, state, gates, notes)
+
+    async def _name_moments(
+        self, gates: Iterable[ClosedGate], portfolio: PortfolioId, **whose: str
+    ) -> None:
+        """Say of gates behind which jobs wait alone when the next of them may leave."""
+        nameless = [gate for gate in gates if gate.until is None and gate.gate in ALONE]
+        if nameless:
+            next_ms = await self._front.comebacks.next_ms(portfolio, **whose)
+            for gate in nameless:
+                gate.until = rfc3339(next_ms.get(Gate(gate.gate)))
 
     def _borders(self, senders: Iterable[SenderId]) -> list[str]:
         """Return which countries the accounts of these numbers may not write to."""
@@ -257,6 +272,7 @@ class WhyRoutes:
             for gate, jobs in sorted(waiting.items())
             if not (learned and gate is Gate.RATE) and gate not in told
         ]
+        await self._name_moments(gates, sender.portfolio_id, sender=sender.id)
         notes = [*self._silence(sender.id), *self._borders([sender.id])]
         return Why("sender", sender.id, "", gates + closed + learned, notes)
 
@@ -291,6 +307,7 @@ class WhyRoutes:
             learned += own
         gates = [gate_of(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
         self._name_causes(gates, portfolio.id)
+        await self._name_moments(gates, portfolio.id)
         if quota.debt and Gate.QUOTA not in waiting:
             gates.append(gate_of(Gate.QUOTA, 0, quota, portfolio.id))
         gates += learned

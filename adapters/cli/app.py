@@ -55,14 +55,34 @@ def add_portfolio(
     headroom: Annotated[
         float | None, typer.Option(help="Share kept free for late deliveries.")
     ] = None,
+    scope: Annotated[
+        str, typer.Option(help="Whose limit it is, for good: portfolio or phone_number.")
+    ] = "",
+    reserve: Annotated[
+        list[str] | None, typer.Option(help="PRIORITY=SHARE of the places, kept for it.")
+    ] = None,
     as_json: Json = False,  # noqa: FBT002 (typer's options)
 ) -> None:
     """Add a portfolio, or change it; what is not given stays as it is."""
     caller = Caller(as_json=as_json)
     stated: object = int(limit) if limit.lstrip("-").isdigit() else limit or None
-    body = {"messaging_limit": stated, "used_before": used_before, "headroom": headroom}
+    body: dict[str, object] = {"messaging_limit": stated, "used_before": used_before}
+    body |= {"headroom": headroom, "quota_scope": scope or None, "reserve": _reserve_of(reserve)}
     given = {name: value for name, value in body.items() if value is not None}
     caller.show(caller.call("PUT", "v1", "portfolios", portfolio_id, body=given))
+
+
+def _reserve_of(reserve: list[str] | None) -> dict[str, float] | None:
+    """Return shares by priority, from PRIORITY=SHARE; none given: they stay."""
+    shares: dict[str, float] = {}
+    for each in reserve or ():
+        priority, _, share = each.partition("=")
+        try:
+            shares[priority] = float(share)
+        except ValueError as error:
+            detail = f"{each}: write PRIORITY=SHARE, such as authentication=0.05"
+            raise typer.BadParameter(detail) from error
+    return shares or None
 
 
 @portfolio.command("show")

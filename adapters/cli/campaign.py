@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -136,18 +139,31 @@ def results(
         bool, typer.Option("--rejected", help="The rows that were refused.")
     ] = False,
     output: Annotated[Path | None, typer.Option(help="A file; else standard output.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row.")] = False,  # noqa: FBT002
 ) -> None:
     """Write what became of each row as CSV."""
     name = "rejected.csv" if rejected else "results.csv"
-    caller = Caller(as_json=False)
+    caller = Caller(as_json=as_json)
     path = ("v1", "campaigns", campaign_id, name)
+
+    def write(to: IO[bytes]) -> None:
+        if not as_json:
+            caller.download(*path, to=to)
+            return
+        with tempfile.TemporaryFile() as whole:
+            caller.download(*path, to=whole)
+            whole.seek(0)
+            with io.TextIOWrapper(whole, encoding="utf-8", newline="") as text:
+                for row in csv.DictReader(text):
+                    to.write(json.dumps(row).encode() + b"\n")
+
     if output is None:
-        caller.download(*path, to=sys.stdout.buffer)
+        write(sys.stdout.buffer)
         return
     part = output.with_name(f"{output.name}.part")  # what is there stays until all has come
     try:
         with part.open("wb") as file:
-            caller.download(*path, to=file)
+            write(file)
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)

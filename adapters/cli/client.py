@@ -42,9 +42,10 @@ class Caller:
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self._key = os.environ.get(KEY_VARIABLE, "")
-        self._client = Client(
-            os.environ.get(URL_VARIABLE, DEFAULT_URL), self._key, Patience(repeats_max=REPEATS_MAX)
-        )
+        url = os.environ.get(URL_VARIABLE) or DEFAULT_URL
+        if not url.startswith(("http://", "https://")):
+            raise typer.BadParameter(f"{URL_VARIABLE}={url} is no address: write http://HOST:PORT")
+        self._client = Client(url, self._key, Patience(repeats_max=REPEATS_MAX))
 
     def call(
         self,

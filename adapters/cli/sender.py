@@ -94,6 +94,7 @@ def refresh_sender(phone_number_id: str, as_json: Json = False) -> None:  # noqa
 @sender.command("export")
 def export_senders(
     file: Annotated[Path | None, typer.Argument(help="Where to; else to standard output.")] = None,
+    as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Write all senders as JSON, without their tokens."""
     caller = Caller(as_json=True)
@@ -110,6 +111,8 @@ def export_senders(
         typer.echo(text)
     else:
         file.write_text(text + "\n", encoding="utf-8")
+        if as_json:
+            typer.echo(json.dumps({"file": str(file), "senders": len(rows)}))
 
 
 @sender.command("import")

@@ -106,8 +106,19 @@ class WaitingFor(msgspec.Struct):
     limit: int | None = None
 
 
+class Step(msgspec.Struct):
+    """One step of a job, by its name in the outcome log: `enqueued`, `retry`, `accepted`, ...."""
+
+    at: datetime
+    transition: str
+
+
 class JobStatus(msgspec.Struct):
-    """Where a job stands."""
+    """Where a job stands.
+
+    `attempt` is how often it was taken up for writing. `history` is complete from `history_since`
+    on; None: from its begin.
+    """
 
     id: str
     state: str
@@ -116,6 +127,8 @@ class JobStatus(msgspec.Struct):
     waiting_for: list[WaitingFor] = []
     wamid: str | None = None
     code: int | None = None
+    history: list[Step] = []
+    history_since: datetime | None = None
 
 
 class Campaign(msgspec.Struct):

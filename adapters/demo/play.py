@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from adapters.demo.stage import (
     Stage,
     open_stage,
 )
-from adapters.demo.verdict import ENDS, Play, judge, show
+from adapters.demo.verdict import ENDS, Play, judge, show, told
 
 CAMPAIGN_FILE: Final = Path(__file__).parents[2] / "tests" / "data" / "campaign.csv"
 CUSTOMERS: Final = 16  # of the journey
@@ -35,9 +35,14 @@ ROUND_S: Final = 6.5  # a customer hears again after the pair's 6 s, before its 
 PATIENCE_S: Final = 60.0
 PLAIN_EVERY: Final = 25  # looks between two lines where nobody watches
 
+Tell = Callable[[dict[str, object]], None]
 
-async def demo(file: Path | None, console: Console) -> bool:
-    """Play the demo; return whether no rule was broken and the books balance."""
+
+async def demo(file: Path | None, console: Console, tell: Tell | None = None) -> bool:
+    """Play the demo; return whether no rule was broken and the books balance.
+
+    `tell` gets the verdict as data; without it the console shows it.
+    """
     path = file or CAMPAIGN_FILE
     if not path.is_file():
         raise DemoError(f"there is no {path}; name a CSV with columns to, first_name, code: --file")
@@ -48,7 +53,10 @@ async def demo(file: Path | None, console: Console) -> bool:
     async with open_stage() as stage:
         play = await _play(stage, path, console)
     verdict = judge(play)
-    show(play, verdict, console)
+    if tell is None:
+        show(play, verdict, console)
+    else:
+        tell(told(play, verdict))
     return not verdict
 
 
@@ -68,7 +76,7 @@ async def _play(stage: Stage, file: Path, console: Console) -> Play:
     journey = asyncio.create_task(_travel(stage, sent_ms, jobs))
     gates = asyncio.create_task(play_gates(stage))
     try:
-        await _watch(stage, uploaded["accepted"], console, journey)
+        waited_max = await _watch(stage, uploaded["accepted"], console, journey)
         unfinished = await gates
     finally:
         journey.cancel()
@@ -81,7 +89,8 @@ async def _play(stage: Stage, file: Path, console: Console) -> Play:
     messages = await stage.judge("messages")
     took_s = (stage.clock.now_ms() - began_ms) / 1_000
     found = messages["messages"] if isinstance(messages, dict) else messages
-    return Play(uploaded, status, sent_ms, jobs, unfinished, report, found, took_s)
+    told_of = (uploaded, status, sent_ms, jobs, unfinished, report, found)
+    return Play(*told_of, took_s, waited_max)
 
 
 async def _furnish(stage: Stage) -> None:
@@ -131,8 +140,12 @@ async def _ship(stage: Stage, sent_ms: dict[str, int], jobs: list[str]) -> None:
     jobs.append(answer["results"][0]["id"])
 
 
-async def _watch(stage: Stage, total: int, console: Console, journey: asyncio.Task[None]) -> None:
-    """Show the campaign's progress until it is over, or until the judge has seen a breach."""
+async def _watch(stage: Stage, total: int, console: Console, journey: asyncio.Task[None]) -> int:
+    """Show the campaign's progress until it is over, or until the judge has seen a breach.
+
+    Returns how many jobs waited for a place, at most at once.
+    """
+    waited_max = 0
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -148,13 +161,14 @@ async def _watch(stage: Stage, total: int, console: Console, journey: asyncio.Ta
             quota = await stage.call("GET", f"/v1/portfolios/{PORTFOLIO}/quota")
             counts = status["counts"]
             done = sum(counts[state] for state in ENDS)
+            waiting = int(counts["waiting"].get("quota", 0))
+            waited_max = max(waited_max, waiting)
             progress.update(sent, completed=done)
             progress.update(used, completed=quota["used"])
             if not console.is_terminal and turn % PLAIN_EVERY == 0:
-                waiting = counts["waiting"].get("quota", 0)
                 console.print(f"  sent {done}/{total}, window {quota['used']}/{LIMIT}, {waiting=}")
             if status["state"] == "completed" or await _is_convicted(stage):
-                return
+                return waited_max
             if journey.done():
                 journey.result()
             await asyncio.sleep(LOOK_EVERY_S)

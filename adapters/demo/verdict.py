@@ -29,6 +29,7 @@ class Play:
     report: dict[str, Any]
     messages: list[dict[str, Any]]
     took_s: float
+    waited_max: int = 0  # jobs that waited for a place in the limit, at most at once
 
 
 def judge(play: Play) -> list[str]:
@@ -76,6 +77,7 @@ def show(play: Play, wrong: Sequence[str], console: Console) -> None:
     for each in play.uploaded["errors"]:
         place = f"row {each['row']}" + (f", {each['field']}" if each["field"] else "")
         table.add_row("", f"{place}: {each['detail']}")
+    table.add_row("waited for a place", f"{play.waited_max} at most at once")
     table.add_row("fullest window", f"{window['fullest']} people, limit {LIMIT}")
     table.add_row("freed slots reused", f"after p50 {reuse['p50_ms']} ms, p99 {reuse['p99_ms']} ms")
     table.add_row(
@@ -96,6 +98,31 @@ def show(play: Play, wrong: Sequence[str], console: Console) -> None:
         console.print(f"[red]✗[/red] {sentence}", highlight=False, soft_wrap=True)
     if not wrong:
         console.print("[green]✓[/green] no rule broken, the books balance")
+
+
+def told(play: Play, wrong: Sequence[str]) -> dict[str, object]:
+    """Return the verdict for programs."""
+    report, window = play.report, play.report["windows"][PORTFOLIO]
+    waits = waits_ms(play)
+    return {
+        "passed": not wrong,
+        "wrong": list(wrong),
+        "sent": {
+            "campaign": play.status["counts"]["accepted"],
+            "journey": len(play.journey_jobs),
+        },
+        "uploaded": {name: play.uploaded[name] for name in ("read", "duplicates", "rejected")},
+        "waited_for_quota": play.waited_max,
+        "window": {"fullest": window["fullest"], "limit": LIMIT},
+        "freed_slots_reused_ms": {name: window["reuse"][f"{name}_ms"] for name in ("p50", "p99")},
+        "sends_per_s": {
+            "peak": report["sends_per_s_peak"],
+            "average": report["sends_per_s_average"],
+        },
+        "journey_ms": {"p50": quantile(waits, 0.5), "p99": quantile(waits, 0.99)},
+        "rules_broken": len(report["violations"]),
+        "took_s": round(play.took_s, 1),
+    }
 
 
 def waits_ms(play: Play) -> list[int]:

@@ -22,6 +22,7 @@ from adapters.house.console_side import build_console
 from adapters.house.deadlines import Deadlines, keeping_deadlines
 from adapters.house.forgetting import erasing_of
 from adapters.house.keeping import build_keeper
+from adapters.house.keys import secret_keys
 from adapters.house.pruning import pruning
 from adapters.house.retelling import retold
 from adapters.house.serving import listen, listening_at
@@ -46,10 +47,13 @@ from adapters.meta.preferring import Preferring
 from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
+from adapters.redis.answers import RedisAnswers
+from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
-from adapters.redis.registry import RedisRegistry
+from adapters.redis.pasts import RedisPasts
+from adapters.redis.registry import RedisRegistry, Seal
 from adapters.redis.results import RedisResults
 from adapters.redis.speaker import API
 from adapters.redis.traces import RedisTraces
@@ -164,6 +168,8 @@ def _front(house: House, doors: Doors) -> Front:
         uploads=walled_ledger(RedisUploads(house.ledger.scripts, house.ledger.calls, now_ms)),
         retry_failed=RetryFailed(recollection, results, house.recipients),
         traces=walled_ledger(RedisTraces(house.client, now_ms)),
+        pasts=walled_ledger(RedisPasts(house.ledger.scripts, house.ledger.calls, now_ms)),
+        comebacks=walled_ledger(RedisComebacks(house.ledger.scripts, house.ledger.calls, now_ms)),
         dead_rows=walled_ledger(_dead_rows(house)),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, moved=house.moved, quiet=quiet),
         campaigns=campaigns,
@@ -186,6 +192,7 @@ def _front(house: House, doors: Doors) -> Front:
         take_place=taking(house),
         give_place=giving(house),
         operations=Operations(house.metrics.render, house.objections),
+        answers=RedisAnswers(house.client, Seal(*secret_keys(settings))),
         rules=RULES[settings.rules],
         keys_are_current=house.keys_are_current,
     )

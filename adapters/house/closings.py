@@ -7,7 +7,7 @@ from typing import Final
 
 from adapters.house.dead_tokens import refused_facts
 from adapters.meta.codes import TOKEN_CODES, verdict
-from adapters.meta.facts import SPREAD_MS, closing_fact
+from adapters.meta.facts import SPREAD_MS, closing_facts
 from adapters.redis.registry import RedisRegistry
 from engine.borders import border_to
 from engine.errors import EngineError
@@ -67,8 +67,8 @@ class Closings:
         sender, waba, at_ms = job.lane.sender, WabaId(event.key), sent_us // 1_000
         row = verdict(outcome.code)
         if row.code not in TOKEN_CODES:
-            fact = closing_fact(row, waba, sender, at_ms, outcome.until_ms)
-            return [fact] if fact else []
+            directory, until_ms = self._registry.directory, outcome.until_ms
+            return closing_facts(directory, row, waba, sender, at_ms, until_ms)
         return refused_facts(self._registry, sender, row.code, at_ms - SPREAD_MS)
 
     def _is_of(self, cause: Journey, event: GateClosed) -> bool:

@@ -1,4 +1,4 @@
-"""What time makes of numbers by the chosen rules: a flag ends, the days to be verified are over."""
+"""What time makes of numbers, and when Meta is asked: flags, days to be verified, spam."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import Final
 
 from adapters.meta.facts import limit_name
 from engine.directory import Registry
+from engine.facts import of_sender
 from engine.keeper import Keeper
 from engine.model import SenderId
 from engine.profiles import Rules, after_flag, offline_at_ms
-from engine.senders import value_of
+from engine.senders import ANSWER, value_of
 
 LOOK_EVERY_S: Final = 30.0
 ASK_AGAIN_MS: Final = 3_600_000  # about a number whose days are over
+SPAM: Final = "131048"  # refused for its quality, or at its limit: both may be others by now
 
 
 class Deadlines:
-    """Looks at the numbers; of one whose days are over Meta is asked, and its word is obeyed."""
+    """Looks at the numbers, by the chosen rules.
+
+    Of one whose days are over, or that was refused as spam, Meta is asked, and its word is obeyed.
+    """
 
     def __init__(
         self, rules: Rules, registry: Registry, keeper: Keeper, ask: Callable[[SenderId], None]
@@ -41,11 +46,23 @@ class Deadlines:
             limit = int(value_of(facts, name) or portfolio.messaging_limit)
             for fact in after_flag(self._rules, facts, sender.id, name, limit, now_ms):
                 await self._keeper.tell(fact)
+            self._ask_after(sender.id, now_ms)
             offline_ms = offline_at_ms(self._rules, facts, sender.id, sender.added_at_ms)
             asked_ms = self._asked_ms.get(sender.id, 0)
             if 0 < offline_ms <= now_ms and now_ms - asked_ms >= ASK_AGAIN_MS:
-                self._asked_ms[sender.id] = now_ms
-                self._ask(sender.id)
+                self._note_and_ask(sender.id, now_ms)
+
+    def _ask_after(self, sender: SenderId, now_ms: int) -> None:
+        """Ask about a number that was refused as spam, once for each refusal."""
+        refused = self._keeper.facts.get(of_sender(sender, ANSWER))
+        if refused is None or refused.value != SPAM or refused.until_ms <= now_ms:
+            return
+        if self._asked_ms.get(sender, 0) < refused.at_ms:
+            self._note_and_ask(sender, now_ms)
+
+    def _note_and_ask(self, sender: SenderId, now_ms: int) -> None:
+        self._asked_ms[sender] = now_ms
+        self._ask(sender)
 
 
 def keeping_deadlines(deadlines: Deadlines) -> Callable[[], Awaitable[None]]:

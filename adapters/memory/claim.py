@@ -119,7 +119,7 @@ def _refused(slot: Slot, ask: Ask, now_ms: int) -> str:
 def _answer(under_way: Claim) -> Answer:
     slot = under_way.slot
     come_back_ms = slot.next_due_ms(under_way.now_ms)
-    lease_until_ms = under_way.now_ms + slot.terms.lease_ms if under_way.jobs else FOREVER_MS
+    lease_until_ms = min((job.lease_until_ms for job in under_way.jobs), default=FOREVER_MS)
     return Answer(
         under_way.jobs,
         come_back_ms,
@@ -153,7 +153,8 @@ def _give_again(under_way: Claim) -> None:
             went_back = True
             continue
         assert loaded.state is not None
-        send_at_us = loaded.state.slots.take_us(now_ms)
+        slowed = under_way.is_slowed(loaded, lane.number)
+        send_at_us = loaded.state.slots.take_again_us(now_ms, is_marketing=slowed)
         under_way.jobs.append(claimed(opened, lane, send_at_us))
     if went_back:
         slot.sequence += 1

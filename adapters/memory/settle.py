@@ -8,7 +8,7 @@ from adapters.memory.gates import suppression
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.retold import retold
 from adapters.memory.slot import Slot
-from engine.model import DeliveryStatus, Gate, JobKey, JobState
+from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState
 from engine.outcomes import (
     Accepted,
     Deferred,
@@ -20,7 +20,7 @@ from engine.outcomes import (
     Unwritten,
     misfit,
 )
-from engine.pace import NOTHING_SPENT, PAIR_BURST, PAIR_SLACK_MS, PairSpent
+from engine.pace import NEVER_REFUSED, NOTHING_SPENT, PAIR_BURST, PAIR_SLACK_MS, PairSpent
 from engine.ports import Again, Settled, Settlement
 from engine.terms import ANSWER_HOLDS_MS, STRIKES_MAX
 
@@ -128,9 +128,15 @@ def _defer(
     sender = slot.senders[lane.lane.sender]
     if outcome.gate is Gate.PAIR:
         pair = (lane.lane.sender, job.recipient)
-        owed = PairSpent(outcome.until_ms - PAIR_SLACK_MS, PAIR_BURST)
+        window = slot.window(slot.scope(lane.lane.sender))
+        accepted_ms = window.score(job.recipient, now_ms)
+        refused = slot.pair_waits.get(pair, NEVER_REFUSED).again(accepted_ms, now_ms)
+        slot.pair_waits[pair] = refused
+        wait_ms = 0 if Gate.RETRY in slot.terms.gates_off else refused.wait_ms
+        until_ms = max(outcome.until_ms, now_ms + wait_ms)
+        owed = PairSpent(until_ms - PAIR_SLACK_MS, PAIR_BURST)
         slot.pairs[pair] = max(slot.pairs.get(pair, NOTHING_SPENT), owed)
-        slot.delay(job, outcome.until_ms, Gate.PAIR)
+        slot.delay(job, until_ms, Gate.PAIR)
         return
     if outcome.gate is Gate.RATE:
         if sender.slots.learn_down(sent_at_ms, now_ms):
@@ -215,7 +221,9 @@ def again(slot: Slot, key: JobKey, attempt: int, now_ms: int) -> Again:
     if gate is not None:
         return Again(gate=gate, sequence=slot.sequence)
     slot.sequence += 1
-    send_at_us = slot.senders[lane.lane.sender].slots.take_us(now_ms)
+    is_marketing = slot.category(lane.lane) is Category.MARKETING
+    slots = slot.senders[lane.lane.sender].slots
+    send_at_us = slots.take_again_us(now_ms, is_marketing=is_marketing)
     return Again(send_at_us, attempt, None, slot.sequence)
 
 

@@ -23,7 +23,7 @@ from engine.model import (
     SourceState,
     TemplateStatus,
 )
-from engine.pace import PairSpent
+from engine.pace import PairRefused, PairSpent
 from engine.ports import FOREVER_MS, PortfolioSpec, TemplateSpec
 from engine.quiet import NEVER_QUIET, shut_until_ms
 from engine.quota import Limit, Window
@@ -63,6 +63,7 @@ class Slot:
         self.asleep: dict[tuple[Gate, str], set[int]] = {}
         self.windows: dict[str, Window] = {}
         self.pairs: dict[tuple[str, RecipientKey], PairSpent] = {}
+        self.pair_waits: dict[tuple[str, RecipientKey], PairRefused] = {}
         self.service_windows: dict[tuple[str, RecipientKey], int] = {}
         self.suppressed: set[tuple[RecipientKey, str]] = set()
         self.open: dict[JobKey, Open] = {}

@@ -1,7 +1,6 @@
 """What an answer to a send proves: phase first, then content."""
 
 import re
-from collections import OrderedDict
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -11,7 +10,6 @@ from aiohttp import ClientResponse
 
 from adapters.meta.codes import (
     ILL,
-    PAIR_EXPONENT_MAX,
     SECOND_MS,
     TABLE,
     UNKNOWN_CODE,
@@ -19,7 +17,6 @@ from adapters.meta.codes import (
     Verdict,
     clean,
     counted_as,
-    pair_wait_ms,
     verdict,
 )
 from adapters.meta.usage import regain_ms
@@ -28,7 +25,6 @@ from engine.model import Gate, NowMs, Priority
 from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry
 from engine.ports import FOREVER_MS
 
-PAIRS_MAX: Final = 10_000  # people whose pair failures are remembered
 HELD: Final = frozenset({"held_for_quality_assessment", "paused"})
 """Kept by Meta to judge the template: the OpenAPI schema's MessageStatus names both."""
 
@@ -123,11 +119,10 @@ class Judge:
 
     def __init__(self, now_ms: NowMs) -> None:
         self._now_ms = now_ms
-        self._pairs: OrderedDict[tuple[str, bytes], int] = OrderedDict()
         self.codes: dict[int, int] = dict.fromkeys([*TABLE, UNKNOWN_CODE], 0)
         """Error answers by code, for metrics; what is not listed is under UNKNOWN_CODE."""
 
-    def accept(self, raw: bytes, letter: Letter) -> Accepted | InDoubt:
+    def accept(self, raw: bytes) -> Accepted | InDoubt:
         """Return what a 2xx answer proves."""
         try:
             taken = _taken.decode(raw).messages[0]
@@ -135,8 +130,6 @@ class Judge:
             return InDoubt(NO_ID)
         if not taken.id:
             return InDoubt(NO_ID)
-        if self._pairs:
-            self._pairs.pop((letter.sender, letter.job.recipient), None)
         return Accepted(taken.id, taken.message_status in HELD)
 
     def refuse(
@@ -163,31 +156,19 @@ class Judge:
             return InDoubt(UNPROVEN)
         reason = _reason(row, error)
         if row.action is Action.DEFER:
-            return self._deferred(row, reason, headers, letter)
+            return self._deferred(row, reason, headers)
         if row.action is Action.RETRY or (row.strikes and error.is_transient):
             until_ms = self._now_ms() + row.wait_ms if row.wait_ms else BY_THE_CURVE
             return Retry(error.code, until_ms, reason)
         return Dropped(error.code, reason, row.strikes)
 
-    def _deferred(
-        self, row: Verdict, reason: str, headers: Mapping[str, str], letter: Letter
-    ) -> Deferred:
+    def _deferred(self, row: Verdict, reason: str, headers: Mapping[str, str]) -> Deferred:
         gate = row.gate or Gate.RATE
         wait_ms = row.wait_ms
-        if gate is Gate.PAIR:
-            wait_ms = self._pair_wait_ms(letter)
-        elif gate is Gate.ACCOUNT and row.wait_ms:
+        if gate is Gate.ACCOUNT and row.wait_ms:
             wait_ms = regain_ms(headers) or wait_ms
         until_ms = FOREVER_MS if wait_ms >= FOREVER_MS else self._now_ms() + wait_ms
         return Deferred(gate, row.code, until_ms, reason)
-
-    def _pair_wait_ms(self, letter: Letter) -> int:
-        pair = (letter.sender, letter.job.recipient)
-        failures = self._pairs.pop(pair, 0)
-        self._pairs[pair] = min(failures + 1, PAIR_EXPONENT_MAX)
-        if len(self._pairs) > PAIRS_MAX:
-            self._pairs.popitem(last=False)
-        return pair_wait_ms(failures)
 
 
 def _reason(row: Verdict, error: GraphError) -> str:

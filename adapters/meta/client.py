@@ -151,7 +151,7 @@ class MetaClient:
         except WIRE_ERRORS as error:
             return self._broken(breaker, body, _name(error))
         if response.status == OK and raw is not None and not breaker.trouble:
-            outcome = self._judge.accept(raw, letter)
+            outcome = self._judge.accept(raw)
             if isinstance(outcome, Accepted):
                 return outcome
         if not body.written_at_ms:  # an idle connection's last words, not an answer to us
@@ -173,7 +173,7 @@ class MetaClient:
             return self._doubt(TOO_LARGE, breaker)
         outcome: Outcome
         if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
-            outcome, is_healthy = self._judge.accept(raw, letter), True
+            outcome, is_healthy = self._judge.accept(raw), True
         else:
             outcome, is_healthy = self._judge.refuse(response.status, raw, response.headers, letter)
         if isinstance(outcome, InDoubt):

@@ -39,7 +39,6 @@ DAY_MS: Final = 24 * HOUR_MS
 APP_WAIT_MS: Final = 5 * MINUTE_MS  # Meta says minutes to an hour; the usage headers know better
 POLICY_WAIT_MS: Final = 6 * HOUR_MS  # then one look; `account_update` opens it earlier
 PAYMENT_WAIT_MS: Final = HOUR_MS  # then one look, for nothing tells us that somebody paid
-PAIR_EXPONENT_MAX: Final = 4  # 4^4 = 256 s; the last wait that Meta's page names
 
 
 class Action(StrEnum):
@@ -147,6 +146,7 @@ def source_of(code: int) -> str:
 ROWS: Final[tuple[Verdict, ...]] = (
     # --- too fast: the message is fine -----------------------------------------------------------
     *_defer(Gate.RATE, Family.THROTTLE, SECOND_MS, {130429: "throughput reached"}),
+    # The first wait: each further one in a row is four times as long, which the ledger counts.
     *_defer(Gate.PAIR, Family.PAIR, SECOND_MS, {131056: "pair rate limit"}),
     *_defer(
         *(Gate.ACCOUNT, Family.THROTTLE, APP_WAIT_MS),
@@ -296,6 +296,7 @@ RESTS: Final = {
 }
 
 TABLE: Final = {row.code: row for row in ROWS}
+APP_CODES: Final = frozenset({4, 341})  # the app's own limit: one house is one app
 TOKEN_CODES: Final = frozenset({0, 102, 190})  # the token itself: all that use it stand still
 PERMISSION_CODES: Final = range(200, 300)  # one row for all of them: GRAPH
 BAD_OBJECT_CODE: Final = 100
@@ -332,17 +333,6 @@ def counted_as(code: int) -> int:
     """
     listed = 200 if code in PERMISSION_CODES else code
     return listed if listed in TABLE else UNKNOWN_CODE
-
-
-def pair_wait_ms(failures: int) -> int:
-    """Return the wait after the failure that `failures` others came before: 4^X seconds.
-
-    https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
-
-    >>> [pair_wait_ms(failures) for failures in range(6)]
-    [1000, 4000, 16000, 64000, 256000, 256000]
-    """
-    return int(4 ** min(failures, PAIR_EXPONENT_MAX)) * SECOND_MS
 
 
 # --- words that may be kept -----------------------------------------------------------------------

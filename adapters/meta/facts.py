@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.meta.codes import TABLE, TOKEN_CODES, Family, Verdict
+from adapters.meta.codes import APP_CODES, TABLE, TOKEN_CODES, Family, Verdict
 from adapters.meta.listings import MetaNumber
 from adapters.meta.news import (
     ANSWERING,
@@ -30,6 +30,7 @@ from engine.ports import FOREVER_MS
 from engine.senders import (
     ALERT,
     ANSWER,
+    APP,
     BAN,
     GIVEN,
     LIMIT,
@@ -92,12 +93,25 @@ def facts_of(notice: Notice, directory: Directory, arrived_ms: int) -> list[Fact
             return [_alert(notice, directory, at_ms)]
         case LimitChanged():
             names = directory.portfolios_of_waba(notice.waba)
-            return [fact for name in names for fact in _limit_of(name, notice, at_ms)]
+            late_ms = _late_ms(notice, arrived_ms)
+            return [fact for name in names for fact in _limit_of(name, notice, late_ms)]
         case NumberQualityChanged() | NumberNameJudged() | NumberSecurity():
             sender = sender_of(notice, directory)
-            return list(_number(notice, sender, directory, at_ms)) if sender else []
+            facts = list(_number(notice, sender, directory, at_ms)) if sender else []
+            if sender and isinstance(notice, NumberQualityChanged) and notice.places is not None:
+                late_ms = _late_ms(notice, arrived_ms)
+                facts.append(_limit(limit_name(sender, directory), notice.places, late_ms))
+            return facts
         case _:
             return []  # templates are not ours
+
+
+def _late_ms(notice: LimitChanged | NumberQualityChanged, arrived_ms: int) -> int:
+    """Return the last moment at which a limit may have changed: no event has Meta asked for it.
+
+    Meta dates by the second: what it answered in the first half of one may be over in the second.
+    """
+    return moment(notice.at_ms + LAST_MS if notice.at_ms else 0, arrived_ms)
 
 
 def to_ask(notice: Notice, directory: Directory) -> list[SenderId]:
@@ -139,10 +153,27 @@ def closing_fact(
         name, value = of_sender(sender, TOKEN), REFUSED
     else:
         aspect = POLICY if row.family is Family.POLICY else ANSWER
+        if row.code in APP_CODES:
+            aspect = APP
         name, value = of_account(waba, aspect), str(row.code)
         if row.gate is Gate.SENDER:
             name = of_sender(sender, ANSWER)
     return Fact(name, value, at_ms, Source.ANSWER, until_ms, f"{row.code} {row.title}")
+
+
+def closing_facts(
+    directory: Directory,
+    row: Verdict,
+    waba: WabaId,
+    sender: SenderId,
+    at_ms: int,
+    until_ms: int = 0,
+) -> list[Fact]:
+    """Return the same for each account that it closes: what is the app's limit closes all."""
+    every = {each.waba_id: None for each in directory.senders.values()}
+    wabas = every if row.code in APP_CODES else {waba: None}
+    facts = [closing_fact(row, each, sender, at_ms, until_ms) for each in wabas]
+    return [fact for fact in facts if fact is not None]
 
 
 def facts_of_number(
@@ -259,8 +290,6 @@ def _quality(
     if event == "THROUGHPUT_UPGRADE":
         yield _told(of_sender(sender.id, THROUGHPUT), str(UPGRADED_MPS), at_ms)
         yield _told(of_sender(sender.id, UPGRADE), event, at_ms, at_ms + UPGRADE_MS)
-    if notice.places is not None:
-        yield _limit(limit_name(sender, directory), notice.places, at_ms)
 
 
 def _flagged_since_ms(sender: Sender, directory: Directory, status: str, at_ms: int) -> int:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from adapters.meta import wire
 from adapters.meta.codes import verdict
-from adapters.meta.facts import closing_fact, facts_of, moment, to_ask
+from adapters.meta.facts import closing_facts, facts_of, moment, to_ask
 from adapters.meta.news import (
     GROUP,
     IN_WINDOW,
@@ -194,10 +194,10 @@ class Folding:
         taken: dict[tuple[SenderId, str], int] = {}
         for inbound in inbounds:
             portfolio, name = self._portfolio_of(inbound.sender), (inbound.sender, inbound.wamid)
-            is_new = inbound.at_ms > recent_ms and name not in self._heard_of
+            is_new = recent_ms < inbound.at_ms and name not in self._heard_of
             if portfolio is not None and is_new and name not in taken and inbound.kind != "call":
                 came.setdefault(portfolio, Counter())[inbound.sender] += 1
-                taken[name] = inbound.at_ms
+                taken[name] = min(inbound.at_ms, self._keeper.now_ms())
         for portfolio, messages in came.items():
             await self._ledger.take_times(portfolio, messages)
         self._heard_of |= taken
@@ -220,7 +220,7 @@ class Folding:
     ) -> Iterator[Coroutine[None, None, object]]:
         """Yield what is to be done for each item of a body, in this order."""
         for inbound in parsed.inbound:
-            yield self._open_window(inbound)
+            yield self._open_window(inbound, at_ms)
         for preference in parsed.preferences:
             yield self._prefer(preference, at_ms)
         for failure in failed:
@@ -230,11 +230,13 @@ class Folding:
         for fact in self._closing(parsed, failed, at_ms):
             yield self._keeper.tell(fact)
 
-    async def _open_window(self, inbound: Inbound) -> None:
+    async def _open_window(self, inbound: Inbound, arrived_ms: int) -> None:
+        """Open a window by Meta's time of what came; one without a time, or to come, opens none."""
         portfolio = self._portfolio_of(inbound.sender)
         if portfolio is None or not inbound.opens_window:
             return
-        until_ms = inbound.at_ms + SERVICE_WINDOW_MS
+        wrote_ms = min(inbound.at_ms, arrived_ms) if arrived_ms else inbound.at_ms
+        until_ms = wrote_ms + SERVICE_WINDOW_MS
         for key in self._preferring.keys(inbound.person):
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
         await self._preferring.wrote(portfolio, inbound.person)
@@ -298,18 +300,22 @@ class Folding:
             for each in failed
             if each.code
         ]
+        directory = self._registry.directory
         found = [
-            (sender, closing_fact(verdict(code), waba, sender, when_ms))
+            (sender, fact)
             for sender, waba, code, when_ms in told
+            for fact in closing_facts(directory, verdict(code), waba, sender, when_ms)
         ]
         found += [
-            (each.sender, border_to(each.waba, called(each), moment(each.at_ms, at_ms)))
+            (each.sender, border)
             for each in failed
-            if each.code == BORDER_CODE and not each.is_group
+            if each.code == BORDER_CODE
+            and not each.is_group
+            and (border := border_to(each.waba, called(each), moment(each.at_ms, at_ms)))
         ]
         facts: dict[str, Fact] = {}
         for sender, fact in found:
-            if fact is not None and self._portfolio_of(sender) is not None:
+            if self._portfolio_of(sender) is not None:
                 known = facts.get(fact.id)
                 facts[fact.id] = max(known or fact, fact, key=lambda each: each.at_ms)
         return facts.values()

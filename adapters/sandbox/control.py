@@ -163,12 +163,10 @@ class ControlDesk:
         """Give a template another quality score."""
         former = template.quality
         template.quality = change.quality or former
-        value: dict[str, object] = {
-            "previous_quality_score": former,
-            "new_quality_score": template.quality,
-            **_identity(template),
-        }
-        self._post(change.webhook, template.waba_id, "message_template_quality_update", value)
+        if change.webhook:
+            stage = self._stage()
+            update = payloads.template_quality(template, former, stage.now_ms())
+            stage.postman.post_change(update)
 
     def _recategorise(self, template: Template, change: TemplateChange) -> None:
         """Give a template another category."""

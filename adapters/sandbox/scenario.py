@@ -172,6 +172,21 @@ class Fault(Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError("a reset comes before the body is read: filter by phone_number_ids")
 
 
+class Decay(Struct, forbid_unknown_fields=True, frozen=True):
+    """Marketing that people complain of: each so many messages cost a step of quality.
+
+    A template that is RED is paused, for 3 hours, then for 6, and disabled the third time; after a
+    pause its quality is judged anew: M/templates/template-pausing. `event` is that of the
+    phone_number_quality_update which tells that a number's quality fell; without, nothing tells.
+    """
+
+    messages_per_step: Positive = 100
+    templates: list[str] = []  # names
+    pauses_ms: tuple[NotNegative, ...] = (10_800_000, 21_600_000)
+    phone_number_ids: list[str] = []
+    event: str = ""
+
+
 class Management(Struct, forbid_unknown_fields=True, frozen=True):
     """The template and number calls: their quota, page size and the time a review takes."""
 
@@ -198,6 +213,7 @@ class World(Struct, forbid_unknown_fields=True, frozen=True):
     rules: Rules = Rules()
     webhook: Webhook = Webhook()
     faults: list[Fault] = []
+    decays: list[Decay] = []
     management: Management = Management()
     opted_out: dict[str, list[str]] = {}  # portfolio id -> digits or user ids
     wa_ids: dict[str, str] = {}  # dialled digits -> wa_id where they differ (trap 11)

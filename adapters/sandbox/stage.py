@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from adapters.sandbox.codes import ACCOUNT_CODES, Refusal, failure
+from adapters.sandbox.decay import Decaying
 from adapters.sandbox.faults import Faults, Lottery
 from adapters.sandbox.messages import SendBody, read_body, read_send
 from adapters.sandbox.report import Report, Tally, report_of
@@ -78,6 +79,7 @@ class Stage:
         self._timers: set[asyncio.TimerHandle] = set()
         self.reads: list[tuple[str, str, bool]] = []  # number, message that was read, typing
         self.receipts = self._receipts()
+        self._decaying = Decaying(plan.decays, self) if plan.decays else None
 
     def _receipts(self) -> Receipts:
         """Return the receipts of the plan's webhooks."""
@@ -235,6 +237,8 @@ class Stage:
         wamid = self._wamid()
         former_ms = self.judge.accept(send, at_ms)
         self.tally.accept(send, wamid, at_ms)
+        if self._decaying is not None:
+            self._decaying.note(send)
         first: Status | None = None
         if late is not None:
             self.judge.note_injected(send, late.code, at_ms)
@@ -299,6 +303,10 @@ class Stage:
             self._fail(send, wamid, HELD_CODE, at_ms, former_ms)
 
         self.later(held.delay_ms, end)
+
+    def post(self, change: payloads.Change) -> None:
+        """Post a webhook that nobody is judged by."""
+        self.postman.post_change(change)
 
     def change_template(self, template: Template, status: str, **extra: object) -> None:
         """Give a template another status and post message_template_status_update."""

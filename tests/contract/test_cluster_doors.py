@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import RedisCluster
 
+from adapters.redis.answers import RedisAnswers
+from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
+from adapters.redis.pasts import RedisPasts
+from adapters.redis.registry import Seal
 from adapters.redis.results import RedisResults
+from engine.books import Move
 from engine.journeys import Cooling
-from engine.model import JobKey, JobState, Lane, PortfolioId, Priority
+from engine.model import Gate, JobKey, JobState, Lane, PortfolioId, Priority
 from engine.ports import Batch, Cancelled
 from engine.results import KeptRows
 from tests.builders import (
@@ -54,3 +59,22 @@ async def test_results_cooldowns_and_single_cancels_live_in_any_slot(cluster: Re
         assert taken == [Cooling(), Cooling(), Cooling(START_MS + 5_000)]
         await cooldowns.give_back(portfolio, "journey:w", [a_recipient(1), a_recipient(2)])
         assert await cooldowns.take(portfolio, "journey:w", wishes[2:], 5_000) == [Cooling()]
+
+
+async def test_pasts_comebacks_and_answers_live_in_any_slot(cluster: RedisCluster) -> None:
+    ledger = RedisLedger(cluster, short_terms(), lambda: START_MS, tolerance_ms=0)
+    await ledger.load()
+    parts = (ledger.scripts, ledger.calls, lambda: START_MS)
+    pasts, comebacks, answers = (
+        RedisPasts(*parts),
+        RedisComebacks(*parts),
+        RedisAnswers(cluster, Seal("secret")),
+    )
+    for portfolio in PORTFOLIOS:
+        rows = [a_row(1, not_before_ms=START_MS + 700)]
+        await ledger.enqueue([Batch(portfolio, LANE, rows)])
+        assert (await pasts.of(portfolio, JobKey(1, 1), 10)).moves == [Move(START_MS, "enqueued")]
+        assert await comebacks.next_ms(portfolio) == {Gate.SCHEDULE: START_MS + 700}
+        assert await answers.begin(portfolio, b"asked") is None
+        await answers.keep(portfolio, b"answered")
+        assert await answers.begin(portfolio, b"asked") == b"answered"

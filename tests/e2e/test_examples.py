@@ -81,4 +81,6 @@ async def test_a_journey_node_sends_at_once_and_an_event_twice_is_one_message(
             while (await client.job(one.id)).state != "accepted":
                 await asyncio.sleep(0.02)
         assert whole.report().accepted == 1
+        steps = [step.transition for step in (await client.job(one.id)).history]
+        assert (steps[0], "accepted" in steps) == ("enqueued", True)
     assert "/to: no_country_code" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """The program as an operator starts it: its first key, its refusals, its end; and the demo."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -83,8 +84,10 @@ async def test_the_demo_is_passed_and_fails_without_a_gate(
     tmp_path: Path, gates_off: str, status: int
 ) -> None:
     environment = an_environment(tmp_path, PENSTOCK_GATES_OFF=gates_off)
-    process = await a_process(environment, "demo")
-    printed, _ = await asyncio.wait_for(process.communicate(), 140)
-    said = printed.decode()
-    assert process.returncode == status, said
-    assert re.findall(r"rule (\w+) broken", said) == [gates_off] * status
+    process = await a_process(environment, "demo", "--json")
+    printed, said = await asyncio.wait_for(process.communicate(), 140)
+    assert process.returncode == status, said.decode()
+    verdict = json.loads(printed)
+    assert verdict["passed"] == (status == 0)
+    assert re.findall(r"rule (\w+) broken", " ".join(verdict["wrong"])) == [gates_off] * status
+    assert verdict["waited_for_quota"] > 0 or gates_off

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapters.house import deadlines
 from tests.e2e.whole_house import SENDER, WABA, Whole, a_message, a_whole_house, a_world, rows
 
 pytestmark = pytest.mark.usefixtures("redis_client")
@@ -218,3 +219,23 @@ async def test_a_number_that_meta_calls_spam_still_answers(server_url: str, tmp_
         (gate,) = (await whole.call("GET", f"/v1/jobs/{code}"))["waiting_for"]
         assert (gate["gate"], gate["until"]) == ("sender", closed["until"])
         assert whole.report().clean
+
+
+async def test_what_led_to_a_refusal_as_spam_is_asked_for(
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "LOOK_EVERY_S", 0.1)
+    world = a_world(templates=TEMPLATES, portfolios=PORTFOLIO)
+    async with a_whole_house(server_url, tmp_path, world, furnish=furnish) as whole:
+        path = f"/v1/senders/{SENDER}"
+        async with asyncio.timeout(20):
+            while (await whole.call("GET", path))["quality"] != "GREEN":
+                await asyncio.sleep(0.05)
+        change = {"code": 131048, "quality": "RED", "webhook": False}
+        await whole.control("POST", f"senders/{SENDER}", change)
+        await jobs(whole, "code", 1)
+        async with asyncio.timeout(20):
+            while (await whole.call("GET", path))["quality"] != "RED":
+                await asyncio.sleep(0.05)
+        shown = await whole.call("GET", path)
+        assert [each["cause"] for each in shown["closed_by"]] == ["answer", "quality"]

@@ -206,3 +206,18 @@ async def test_meta_is_asked_about_a_number_as_soon_as_it_is_added(
     async with a_whole_house(server_url, tmp_path) as whole:
         shown = await until(whole, lambda each: each["status"] == "CONNECTED")
         assert shown["told"]["quality"]["source"] == "refresh"
+
+
+async def test_a_limit_of_the_app_closes_every_account_for_its_time(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        other = {"portfolio_id": PORTFOLIO, "waba_id": "waba-2", "access_token": "other"}
+        await whole.call("PUT", "/v1/senders/200", other | {"display_phone_number": "+1 555 0101"})
+        await whole.control("POST", f"accounts/{WABA}", {"code": 4, "seconds": 60})
+        job = await a_job(whole, 1)
+        for waba in (WABA, "waba-2"):
+            shown = await until(whole, lambda each: causes(each) == ["app"], f"/v1/wabas/{waba}")
+            assert shown["closed_by"][0]["until"] is not None
+        held = await whole.call("GET", f"/v1/jobs/{job}")
+        assert held["waiting_for"][0]["gate"] == "account"

@@ -80,6 +80,7 @@ async def test_errors_have_metas_shape(changes: dict[str, object], status: int, 
         ("Penstock-Source", "journey:", "campaign:ID, journey:ID or direct:ID"),
         ("Penstock-Source", f"direct:{'x' * 129}", "campaign:ID, journey:ID or direct:ID"),
         ("Idempotency-Key", "k" * 256, "at most 255 characters"),
+        ("Penstock-NotBefore", "2099-01-01T00:00:00Z", "did you mean Penstock-Not-Before?"),
     ],
 )
 async def test_a_wish_that_cannot_be_read_is_named_with_its_remedy(

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from engine.facts import Fact, Source, of_account, of_sender
 from engine.model import Category, Gate, PortfolioId, SenderId, TemplateStatus, WabaId
-from engine.outcomes import Deferred, InDoubt, Outcome, Retry
+from engine.outcomes import Accepted, Deferred, InDoubt, Outcome, Retry
 from engine.ports import FOREVER_MS, Ask, SenderSpec, Settlement, TemplateSpec
 from engine.senders import QualityGuard
 from engine.silence import silent_fact
@@ -194,3 +195,30 @@ async def test_a_campaign_is_told_only_what_holds_its_own_messages(redis_client:
         assert await why(desk, "c1") == {}
         gate = (await why(desk, SENDER))["account"]
         assert gate["detail"].endswith("told by webhook: service waits")
+
+
+@pytest.mark.parametrize("is_real", [True, False], ids=["redis", "memory"])
+async def test_what_waits_alone_has_the_time_of_its_next(
+    redis_client: Redis, *, is_real: bool
+) -> None:
+    async with a_desk(redis=redis_client if is_real else None) as desk:
+        journey = {"kind": "journey", "id": "j"}
+        for at, source in (("2099-01-02", journey), ("2099-01-01", None)):
+            job = a_job(not_before=f"{at}T00:00:00Z") | ({"source": source} if source else {})
+            assert (await desk.call("POST", "/v1/jobs", job, SEND))[0] == 202
+        await desk.call("PUT", "/v1/journeys/j", {}, SEND)
+        for name, day in (("j", "02"), (SENDER, "01"), (PORTFOLIO, "01")):
+            (gate,) = (await desk.call("GET", f"/v1/why/{name}"))[1]["gates"]
+            assert (gate["gate"], gate["until"]) == ("schedule", f"2099-01-{day}T00:00:00.000Z")
+
+
+async def test_a_campaign_that_is_over_is_completed() -> None:
+    async with a_desk() as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", "to,name,code\n+4915112345678,Ada,A1\n")
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        assert (await desk.call("GET", "/v1/why/c1"))[1]["state"] == "running"
+        (answer,) = await desk.ledger.claim([Ask(PortfolioId(PORTFOLIO), "w", 1, 10, 10)])
+        ends = [Settlement(job.key, job.attempt, Accepted("w")) for job in answer.jobs]
+        await desk.ledger.settle(PortfolioId(PORTFOLIO), ends)
+        assert (await desk.call("GET", "/v1/why/c1"))[1]["state"] == "completed"

@@ -171,6 +171,10 @@ def test_no_key_and_no_answer_say_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
     code, printed = call("sender", "list", "--json")
     assert code == 1
     assert "penstock run" in printed
+    monkeypatch.setenv("PENSTOCK_URL", "localhost:8080")
+    code, printed = call("sender", "list")
+    assert code == 2
+    assert "PENSTOCK_URL=localhost:8080" in printed
 
 
 @pytest.mark.usefixtures("asked")

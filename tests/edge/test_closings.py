@@ -45,13 +45,20 @@ def test_of_several_accounts_in_a_batch_each_has_its_own_answer(closings: Closin
     causes = [
         a_cause("1", Gate.ACCOUNT, 80007, 500),
         a_cause("2", Gate.ACCOUNT, 131042, 9_000),
-        a_cause("1", Gate.ACCOUNT, 4, 700),
+        a_cause("1", Gate.ACCOUNT, 613, 700),
     ]
     [first] = meant(closings, Gate.ACCOUNT, "w1", *causes).values()
-    assert (first.id, first.value, first.until_ms) == ("waba/w1/answer", "4", 700)
+    assert (first.id, first.value, first.until_ms) == ("waba/w1/answer", "613", 700)
     [second] = meant(closings, Gate.ACCOUNT, "w2", *causes).values()
     assert (second.id, second.value, second.until_ms) == ("waba/w2/answer", "131042", 9_000)
     assert meant(closings, Gate.ACCOUNT, "w3", *causes) == {}
+
+
+@pytest.mark.parametrize("code", [4, 341])
+def test_the_limit_of_the_app_closes_every_account(closings: Closings, code: int) -> None:
+    facts = meant(closings, Gate.ACCOUNT, "w1", a_cause("1", Gate.ACCOUNT, code, 700))
+    assert facts.keys() == {"waba/w1/app", "waba/w2/app", "waba/w3/app"}
+    assert {(each.value, each.until_ms) for each in facts.values()} == {(str(code), 700)}
 
 
 @pytest.mark.parametrize("code", [0, 102, 190])

@@ -8,10 +8,10 @@ import pytest
 from adapters.meta.codes import verdict
 from adapters.meta.facts import closing_fact, facts_of, facts_of_number, moment, to_ask
 from adapters.meta.listings import read_number
-from adapters.meta.news import AccountChanged, Restriction
+from adapters.meta.news import AccountChanged, LimitChanged, Restriction
 from adapters.meta.parsing import parse
 from engine.directory import Directory, Portfolio, Sender
-from engine.facts import Fact, Source, of_account, of_portfolio, of_sender
+from engine.facts import Fact, Source, newest, of_account, of_portfolio, of_sender
 from engine.model import PortfolioId, SenderId, WabaId
 from engine.ports import FOREVER_MS
 from engine.senders import account_closures, last_of, sender_closures, shut_by
@@ -228,3 +228,14 @@ def test_a_status_closes_unless_it_is_known_to_send(status: str, until_ms: int) 
 
 def test_no_news_are_from_the_future() -> None:
     assert moment(ARRIVED_MS + 1, ARRIVED_MS) == ARRIVED_MS
+
+
+def test_a_limit_that_changed_in_the_very_second_in_which_meta_was_asked_is_the_newer() -> None:
+    second_ms = 1_739_321_024_000
+    [notice] = parse(recorded("limit")).notices
+    assert isinstance(notice, LimitChanged)
+    assert notice.at_ms == second_ms
+    asked = Fact(of_portfolio(PORTFOLIO, "limit"), "250", second_ms + 300, Source.REFRESH)
+    for arrived_ms, limit in ((second_ms + 700, "2000"), (second_ms + 200, "250")):
+        [fact] = facts_of(notice, a_directory(), arrived_ms)
+        assert newest(asked, fact).value == limit

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from engine.model import RecipientKey
 from engine.ports import FOREVER_MS
-from tests.edge.test_meta_folding import NOW_MS, SENDER, WABA, World, of_ban, of_number
+from tests.edge.test_meta_folding import NOW_MS, P1, SENDER, WABA, World, of_ban, of_number
 
 
 def wrote(*ids: str, at_s: int = NOW_MS // 1_000) -> bytes:
@@ -69,3 +70,15 @@ async def test_one_broken_thing_in_a_body_drops_nothing_else() -> None:
         ("business_capability_update", "folded"): 1,
         ("phone_number_quality_update", "folded"): 1,
     }
+
+
+async def test_a_window_is_open_a_day_from_when_the_person_wrote_and_never_from_later() -> None:
+    world, now_s = World(), NOW_MS // 1_000
+    for person, at_s in (("491", now_s - 3_600), ("492", now_s + 3_600), ("493", 0)):
+        text = {"id": "w", "from": person, "type": "text", "timestamp": str(at_s)}
+        await world.fold(of_number(messages=[text]))
+    windows = world.ledger.slot(P1)[0].service_windows
+    day_ms = 86_400_000
+    assert windows[(SENDER, RecipientKey(b"491"))] == NOW_MS - 3_600_000 + day_ms
+    assert windows[(SENDER, RecipientKey(b"492"))] == NOW_MS + day_ms  # when it came
+    assert windows.get((SENDER, RecipientKey(b"493")), 0) <= day_ms  # long over

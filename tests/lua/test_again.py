@@ -73,3 +73,13 @@ async def test_a_closed_gate_is_named(slot: Slot) -> None:
     assert (await ask(slot)).gate is Gate.TEMPLATE
     await slot.put_source(a_source(state=SourceState.PAUSED))
     assert (await ask(slot)).gate is Gate.SOURCE
+
+
+async def test_marketing_of_a_number_that_is_slowed_takes_its_share(slot: Slot) -> None:
+    await slot.furnish(mps=100)
+    await slot.put_sender(a_sender(throughput_mps=100, marketing_share=0.5))
+    await slot.queue(1)
+    await slot.claim()
+    first_us = START_MS * 1_000
+    assert (await ask(slot)).send_at_us == first_us + 20_000
+    assert (await ask(slot)).send_at_us == first_us + 40_000

@@ -1,4 +1,4 @@
-"""gate_pair: one message per six seconds to the same person; bursts are paid back whole."""
+"""gate_pair, part_pair_waits: one message per six seconds to a person; bursts are paid back."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from engine.model import Gate
-from engine.outcomes import Deferred
-from engine.pace import PAIR_BURST, PAIR_INTERVAL_MS, PAIR_SLACK_MS
+from engine.model import Gate, JobKey
+from engine.outcomes import Accepted, Deferred
+from engine.pace import PAIR_BURST, PAIR_INTERVAL_MS, PAIR_MEMORY_MS, PAIR_SLACK_MS
 from tests.builders import a_sender
-from tests.lua.slot_state import LANE, LEASE_MS, OTHER, START_MS, Packed, Slot
+from tests.lua.slot_state import LANE, LEASE_MS, OTHER, PORTFOLIO, START_MS, Packed, Slot
 
 SPENT_MS = PAIR_BURST * PAIR_INTERVAL_MS  # what a whole burst owes
 
@@ -126,3 +126,56 @@ async def test_a_gate_switched_off_lets_everybody_pass(slot: Slot) -> None:
     await spend(off, SPENT_MS * 2)
     await off.queue(1)
     assert await off.take() == [1]
+
+
+async def refused(slot: Slot, job: int = 1) -> int:
+    """Have Meta refuse a pair's next message, as any worker hears it; return how long it waits."""
+    (claimed,) = (await slot.claim()).jobs
+    assert claimed.key == JobKey(1, job)
+    answer = Deferred(Gate.PAIR, 131056, slot.now_ms + 1_000, "pair rate limit")
+    await slot.settle(answer, job=job, attempt=claimed.attempt)
+    view = await slot.ledger.job(PORTFOLIO, claimed.key)
+    assert view is not None
+    assert view.until_ms is not None
+    return view.until_ms - slot.now_ms
+
+
+async def test_a_pair_refused_in_a_row_waits_four_times_longer_each_time(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    waits: list[int] = []
+    for _ in range(6):
+        waits.append(await refused(slot))
+        slot.now_ms += waits[-1]
+    assert waits == [1_000, 4_000, 16_000, 64_000, 256_000, 256_000]
+
+
+async def test_what_was_accepted_or_is_long_ago_makes_no_row(slot: Slot) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    assert [await refused(slot)] == [1_000]
+    slot.now_ms += 1_000 + PAIR_MEMORY_MS + 1
+    assert await refused(slot) == 1_000
+    slot.now_ms += 1_000
+    assert await refused(slot) == 4_000
+    slot.now_ms += 4_001
+    (claimed,) = (await slot.claim()).jobs
+    await slot.settle(Accepted("wamid.1"), attempt=claimed.attempt)
+    slot.now_ms += PAIR_INTERVAL_MS + PAIR_SLACK_MS
+    await slot.queue(1)
+    assert await refused(slot, job=2) == 1_000
+
+
+async def test_what_is_under_way_and_what_came_while_the_pair_waited_ends_no_row(
+    slot: Slot,
+) -> None:
+    await slot.furnish()
+    await slot.queue(1)
+    await slot.queue(1)
+    first, second = (await slot.claim()).jobs
+    refusal = Deferred(Gate.PAIR, 131056, slot.now_ms + 1_000, "pair rate limit")
+    await slot.settle(refusal, job=1, attempt=first.attempt)
+    slot.now_ms += 10
+    await slot.settle(Accepted("wamid.1"), job=2, attempt=second.attempt)
+    slot.now_ms += 990
+    assert await refused(slot) == 4_000

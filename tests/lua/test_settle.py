@@ -105,7 +105,14 @@ CASES: list[tuple[str, Outcome, State]] = [
     (
         "deferred by the pair waits alone and spends the pair's budget",
         Deferred(Gate.PAIR, 131056, UNTIL_MS, "slow"),
-        ENDED | FREED | aside("P") | {"pairs s:1": OWED, "src:campaign:a w:pair": 1},
+        ENDED
+        | FREED
+        | aside("P")
+        | {
+            "pairs s:1": OWED,
+            "pair_waits s:1": (START_MS + AT) * 8 + 1,
+            "src:campaign:a w:pair": 1,
+        },
     ),
     (
         "deferred by the rate waits",

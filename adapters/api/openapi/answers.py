@@ -10,7 +10,7 @@ from adapters.api.openapi.quiet_answers import QuietAnswer
 from adapters.api.problems import FieldError
 from engine.directory import Role
 from engine.facts import Source
-from engine.model import Category, DeliveryStatus, Gate, JobState
+from engine.model import Category, Gate
 
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -77,64 +77,6 @@ class GraphDone(msgspec.Struct):
     """Meta's answer to what is no message: that one was read, that somebody types."""
 
     success: bool
-
-
-class ItemOutcome(msgspec.Struct):
-    """What became of one job of a call."""
-
-    index: Count
-    id: str | None
-    status: Literal["accepted", "duplicate", "conflict", "rejected"]
-    errors: list[FieldError]
-
-
-class JobsAnswer(msgspec.Struct):
-    """What became of the jobs of a call. NDJSON has rejects and these numbers, a line each."""
-
-    accepted: Count
-    duplicates: Count
-    rejected: Count
-    results: list[ItemOutcome]
-
-
-class WaitingFor(msgspec.Struct, omit_defaults=True):
-    """A gate that holds a job back, and until when, where that is known."""
-
-    gate: Gate
-    detail: str
-    until: Time | None
-    number: int | None = None
-    limit: int | None = None
-
-
-class JobAnswer(msgspec.Struct):
-    """Where a job stands."""
-
-    id: str
-    state: JobState
-    attempt: Count
-    delivery: DeliveryStatus
-    waiting_for: list[WaitingFor]
-    wamid: str | None
-    code: int | None
-    misfit: str | None
-    traceparent: str | None  # as its caller named it
-    replays: str | None  # the failed job it was queued for once more
-    replayed_as: str | None
-
-
-class JobCancelled(msgspec.Struct):
-    """A job that was taken back."""
-
-    id: str
-    state: Literal["cancelled"]
-
-
-class AcceptedJobsAnswer(JobsAnswer):
-    """The same for one job of a journey: also where it stands."""
-
-    state: JobState
-    waiting_for: list[WaitingFor]
 
 
 class CampaignAnswer(msgspec.Struct):

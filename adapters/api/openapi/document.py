@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
@@ -20,6 +20,7 @@ JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 KEYED: Final = (401, 403, 422, 500, 503)  # what every route that needs a key may refuse with
 NAMED: Final = (404,)  # and one with a name in its path
+ONCE: Final = (400, 408, 409, 413, 415)  # a POST of JSON: its body is read for an Idempotency-Key
 BODIED: Final = (400, 408, 413, 415, 422)  # and one with a body
 PROBLEMS: Final = (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 501, 502, 503)
 PARTIAL: Final = (400, 408, 409, 422, 429, 503)  # may come when a body was half read
@@ -165,7 +166,11 @@ def _operation(
         "tags": [(re.findall(r"[a-z][a-z-]+", path) or ["api"])[0]],
         "security": [] if role is None else [{SECURITY: [role.value]}],
     }
-    parameters = [*_in_path(route, path), *_in_query(told, shown), *_in_headers(told)]
+    headers = [*told.headers]
+    is_done_once = role is not None and method == "POST" and not told.problem and not told.files
+    if is_done_once and IDEMPOTENCY_KEY not in headers:
+        headers.append(IDEMPOTENCY_KEY)
+    parameters = [*_in_path(route, path), *_in_query(told, shown), *_in_headers(headers)]
     if parameters:
         operation["parameters"] = parameters
     content = _content_taken(told, shown)
@@ -176,6 +181,7 @@ def _operation(
         *(KEYED if role is not None and not told.problem else ()),
         *(NAMED if role is not None and "{" in path and not told.problem else ()),
         *(BODIED if content and not told.problem else ()),
+        *(ONCE if is_done_once else ()),
     }
     operation["responses"] = {
         **{str(status): _refusal(status, told, shown) for status in sorted(refused)},
@@ -275,8 +281,8 @@ def _in_query(told: Description, shown: Mapping[str, dict[str, Any]]) -> Iterato
         yield {"name": each.encode_name, "in": "query", "required": each.required, "schema": schema}
 
 
-def _in_headers(told: Description) -> Iterator[dict[str, Any]]:
-    for name in told.headers:
+def _in_headers(headers: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for name in headers:
         yield {"name": name, "in": "header", **HEADERS[name]}
 
 

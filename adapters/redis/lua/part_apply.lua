@@ -19,8 +19,7 @@ local function defer(opened, detail)
   local sent_at_ms = opened.since - lease_ms
   close(opened, 0)
   if gate == 'pair' then
-    close_pair(opened, until_ms)
-    delay(opened.lane, opened.row, until_ms, 'pair')
+    delay(opened.lane, opened.row, close_pair(opened, until_ms), 'pair')
   elseif gate == 'rate' then
     learn_down(opened.lane.sender, sent_at_ms)
     delay(opened.lane, opened.row, until_ms, 'rate')

@@ -1,12 +1,12 @@
 -- part_outcomes: what each way a write can end does to its job and to the gates.
 --
+-- uses: part_pair_waits
+--
 -- Needs  part_settle. Mirror of adapters/memory/settle.py.
 -- strikes  HASH  sender|template -> unknown codes in a row
 -- struck   SET   sender|template parked after five
--- pairs    ZSET  see gate_pair
 -- answered HASH  see part_answered
-local STRIKES_MAX, PAIR_BURST, PAIR_SLACK_MS, JUDGED_FOR_MS = 5, 44, 1500, 10000
-local ANSWER_HOLDS_MS = 2000
+local STRIKES_MAX, JUDGED_FOR_MS, ANSWER_HOLDS_MS = 5, 10000, 2000
 local some_strikes, unstruck, news = nil, {}, {}
 
 local function begin_outcomes()
@@ -27,12 +27,6 @@ end
 local function tell(gate, key)
   news[#news + 1] = gate
   news[#news + 1] = key
-end
-
-local function close_pair(opened, until_ms)
-  now_has('pairs')
-  local name = opened.lane.sender .. ':' .. opened.recipient
-  call('ZADD', tag .. 'pairs', 'GT', (until_ms - PAIR_SLACK_MS) * 64 + PAIR_BURST, name)
 end
 
 -- learn_down: one decrease per second of send times, for sends that are not long ago.

@@ -20,14 +20,24 @@ local function give_again()
         put_back(lane, opened.row)
         went_back = went_back + 1
       else
-        give(lane, record, take_slot(sender))
+        local slot_us = take_slot(sender)
+        if is_slowed(sender, lane) then
+          slot_us = max(slot_us, sender.market_us)
+          take_share(sender, 1)
+        end
+        give(lane, record, slot_us)
         lease_until = opened.since
       end
     end
   end
   for _, sender in ipairs(sender_order) do
     if sender.known then
-      call('HSET', sender.key, 'next_us', sender.next_us, unpack(sender.fields))
+      local fields = sender.fields
+      if sender.market_us then
+        fields[#fields + 1], fields[#fields + 2] = 'market',
+          sender.market_share .. text(sender.market_us)
+      end
+      call('HSET', sender.key, 'next_us', sender.next_us, unpack(fields))
       if sender.is_raised then new_facts() end
     end
   end

@@ -141,6 +141,20 @@ def template_status(template: Template, at_ms: int, event: str, extra: Value) ->
     return Change(template.waba_id, "message_template_status_update", value, at_ms // 1_000)
 
 
+def template_quality(template: Template, former: str, at_ms: int) -> Change:
+    """Return message_template_quality_update."""
+    identity = template.id
+    value: Value = {
+        "previous_quality_score": former,
+        "new_quality_score": template.quality,
+        "message_template_id": int(identity) if identity.isdecimal() else identity,
+        "message_template_name": template.name,
+        "message_template_language": template.language,
+    }
+    field = "message_template_quality_update"
+    return Change(template.waba_id, field, value, at_ms // 1_000)
+
+
 def capability(account: Account, limit: int, at_ms: int) -> Change:
     """Return business_capability_update; numbers per business only at 250."""
     value: Value = {

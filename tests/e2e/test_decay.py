@@ -1,0 +1,55 @@
+"""Quality falls while a campaign goes on: pauses hold it, the last word ends it; a number slows."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_world import until
+from tests.e2e.whole_house import PORTFOLIO, SENDER, Whole, a_whole_house, a_world, rows
+
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
+
+WIDE = [{"id": PORTFOLIO, "limit": -1}]
+OFFER = "/v1/wabas/waba-1/templates/offer/en_US"
+
+
+async def begin(whole: Whole, people: int) -> None:
+    await whole.call("PUT", f"/v1/portfolios/{PORTFOLIO}", {"messaging_limit": "UNLIMITED"})
+    await whole.upload("c1", rows(people))
+    await whole.call("POST", "/v1/campaigns/c1/start", {})
+
+
+async def test_a_template_that_people_complain_of_is_paused_twice_and_disabled(
+    server_url: str, tmp_path: Path
+) -> None:
+    decay = {"messages_per_step": 5, "templates": ["offer"], "pauses_ms": [1_500, 1_500]}
+    world = a_world(portfolios=WIDE, decays=[decay])
+    async with a_whole_house(server_url, tmp_path, world) as whole:
+        await begin(whole, 40)
+        paused = await until(whole, lambda each: each["status"] == "PAUSED", OFFER)
+        assert paused["rejected_reason"] == "FIRST_PAUSE"
+        held = await whole.until("c1", lambda each: each["counts"]["waiting"] == {"template": 30})
+        assert (held["state"], held["counts"]["accepted"]) == ("running", 10)
+        await until(whole, lambda each: each["rejected_reason"] == "SECOND_PAUSE", OFFER)
+        await whole.until("c1", lambda each: each["counts"]["waiting"] == {"template": 20})
+        over = await whole.until("c1", lambda each: each["state"] == "cancelled")
+        assert (over["counts"]["accepted"], over["counts"]["cancelled"]) == (30, 10)
+        assert (await whole.call("GET", OFFER))["status"] == "DISABLED"
+        assert whole.report().clean
+
+
+async def test_a_number_that_people_complain_of_slows_its_marketing_and_then_holds_it(
+    server_url: str, tmp_path: Path
+) -> None:
+    decay = {"messages_per_step": 20, "phone_number_ids": [SENDER], "event": "QUALITY_FELL"}
+    world = a_world(portfolios=WIDE, decays=[decay])
+    async with a_whole_house(server_url, tmp_path, world, yellow_share=0.1) as whole:
+        path = f"/v1/senders/{SENDER}"
+        await until(whole, lambda each: each["quality"] == "GREEN", path)
+        await begin(whole, 60)
+        shown = await until(whole, lambda each: each["quality"] == "YELLOW", path)
+        assert shown["quality_share"] == 0.1
+        await until(whole, lambda each: each["quality"] == "RED", path)
+        held = await whole.until("c1", lambda each: "sender" in each["counts"]["waiting"])
+        assert 40 <= held["counts"]["accepted"] < 60
+        assert whole.report().clean
