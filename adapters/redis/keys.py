@@ -102,9 +102,14 @@ def aside(portfolio: PortfolioId) -> str:
     return f"{tag(portfolio)}aside"
 
 
+def _bucket(job: JobKey) -> str:
+    """Return the lane and the bucket of a job, as they end a name."""
+    return f"{job.lane}:{job.sequence // DONE_BUCKET}"
+
+
 def done(portfolio: PortfolioId, job: JobKey) -> str:
     """HASH of a job's lane and bucket: sequence -> packed end."""
-    return f"{tag(portfolio)}done:{job.lane}:{job.sequence // DONE_BUCKET}"
+    return f"{tag(portfolio)}done:{_bucket(job)}"
 
 
 def dead_rows(portfolio: PortfolioId) -> str:
@@ -119,12 +124,12 @@ def dead_at(portfolio: PortfolioId) -> str:
 
 def replays(portfolio: PortfolioId, job: JobKey) -> str:
     """HASH of a job's lane and bucket: `as JOB` -> what replays it, `of JOB` -> what it replays."""
-    return f"{tag(portfolio)}replays:{job.lane}:{job.sequence // DONE_BUCKET}"
+    return f"{tag(portfolio)}replays:{_bucket(job)}"
 
 
 def traces(portfolio: PortfolioId, job: JobKey) -> str:
     """HASH of a job's lane and bucket: sequence -> its caller's trace, packed."""
-    return f"{tag(portfolio)}traces:{job.lane}:{job.sequence // DONE_BUCKET}"
+    return f"{tag(portfolio)}traces:{_bucket(job)}"
 
 
 def traced(portfolio: PortfolioId) -> str:

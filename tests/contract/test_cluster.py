@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from redis.asyncio import RedisCluster
 
-from adapters.redis.connect import connect, disconnect
 from adapters.redis.keys import tag
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.registry import RedisRegistry, Seal
@@ -37,7 +33,6 @@ from tests.builders import (
     a_template,
 )
 from tests.contract.small_world import START_MS, short_terms
-from tests.redis_cluster import cluster_url, redis_cluster
 
 PORTFOLIOS = [PortfolioId(f"portfolio-{number}") for number in range(6)]
 LANE = Lane("campaign:spring", SENDER, TEMPLATE, Priority.MARKETING)
@@ -54,15 +49,6 @@ class Moment:
         return self.now_ms
 
 
-@pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[RedisCluster]:
-    with redis_cluster(tmp_path) as servers:
-        connected = connect(cluster_url(servers))
-        assert isinstance(connected, RedisCluster)
-        yield connected
-        await disconnect(connected)
-
-
 async def furnish(ledger: RedisLedger, portfolio: PortfolioId) -> None:
     """Make a world of three jobs and one that may not be written to."""
     await ledger.put_portfolio(portfolio, a_portfolio(2))
@@ -75,9 +61,9 @@ async def furnish(ledger: RedisLedger, portfolio: PortfolioId) -> None:
     assert await ledger.put_content(portfolio, LANE.source, b"hello") == 1
 
 
-async def test_the_whole_ledger_runs_on_a_cluster(client: RedisCluster) -> None:
+async def test_the_whole_ledger_runs_on_a_cluster(cluster: RedisCluster) -> None:
     moment = Moment()
-    ledger = RedisLedger(client, short_terms(), moment, tolerance_ms=0)
+    ledger = RedisLedger(cluster, short_terms(), moment, tolerance_ms=0)
     await ledger.load()
     for portfolio in PORTFOLIOS:
         await furnish(ledger, portfolio)
@@ -90,7 +76,7 @@ async def test_the_whole_ledger_runs_on_a_cluster(client: RedisCluster) -> None:
     ]
     for portfolio, answer in zip(PORTFOLIOS, answers, strict=True):
         await settle_all(ledger, moment, portfolio, answer.jobs[0].key.lane)
-    await assert_one_slot_each(client)
+    await assert_one_slot_each(cluster)
 
 
 async def settle_all(
@@ -139,12 +125,12 @@ async def assert_one_slot_each(client: RedisCluster) -> None:
     assert len(nodes) > 1
 
 
-async def test_seals_change_on_a_cluster_too(client: RedisCluster) -> None:
+async def test_seals_change_on_a_cluster_too(cluster: RedisCluster) -> None:
     sender = SenderId("106540352242922")
-    await RedisRegistry(client, Seal("old")).put_token(sender, "token")
-    both = RedisRegistry(client, Seal("new", "old"))
+    await RedisRegistry(cluster, Seal("old")).put_token(sender, "token")
+    both = RedisRegistry(cluster, Seal("new", "old"))
     await both.refresh()
     assert await both.reseal() == []
-    new = RedisRegistry(client, Seal("new"))
+    new = RedisRegistry(cluster, Seal("new"))
     await new.refresh()
     assert new.token_of(sender) == "token"

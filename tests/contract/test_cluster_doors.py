@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from redis.asyncio import RedisCluster
 
 from adapters.redis.answers import RedisAnswers
 from adapters.redis.comebacks import RedisComebacks
-from adapters.redis.connect import connect, disconnect
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.pasts import RedisPasts
@@ -32,7 +28,6 @@ from tests.builders import (
     a_template,
 )
 from tests.contract.small_world import START_MS, short_terms
-from tests.redis_cluster import cluster_url, redis_cluster
 
 PORTFOLIOS = [PortfolioId(f"portfolio-{number}") for number in range(4)]
 LANE = Lane("campaign:spring", SENDER, TEMPLATE, Priority.MARKETING)
@@ -40,19 +35,10 @@ LANE = Lane("campaign:spring", SENDER, TEMPLATE, Priority.MARKETING)
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.redis]
 
 
-@pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[RedisCluster]:
-    with redis_cluster(tmp_path) as servers:
-        connected = connect(cluster_url(servers))
-        assert isinstance(connected, RedisCluster)
-        yield connected
-        await disconnect(connected)
-
-
-async def test_results_cooldowns_and_single_cancels_live_in_any_slot(client: RedisCluster) -> None:
-    ledger = RedisLedger(client, short_terms(), lambda: START_MS, tolerance_ms=0)
+async def test_results_cooldowns_and_single_cancels_live_in_any_slot(cluster: RedisCluster) -> None:
+    ledger = RedisLedger(cluster, short_terms(), lambda: START_MS, tolerance_ms=0)
     await ledger.load()
-    results, cooldowns = RedisResults(client, ledger), RedisCooldowns(client, lambda: START_MS)
+    results, cooldowns = RedisResults(cluster, ledger), RedisCooldowns(cluster, lambda: START_MS)
     for portfolio in PORTFOLIOS:
         await ledger.put_portfolio(portfolio, a_portfolio(2))
         await ledger.put_sender(portfolio, SENDER, a_sender())
@@ -75,14 +61,14 @@ async def test_results_cooldowns_and_single_cancels_live_in_any_slot(client: Red
         assert await cooldowns.take(portfolio, "journey:w", wishes[2:], 5_000) == [Cooling()]
 
 
-async def test_pasts_comebacks_and_answers_live_in_any_slot(client: RedisCluster) -> None:
-    ledger = RedisLedger(client, short_terms(), lambda: START_MS, tolerance_ms=0)
+async def test_pasts_comebacks_and_answers_live_in_any_slot(cluster: RedisCluster) -> None:
+    ledger = RedisLedger(cluster, short_terms(), lambda: START_MS, tolerance_ms=0)
     await ledger.load()
     parts = (ledger.scripts, ledger.calls, lambda: START_MS)
     pasts, comebacks, answers = (
         RedisPasts(*parts),
         RedisComebacks(*parts),
-        RedisAnswers(client, Seal("secret")),
+        RedisAnswers(cluster, Seal("secret")),
     )
     for portfolio in PORTFOLIOS:
         rows = [a_row(1, not_before_ms=START_MS + 700)]

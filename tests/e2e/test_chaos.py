@@ -13,6 +13,8 @@ from adapters.redis.embedded import EmbeddedServer
 from tests.e2e.fleet import (
     API,
     CONCURRENCY,
+    LOOK_EVERY_S,
+    PATIENCE_S,
     Fleet,
     Status,
     a_busy_world,
@@ -75,6 +77,20 @@ async def test_four_workers_share_the_work_and_one_is_drained_meanwhile(tmp_path
         assert '"doubted": 0' in written.replace(":0", ": 0"), written
         status = await fleet.until("c1", is_over)
         assert status["counts"]["accepted"] == ROWS
+        assert fleet.report().duplicates == 0
+        await assert_judges_content(fleet, status, ROWS)
+
+
+async def test_the_api_is_killed_and_the_workers_go_on_without_it(tmp_path: Path) -> None:
+    async with a_fleet(tmp_path) as fleet:
+        await begin(fleet)
+        await fleet.kill(API)
+        before = fleet.report().accepted
+        async with asyncio.timeout(PATIENCE_S):
+            while fleet.report().accepted < before + BEGUN:
+                await asyncio.sleep(LOOK_EVERY_S)
+        await fleet.start(API)
+        status = await fleet.until("c1", is_over)
         assert fleet.report().duplicates == 0
         await assert_judges_content(fleet, status, ROWS)
 

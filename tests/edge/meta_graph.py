@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import ClientSession
 
 from adapters.meta.client import MetaClient
+from adapters.meta.management import Management
 from adapters.meta.payload import Objection
 from engine.letters import Letter
 from engine.model import JobKey, Lane, Priority, RecipientKey, SenderId
@@ -208,3 +209,26 @@ class Desk:
     async def answered(self, *replies: Reply) -> Outcome:
         self.graph.tell(*replies)
         return await self.client.send(a_letter())
+
+
+@dataclass
+class ManagedGraph:
+    """Management on a fake Graph; sleeping moves the clock."""
+
+    graph: FakeGraph
+    session: ClientSession
+    now_ms: int = NOW_MS
+    slept_s: list[float] = field(default_factory=list[float])
+
+    def __post_init__(self) -> None:
+        self.management = Management(
+            self.session,
+            graph_url=self.graph.url,
+            graph_version="v25.0",
+            now_ms=lambda: self.now_ms,
+            sleep=self._sleep,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+        self.now_ms += int(seconds * 1_000)

@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from aiohttp import ClientSession
 
 from adapters.meta.management import (
-    Management,
     build_management_session,
 )
 from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
@@ -21,6 +18,7 @@ from tests.edge.meta_graph import (
     SENDER,
     TOKEN,
     FakeGraph,
+    ManagedGraph,
     Reply,
     graph_error,
     http,
@@ -34,36 +32,13 @@ LAST = Reply(http(200, recorded("template_list_last")))
 FULL = 'X-Business-Use-Case-Usage: {"1":[{"call_count":100,"estimated_time_to_regain_access":%d}]}'
 
 
-@dataclass
-class Desk:
-    """Management on a fake Graph; sleeping moves the clock."""
-
-    graph: FakeGraph
-    session: ClientSession
-    now_ms: int = NOW_MS
-    slept_s: list[float] = field(default_factory=list[float])
-
-    def __post_init__(self) -> None:
-        self.management = Management(
-            self.session,
-            graph_url=self.graph.url,
-            graph_version="v25.0",
-            now_ms=lambda: self.now_ms,
-            sleep=self._sleep,
-        )
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept_s.append(seconds)
-        self.now_ms += int(seconds * 1_000)
-
-
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
+async def desk() -> AsyncIterator[ManagedGraph]:
     async with FakeGraph() as graph, build_management_session() as session:
-        yield Desk(graph, session)
+        yield ManagedGraph(graph, session)
 
 
-async def test_all_pages_are_read_and_a_bad_row_costs_only_itself(desk: Desk) -> None:
+async def test_all_pages_are_read_and_a_bad_row_costs_only_itself(desk: ManagedGraph) -> None:
     desk.graph.tell(FIRST, LAST)
     templates = await desk.management.templates(WABA, TOKEN)
     assert [(one.id, one.name, one.language) for one in templates] == [
@@ -81,7 +56,7 @@ async def test_all_pages_are_read_and_a_bad_row_costs_only_itself(desk: Desk) ->
     assert desk.management.unreadable == 1
 
 
-async def test_the_next_page_is_asked_for_without_following_a_link(desk: Desk) -> None:
+async def test_the_next_page_is_asked_for_without_following_a_link(desk: ManagedGraph) -> None:
     desk.graph.tell(FIRST, LAST)
     await desk.management.templates(WABA, TOKEN)
     first, second = (head.split(b"\r\n")[0] for head in desk.graph.heads)
@@ -91,12 +66,12 @@ async def test_the_next_page_is_asked_for_without_following_a_link(desk: Desk) -
     assert f"Authorization: Bearer {TOKEN}".encode() in desk.graph.heads[1]
 
 
-async def test_a_circle_of_pages_ends(desk: Desk) -> None:
+async def test_a_circle_of_pages_ends(desk: ManagedGraph) -> None:
     desk.graph.tell(FIRST, FIRST, FIRST)
     assert len(await desk.management.templates(WABA, TOKEN)) == 2
 
 
-async def test_a_cursor_gone_bad_starts_again_once(desk: Desk) -> None:
+async def test_a_cursor_gone_bad_starts_again_once(desk: ManagedGraph) -> None:
     bad = Reply(http(400, graph_error(131059)))
     desk.graph.tell(FIRST, bad, FIRST, LAST)
     assert len(await desk.management.templates(WABA, TOKEN)) == 2
@@ -105,7 +80,7 @@ async def test_a_cursor_gone_bad_starts_again_once(desk: Desk) -> None:
         await desk.management.templates(WABA, TOKEN)
 
 
-async def test_a_number_is_read(desk: Desk) -> None:
+async def test_a_number_is_read(desk: ManagedGraph) -> None:
     desk.graph.tell(NUMBER)
     number = await desk.management.number(WABA, SENDER, TOKEN)
     assert number.id == SENDER
@@ -121,12 +96,14 @@ async def test_a_number_is_read(desk: Desk) -> None:
         (b"[]", ""),
     ],
 )
-async def test_the_review_of_an_account_is_read(desk: Desk, node: bytes, review: str) -> None:
+async def test_the_review_of_an_account_is_read(
+    desk: ManagedGraph, node: bytes, review: str
+) -> None:
     desk.graph.tell(Reply(http(200, node)))
     assert await desk.management.review(WABA, TOKEN) == review
 
 
-async def test_a_limit_that_is_not_told_is_none(desk: Desk) -> None:
+async def test_a_limit_that_is_not_told_is_none(desk: ManagedGraph) -> None:
     desk.graph.tell(Reply(http(200, b'{"id":"1","throughput":{"level":"NOT_APPLICABLE"}}')))
     number = await desk.management.number(WABA, SENDER, TOKEN)
     assert (number.throughput_mps, number.messaging_limit) == (None, None)
@@ -141,20 +118,20 @@ async def test_a_limit_that_is_not_told_is_none(desk: Desk) -> None:
         Reply(http(500, graph_error(1))),
     ],
 )
-async def test_what_may_pass_is_tried_again(desk: Desk, reply: Reply) -> None:
+async def test_what_may_pass_is_tried_again(desk: ManagedGraph, reply: Reply) -> None:
     desk.graph.tell(reply, reply, NUMBER)
     assert (await desk.management.number(WABA, SENDER, TOKEN)).id == SENDER
     assert desk.slept_s == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("reply", [Reply(then=RESET), Reply(then=CLOSE)])
-async def test_a_lost_answer_is_asked_for_again(desk: Desk, reply: Reply) -> None:
+async def test_a_lost_answer_is_asked_for_again(desk: ManagedGraph, reply: Reply) -> None:
     desk.graph.tell(*[reply] * 4, NUMBER)  # aiohttp itself repeats a lost GET once
     assert (await desk.management.number(WABA, SENDER, TOKEN)).id == SENDER
     assert desk.slept_s == [0.5, 1.0]
 
 
-async def test_three_tries_are_enough(desk: Desk) -> None:
+async def test_three_tries_are_enough(desk: ManagedGraph) -> None:
     desk.graph.tell(*[Reply(http(502, b"<html>"))] * 3)
     with pytest.raises(ProviderAwayError):
         await desk.management.number(WABA, SENDER, TOKEN)
@@ -170,7 +147,9 @@ async def test_three_tries_are_enough(desk: Desk) -> None:
         (Reply(http(302, b"", "Location: http://127.0.0.1:1/")), 302),
     ],
 )
-async def test_what_never_will_pass_is_told_at_once(desk: Desk, reply: Reply, code: int) -> None:
+async def test_what_never_will_pass_is_told_at_once(
+    desk: ManagedGraph, reply: Reply, code: int
+) -> None:
     desk.graph.tell(reply)
     with pytest.raises(ProviderRefusedError) as caught:
         await desk.management.number(WABA, SENDER, TOKEN)
@@ -179,14 +158,14 @@ async def test_what_never_will_pass_is_told_at_once(desk: Desk, reply: Reply, co
     assert len(desk.graph.heads) == 1
 
 
-async def test_too_many_calls_wait_as_long_as_meta_says(desk: Desk) -> None:
+async def test_too_many_calls_wait_as_long_as_meta_says(desk: ManagedGraph) -> None:
     desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 7)), NUMBER)
     assert (await desk.management.number(WABA, SENDER, TOKEN)).id == SENDER
     assert sum(desk.slept_s) == 7 * 60
     assert len(desk.graph.heads) == 2
 
 
-async def test_a_wait_beyond_patience_is_told_and_costs_no_call(desk: Desk) -> None:
+async def test_a_wait_beyond_patience_is_told_and_costs_no_call(desk: ManagedGraph) -> None:
     desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)))
     for _ in range(2):
         with pytest.raises(ProviderBusyError) as caught:
@@ -195,7 +174,7 @@ async def test_a_wait_beyond_patience_is_told_and_costs_no_call(desk: Desk) -> N
     assert len(desk.graph.heads) == 1
 
 
-async def test_a_nearly_full_quota_is_rested_before_meta_throttles(desk: Desk) -> None:
+async def test_a_nearly_full_quota_is_rested_before_meta_throttles(desk: ManagedGraph) -> None:
     almost = 'X-Business-Use-Case-Usage: {"1":[{"call_count":96}]}'
     desk.graph.tell(Reply(http(200, recorded("number_fields"), almost)), NUMBER)
     await desk.management.number(WABA, SENDER, TOKEN)
@@ -204,7 +183,7 @@ async def test_a_nearly_full_quota_is_rested_before_meta_throttles(desk: Desk) -
     assert desk.slept_s == [60.0]
 
 
-async def test_calls_of_one_account_take_turns(desk: Desk) -> None:
+async def test_calls_of_one_account_take_turns(desk: ManagedGraph) -> None:
     desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)))
     calls = [desk.management.number(WABA, SENDER, TOKEN) for _ in range(5)]
     errors = await asyncio.gather(*calls, return_exceptions=True)
@@ -212,7 +191,7 @@ async def test_calls_of_one_account_take_turns(desk: Desk) -> None:
     assert len(desk.graph.heads) == 1  # the others heard of it before they called
 
 
-async def test_one_account_s_quota_is_not_another_s(desk: Desk) -> None:
+async def test_one_account_s_quota_is_not_another_s(desk: ManagedGraph) -> None:
     desk.graph.tell(Reply(http(400, graph_error(80008), FULL % 60)), NUMBER)
     with pytest.raises(ProviderBusyError):
         await desk.management.number(WABA, SENDER, TOKEN)
@@ -220,7 +199,7 @@ async def test_one_account_s_quota_is_not_another_s(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"data":7}', b"[" * 100_000])
-async def test_an_odd_page_is_no_list(desk: Desk, body: bytes) -> None:
+async def test_an_odd_page_is_no_list(desk: ManagedGraph, body: bytes) -> None:
     desk.graph.tell(*[Reply(http(200, body))] * 3)
     with pytest.raises(ProviderAwayError):
         await desk.management.templates(WABA, TOKEN)

@@ -1,11 +1,10 @@
 """Meta's management of templates on the wire: what is written, and what an answer proves."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import pytest
-from aiohttp import ClientSession
 
 from adapters.meta.management import Management, build_management_session
 from adapters.meta.template_calls import TemplateCalls
@@ -13,7 +12,16 @@ from adapters.meta.trial import Trials
 from engine.directory import TemplateDraft
 from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
 from engine.model import Category, SenderId, TemplateStatus, WabaId
-from tests.edge.meta_graph import CLOSE, NOW_MS, SENDER, TOKEN, FakeGraph, Reply, graph_error, http
+from tests.edge.meta_graph import (
+    CLOSE,
+    SENDER,
+    TOKEN,
+    FakeGraph,
+    ManagedGraph,
+    Reply,
+    graph_error,
+    http,
+)
 from tests.front_desk import a_template
 
 WABA = WabaId("waba-1")
@@ -37,27 +45,12 @@ def told(content: object, status: int = 200, *headers: str) -> Reply:
 
 
 @dataclass
-class Desk:
-    """Template calls on a fake Graph; sleeping moves the clock."""
-
-    graph: FakeGraph
-    session: ClientSession
-    now_ms: int = NOW_MS
-    slept_s: list[float] = field(default_factory=list[float])
+class Desk(ManagedGraph):
+    """Template calls on it."""
 
     def __post_init__(self) -> None:
-        self.management = Management(
-            self.session,
-            graph_url=self.graph.url,
-            graph_version="v25.0",
-            now_ms=lambda: self.now_ms,
-            sleep=self._sleep,
-        )
+        super().__post_init__()
         self.calls = TemplateCalls(self.management, lambda _: TOKEN, lambda: self.now_ms)
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept_s.append(seconds)
-        self.now_ms += int(seconds * 1_000)
 
     def asked(self, place: int) -> str:
         return self.graph.heads[place].split(b"\r\n")[0].decode()

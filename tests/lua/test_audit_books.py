@@ -11,18 +11,7 @@ from adapters.redis.scripts import Argument, Reply
 from engine.model import DeliveryStatus
 from engine.outcomes import Accepted
 from tests.lua.slot_state import PORTFOLIO, Slot
-from tests.lua.test_audit_read import TAG, busy
-
-FAULTS = [
-    pytest.param(f"LPOP {TAG}k:1", "states add up to", id="a job is lost"),
-    pytest.param(f"HDEL {TAG}open 1.4", "s:in_flight 1, recount 0", id="a lease is lost"),
-    pytest.param(f"HDEL {TAG}aside 1.3", "w:retry 1, recount 0", id="a delayed job is lost"),
-    pytest.param(f"HDEL {TAG}done:1:0 1", "s:accepted 2, recount 1", id="an end is lost"),
-    pytest.param(f"ZREM {TAG}doubts 1.2", "doubt without its time", id="a doubt has no end"),
-    pytest.param(f"HINCRBY {TAG}src:campaign:a d:delivered 1", "d:delivered 2", id="a count"),
-    pytest.param(f"HSET {TAG}src:campaign:a s:failed 1", "s:failed 1, recount 0", id="an end more"),
-    pytest.param(f"HINCRBY {TAG}src:campaign:a enqueued 1", "enqueued 8", id="the total"),
-]
+from tests.lua.test_audit_read import FAULTS, TAG, busy
 
 
 async def in_steps(slot: Slot) -> list[str]:

@@ -34,18 +34,19 @@ async def test_an_empty_slot_has_nothing_wrong(slot: Slot) -> None:
     assert await slot.ledger.audit(PORTFOLIO) == []
 
 
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        pytest.param(f"LPOP {TAG}k:1", "states add up to", id="a job is lost"),
-        pytest.param(f"HDEL {TAG}open 1.4", "s:in_flight", id="a lease is lost"),
-        pytest.param(f"HDEL {TAG}aside 1.3", "w:retry", id="a delayed job is lost"),
-        pytest.param(f"HDEL {TAG}done:1:0 1", "s:accepted", id="an end is lost"),
-        pytest.param(f"ZREM {TAG}doubts 1.2", "doubt without its time", id="a doubt has no end"),
-        pytest.param(f"HINCRBY {TAG}src:campaign:a d:delivered 1", "d:delivered", id="a count"),
-        pytest.param(f"HINCRBY {TAG}src:campaign:a enqueued 1", "enqueued 8", id="the total"),
-    ],
-)
+FAULTS = [
+    pytest.param(f"LPOP {TAG}k:1", "states add up to", id="a job is lost"),
+    pytest.param(f"HDEL {TAG}open 1.4", "s:in_flight 1, recount 0", id="a lease is lost"),
+    pytest.param(f"HDEL {TAG}aside 1.3", "w:retry 1, recount 0", id="a delayed job is lost"),
+    pytest.param(f"HDEL {TAG}done:1:0 1", "s:accepted 2, recount 1", id="an end is lost"),
+    pytest.param(f"ZREM {TAG}doubts 1.2", "doubt without its time", id="a doubt has no end"),
+    pytest.param(f"HINCRBY {TAG}src:campaign:a d:delivered 1", "d:delivered 2", id="a count"),
+    pytest.param(f"HSET {TAG}src:campaign:a s:failed 1", "s:failed 1, recount 0", id="an end more"),
+    pytest.param(f"HINCRBY {TAG}src:campaign:a enqueued 1", "enqueued 8", id="the total"),
+]
+
+
+@pytest.mark.parametrize(("command", "told"), FAULTS)
 async def test_a_planted_fault_is_found(slot: Slot, command: str, told: str) -> None:
     await busy(slot)
     await slot.client.execute_command(*command.split())
