@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from adapters.meta.codes import ILL
 from engine.model import Gate
 from engine.ports import FOREVER_MS
 from tests.e2e.whole_house import LOOK_EVERY_S, Whole, a_message, a_whole_house, a_world
@@ -137,6 +138,12 @@ def expected(code: int) -> tuple[str, str | None, int | None]:
     return "waiting", gate.value, None
 
 
+def fits(code: int, job: dict[str, Any]) -> bool:
+    """Return whether a job stands as its number wants it; where Meta is ill, a breaker may wait."""
+    is_broken = code in ILL and told(job) == ("waiting", Gate.SENDER.value, None)
+    return is_broken or told(job) == expected(code)
+
+
 def told(job: dict[str, Any]) -> tuple[str, str | None, int | None]:
     return job["state"], gate_of(job), job["code"]
 
@@ -147,10 +154,9 @@ async def test_an_answer_closes_its_gate_for_its_time_and_spends_an_attempt_or_n
 ) -> None:
     began_ms = time.time() * 1_000
     async with a_house_of_errors(server_url, tmp_path, "error", codes) as (whole, jobs):
-        shown = await seen(whole, jobs, lambda code, job: told(job) == expected(code))
-        assert {code: told(job) for code, job in shown.items()} == {
-            code: expected(code) for code in codes
-        }
+        shown = await seen(whole, jobs, fits)
+        assert shown.keys() == set(codes)
+        assert {code: told(job) for code, job in shown.items() if not fits(code, job)} == {}
         ended_ms = time.time() * 1_000
         for code, (gate, wait_ms) in {code: WAITS[code] for code in codes if code in WAITS}.items():
             if gate in {Gate.ACCOUNT, Gate.SENDER, Gate.PAIR}:
