@@ -72,12 +72,13 @@ class SendSlots:
         return slot_us
 
     def take_again_us(self, now_ms: int, *, is_marketing: bool) -> int:
-        """Reserve and return a send time for a job that had one already and is written again."""
-        slot_us = self.take_us(now_ms)
-        if is_marketing and self.marketing_share < 1:
-            slot_us = max(slot_us, self.marketing_us)
+        """Reserve and return a send time for a job that had one already and is written again.
+
+        It does not wait for marketing's share, which those that come after it make up for.
+        """
+        if is_marketing:
             self.take_share(now_ms)
-        return slot_us
+        return self.take_us(now_ms)
 
     def give_way(self, messages: int, now_ms: int) -> None:
         """Let messages that came in take send times, at most a second's worth."""

@@ -99,7 +99,8 @@ class Asking:
         directory = self._registry.directory
         told = facts_of_number(number, sender, directory, asked_ms)
         for fact in told:
-            if directory.facts.get(fact.id) == before.get(fact.id):
+            known = directory.facts.get(fact.id)
+            if known == before.get(fact.id) or _was_read_before(known, asked_ms):
                 await self._keeper.tell(fact)
             else:
                 self.soon(sender.id)
@@ -116,3 +117,8 @@ class Asking:
         if review:
             name = of_account(sender.waba_id, REVIEW)
             await self._keeper.tell(Fact(name, review, asked_ms, Source.REFRESH))
+
+
+def _was_read_before(known: Fact | None, asked_ms: int) -> bool:
+    """Return whether a fact was read of Meta, by a call that began before `asked_ms`."""
+    return known is not None and known.source is Source.REFRESH and known.at_ms < asked_ms

@@ -137,6 +137,22 @@ async def test_news_that_came_meanwhile_stay_whatever_their_date(
     assert (len(world.asked), world.value(STATUS), world.closed_until_ms) == (2, "CONNECTED", 0)
 
 
+async def test_what_another_read_brought_meanwhile_stays_unless_that_one_began_before(
+    world: World,
+) -> None:
+    """An operator who asks is told what is, also while the first look of a start is under way."""
+
+    def read_at(at_ms: int) -> Story:
+        return lambda: world.tell(status_fact(NUMBER, "OFFLINE", at_ms, Source.REFRESH))
+
+    world.meanwhile = read_at(NOW_MS - 1)
+    await world.refresh()
+    assert (world.value(STATUS), world.closed_until_ms) == ("CONNECTED", 0)
+    world.meanwhile = read_at(world.now_ms + 1)
+    await world.refresh()
+    assert (world.value(STATUS), world.closed_until_ms) == ("OFFLINE", FOREVER_MS)
+
+
 async def test_an_answer_that_closed_the_number_meanwhile_stays(world: World) -> None:
     await world.tell(
         Fact(of_sender(NUMBER, ANSWER), "133010", NOW_MS - 9, Source.ANSWER, FOREVER_MS)

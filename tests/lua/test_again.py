@@ -78,8 +78,12 @@ async def test_a_closed_gate_is_named(slot: Slot) -> None:
 async def test_marketing_of_a_number_that_is_slowed_takes_its_share(slot: Slot) -> None:
     await slot.furnish(mps=100)
     await slot.put_sender(a_sender(throughput_mps=100, marketing_share=0.5))
-    await slot.queue(1)
-    await slot.claim()
+    await slot.queue(1, 2)
+    await slot.claim(1)
     first_us = START_MS * 1_000
-    assert (await ask(slot)).send_at_us == first_us + 20_000
-    assert (await ask(slot)).send_at_us == first_us + 40_000
+    assert (await ask(slot)).send_at_us == first_us + 10_000
+    answer = await slot.claim(1)
+    assert answer.jobs == []
+    slot.now_ms += 30
+    (job,) = (await slot.claim(1)).jobs
+    assert job.send_at_us == first_us + 30_000

@@ -202,8 +202,9 @@ class Judge:
         if priority in REPLIES:
             held_ms = self.doubts_ms.get(write.job, 0)
             began_ms = held_ms if write.at_ms - held_ms < DAY_MS else began_ms
-            for copy in self.writes.get(write.job, []):
-                if not copy.refused and not copy.failed:
+            for copy in self._by_person.get(write.recipient, []):
+                is_held = copy.counts and write.at_ms - copy.at_ms < DAY_MS
+                if is_held and not copy.refused and not copy.failed:
                     began_ms = min(began_ms, copy.at_ms)
         return write.at_ms - began_ms + NEWS_MS
 

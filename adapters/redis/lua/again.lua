@@ -28,7 +28,6 @@ local sender = { interval_us = math.ceil(1000000 / rate) }
 if h[6] then load_market(sender, h[6]) end
 call('HSET', key, 'next_us', slot_us + sender.interval_us)
 if is_slowed(sender, lane) then
-  slot_us = max(slot_us, sender.market_us)
   take_share(sender, 1)
   call('HSET', key, 'market', sender.market_share .. text(sender.market_us))
 end

@@ -20,12 +20,8 @@ local function give_again()
         put_back(lane, opened.row)
         went_back = went_back + 1
       else
-        local slot_us = take_slot(sender)
-        if is_slowed(sender, lane) then
-          slot_us = max(slot_us, sender.market_us)
-          take_share(sender, 1)
-        end
-        give(lane, record, slot_us)
+        if is_slowed(sender, lane) then take_share(sender, 1) end
+        give(lane, record, take_slot(sender))
         lease_until = opened.since
       end
     end
