@@ -1,1 +1,1 @@
-"""Benchmarks: scripts that hold the engine against its budgets (DESIGN section 6)."""
+"""Benchmarks: scripts that hold the engine against its budgets."""

@@ -17,7 +17,7 @@ import uvloop
 
 from benchmarks import message, tuned
 
-GC_THRESHOLD = 20_000  # PERFORMANCE section 2: collections become rare, memory stays flat
+GC_THRESHOLD = 20_000  # collections become rare, memory stays flat
 
 
 class BareReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -165,7 +165,7 @@ def api_command(place: Place) -> Command:
 
 
 def upload_request(place: Place) -> tuple[str, dict[str, str]]:
-    """Return path and headers of the campaign's NDJSON upload (INTERFACE 4.3)."""
+    """Return path and headers of the campaign's NDJSON upload."""
     campaign = _kept[place].started[0]
     headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/x-ndjson"}
     return f"/v1/campaigns/{campaign.id}/recipients", headers
@@ -174,17 +174,16 @@ def upload_request(place: Place) -> tuple[str, dict[str, str]]:
 async def claim_and_settle(place: Place, *, batch: int, jobs: int, workers: int = 1) -> int:
     """Claim and settle (as accepted) queued jobs, `batch` a call, without HTTP; return how many.
 
-    As busy workers do it, each asking on its own: a wish tells how the jobs of the one before it
-    ended.
+    Each worker asks on its own, for its part of the jobs.
     """
     kept = await _at(place)
     ledger, portfolio = kept.house.ledger, kept.started[0].portfolio_id
     async with asyncio.TaskGroup() as group:
-        shares = [
+        parts = [
             group.create_task(asker.work(ledger, portfolio, batch, jobs // workers, kept.settled))
             for _ in range(workers)
         ]
-    return sum(share.result() for share in shares)
+    return sum(part.result() for part in parts)
 
 
 async def receive(place: Place, *, batch: int, statuses: int) -> int:

@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """One promise of DESIGN section 6."""
+    """One promise: what is to be reached, and what at the least."""
 
     words: str
     unit: str
@@ -53,7 +53,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     measured_at: str = ""
 
 
-# DESIGN section 6, one core of a 2-core machine. A floor of None: the table gives none.
+# One core of a 2-core machine. A floor of None: the table gives none.
 BUDGETS: dict[str, Budget] = {
     "worker_cpu.cpu_ratio": Budget(
         "worker CPU per send, against bare aiohttp", "x", Better.LESS, 1.10, 1.30
@@ -68,10 +68,7 @@ BUDGETS: dict[str, Budget] = {
         "Redis CPU per send, claim + settle, batch 100", "µs", Better.LESS, 12, 30
     ),
     "redis_cpu.batch_8_us": Budget(
-        "Redis CPU per send, claim + settle, batch 8, four workers", "µs", Better.LESS, 20, 30
-    ),
-    "redis_cpu.batch_8_alone_us": Budget(
-        "Redis CPU per send, claim + settle, batch 8, one worker", "µs", Better.LESS, 20, 30
+        "Redis CPU per send, claim + settle, batch 8", "µs", Better.LESS, 20, 30
     ),
     "redis_cpu.status_us": Budget("Redis CPU per status, batch 100", "µs", Better.LESS, 5, 30),
     "webhooks.sends_ratio": Budget(

@@ -1,7 +1,7 @@
 """The aiohttp session that bare and every peer get: the best one that aiohttp's users know.
 
-PERFORMANCE section 2, "tuned + total timeout". The payload notes the moment of its first write, as
-the engine must (DESIGN section 4), so both pay for the same promise.
+A tuned connector and a total timeout. The payload notes the moment of its first write, as
+the engine must, so both pay for the same promise.
 """
 
 import time

@@ -78,7 +78,7 @@ async def through_http(rig: Rig, rows: Sequence[engine_under_test.Row]) -> float
 
 
 def ndjson(rows: Sequence[engine_under_test.Row]) -> list[bytes]:
-    """Return the rows as INTERFACE 4.3 takes them, in chunks encoded beforehand."""
+    """Return the rows as an upload takes them, in chunks encoded beforehand."""
     lines = [
         msgspec.json.encode({"to": to, "fields": {"name": name, "code": code}}) + b"\n"
         for to, (name, code) in rows

@@ -33,6 +33,6 @@ async def measure(rig: Rig, *, smoke: bool) -> list[Figure]:
             "Redis memory per finished job, window apart",
             "B",
             [finished_bytes / done],
-            note="DESIGN section 4 allows 200 B",
+            note="200 B are allowed",
         ),
     ]
