@@ -133,14 +133,21 @@ class Caller:
             typer.echo(json.dumps(problem))
             raise typer.Exit(FAILED)
         detail = problem.get("detail") or HTTPStatus(status).phrase
-        errors.print(f"[red]failed[/red]: {escape(detail)}", highlight=False, soft_wrap=True)
-        for each in problem.get("errors", ()):
-            place = each.get("pointer") or f"row {each.get('row')} {each.get('field')}"
-            if each["detail"] != detail or place:
-                errors.print(
-                    escape(f"  {place}: {each['detail']}"), highlight=False, soft_wrap=True
-                )
+        told = problem.get("errors", ())
+        is_all = len(told) == 1 and told[0]["detail"] == detail
+        at = f" ({_place_of(told[0])})" if is_all and _place_of(told[0]) else ""
+        errors.print(f"[red]failed[/red]: {escape(detail + at)}", highlight=False, soft_wrap=True)
+        for each in () if is_all else told:
+            line = ": ".join(filter(None, (_place_of(each), each["detail"])))
+            errors.print(escape(f"  {line}"), highlight=False, soft_wrap=True)
         raise typer.Exit(FAILED)
+
+
+def _place_of(error: dict[str, Any]) -> str:
+    """Return where something is wrong: a pointer, a row and its field, or nothing in particular."""
+    if "row" in error:
+        return f"row {error['row']} {error['field']}"
+    return str(error.get("pointer", ""))
 
 
 def _plain(value: object) -> str:

@@ -39,6 +39,24 @@ ANSWERS: dict[str, tuple[int, object]] = {
     ),
     "GET /v1/campaigns/1": (404, {"detail": "there is no campaign 1"}),
     "GET /v1/campaigns/odd": (404, {"detail": "no [bold]campaign[/bold] [/odd] here"}),
+    "GET /v1/campaigns/c8": (
+        422,
+        {"detail": "no such name", "errors": [{"pointer": "/id", "detail": "no such name"}]},
+    ),
+    "GET /v1/campaigns/c7": (
+        409,
+        {"detail": "it is over", "errors": [{"pointer": "", "detail": "it is over"}]},
+    ),
+    "GET /v1/campaigns/c6": (
+        422,
+        {
+            "detail": "2 errors",
+            "errors": [
+                {"pointer": "/to", "detail": "is no number"},
+                {"row": 3, "field": "code", "detail": "is empty"},
+            ],
+        },
+    ),
     "GET /v1/senders": (200, {"senders": [PAUSED]}),
     "PUT /v1/senders/1": (200, PAUSED),
     "POST /v1/senders/1/pause": (200, PAUSED),

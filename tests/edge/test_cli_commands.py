@@ -88,6 +88,20 @@ def test_what_looks_like_markup_is_shown_as_it_is() -> None:
     assert "no [bold]campaign[/bold] [/odd] here" in answer.output
 
 
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("campaign", "told"),
+    [
+        ("c8", "failed: no such name (/id)\n"),
+        ("c7", "failed: it is over\n"),
+        ("c6", "failed: 2 errors\n  /to: is no number\n  row 3 code: is empty\n"),
+    ],
+)
+def test_what_is_wrong_is_said_once_with_its_place(campaign: str, told: str) -> None:
+    answer = CliRunner().invoke(app, ["campaign", "status", campaign])
+    assert (answer.exit_code, answer.output) == (1, told)
+
+
 def test_why_asks_the_api_and_shows_a_table_to_people(asked: list[tuple[str, bytes]]) -> None:
     answer = json.loads(call("why", "c1", "--json")[1])
     assert answer["gates"][0]["limit"] == 250
