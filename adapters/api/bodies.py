@@ -48,7 +48,6 @@ MOMENT_RULE = "must be RFC 3339 with a time zone, such as 2026-12-01T09:00:00Z"
 PLAIN_WORDS = {  # what msgspec says, for whoever does not know Python
     "Expected `datetime` with a timezone component": MOMENT_RULE,
     "Invalid RFC3339 encoded datetime": MOMENT_RULE,
-    f"Expected `str` matching regex {NAME!r}": NAME_DETAIL,
 }
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 

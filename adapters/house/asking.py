@@ -81,7 +81,7 @@ class Asking:
 
         A refused token closes all numbers that use it, as a refused send would. What was told
         while Meta was asked is newer than its answer, or nobody knows: it stays, and Meta is asked
-        again.
+        again; but not what another call brought that had begun before.
         """
         await self._registry.refresh()
         token = self._registry.token_of(sender.id)

@@ -7,7 +7,7 @@ from tests.scrape_stall import a_crowd, pulsed, scraped
 
 SENDERS = 1_000
 LONGEST_US = (
-    10_000  # of the loop's own CPU; about 2,500 were measured, the rest is for slow machines
+    5_000  # of the loop's own CPU; about 2,500 were measured, the rest is for slow machines
 )
 
 
@@ -18,7 +18,7 @@ async def test_neither_scrape_nor_pulse_stalls_a_send(redis_client: Redis, portf
     crowd = await a_crowd(redis_client, SENDERS, portfolios)
     crowd.work()
     for act in (scraped, pulsed):
-        costs = [await act(crowd) for _ in range(2)]  # a full collection may come into one of them
+        costs = [await act(crowd) for _ in range(3)]  # a full collection may come into one of them
         cost = min(costs, key=lambda each: each.loop.longest_us)
         assert cost.body_bytes > SENDERS
         assert cost.loop.longest_us < LONGEST_US, (act.__name__, cost)

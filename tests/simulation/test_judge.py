@@ -171,3 +171,41 @@ def test_pairs_refused_often_are_a_breach() -> None:
     judge = a_judge()
     assert send_to_a_pair(judge, 0, 1, 7_000, 11_000) == [False, False, True, True]
     assert [breach.split()[1] for breach in judge.breaches] == ["pair:"]
+
+
+@pytest.mark.parametrize(
+    ("counts_s", "priority", "is_right"),
+    [
+        pytest.param(3_600, "AUTHENTICATION", True, id="a doubt holds its person's place"),
+        pytest.param(3_600, "MARKETING", False, id="marketing follows nobody into a debt"),
+        pytest.param(90_000, "AUTHENTICATION", False, id="the doubt is out of the window"),
+    ],
+)
+def test_a_login_code_follows_the_doubt_of_another_job(
+    counts_s: int, priority: str, *, is_right: bool
+) -> None:
+    judge = a_judge()
+    at_ms = NOW_MS + counts_s * 1_000
+    arrive(judge, "1.1", "a", repeats_max=1, taken=False)
+    judge.told_foreign("+f", at_ms - 60_000, at_ms - 60_000)
+    arrive(judge, "2.1", "a", at_ms, priority=priority)
+    assert (judge.breaches == []) is is_right
+
+
+def test_a_refused_copy_holds_no_place_for_another_job() -> None:
+    judge = a_judge()
+    judge.arrive(
+        job="1.1",
+        recipient="a",
+        sender="s",
+        priority="MARKETING",
+        gates=["gate"],
+        mps=80,
+        repeats_max=0,
+        counts=True,
+        taken=False,
+        now_ms=NOW_MS,
+    ).refused = True
+    judge.told_foreign("+f", NOW_MS + 10_000, NOW_MS + 10_000)
+    arrive(judge, "2.1", "a", NOW_MS + 60_000, priority="AUTHENTICATION")
+    assert [breach.split()[1] for breach in judge.breaches] == ["I1:"]
