@@ -53,8 +53,9 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
 from adapters.redis.pasts import RedisPasts
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.seal import Seal
 from adapters.redis.speaker import API
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads

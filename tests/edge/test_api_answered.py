@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.redis.answers import PREFIX, RedisAnswers
-from adapters.redis.registry import Seal
+from adapters.redis.seal import Seal
 from tests.front_desk import ADMIN, SEND, SENDER, WABA, Desk, a_campaign, a_desk
 
 PAUSE, RESUME = f"/v1/senders/{SENDER}/pause", f"/v1/senders/{SENDER}/resume"

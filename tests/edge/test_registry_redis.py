@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.memory.registry import MemoryRegistry
-from adapters.redis.registry import RedisRegistry, Seal, SealError
+from adapters.redis.registry import RedisRegistry
+from adapters.redis.seal import Seal, SealError
 from engine.directory import (
     AccountRules,
     ApiKey,
