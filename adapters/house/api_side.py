@@ -125,7 +125,8 @@ async def _furnish(house: House, session: ClientSession, passing: ClientSession)
     )
     asking.ask_about_unknown()
     house.keep("ask", asking.ask_next)
-    deadlines = Deadlines(RULES[settings.rules], house.registry, house.keeper, asking.soon)
+    asked = asking.soon, _debts(house)
+    deadlines = Deadlines(RULES[settings.rules], house.registry, house.keeper, *asked)
     house.keep("deadlines", keeping_deadlines(deadlines))
     house.keep("rests", house.persons.end_rests)
     house.keep("prune", pruning(house))
@@ -318,6 +319,18 @@ def _folder(house: House) -> ReceiptFolder:
         throttled=lambda code: verdict(code).gate is Gate.RATE,
         emit=house.emit,
     )
+
+
+def _debts(house: House) -> Callable[[Sender], Awaitable[int]]:
+    """Return what tells how many people count beyond the limit that holds for a number."""
+
+    async def debt_of(sender: Sender) -> int:
+        portfolio = house.registry.directory.portfolios[sender.portfolio_id]
+        is_its_own = portfolio.quota_scope == "phone_number"
+        quota = await house.ledger.quota(portfolio.id, sender.id if is_its_own else None)
+        return quota.debt
+
+    return debt_of
 
 
 async def _refresh_sender(asking: Asking, sender: Sender) -> None:

@@ -237,7 +237,7 @@ class Folding:
             return
         wrote_ms = min(inbound.at_ms, arrived_ms) if arrived_ms else inbound.at_ms
         until_ms = wrote_ms + SERVICE_WINDOW_MS
-        for key in self._preferring.keys(inbound.person):
+        for key in await self._preferring.answered_as(portfolio, inbound.person):
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
         await self._preferring.wrote(portfolio, inbound.person)
 
@@ -276,10 +276,12 @@ class Folding:
             await self._preferring.unite(portfolio, some)
         for portfolio, leads in self._folder.take_leads().items():
             await self._preferring.lead(portfolio, leads)
-        for known in {known for each in parsed for known in each.people}:
-            portfolio = self._portfolio_of(known.sender)
+        found = {(known.sender, known.person) for each in parsed for known in each.people}
+        found |= {(other.sender, other.after) for each in parsed for other in each.changed}
+        for sender, person in found:
+            portfolio = self._portfolio_of(sender)
             if portfolio is not None:
-                await self._preferring.lead(portfolio, {}, [known.person])
+                await self._preferring.lead(portfolio, {}, [person])
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
         if isinstance(notice, TEMPLATE_NEWS):

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from adapters.meta.management import (
+    CALLS_PER_HOUR,
     build_management_session,
 )
 from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
@@ -189,6 +190,16 @@ async def test_calls_of_one_account_take_turns(desk: ManagedGraph) -> None:
     errors = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(error) for error in errors] == [ProviderBusyError] * 5
     assert len(desk.graph.heads) == 1  # the others heard of it before they called
+
+
+async def test_a_whole_hour_of_calls_is_told_instead_of_waited_for(desk: ManagedGraph) -> None:
+    desk.graph.tell(*[NUMBER] * CALLS_PER_HOUR)
+    for _ in range(CALLS_PER_HOUR):
+        await desk.management.number(WABA, SENDER, TOKEN)
+    with pytest.raises(ProviderBusyError) as caught:
+        await desk.management.number(WABA, SENDER, TOKEN)
+    assert caught.value.until_ms == NOW_MS + 3_600_000
+    assert len(desk.graph.heads) == CALLS_PER_HOUR
 
 
 async def test_one_account_s_quota_is_not_another_s(desk: ManagedGraph) -> None:
