@@ -19,7 +19,7 @@ LOOK_EVERY_S = 1.0
 
 
 async def pieces_in_time(request: web.Request, size: int) -> AsyncIterator[bytes]:
-    """Yield a body in pieces; 408 when it stops coming or trickles.
+    """Yield a body in pieces; 408 when it stops coming or trickles, 400 when its frame breaks.
 
     Only the time we wait for the caller counts: what a piece costs us is not his slowness.
     """
@@ -33,6 +33,9 @@ async def pieces_in_time(request: web.Request, size: int) -> AsyncIterator[bytes
                 piece = await anext(pieces, b"")
         except TimeoutError as error:
             raise _too_slow() from error
+        except web.RequestPayloadError as error:
+            detail = "the body breaks off: a chunk has no right length; send it again"
+            raise Problem(HTTPStatus.BAD_REQUEST, detail, code="truncated") from error
         if not piece:
             return
         waited_s += loop.time() - began
