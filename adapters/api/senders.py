@@ -17,6 +17,7 @@ from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from adapters.api.told import shown_closures, shown_facts
 from adapters.api.warnings import sender_warnings, senders_of, twins_of
+from adapters.breath import breathe
 from engine.books import Depth
 from engine.directory import Role, Sender
 from engine.facts import of_account, of_sender
@@ -200,8 +201,10 @@ class SenderRoutes:
 
     @described("All senders", gives=SendersAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
-        senders = self._front.registry.directory.senders.values()
-        shown = [shown_sender(each) | self._shown_world(each) for each in senders]
+        shown: list[dict[str, object]] = []
+        for place, each in enumerate(list(self._front.registry.directory.senders.values())):
+            shown.append(shown_sender(each) | self._shown_world(each))
+            await breathe(place)
         return as_json({"senders": shown})
 
     @described("A sender, its rate, its queue and its quota", gives=SenderStateAnswer)
