@@ -175,9 +175,8 @@ class SenderRoutes:
             await self._front.registry.put_token(sender.id, token)
         for template in self._front.registry.directory.templates.values():
             if template.waba_id == sender.waba_id:
-                await self._front.ledger.put_template(
-                    sender.portfolio_id, template.key, spec_of(template)
-                )
+                spec = replace(spec_of(template), lifts=False)  # what answers closed stays so
+                await self._front.ledger.put_template(sender.portfolio_id, template.key, spec)
         await self._front.registry.put(sender)
 
     async def _reopen(self, name: SenderId) -> None:
