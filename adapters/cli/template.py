@@ -71,8 +71,10 @@ def show_sets(
     known = [each["path"].rpartition("/")[2] for each in answer["sets"]]
     if not known or kept not in {"", *known}:
         raise typer.BadParameter(f"kept of {waba}: {', '.join(known) or 'no set yet'}")
+    one = kept or known[0]
     with output.open("wb") as opened:
-        Caller(as_json=as_json).download(*path, kept or known[0], to=opened)
+        Caller(as_json=as_json).download(*path, one, to=opened)
+    Caller(as_json=as_json).show({"set": one, "written": str(output)})
 
 
 @template.command("list")

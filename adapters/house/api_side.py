@@ -48,6 +48,7 @@ from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
 from adapters.redis.answers import RedisAnswers
+from adapters.redis.arrivals import RedisArrivals
 from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
@@ -281,6 +282,7 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
         *(house.keeper, asking.soon),
         TemplateFolding(registry, changes, house.clock.now_ms, naming(house)),
         house.ears.heard,
+        RedisArrivals(house.client),
     )
 
 
