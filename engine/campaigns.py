@@ -228,6 +228,8 @@ class Campaigns:
             and campaign.state is not SourceState.CANCELLED
         ]
         warnings += self._template_warnings(campaign)
+        if campaign.state is SourceState.RUNNING and not counts.enqueued:
+            warnings.append("it has no rows yet: upload recipients, they leave as they come")
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
             warnings.append(f"{parked:,} jobs wait for a place in the messaging limit")
         return warnings

@@ -48,6 +48,7 @@ MOMENT_RULE = "must be RFC 3339 with a time zone, such as 2026-12-01T09:00:00Z"
 PLAIN_WORDS = {  # what msgspec says, for whoever does not know Python
     "Expected `datetime` with a timezone component": MOMENT_RULE,
     "Invalid RFC3339 encoded datetime": MOMENT_RULE,
+    "Input data was truncated": "the JSON ends too early, or `\\ud800` or the like stands alone",
 }
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 
@@ -155,8 +156,12 @@ def check_depth(body: bytes) -> None:
 
 
 def milliseconds(moment: datetime | None) -> int:
-    """Return a moment as the engine counts; 0 when there is none."""
-    return round(moment.timestamp() * 1000) if moment else 0
+    """Return a moment as the engine counts; 0 when there is none, 1 where it is before 1970.
+
+    >>> milliseconds(datetime(1969, 1, 1, tzinfo=UTC)), milliseconds(None)
+    (1, 0)
+    """
+    return max(1, round(moment.timestamp() * 1000)) if moment else 0
 
 
 def _pointer(path: str) -> str:

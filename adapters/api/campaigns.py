@@ -222,7 +222,7 @@ def campaign_id(idempotency_key: str) -> str:
     if idempotency_key:
         caller = scope()  # two portfolios may choose the same key and mean two campaigns
         named = (f"{caller.portfolio}/" if caller else "") + idempotency_key
-        return "c-" + blake2b(named.encode(), digest_size=10).hexdigest()
+        return "c-" + blake2b(named.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
     return "c-" + secrets.token_hex(6)
 
 
