@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, rfc3339
+from adapters.api.bodies import CLOCK, Moment, Name, Strict, milliseconds, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import (
     CampaignAnswer,
@@ -31,7 +31,7 @@ from engine.model import DeliveryStatus, Priority
 from engine.quiet import QuietHours
 from engine.revalidation import NAMED_MAX, Misfit, RowsMisfitError
 
-Clock = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Clock = Annotated[str, msgspec.Meta(pattern=CLOCK)]
 RECIPIENT = "recipient"  # as a time zone: that of each recipient
 UTC = "UTC"  # counts where a recipient's is not known and nothing else is said
 
