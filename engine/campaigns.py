@@ -31,6 +31,7 @@ from engine.senders import QUALITY, UNGUARDED, QualityGuard, value_of
 
 SENDERS_MAX = 1_000
 RESERVED_FIELDS = ("to", "key")
+UNFORETOLD = (Gate.SENDER, Gate.ACCOUNT, Gate.TEMPLATE)  # opened by Meta or an operator, some day
 
 # What may follow what; asking for the state it has already is fine and changes nothing.
 MOVES: Mapping[str, tuple[tuple[SourceState, ...], SourceState]] = {
@@ -201,10 +202,18 @@ class Campaigns:
         return state.value
 
     async def _eta_ms(self, campaign: Campaign, counts: Counts, quota: Quota) -> int | None:
-        """Return when its last job leaves, places, rate and quiet hours considered."""
+        """Return when its last job leaves, places, rate and quiet hours considered.
+
+        None where some wait for what nobody can foretell: a closed number, account or template.
+        """
+        if any(counts.waiting.get(gate, 0) for gate in UNFORETOLD):
+            return None
         senders = self._registry.directory.senders
         known = [senders[name] for name in campaign.senders if name in senders]
-        per_s = sum(self._mps(campaign, sender) for sender in known)
+        rates = [self._mps(campaign, sender) for sender in known]
+        if campaign.state is SourceState.DRAFT and not all(rates):
+            return None  # who is dealt to that number waits for it
+        per_s = sum(rates)
         now = {"now_ms": self._now_ms(), "span_ms": self._span_ms}
         eta_ms = last_leaves_ms(remaining(counts), per_s, quota, **now)
         if self._quiet is None or campaign.category in NEVER_QUIET:
@@ -228,6 +237,8 @@ class Campaigns:
             and campaign.state is not SourceState.CANCELLED
         ]
         warnings += self._template_warnings(campaign)
+        if campaign.state is SourceState.RUNNING and not counts.enqueued:
+            warnings.append("it has no rows yet: upload recipients, they leave as they come")
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
             warnings.append(f"{parked:,} jobs wait for a place in the messaging limit")
         return warnings

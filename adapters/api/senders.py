@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Name, Strict, id_in, read_json, rfc3339
+from adapters.api.bodies import ALIAS, Name, Strict, id_in, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import SenderAnswer, SendersAnswer, SenderStateAnswer
 from adapters.api.openapi.described import described
@@ -56,7 +56,7 @@ class SenderBody(Strict):
     display_phone_number: str | Kept = msgspec.UNSET
     access_token: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
     throughput: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Kept = msgspec.UNSET
-    alias: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{0,64}$")] | Kept = msgspec.UNSET
+    alias: Annotated[str, msgspec.Meta(pattern=ALIAS)] | Kept = msgspec.UNSET
 
 
 class PauseBody(Strict):

@@ -120,3 +120,61 @@ async def test_an_expectation_that_nobody_can_keep_is_refused_as_its_path_refuse
     async with whole.session.post(whole.url + MESSAGES, headers={"Expect": "bogus"}) as response:
         error = (await response.json())["error"]
         assert (response.status, error["code"], error["type"]) == (417, 100, "OAuthException")
+
+
+async def test_no_header_that_is_no_text_breaks_a_route(whole: Whole) -> None:
+    host = whole.url.removeprefix("http://")
+    message = b'{"messaging_product":"whatsapp","to":"+4915112345678"}'
+    campaign = b'{"name":"x","senders":[],"message":{}}'
+    for path, body in (("/v1/keys", b"{}"), (MESSAGES, message), ("/v1/campaigns", campaign)):
+        for name in ("Authorization", "Idempotency-Key", "Penstock-Source", "Content-Type"):
+            headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+            headers |= {name: "Bearer \udcff\udcfe"}
+            head = "".join(f"{each}: {value}\r\n" for each, value in headers.items())
+            sent = f"POST {path} HTTP/1.1\r\nHost: x\r\n{head}Connection: close\r\n"
+            sent += f"Content-Length: {len(body)}\r\n\r\n"
+            reader, writer = await asyncio.open_connection(*host.split(":"))
+            writer.write(sent.encode("utf-8", "surrogateescape") + body)
+            async with asyncio.timeout(20):
+                status = int((await reader.read()).split()[1])
+            writer.close()
+            assert 400 <= status < 500, (path, name)
+
+
+async def test_a_body_ends_with_the_key_it_came_under(whole: Whole) -> None:
+    made = await whole.call("POST", "/v1/keys", {"name": "a script", "role": "send"})
+    came, revoked = asyncio.Event(), asyncio.Event()
+
+    async def rows() -> AsyncIterator[bytes]:
+        yield ROWS
+        came.set()
+        await revoked.wait()
+        yield b"+4915112345679,Bob\n"
+
+    async def lines() -> AsyncIterator[bytes]:
+        for number in (1, 2):
+            yield json.dumps({"sender": SENDER, "to": f"+491511234567{number}"}).encode() + b"\n"
+            await revoked.wait()
+
+    headers = {"Authorization": f"Bearer {made['key']}"}
+
+    async def send(path: str, kind: str, body: AsyncIterator[bytes]) -> tuple[int, str]:
+        its = headers | {"Content-Type": kind}
+        async with whole.session.post(whole.url + path, data=body, headers=its) as response:
+            return response.status, await response.text()
+
+    uploading = asyncio.create_task(send(UPLOAD, "text/csv", rows()))
+    queueing = asyncio.create_task(send("/v1/jobs", "application/x-ndjson", lines()))
+    async with asyncio.timeout(20):
+        await came.wait()
+        while (await whole.call("GET", "/v1/campaigns/c1"))["enqueued"] < 1:
+            await asyncio.sleep(0.05)
+        async with whole.session.delete(f"{whole.url}/v1/keys/{made['id']}") as response:
+            assert response.status == 204
+        revoked.set()
+        status, told = await uploading
+        assert (status, json.loads(told)["accepted"]) == (401, 1)
+        assert json.loads(told)["stopped"] == "unauthorized"
+        status, told = await queueing
+        assert (status, "unauthorized" in told) in ((202, True), (401, True))
+    assert (await whole.call("GET", "/v1/campaigns/c1"))["enqueued"] == 1
