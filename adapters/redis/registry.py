@@ -109,6 +109,7 @@ class RedisRegistry:
         self._seal = seal
         self._versions: dict[bytes, bytes] = {}
         self._writes = 0  # begun and ended ones
+        self._rows: dict[str, dict[bytes, bytes]] = {}  # of each kind, as they were last read
         self._sealed: dict[str, bytes] = {}
         self._tokens: dict[str, tuple[bytes, str]] = {}
 
@@ -134,6 +135,7 @@ class RedisRegistry:
         await reply_to(self._client.hincrby(VERSIONS, kind, 1))
         for each in records:
             self.directory.shelf_of(each)[record_name(each)] = each
+            self._forget_row(kind, record_name(each))
         self._writes += 1
         self.changed()
 
@@ -259,11 +261,19 @@ class RedisRegistry:
         else:
             await reply_to(self._client.hset(PREFIX + kind, name, value))
         await reply_to(self._client.hincrby(VERSIONS, kind, 1))
+        self._forget_row(kind, name)
         self._writes += 1
         self.changed()
 
+    def _forget_row(self, kind: str, name: str) -> None:
+        """Have a record read anew that is another here than in the row as it was read."""
+        self._rows.get(kind, {}).pop(name.encode(), None)
+
     async def _reload(self, kind: str) -> bool:
-        """Take over all records of a kind; not when we wrote meanwhile: what was read is old."""
+        """Take over all records of a kind; not when we wrote meanwhile: what was read is old.
+
+        Of thousands mostly one has changed: to decode them all would hold up every send.
+        """
         writes = self._writes
         rows: dict[bytes, bytes] = await reply_to(self._client.hgetall(PREFIX + kind))
         if self._writes != writes:
@@ -272,15 +282,16 @@ class RedisRegistry:
             self._sealed = {name.decode(): sealed for name, sealed in rows.items()}
             return True
         shelf = cast("dict[str, Record]", getattr(self.directory, kind))
-        records = {
-            name.decode(): msgspec.json.decode(value, type=KINDS[kind])
-            for name, value in rows.items()
-        }
-        for name, record in records.items():
-            if shelf.get(name) != record:  # the same object stays: what is cached by it holds
-                shelf[name] = record
-        for name in shelf.keys() - records.keys():
-            del shelf[name]
+        before, self._rows[kind] = self._rows.get(kind, {}), rows
+        for raw, value in rows.items():
+            name = raw.decode()
+            if name not in shelf or before.get(raw) != value:
+                record = msgspec.json.decode(value, type=KINDS[kind])
+                if shelf.get(name) != record:  # the same object stays: what is cached by it holds
+                    shelf[name] = record
+        if len(shelf) > len(rows):
+            for name in shelf.keys() - {raw.decode() for raw in rows}:
+                del shelf[name]
         return True
 
 
