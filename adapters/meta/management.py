@@ -54,7 +54,7 @@ TRIES: Final = 3
 TRY_AGAIN_S: Final = 0.5  # and twice that before the third
 PATIENCE_MS: Final = 15 * 60_000  # a longer wait is told instead of waited for
 FULL_PERCENT: Final = 95  # of a quota: from here on Meta is about to throttle
-REST_MS: Final = 60_000  # after a full quota that does not say for how long
+REST_MS: Final = 60_000  # after a full quota, Meta's or ours, that does not say for how long
 # https://developers.facebook.com/docs/graph-api/overview/rate-limiting
 THROTTLED: Final = frozenset({4, 17, 32, 613, 341, 80007, 80008, 80012})
 CURSOR_CODE: Final = 131059  # v24 and later: the cursor is not good any more; begin again
@@ -265,7 +265,12 @@ class Management:
             raise self._busy(quota)
         if wait_ms > 0:
             await self._sleep(wait_ms / 1_000)
-        await quota.throttle.acquire()  # type: ignore[no-untyped-call]  # it has no types
+        try:
+            async with asyncio.timeout(self._patience_ms / 1_000):
+                await quota.throttle.acquire()  # type: ignore[no-untyped-call]  # it has no types
+        except TimeoutError:  # the hour is used up; who waits for a turn hears of it at once
+            quota.closed_until_ms = max(quota.closed_until_ms, self._now_ms() + REST_MS)
+            raise self._busy(quota) from None
 
     def _busy(self, quota: CallQuota) -> ProviderBusyError:
         wait_ms = quota.closed_until_ms - self._now_ms()

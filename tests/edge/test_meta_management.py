@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from adapters.meta.management import (
+    Management,
     build_management_session,
 )
 from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
@@ -189,6 +190,27 @@ async def test_calls_of_one_account_take_turns(desk: ManagedGraph) -> None:
     errors = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(error) for error in errors] == [ProviderBusyError] * 5
     assert len(desk.graph.heads) == 1  # the others heard of it before they called
+
+
+async def test_who_asks_when_the_hour_is_used_up_is_told_instead_of_held_up(
+    desk: ManagedGraph,
+) -> None:
+    """Somebody waits for the answer: an operator's call hung for the rest of the hour."""
+    desk.graph.tell(NUMBER)
+    hurried = Management(
+        desk.session,
+        graph_url=desk.graph.url,
+        graph_version="v25.0",
+        now_ms=lambda: desk.now_ms,
+        calls_per_hour=1,
+        patience_ms=200,
+    )
+    await hurried.number(WABA, SENDER, TOKEN)
+    calls = [hurried.number(WABA, SENDER, TOKEN) for _ in range(3)]
+    async with asyncio.timeout(10):
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(error) for error in errors] == [ProviderBusyError] * 3
+    assert len(desk.graph.heads) == 1
 
 
 async def test_one_account_s_quota_is_not_another_s(desk: ManagedGraph) -> None:
