@@ -20,10 +20,10 @@ from tests.tcp_proxy import TcpProxy
 pytestmark = [pytest.mark.redis, pytest.mark.one_server, pytest.mark.slow, pytest.mark.timeout(180)]
 
 WORKER, ROWS = "worker", 80
-SLOW_MS = 2_500  # of an answer of Meta
-STATUS_MS = 6_000  # a status that came before the answer would settle what the worker has
-DRAIN_S = 8  # of production's 25
-MOST_S = DRAIN_S + 8  # the end of the process itself, on a busy machine
+SLOW_MS = 4_000  # of an answer of Meta
+STATUS_MS = 9_000  # a status that came before the answer would settle what the worker has
+DRAIN_S = 10  # of production's 25
+MOST_S = DRAIN_S + 10  # the end of the process itself, on a busy machine
 
 
 @asynccontextmanager
@@ -37,8 +37,8 @@ async def a_worker_with_slow_sends(
     haste = {"adapters.house.worker_side.DRAIN_MS": DRAIN_S * 1_000}
     async with a_fleet(directory, 0, world, server=server, haste=haste) as fleet:
         fleet.environment |= {
-            "PENSTOCK_SEND_TIMEOUT_SECONDS": "6",
-            "PENSTOCK_LEASE_SECONDS": "16",
+            "PENSTOCK_SEND_TIMEOUT_SECONDS": "9",
+            "PENSTOCK_LEASE_SECONDS": "19",
         }
         if proxy_to is not None:
             fleet.environment["PENSTOCK_REDIS_URL"] = f"redis://127.0.0.1:{proxy_to.port}"

@@ -37,6 +37,7 @@ HOUSES = [
 TOKEN_CODES = {0, 102, 190}  # answers only: a message that was accepted had a good token
 UNPROVEN = {1, 2, 131000, 131016, 133004, 135000}  # told later they prove nothing: the place stays
 TEXT = {"type": "BODY", "text": "Hi {{1}}, you are welcome."}
+LATER_MS = 1_000  # told before the answer is recorded, it would end its job
 FURNISHED_AT_ONCE = 4  # all at once would want more connections than one client has
 
 
@@ -67,7 +68,8 @@ async def a_house_of_errors(
             for name in names.values()
         ],
         "faults": [
-            {"kind": kind, "code": code, "phone_number_ids": [name]} for code, name in names.items()
+            {"kind": kind, "code": code, "phone_number_ids": [name], "delay_ms": LATER_MS}
+            for code, name in names.items()
         ],
         "window_ms": 86_400_000,
     }
