@@ -189,18 +189,31 @@ class Management:
         question = Question(self._url(path, query or {}), token, method, body, headers)
         return await self._ask(waba, question)
 
-    async def upload(self, waba: WabaId, session_id: str, token: str, content: bytes) -> bytes:
-        """Return the answer to a file's bytes, which go to an upload session from its start.
+    async def upload(
+        self, waba: WabaId, session_id: str, token: str, content: bytes, offset: int = 0
+    ) -> bytes:
+        """Return the answer to the rest of a file, which goes to an upload session.
 
+        `content` is what comes after the first `offset` bytes, which Meta has.
         https://developers.facebook.com/docs/graph-api/guides/upload
         """
         headers = {
             "Authorization": f"OAuth {token}",
-            "file_offset": "0",
+            "file_offset": str(offset),
             "Content-Type": "application/octet-stream",
         }
-        url = self._url(quote(session_id, safe=":?=&_-."), {})
+        url = self._session_url(session_id)
         return await self._ask(waba, Question(url, token, "POST", content, headers))
+
+    async def upload_state(self, waba: WabaId, session_id: str, token: str) -> bytes:
+        """Return what Meta tells of an upload session: how much of its file came; same page."""
+        headers = {"Authorization": f"OAuth {token}"}
+        return await self._ask(
+            waba, Question(self._session_url(session_id), token, "GET", None, headers)
+        )
+
+    def _session_url(self, session_id: str) -> URL:
+        return self._url(quote(session_id, safe=":?=&_-."), {})
 
     def _url(self, path: str, query: Mapping[str, str]) -> URL:
         asked = f"?{urlencode(query)}" if query else ""
