@@ -161,16 +161,23 @@ class Management:
             templates = [read_template(row) for row in rows]
             found += [template for template in templates if template is not None]
             self.unreadable += templates.count(None)
-            if after in seen:  # the last page, or a circle
+            if after in seen:  # the last page, or a circle: who knows what it leaves out
+                self.unreadable += bool(after)
                 return found
             seen.add(after)
             query["after"] = after
         raise ProviderAwayError(f"Meta lists more than {PAGES_MAX} pages of templates")
 
     async def template_rows(self, waba: WabaId, name: str, token: str) -> list[MetaTemplate]:
-        """Return all languages of one name; empty when Meta has none."""
+        """Return all languages of one name; empty when Meta has none.
+
+        What cannot be read may be the one that is asked for, so it is no answer.
+        """
+        unreadable = self.unreadable
         query = {"fields": TEMPLATE_FIELDS, "limit": str(PAGE), "name": name}
         found = await self._listed(waba, query, token)
+        if self.unreadable > unreadable:
+            raise ProviderAwayError(f"Meta's list of templates called {name} cannot be read")
         return [each for each in found if each.name == name]
 
     async def call(

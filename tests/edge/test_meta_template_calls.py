@@ -179,6 +179,10 @@ async def test_a_row_that_cannot_be_read_is_no_deletion(desk: Desk) -> None:
     desk.graph.tell(told(ROW | {"category": "NEWS"}))
     with pytest.raises(ProviderAwayError):
         await desk.calls.one(OFFER)
+    gone = Reply(http(400, graph_error(100)))
+    desk.graph.tell(gone, told({"data": [{"name": 7}]}))
+    with pytest.raises(ProviderAwayError):
+        await desk.calls.one(OFFER)
     desk.graph.tell(told({"data": [ROW, ROW | {"category": "NEWS"}, {"name": 7}]}))
     listing = await desk.calls.listing(WABA)
     assert (len(listing.templates), listing.unreadable) == (1, 2)
