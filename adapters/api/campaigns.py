@@ -24,7 +24,8 @@ from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem, problem_of
 from adapters.api.walls import scope
 from engine.books import Counts, shown_counts
-from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold
+from engine.campaign_wishes import CampaignWish
+from engine.campaigns import MOVES, CampaignStatus, Foretold
 from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority

@@ -7,6 +7,7 @@ Who goes on calling while throttled waits longer, and a shared client would hold
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -79,6 +80,7 @@ class CallQuota:
 
     throttle: Throttler
     closed_until_ms: int = 0
+    begun_ms: deque[int] = field(default_factory=deque[int])  # the calls of the last hour
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -265,7 +267,20 @@ class Management:
             raise self._busy(quota)
         if wait_ms > 0:
             await self._sleep(wait_ms / 1_000)
+        await self._take_turn(quota)
+
+    async def _take_turn(self, quota: CallQuota) -> None:
+        """Wait for a free call of the hour; a wait beyond patience is told, as Meta's is."""
+        now_ms, begun_ms = self._now_ms(), quota.begun_ms
+        while begun_ms and begun_ms[0] <= now_ms - HOUR_S * 1_000:
+            begun_ms.popleft()
+        if len(begun_ms) >= self._calls_per_hour:
+            free_ms = begun_ms[0] + HOUR_S * 1_000
+            if free_ms - now_ms > self._patience_ms:
+                quota.closed_until_ms = max(quota.closed_until_ms, free_ms)
+                raise self._busy(quota)
         await quota.throttle.acquire()  # type: ignore[no-untyped-call]  # it has no types
+        begun_ms.append(self._now_ms())
 
     def _busy(self, quota: CallQuota) -> ProviderBusyError:
         wait_ms = quota.closed_until_ms - self._now_ms()

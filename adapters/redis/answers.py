@@ -7,7 +7,7 @@ from typing import Final
 
 from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from adapters.redis.registry import Seal, SealError
+from adapters.redis.seal import Seal, SealError
 
 PREFIX: Final = "ps:registry:answers:"  # + the name of a call
 KEPT_MS: Final = 86_400_000

@@ -10,8 +10,8 @@ from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.pasts import RedisPasts
-from adapters.redis.registry import Seal
 from adapters.redis.results import RedisResults
+from adapters.redis.seal import Seal
 from engine.books import Move
 from engine.journeys import Cooling
 from engine.model import Gate, JobKey, JobState, Lane, PortfolioId, Priority

@@ -12,14 +12,13 @@ from structlog.testing import capture_logs
 from tests.e2e.browser import Browser, a_browser, require_browser
 from tests.e2e.console_stage import (
     PEOPLE_FROM,
-    UNREACHABLE_AT,
     a_fleet,
     furnish_fleet,
-    hush,
     id_of,
+    leave_one_dead,
+    leave_one_in_doubt,
     play,
-    replayable,
-    ship,
+    survey,
 )
 from tests.e2e.whole_house import KEY, Whole, a_whole_house
 
@@ -30,11 +29,9 @@ OPEN_DIALOG = "return document.querySelector('dialog[open]') !== null"  # all el
 
 @asynccontextmanager
 async def a_stage(server_url: str, directory: Path) -> AsyncGenerator[tuple[Whole, Browser]]:
-    """Play a fleet, and open a browser on it."""
+    """Furnish a fleet, and open a browser on it."""
     require_browser()
     async with a_whole_house(server_url, directory, a_fleet(), furnish=furnish_fleet) as whole:
-        await play(whole, size=800)
-        await whole.until("winter", lambda status: status["counts"]["waiting"].get("quota", 0) > 0)
         opened = a_browser()
         browser = await asyncio.to_thread(opened.__enter__)
         try:
@@ -60,6 +57,8 @@ def enter(browser: Browser, url: str, key: str) -> None:
 
 async def test_everything_is_shown(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
+    await play(whole, size=800)
+    await whole.until("winter", lambda status: status["counts"]["waiting"].get("quota", 0) > 0)
     await asyncio.to_thread(_look_around, browser, whole.url)
 
 
@@ -98,10 +97,11 @@ def _look_around(browser: Browser, url: str) -> None:
 
 async def test_an_operator_acts_and_it_is_in_the_log(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
-    await hush(whole)
-    doubts = (await whole.call("GET", "/v1/doubts"))["doubts"]
+    await survey(whole, size=10)
+    await leave_one_dead(whole)
+    await leave_one_in_doubt(whole)
     with capture_logs() as lines:
-        await asyncio.to_thread(_act, browser, whole.url, bool(doubts))
+        await asyncio.to_thread(_act, browser, whole.url)
     sender = await whole.call("GET", f"/v1/senders/{id_of('acme-shop')}")
     assert "tired of it" in sender["closed_by"][0]["detail"]
     assert (await whole.call("GET", "/v1/campaigns/survey"))["state"] == "cancelled"
@@ -113,10 +113,10 @@ async def test_an_operator_acts_and_it_is_in_the_log(stage: tuple[Whole, Browser
     dropped = [line for line in lines if line["event"] == "dead_letters_dropped"]
     assert [(line["jobs"], line["key"]) for line in dropped] == [(1, "bootstrap")]
     resolved = [line for line in lines if line["event"] == "doubt_resolved"]
-    assert len(resolved) == bool(doubts)
+    assert len(resolved) == 1
 
 
-def _act(browser: Browser, url: str, has_doubts: bool) -> None:  # noqa: FBT001 (the case)
+def _act(browser: Browser, url: str) -> None:
     enter(browser, url, KEY)
     _press(browser, f'[data-act="sender-pause"][data-id="{id_of("acme-shop")}"]')
     browser.find("#confirm-yes").click()
@@ -130,9 +130,8 @@ def _act(browser: Browser, url: str, has_doubts: bool) -> None:  # noqa: FBT001 
     browser.until(lambda: "cancelled" in browser.text("#campaigns"), "the campaign is cancelled")
     _press(browser, '[data-act="dead-drop"]')
     _confirm(browser, "Drop")
-    if has_doubts:
-        _press(browser, '[data-act="doubt-failed"]')
-        _confirm(browser, "It was not sent")
+    _press(browser, '[data-act="doubt-failed"]')
+    _confirm(browser, "It was not sent")
 
 
 def _press(browser: Browser, selector: str) -> None:
@@ -155,9 +154,7 @@ def _confirm(browser: Browser, verb: str) -> None:
 
 async def test_a_dead_letter_is_replayed_from_the_page(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
-    await hush(whole)
-    await ship(whole, 1, "fjord-care", UNREACHABLE_AT)  # its portfolio has no limit to wait for
-    await replayable(whole)
+    await leave_one_dead(whole)
     with capture_logs() as lines:
         await asyncio.to_thread(_replay, browser, whole.url)
     told = [line for line in lines if line["event"] == "dead_letters_replayed"]

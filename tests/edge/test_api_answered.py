@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from adapters.api.answered import HARMLESS_MS
 from adapters.redis.answers import PREFIX, RedisAnswers
-from adapters.redis.registry import Seal
+from adapters.redis.seal import Seal
 from engine.errors import ProviderAwayError, ProviderRefusedError
 from tests.front_desk import ADMIN, SEND, SENDER, WABA, Desk, a_campaign, a_desk
 

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from adapters.memory.arrivals import MemoryArrivals
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS, verdict
-from adapters.meta.folding import STEP_BYTES, Entry, Folding
+from adapters.meta.folding import BODIES_MAX, STEP_BYTES, Entry, Folding
 from adapters.meta.preferring import Preferring
 from engine.borders import REMEMBERED_MS, border_of
 from engine.directory import Directory, Portfolio, Sender
@@ -124,6 +125,7 @@ def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
         *(inbox, Folder(), ledger, Registry(), preferring, None, None),
         Templates(),
         list,
+        MemoryArrivals(),
     )
     return Folding(*parts)
 
@@ -199,6 +201,14 @@ async def test_two_poison_bodies_are_told_and_stay_while_the_others_are_folded(t
     assert list(inbox.waiting) == [b"0", b"2"]
 
 
+async def test_all_that_was_left_is_folded_however_much_it_is() -> None:
+    """An hour of a slot that was away leaves more than one look takes."""
+    count = 2 * BODIES_MAX + 50
+    inbox = Inbox(*[says(str(person), "stop") for person in range(count)])
+    assert await a_folding(Ledger(), inbox).fold_abandoned() == count
+    assert inbox.waiting == {}
+
+
 async def test_many_bodies_are_folded_in_steps_and_a_poison_one_stops_no_later_step() -> None:
     def long(person: str) -> bytes:
         return says(person, "stop") + b" " * STEP_BYTES
@@ -232,6 +242,7 @@ class World:
         self.asked: list[SenderId] = []
         self.heard: list[str] = []
         self.choices = MemoryPreferences()
+        self.arrivals = MemoryArrivals()
         self.inbox = Inbox()
         self.poison: Exception | None = None  # what the account's news meet
 
@@ -262,6 +273,7 @@ class World:
             *(self.keeper, self.asked.append),
             NoTemplates(),
             self.heard.extend,
+            self.arrivals,
         )
         folding = Folding(*parts)
         await folding.fold_next()

@@ -5,7 +5,8 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from engine.books import shown_counts
-from engine.campaigns import Campaigns, CampaignWish, remaining
+from engine.campaign_wishes import CampaignWish
+from engine.campaigns import Campaigns, remaining
 from engine.directory import Campaign, Sender, Template
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.facts import Fact, Source, of_sender
