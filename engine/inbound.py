@@ -5,12 +5,27 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/throug
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from engine.model import PortfolioId, SenderId
 
 RECENT_MS: Final = 3_000  # Meta dates by the second; what came longer ago took from what is over
+
+HEARD_MS: Final = 3 * RECENT_MS  # how long it is known that one came: clocks differ
+
+Arrival = tuple[SenderId, str]  # a number, and Meta's id of a message that came in to it
+
+
+class Arrivals(Protocol):
+    """Which messages came in lately, for all processes: Meta posts some of them twice."""
+
+    async def new(self, arrivals: Sequence[Arrival], now_ms: int) -> list[bool]:
+        """Return of each whether it is heard of for the first time; known for HEARD_MS then.
+
+        LedgerAwayError: some may be known by now.
+        """
+        ...
 
 
 class Throughput(Protocol):

@@ -179,6 +179,12 @@ class Suppressions:
         if told:
             await self._people.lead(portfolio, told)
 
+    async def leads(
+        self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
+    ) -> dict[RecipientKey, RecipientKey]:
+        """See People.leads."""
+        return await self._people.leads(portfolio, recipients)
+
     async def of(self, portfolio: PortfolioId, recipient: RecipientKey) -> dict[Whom, Word]:
         """Return the stops that hold for a person in a portfolio."""
         known = await self._choices.known(portfolio, all_categories([recipient]))

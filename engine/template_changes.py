@@ -63,7 +63,7 @@ class TemplateChanges:
             touched += [did] if did is not None else []
         touched += await self._touch_journeys(template, before, is_changed=is_edit or is_other)
         if is_open:
-            await self._tell_gate(template)
+            await self._tell_gate(template, lifts=_may_lift(before, template))
         elif template.status in ENDED:
             await self._end_jobs(template, touched)
         return touched
@@ -193,10 +193,12 @@ class TemplateChanges:
         counts = await self._books.counts(campaign.portfolio_id, campaign.source)
         return bool(counts.enqueued) and not remaining(counts)
 
-    async def _tell_gate(self, template: Template) -> None:
+    async def _tell_gate(self, template: Template, *, lifts: bool = True) -> None:
         portfolio = self._registry.directory.portfolio_of_waba(template.waba_id)
         if portfolio is not None:
-            await self._catalog.put_template(portfolio, template.key, spec_of(template))
+            spec = spec_of(template)
+            spec = replace(spec, lifts=spec.lifts and lifts)
+            await self._catalog.put_template(portfolio, template.key, spec)
 
 
 def spec_of(template: Template) -> TemplateSpec:
@@ -206,6 +208,20 @@ def spec_of(template: Template) -> TemplateSpec:
     """
     lifts = not template.stale_since_ms
     return TemplateSpec(template.status, template.category, template.version, lifts)
+
+
+def _may_lift(before: Template | None, template: Template) -> bool:
+    """Return whether a put may end what answers closed: it tells anew that it is approved.
+
+    News of something else may come between such an answer and its question to Meta. The same again
+    is a put whose end was lost.
+    """
+    if before is None or before == template:
+        return True
+    return any(
+        getattr(before, name) != getattr(template, name)
+        for name in ("status", "status_at_ms", "read_at_ms", "stale_since_ms")
+    )
 
 
 def _words(template: Template) -> tuple[object, str]:

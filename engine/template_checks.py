@@ -17,7 +17,6 @@ from engine.template_rules import (
     COMPONENTS,
     FOOTER_MAX,
     HEADER_MAX,
-    HEADERS,
     META,
     NAME_MAX,
     OFFER_BODY_MAX,
@@ -64,7 +63,7 @@ def check_template(
     for kind, (place, component) in parts.items():
         pointer = f"/components/{place}"
         if kind == "HEADER":
-            violations += _check_header(component, pointer, draft)
+            violations += _check_header(component, pointer, draft, profile)
         elif kind == "BODY" and draft.category != "AUTHENTICATION":
             most = OFFER_BODY_MAX if "LIMITED_TIME_OFFER" in parts else profile.body_max
             violations += check_text(component, pointer, draft, most, "body")
@@ -148,10 +147,12 @@ def _check_kinds(draft: Draft) -> list[Violation]:
     return violations
 
 
-def _check_header(component: Mapping[str, object], pointer: str, draft: Draft) -> list[Violation]:
+def _check_header(
+    component: Mapping[str, object], pointer: str, draft: Draft, profile: Profile
+) -> list[Violation]:
     kind = upper(component, "format") or "TEXT"
-    if kind not in HEADERS:
-        detail = f"must be one of {', '.join(HEADERS)}"
+    if kind not in profile.headers:
+        detail = f"must be one of {', '.join(profile.headers)} (profile {profile.name})"
         return [Violation(f"{pointer}/format", "unknown_format", detail)]
     if kind == "TEXT":
         return check_text(component, pointer, draft, HEADER_MAX, "header")
@@ -264,7 +265,7 @@ def _check_cards(
         for index, part in enumerate(parts):
             at = f"{here}/{index}"
             if upper(part, "type") == "HEADER":
-                violations += _check_header(part, at, draft)
+                violations += _check_header(part, at, draft, profile)
             elif upper(part, "type") == "BODY":
                 violations += check_text(part, at, draft, CARD_BODY_MAX, "body")
             elif upper(part, "type") == "BUTTONS":

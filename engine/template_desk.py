@@ -86,9 +86,7 @@ class TemplateDesk:
 
     def check(self, waba: str, draft: Draft, profile: str = "") -> TemplateDraft:
         """Return a draft that has nothing wrong; raise everything that is wrong with it."""
-        directory = self._registry.directory
-        rules = directory.account_rules.get(waba, AccountRules(WabaId(waba)))
-        others = directory.templates_of(waba)
+        rules, others = self._rules(waba), self._registry.directory.templates_of(waba)
         found = check_template(draft, PROFILES[profile or rules.profile], others, rules.tracking)
         category = category_of(draft.category)
         if found or category is None:
@@ -152,7 +150,8 @@ class TemplateDesk:
         self.check(waba, Draft(name, language, *words), profile)
         if not known.meta_id or known.status is TemplateStatus.DELETED:
             return await self._create(known, draft)
-        objection = why_no_edit(known, draft.category, self._now_ms())
+        judge = PROFILES[profile or self._rules(waba).profile]
+        objection = why_no_edit(known, draft.category, self._now_ms(), judge)
         if objection is not None:
             detail = objection.detail
             if objection.until_ms:
@@ -163,7 +162,9 @@ class TemplateDesk:
             await self._master.edit(known, draft)
         async with self._changes.turn:
             await self._registry.refresh()
-            template = edited(replace(self.get(waba, name, language), draft=draft), self._now_ms())
+            now = self.get(waba, name, language)
+            template = edited(replace(now, draft=draft), self._now_ms())
+            template = replace(template, draft=_left_of(now.draft, draft))
             return template, await self._changes.put(template, is_edit=True)
 
     async def refresh(self, waba: str, name: str, language: str) -> tuple[Template, list[Touched]]:
@@ -266,6 +267,10 @@ class TemplateDesk:
             return asked
         return None
 
+    def _rules(self, waba: str) -> AccountRules:
+        rules = self._registry.directory.account_rules
+        return rules.get(waba, AccountRules(WabaId(waba)))
+
     def _read_again(
         self, found: Template, before: Template | None, asked_ms: int, imported: Imported
     ) -> Template:
@@ -280,13 +285,20 @@ class TemplateDesk:
 
     @asynccontextmanager
     async def _asking(self, key: str) -> AsyncGenerator[None]:
-        """Note that Meta must be asked when nobody knows whether it did what was asked of it."""
+        """Have Meta asked when nobody knows whether it did what was asked of it.
+
+        Until then what may be in review, or gone, is not sent.
+        """
         try:
             yield
         except ProviderAwayError:
             async with self._changes.turn:
+                await self._registry.refresh()
                 known = self._registry.directory.templates[key]
-                await self._registry.put(replace(known, stale_since_ms=self._now_ms()))
+                is_open = known.status is TemplateStatus.APPROVED
+                status = TemplateStatus.UNKNOWN if is_open else known.status
+                doubted = replace(known, status=status, stale_since_ms=self._now_ms())
+                await self._changes.put(doubted)
             raise
 
     def _rest_ms(self, key: str, now_ms: int) -> int:
@@ -303,19 +315,25 @@ class TemplateDesk:
     ) -> tuple[Template, list[Touched]]:
         async with self._asking(known.key):
             answer = await self._master.create(known, draft)
-        template = replace(
-            self._registry.directory.templates[known.key],
-            meta_id=answer.meta_id,
-            status=answer.status,
-            category=answer.category,  # Meta may judge that it is another
-            components=draft.components,
-            parameter_format=draft.parameter_format,
-            draft=None,
-            rejected_reason="",
-            status_at_ms=second_of(self._now_ms()),
-            edited_at_ms=(),
-        )
         async with self._changes.turn:
+            await self._registry.refresh()
+            now = self._registry.directory.templates[known.key]
+            template = replace(
+                now,
+                components=draft.components,
+                parameter_format=draft.parameter_format,
+                draft=_left_of(now.draft, draft),
+            )
+            if now.meta_id != answer.meta_id:  # else its review was quicker than this answer
+                template = replace(
+                    template,
+                    meta_id=answer.meta_id,
+                    status=answer.status,
+                    category=answer.category,  # Meta may judge that it is another
+                    rejected_reason="",
+                    status_at_ms=second_of(self._now_ms()),
+                    edited_at_ms=(),
+                )
             return template, await self._changes.put(template)
 
 
@@ -324,6 +342,11 @@ def _is_due(template: Template, now_ms: int) -> bool:
         return True
     is_undecided = template.status in UNDECIDED and bool(template.meta_id)
     return is_undecided and now_ms - template.read_at_ms >= POLL_EVERY_MS
+
+
+def _left_of(draft: TemplateDraft | None, submitted: TemplateDraft) -> TemplateDraft | None:
+    """Return the draft that stays: one that somebody wrote while another was submitted."""
+    return None if draft == submitted else draft
 
 
 def _gone(template: Template, at_ms: int) -> Template:

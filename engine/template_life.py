@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.directory import Template
+from engine.directory import Template, TemplateDraft
 from engine.model import Category, TemplateStatus
 from engine.quota import DAY_MS
+from engine.template_rules import META, Profile
 from engine.terms import TEMPLATE_OVER
 
 SECOND_MS: Final = 1_000  # Meta dates its news by the second
@@ -115,6 +116,9 @@ def read_again(
     if known is None:
         return fresh
     fresh = replace(fresh, draft=known.draft, edited_at_ms=known.edited_at_ms)
+    if known.status is fresh.status and not fresh.rejected_reason:
+        fresh = replace(fresh, rejected_reason=known.rejected_reason)  # only news tell which pause
+    fresh = _after_draft(known, fresh, asked_at_ms)
     if before is not None and known.stale_since_ms > before.stale_since_ms:
         fresh = heard_edit(fresh, known.stale_since_ms)  # a question that came meanwhile stays open
     if known.is_read:
@@ -127,6 +131,26 @@ def read_again(
     if known.quality_at_ms > at_ms:
         fresh = replace(fresh, quality=known.quality, quality_at_ms=known.quality_at_ms)
     return fresh
+
+
+def _after_draft(known: Template, fresh: Template, asked_at_ms: int) -> Template:
+    """Return a template without its draft where Meta has those words by now.
+
+    Then the answer to their submission was lost: of an edit it counts all the same.
+    """
+    draft = known.draft
+    if draft is None or not _is_of(draft, fresh):
+        return fresh
+    if known.status is TemplateStatus.DRAFT:
+        return replace(fresh, draft=None)
+    if _is_of(draft, known):
+        return fresh  # somebody wrote down what was there already
+    return replace(fresh, draft=None, edited_at_ms=(*known.edited_at_ms, asked_at_ms))
+
+
+def _is_of(draft: TemplateDraft, template: Template) -> bool:
+    words = draft.components, draft.parameter_format
+    return words == (template.components, template.parameter_format)
 
 
 def _with_status(
@@ -164,7 +188,10 @@ def _category_of(template: Template) -> tuple[Category, int]:
 
 
 def edited(template: Template, now_ms: int) -> Template:
-    """Return a template after Meta took its draft as an edit: in review, with the new words."""
+    """Return a template after Meta took its draft as an edit: in review, with the new words.
+
+    Meta may let an edit of an approved one pass at once, without a word: so it is asked.
+    """
     draft = template.draft
     assert draft is not None
     recent = [each for each in template.edited_at_ms if each > now_ms - MONTH_MS]
@@ -178,18 +205,22 @@ def edited(template: Template, now_ms: int) -> Template:
         status_at_ms=second_of(now_ms),
         edited_at_ms=(*recent, now_ms),
         rejected_reason="",
+        stale_since_ms=now_ms,
     )
 
 
-def why_no_edit(template: Template, category: Category, now_ms: int) -> Objection | None:
-    """Return why Meta would refuse an edit now; None when it may be tried."""
+def why_no_edit(
+    template: Template, category: Category, now_ms: int, profile: Profile = META
+) -> Objection | None:
+    """Return why an edit would be refused now; None when it may be tried."""
     if template.status not in EDITABLE:
         detail = f"is {template.status}; only APPROVED, REJECTED and PAUSED ones can be edited"
         code = "in_review" if template.status is TemplateStatus.PENDING else "not_editable"
         return Objection(code, detail)
-    if template.status is not TemplateStatus.APPROVED:
+    is_approved = template.status is TemplateStatus.APPROVED
+    if not is_approved and profile.spares_unapproved:
         return None
-    if category is not template.category:
+    if is_approved and category is not template.category:
         detail = f"is approved as {template.category.value.upper()}; that category stays"
         return Objection("category_fixed", detail)
     for most, span_ms, words in (

@@ -59,6 +59,8 @@ class Profile:
         }
     )
     mixes: bool = True  # quick replies may stand beside calls to action
+    headers: tuple[str, ...] = HEADERS
+    spares_unapproved: bool = True  # only edits of approved templates are counted
 
 
 META = Profile("meta")
@@ -70,6 +72,8 @@ SEED = replace(
     buttons_max=3,
     each_max={"QUICK_REPLY": 3, "URL": 1, "PHONE_NUMBER": 1},
     mixes=False,
+    headers=tuple(each for each in HEADERS if each != "PRODUCT"),  # nor product messages at all
+    spares_unapproved=False,  # "templates can be edited only once every 24 hours"
 )
 PROFILES: Mapping[str, Profile] = {each.name: each for each in (META, SEED)}
 

@@ -1,6 +1,6 @@
 """An API in this process: on memory, or on a real server; with a key for each role."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,8 +31,9 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.pasts import RedisPasts
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.seal import Seal
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
 from adapters.time_zones import TimeZones
@@ -85,30 +86,34 @@ class Master:
     asked: list[tuple[str, str]] = field(default_factory=list)
     unreadable: int = 0
     error: Exception | None = None
+    meanwhile: Callable[[], Awaitable[None]] | None = None  # happens while it is asked
 
-    def _note(self, what: str, name: str) -> None:
+    async def _note(self, what: str, name: str) -> None:
         self.asked.append((what, name))
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            await happens()
         if self.error is not None:
             raise self.error
 
     async def listing(self, waba: WabaId) -> Listing:
-        self._note("listing", waba)
+        await self._note("listing", waba)
         return Listing(self.templates, self.unreadable)
 
     async def one(self, template: Template) -> Template | None:
-        self._note("one", template.name)
+        await self._note("one", template.name)
         return next((each for each in self.templates if each.key == template.key), None)
 
     async def create(self, template: Template, draft: TemplateDraft) -> Submitted:
-        self._note("create", template.name)
+        await self._note("create", template.name)
         return Submitted("4711", TemplateStatus.PENDING, draft.category)
 
     async def edit(self, template: Template, draft: TemplateDraft) -> None:
         assert draft.components
-        self._note("edit", template.name)
+        await self._note("edit", template.name)
 
     async def delete(self, template: Template) -> None:
-        self._note("delete", template.name)
+        await self._note("delete", template.name)
 
 
 async def upload_sample(_waba: WabaId, name: str, kind: str, content: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from http import HTTPStatus
@@ -10,13 +11,14 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Name, Strict, id_in, read_json, rfc3339
+from adapters.api.bodies import ALIAS, Name, Strict, id_in, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import SenderAnswer, SendersAnswer, SenderStateAnswer
 from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from adapters.api.told import shown_closures, shown_facts
 from adapters.api.warnings import sender_warnings, senders_of, twins_of
+from adapters.breath import breathe
 from engine.books import Depth
 from engine.directory import Role, Sender
 from engine.facts import of_account, of_sender
@@ -54,7 +56,7 @@ class SenderBody(Strict):
     display_phone_number: str | Kept = msgspec.UNSET
     access_token: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
     throughput: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Kept = msgspec.UNSET
-    alias: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{0,64}$")] | Kept = msgspec.UNSET
+    alias: Annotated[str, msgspec.Meta(pattern=ALIAS)] | Kept = msgspec.UNSET
 
 
 class PauseBody(Strict):
@@ -68,6 +70,7 @@ class SenderRoutes:
 
     def __init__(self, front: Front) -> None:
         self._front = front
+        self._turn = asyncio.Lock()  # of those who add one: each is counted before the next
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add them."""
@@ -90,18 +93,20 @@ class SenderRoutes:
     async def _put(self, request: web.Request) -> web.Response:
         name = SenderId(id_in(request, NUMBER_PATTERN, NUMBER_DETAIL))
         body = await read_json(request, SenderBody)
-        known = self._front.registry.directory.senders.get(name)
-        self._check(body, known)
-        changes = {
-            field: value
-            for field, value in msgspec.structs.asdict(body).items()
-            if value is not msgspec.UNSET and field != "access_token"
-        }
-        added_at_ms = self._front.now_ms()
-        new = known or Sender(name, *NOBODY, added_at_ms=added_at_ms)
-        sender = replace(new, **changes)
-        self._refuse_unruly(sender)
-        await self._store(sender, body.access_token)
+        async with self._turn:
+            await self._front.registry.refresh()
+            known = self._front.registry.directory.senders.get(name)
+            self._check(body, known)
+            changes = {
+                field: value
+                for field, value in msgspec.structs.asdict(body).items()
+                if value is not msgspec.UNSET and field != "access_token"
+            }
+            new = known or Sender(name, *NOBODY, added_at_ms=self._front.now_ms())
+            sender = replace(new, **changes)
+            self._refuse_shared(sender)
+            self._refuse_unruly(sender)
+            await self._store(sender, body.access_token)
         keeper = self._front.keeper
         if body.throughput is not msgspec.UNSET:
             await keeper.order(of_sender(name, CEILING), str(body.throughput))
@@ -132,6 +137,21 @@ class SenderRoutes:
             detail = "a new sender needs its access token"
             raise _refusal("/access_token", "missing", detail)
 
+    def _refuse_shared(self, sender: Sender) -> None:
+        """Raise the problem of an account that is in another portfolio already.
+
+        Meta counts one limit for all of an account's numbers; two windows would allow it twice.
+        """
+        directory = self._front.registry.directory
+        others = [*directory.portfolios_of_waba(sender.waba_id)]
+        others = [each for each in others if each != sender.portfolio_id]
+        if others and (
+            sender.id not in directory.senders
+            or directory.senders[sender.id].waba_id != sender.waba_id
+        ):
+            detail = f"WABA {sender.waba_id} is in portfolio {others[0]}; an account is in one"
+            raise _refusal("/waba_id", "conflict", detail, HTTPStatus.CONFLICT)
+
     def _refuse_unruly(self, sender: Sender) -> None:
         """Raise the problem of a number that may not be registered, where the rules are strict."""
         front = self._front
@@ -156,9 +176,8 @@ class SenderRoutes:
             await self._front.registry.put_token(sender.id, token)
         for template in self._front.registry.directory.templates.values():
             if template.waba_id == sender.waba_id:
-                await self._front.ledger.put_template(
-                    sender.portfolio_id, template.key, spec_of(template)
-                )
+                spec = replace(spec_of(template), lifts=False)  # what answers closed stays so
+                await self._front.ledger.put_template(sender.portfolio_id, template.key, spec)
         await self._front.registry.put(sender)
 
     async def _reopen(self, name: SenderId) -> None:
@@ -200,8 +219,10 @@ class SenderRoutes:
 
     @described("All senders", gives=SendersAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
-        senders = self._front.registry.directory.senders.values()
-        shown = [shown_sender(each) | self._shown_world(each) for each in senders]
+        shown: list[dict[str, object]] = []
+        for place, each in enumerate(list(self._front.registry.directory.senders.values())):
+            shown.append(shown_sender(each) | self._shown_world(each))
+            await breathe(place)
         return as_json({"senders": shown})
 
     @described("A sender, its rate, its queue and its quota", gives=SenderStateAnswer)

@@ -1,4 +1,4 @@
-"""`penstock template`: import, list, show, preview, edit, submit, refresh, delete, test, sample."""
+"""`penstock template`: what may be sent, from its draft to its end, and test sends."""
 
 from __future__ import annotations
 
@@ -49,6 +49,32 @@ def import_templates(
         caller.show(
             answer, ("imported", "deleted", "unreadable", "changes", "campaigns", "previous")
         )
+
+
+@template.command("sets")
+def show_sets(
+    waba: str,
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write one to this file: the newest.")
+    ] = None,
+    kept: Annotated[str, typer.Option("--set", help="Which to write: the end of its path.")] = "",
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """List the sets that imports replaced, or write one to a file."""
+    if kept and output is None:
+        raise typer.BadParameter("needs --output FILE: where it is written", param_hint="--set")
+    path = ("v1", "wabas", waba, "template-sets")
+    answer = Caller(as_json=as_json).call("GET", *path)
+    if output is None:
+        Caller(as_json=as_json).show_table(answer, "sets", ("replaced_at", "path"))
+        return
+    known = [each["path"].rpartition("/")[2] for each in answer["sets"]]
+    if not known or kept not in {"", *known}:
+        raise typer.BadParameter(f"kept of {waba}: {', '.join(known) or 'no set yet'}")
+    one = kept or known[0]
+    with output.open("wb") as opened:
+        Caller(as_json=as_json).download(*path, one, to=opened)
+    Caller(as_json=as_json).show({"set": one, "written": str(output)})
 
 
 @template.command("list")

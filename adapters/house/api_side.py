@@ -48,13 +48,15 @@ from adapters.meta.template_calls import TemplateCalls
 from adapters.meta.template_folding import TemplateFolding
 from adapters.meta.trial import Trials
 from adapters.redis.answers import RedisAnswers
+from adapters.redis.arrivals import RedisArrivals
 from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
 from adapters.redis.pasts import RedisPasts
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.seal import Seal
 from adapters.redis.speaker import API
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
@@ -126,7 +128,8 @@ async def _furnish(house: House, session: ClientSession, passing: ClientSession)
     )
     asking.ask_about_unknown()
     house.keep("ask", asking.ask_next)
-    deadlines = Deadlines(RULES[settings.rules], house.registry, house.keeper, asking.soon)
+    asked = asking.soon, _debts(house)
+    deadlines = Deadlines(RULES[settings.rules], house.registry, house.keeper, *asked)
     house.keep("deadlines", keeping_deadlines(deadlines))
     house.keep("rests", house.persons.end_rests)
     house.keep("prune", pruning(house))
@@ -281,6 +284,7 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
         *(house.keeper, asking.soon),
         TemplateFolding(registry, changes, house.clock.now_ms, naming(house)),
         house.ears.heard,
+        RedisArrivals(house.client),
     )
 
 
@@ -329,6 +333,18 @@ def _folder(house: House) -> ReceiptFolder:
         throttled=lambda code: verdict(code).gate is Gate.RATE,
         emit=house.emit,
     )
+
+
+def _debts(house: House) -> Callable[[Sender], Awaitable[int]]:
+    """Return what tells how many people count beyond the limit that holds for a number."""
+
+    async def debt_of(sender: Sender) -> int:
+        portfolio = house.registry.directory.portfolios[sender.portfolio_id]
+        is_its_own = portfolio.quota_scope == "phone_number"
+        quota = await house.ledger.quota(portfolio.id, sender.id if is_its_own else None)
+        return quota.debt
+
+    return debt_of
 
 
 async def _refresh_sender(asking: Asking, sender: Sender) -> None:

@@ -32,7 +32,7 @@ from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
-from engine.inbound import RECENT_MS, Throughput
+from engine.inbound import RECENT_MS, Arrival, Arrivals, Throughput
 from engine.keeper import Keeper
 from engine.model import PortfolioId, Priority, SenderId
 from engine.ports import Catalog, Contents, Receipts
@@ -91,6 +91,7 @@ class Folding:
         ask: Ask,
         templates: TemplateFolding,
         heard: Heard,
+        arrivals: Arrivals,
     ) -> None:
         self._inbox = inbox
         self._folder = folder
@@ -101,7 +102,7 @@ class Folding:
         self._ask = ask
         self._templates = templates
         self._heard = heard
-        self._heard_of: dict[tuple[SenderId, str], int] = {}  # inbound, and when it was
+        self._arrivals = arrivals
         self.results: Counter[tuple[str, str]] = Counter()
         """Items by field and by what became of them, for metrics."""
 
@@ -184,26 +185,28 @@ class Folding:
     async def _give_way(self, parsed: list[Parsed]) -> None:
         """Let what people wrote just now take from the throughput of their numbers, once.
 
-        A message that is told again, or folded again because a body failed, takes nothing more;
-        one that another process heard of takes twice, of a second that is soon over.
+        A message that is told again, or folded again because a body failed, takes nothing more,
+        whichever process heard of it before.
         """
         inbounds = [inbound for each in parsed for inbound in each.inbound]
         if not inbounds:
             return
-        recent_ms = self._keeper.now_ms() - RECENT_MS
-        for name in [name for name, at_ms in self._heard_of.items() if at_ms <= recent_ms]:
-            del self._heard_of[name]
-        came: dict[PortfolioId, Counter[SenderId]] = {}
-        taken: dict[tuple[SenderId, str], int] = {}
+        now_ms = self._keeper.now_ms()
+        came: dict[Arrival, PortfolioId] = {}
         for inbound in inbounds:
-            portfolio, name = self._portfolio_of(inbound.sender), (inbound.sender, inbound.wamid)
-            is_new = recent_ms < inbound.at_ms and name not in self._heard_of
-            if portfolio is not None and is_new and name not in taken and inbound.kind != "call":
-                came.setdefault(portfolio, Counter())[inbound.sender] += 1
-                taken[name] = min(inbound.at_ms, self._keeper.now_ms())
-        for portfolio, messages in came.items():
+            portfolio = self._portfolio_of(inbound.sender)
+            is_recent = inbound.at_ms > now_ms - RECENT_MS and inbound.kind != "call"
+            if portfolio is not None and is_recent:
+                came[inbound.sender, inbound.wamid] = portfolio
+        if not came:
+            return
+        is_new = await self._arrivals.new(list(came), now_ms)
+        taken: dict[PortfolioId, Counter[SenderId]] = {}
+        for ((sender, _), portfolio), counts in zip(came.items(), is_new, strict=True):
+            if counts:
+                taken.setdefault(portfolio, Counter())[sender] += 1
+        for portfolio, messages in taken.items():
             await self._ledger.take_times(portfolio, messages)
-        self._heard_of |= taken
 
     async def _fold_rest(self, parsed: Parsed, failed: list[Failure], at_ms: int) -> None:
         """Fold item by item; one that cannot be folded is raised when the others are in."""
@@ -240,7 +243,7 @@ class Folding:
             return
         wrote_ms = min(inbound.at_ms, arrived_ms) if arrived_ms else inbound.at_ms
         until_ms = wrote_ms + SERVICE_WINDOW_MS
-        for key in self._preferring.keys(inbound.person):
+        for key in await self._preferring.answered_as(portfolio, inbound.person):
             await self._ledger.open_window(portfolio, inbound.sender, key, until_ms)
         await self._preferring.wrote(portfolio, inbound.person)
 
@@ -279,10 +282,12 @@ class Folding:
             await self._preferring.unite(portfolio, some)
         for portfolio, leads in self._folder.take_leads().items():
             await self._preferring.lead(portfolio, leads)
-        for known in {known for each in parsed for known in each.people}:
-            portfolio = self._portfolio_of(known.sender)
+        found = {(known.sender, known.person) for each in parsed for known in each.people}
+        found |= {(other.sender, other.after) for each in parsed for other in each.changed}
+        for sender, person in found:
+            portfolio = self._portfolio_of(sender)
             if portfolio is not None:
-                await self._preferring.lead(portfolio, {}, [known.person])
+                await self._preferring.lead(portfolio, {}, [person])
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
         if isinstance(notice, TEMPLATE_NEWS):

@@ -7,6 +7,7 @@ Who goes on calling while throttled waits longer, and a shared client would hold
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -54,7 +55,7 @@ TRIES: Final = 3
 TRY_AGAIN_S: Final = 0.5  # and twice that before the third
 PATIENCE_MS: Final = 15 * 60_000  # a longer wait is told instead of waited for
 FULL_PERCENT: Final = 95  # of a quota: from here on Meta is about to throttle
-REST_MS: Final = 60_000  # after a full quota, Meta's or ours, that does not say for how long
+REST_MS: Final = 60_000  # after a full quota that does not say for how long
 # https://developers.facebook.com/docs/graph-api/overview/rate-limiting
 THROTTLED: Final = frozenset({4, 17, 32, 613, 341, 80007, 80008, 80012})
 CURSOR_CODE: Final = 131059  # v24 and later: the cursor is not good any more; begin again
@@ -79,6 +80,7 @@ class CallQuota:
 
     throttle: Throttler
     closed_until_ms: int = 0
+    begun_ms: deque[int] = field(default_factory=deque[int])  # the calls of the last hour
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -265,12 +267,20 @@ class Management:
             raise self._busy(quota)
         if wait_ms > 0:
             await self._sleep(wait_ms / 1_000)
-        try:
-            async with asyncio.timeout(self._patience_ms / 1_000):
-                await quota.throttle.acquire()  # type: ignore[no-untyped-call]  # it has no types
-        except TimeoutError:  # the hour is used up; who waits for a turn hears of it at once
-            quota.closed_until_ms = max(quota.closed_until_ms, self._now_ms() + REST_MS)
-            raise self._busy(quota) from None
+        await self._take_turn(quota)
+
+    async def _take_turn(self, quota: CallQuota) -> None:
+        """Wait for a free call of the hour; a wait beyond patience is told, as Meta's is."""
+        now_ms, begun_ms = self._now_ms(), quota.begun_ms
+        while begun_ms and begun_ms[0] <= now_ms - HOUR_S * 1_000:
+            begun_ms.popleft()
+        if len(begun_ms) >= self._calls_per_hour:
+            free_ms = begun_ms[0] + HOUR_S * 1_000
+            if free_ms - now_ms > self._patience_ms:
+                quota.closed_until_ms = max(quota.closed_until_ms, free_ms)
+                raise self._busy(quota)
+        await quota.throttle.acquire()  # type: ignore[no-untyped-call]  # it has no types
+        begun_ms.append(self._now_ms())
 
     def _busy(self, quota: CallQuota) -> ProviderBusyError:
         wait_ms = quota.closed_until_ms - self._now_ms()

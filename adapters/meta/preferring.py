@@ -55,6 +55,16 @@ class Preferring:
         """Take that a person wrote."""
         await self._resting.wrote(portfolio, await self._all_keys(portfolio, person))
 
+    async def answered_as(self, portfolio: PortfolioId, person: Person) -> list[RecipientKey]:
+        """Return the keys under which a person who wrote may be answered.
+
+        Who tells only a user id is counted under a number all the same, where that is known.
+        """
+        keys = self.keys(person)
+        if not person.digits:
+            keys += (await self._suppressions.leads(portfolio, keys)).values()
+        return keys
+
     async def unite(self, portfolio: PortfolioId, pairs: Iterable[Pair]) -> None:
         """Let words follow a person to each id; only on Meta's evidence."""
         await self._suppressions.unite(portfolio, pairs)

@@ -15,6 +15,7 @@ from adapters.meta.wire import Text, Word, read
 from engine.directory import Template, TemplateDraft
 from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
 from engine.model import NowMs, TemplateStatus, WabaId
+from engine.template_checks import GONE
 from engine.template_life import category_of
 from engine.template_ports import Listing, Submitted
 
@@ -76,20 +77,21 @@ class TemplateCalls:
         templates = [template_of(waba, row) for row in rows]
         found = [each for each in templates if each is not None]
         bad = self._management.unreadable - unreadable + len(rows) - len(found)
-        return Listing(found, bad)
+        found.sort(key=lambda each: each.status not in GONE)  # of two of a name the living one
+        return Listing(list({each.key: each for each in found}.values()), bad)
 
     async def one(self, template: Template) -> Template | None:
-        """See Master.one. An id that names nothing is looked for by its name before it is gone."""
+        """See Master.one. What is gone by its id is looked for by its name: it may be made anew."""
         waba, token = template.waba_id, self._token_of(template.waba_id)
+        found = None
         if template.meta_id:
             found = await self._by_id(template, token)
-            if found is not None:
+            if found is not None and found.status not in GONE:
                 return found
         rows = await self._management.template_rows(waba, template.name, token)
-        row = next((each for each in rows if each.language == template.language), None)
-        if row is None:
-            return None
-        return _sound(template_of(waba, row))
+        named = [each for each in rows if _language(each) == template.language]
+        row = min(named, key=lambda each: each.status in GONE, default=None)
+        return found if row is None else _sound(template_of(waba, row))
 
     async def create(self, template: Template, draft: TemplateDraft) -> Submitted:
         """See Master.create; one more than Meta allows an hour is not even asked for."""
@@ -172,7 +174,7 @@ class TemplateCalls:
                 raise
             return None
         row = read_template(body)
-        if row is None or (row.name, row.language) != (template.name, template.language):
+        if row is None or (row.name, _language(row)) != (template.name, template.language):
             return None
         return _sound(template_of(template.waba_id, row))
 
@@ -204,7 +206,7 @@ def template_of(waba: WabaId, row: MetaTemplate) -> Template | None:
     return Template(
         waba_id=waba,
         name=row.name,
-        language=row.language.replace("-", "_"),
+        language=_language(row),
         category=category,
         status=row.status,
         components=components,
@@ -214,6 +216,11 @@ def template_of(waba: WabaId, row: MetaTemplate) -> Template | None:
         coming_category=row.coming_category,
         rejected_reason=row.rejected_reason,
     )
+
+
+def _language(row: MetaTemplate) -> str:
+    """Return a row's language as sends name it; Meta writes some of them with a hyphen."""
+    return row.language.replace("-", "_")
 
 
 def _sound(template: Template | None) -> Template:

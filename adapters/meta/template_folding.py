@@ -87,6 +87,8 @@ class TemplateFolding:
 
     def _after(self, known: Template, notice: TemplateNews) -> Template:
         now_ms, at_ms = self._now_ms(), notice.at_ms
+        if known.meta_id and notice.template.id not in {"", known.meta_id}:
+            return self._after_another(known, notice)
         match notice:
             case TemplateStatusChanged():
                 return heard_status(known, notice.status, at_ms, now_ms, _reason(notice))
@@ -96,6 +98,16 @@ class TemplateFolding:
                 return heard_category(known, notice.current, notice.coming, at_ms, now_ms)
             case TemplateEdited():
                 return heard_edit(known, now_ms)
+
+    def _after_another(self, known: Template, notice: TemplateNews) -> Template:
+        """Return a template after news of another of its name: one of them is gone.
+
+        Which one only Meta knows. What would close the one that is known closes it until then.
+        """
+        now_ms = self._now_ms()
+        if isinstance(notice, TemplateStatusChanged):
+            known = heard_status(known, notice.status, 0, now_ms)
+        return heard_edit(known, now_ms)
 
     def _template(self, named: Named) -> Template | None:
         """Return the template a notice is about; None for one of an account that is not ours.

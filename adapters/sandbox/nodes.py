@@ -44,6 +44,7 @@ def template_fields(stage: Stage, template: Template) -> dict[str, object]:
         "parameter_format": template.parameter_format,
         "quality_score": {"score": template.quality},
         "components": template.components,
+        "rejected_reason": template.rejected_reason,
     }
 
 

@@ -311,6 +311,8 @@ class Stage:
     def change_template(self, template: Template, status: str, **extra: object) -> None:
         """Give a template another status and post message_template_status_update."""
         template.assume(status)
+        is_rejected = status == "REJECTED"
+        template.rejected_reason = str(extra.get("reason", "NONE")) if is_rejected else "NONE"
         notice = template.notice
         change = payloads.template_status(template, self.now_ms(), status, extra)
         self.postman.post_change(change, notice.tell if notice else None)

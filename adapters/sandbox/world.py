@@ -108,6 +108,7 @@ class Template(msgspec.Struct):
     components: list[dict[str, object]]
     shape: Shape
     quality: str = "UNKNOWN"
+    rejected_reason: str = "NONE"  # of a review; of a pause only the webhook tells more
     notice: Notice | None = None
     edited_at_ms: list[int] = msgspec.field(default_factory=list[int])
 

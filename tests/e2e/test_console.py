@@ -196,3 +196,32 @@ def _look_only(browser: Browser, url: str, key: str) -> None:
     assert browser.run("return Object.keys(localStorage)") == []
     browser.find("#leave").click()
     browser.find("#key")
+
+
+async def test_a_long_list_does_not_bury_what_follows(
+    stage: tuple[Whole, Browser],
+) -> None:
+    whole, browser = stage
+    message = whole.house.registry.directory.campaigns["winter"].message
+    for number in range(12):
+        body = {"id": f"more-{number}", "name": f"More {number}", "message": message}
+        await whole.call("POST", "/v1/campaigns", body | {"senders": [id_of("acme-shop")]})
+    await asyncio.to_thread(_unfold, browser, whole.url)
+
+
+def _unfold(browser: Browser, url: str) -> None:
+    browser.driver.get(url + "/console")
+    browser.find("#key")
+    assert not browser.run("return document.querySelector('#filter').checkVisibility()")
+    browser.find("#key").send_keys(KEY, Keys.ENTER)
+    rows = "return document.querySelectorAll('#campaigns .item').length"
+    browser.find("#campaigns .more")
+    assert browser.run(rows) == 8
+    browser.driver.switch_to.active_element.send_keys("/")
+    browser.driver.switch_to.active_element.send_keys("More 1")
+    browser.until(lambda: browser.run(rows) == 3, "a filter looks at all of them")
+    browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    _press(browser, "#campaigns .more")
+    browser.until(lambda: browser.run(rows) > 12, "all of them")
+    assert "first 8" in browser.text("#campaigns .more")
+    assert browser.complaints() == []

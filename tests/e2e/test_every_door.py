@@ -200,7 +200,10 @@ async def write_templates(walk: Walk) -> None:
     tried = await walk.do("template", "test", *OFFER, BOB, "--param", "Bob")
     assert tried["ok"]
     await walk.do("template", "import", WABA, "--mode", "replace")
-    (newest, *_) = (await walk.ask("GET", f"/v1/wabas/{WABA}/template-sets"))["sets"]
+    assert await walk.ask("GET", f"/v1/wabas/{WABA}/template-sets")
+    (newest, *_) = (await walk.do("template", "sets", WABA))["sets"]
+    written = await walk.do("template", "sets", WABA, "--output", str(walk.folder / "before.json"))
+    assert newest["path"].endswith(written["set"])
     assert (await walk.ask("GET", newest["path"]))["templates"]
     assert await walk.ask("GET", f"{T}/offer/en_US")
 

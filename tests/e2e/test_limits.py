@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.house import deadlines
 from tests.e2e.test_registration import a_number
 from tests.e2e.test_world import a_job, causes, post, quality, told, until
 from tests.e2e.whole_house import (
@@ -89,6 +90,28 @@ async def test_a_limit_that_meta_lowers_and_raises_is_obeyed_while_a_campaign_go
         await whole.control("POST", f"limits/{PORTFOLIO}", {"limit": -1})
         await whole.completed("c1")
         assert whole.report().clean
+
+
+async def test_what_meta_refuses_as_spam_because_it_lowered_the_limit_holds_nobody_for_a_day(
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "LOOK_EVERY_S", 0.05)
+    world = a_world(portfolios=[{"id": PORTFOLIO, "limit": 40}], window_ms=DAY_MS)
+    async with a_whole_house(server_url, tmp_path, world) as whole:
+        await whole.upload("c1", rows(20))
+        await whole.call("POST", "/v1/campaigns/c1/start", {})
+        await whole.completed("c1")
+        await whole.control("POST", f"limits/{PORTFOLIO}", {"limit": 10, "webhook": False})
+        job = f"/v1/jobs/{await a_job(whole, 99)}"  # for Meta it was on its way by then
+        path = f"/v1/senders/{SENDER}"
+        shown = await until(whole, lambda each: told(each).get("answer") == "", path)
+        assert causes(shown) == []
+        assert "not spam" in shown["told"]["answer"]["detail"]
+        await until(whole, lambda each: each["waiting_for"][0]["gate"] == "quota", job)
+        assert whole.report().accepted == 20
+        await whole.control("POST", f"limits/{PORTFOLIO}", {"limit": 30})
+        await until(whole, lambda each: each["state"] == "accepted", job)
+        assert whole.report().clean, whole.report().violations
 
 
 async def test_a_number_that_is_upgraded_waits_out_its_minute_and_is_faster_then(

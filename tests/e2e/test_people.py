@@ -90,6 +90,31 @@ async def test_what_an_answer_says_of_a_person_holds_for_the_next_message(
         assert await ends(whole, person, "update") == "accepted"
 
 
+@pytest.mark.one_server
+async def test_an_experiment_ends_when_the_person_writes_and_a_third_miss_rests_a_week(
+    server_url: str, tmp_path: Path
+) -> None:
+    ada, bob = "+4915100000001", "+4915100000002"
+    held = {"kind": "error", "code": 130472, "recipients": [ada], "times_max": 1}
+    missed = {"kind": "error", "code": 131026, "recipients": [bob], "times_max": 3}
+    async with a_whole_house(server_url, tmp_path, a_world(faults=[held, missed])) as whole:
+        assert await ends(whole, ada) == "failed"
+        path = f"/v1/suppressions/{ada}"
+        shown = await until(whole, lambda each: bool(each["suppressions"]), path)
+        assert [each["code"] for each in shown["suppressions"]] == [130472]
+        assert await ends(whole, ada) == "suppressed"
+        await whole.control("POST", "inbound", {"phone_number_id": SENDER, "from": ada})
+        await until(whole, lambda each: not each["suppressions"], path)
+        assert await ends(whole, ada) == "accepted"
+        assert [await ends(whole, bob, "update") for _ in range(3)] == ["failed"] * 3
+        path = f"/v1/suppressions/{bob}"
+        shown = await until(whole, lambda each: bool(each["suppressions"]), path)
+        assert [each["code"] for each in shown["suppressions"]] == [131026]
+        assert await ends(whole, bob) == "suppressed"
+        assert await ends(whole, bob, "update") == "accepted"
+        assert whole.report().clean, whole.report().violations
+
+
 async def test_a_stop_told_under_metas_id_stops_the_number_that_is_dialled(
     server_url: str, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Numbers by the seed's rules through the whole house: how many, until when, and what a flag is."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,17 @@ async def test_two_numbers_until_a_display_name_is_approved_and_each_is_one_send
         await whole.control("POST", f"senders/{SENDER}", {"name_status": "APPROVED"})
         await until(whole, lambda each: each["name_status"] == "APPROVED", PATH)
         assert (await put(whole, 2))[0] == 201
+
+
+async def test_numbers_that_are_added_at_once_are_counted_one_after_the_other(
+    server_url: str, tmp_path: Path
+) -> None:
+    numbers = [a_number(place, name_status="PENDING_REVIEW") for place in range(5)]
+    world = a_world(senders=numbers)
+    async with a_whole_house(server_url, tmp_path, world, rules="seed") as whole:
+        answers = await asyncio.gather(*(put(whole, place) for place in range(1, 5)))
+        assert sorted(status for status, _ in answers) == [201, 409, 409, 409]
+        assert len((await whole.call("GET", "/v1/senders"))["senders"]) == 2
 
 
 async def test_when_the_days_to_be_verified_are_over_meta_is_asked_and_obeyed(

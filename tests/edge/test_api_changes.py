@@ -13,6 +13,7 @@ from engine.errors import LedgerAwayError
 from engine.model import PortfolioId, Priority, TemplateStatus
 from engine.ports import Ask, Claimed
 from tests.front_desk import (
+    BODY,
     PORTFOLIO,
     READ,
     SEND,
@@ -30,7 +31,11 @@ CSV = "to,name,code\n+4915112345678,Ada,A1\n+4915112345679,Bob,B2\n"
 
 
 async def a_second_sender(desk: Desk, name: str = "2", portfolio: str = PORTFOLIO) -> None:
-    body = {"portfolio_id": portfolio, "waba_id": WABA, "display_phone_number": "+1 555 0101"}
+    waba = WABA if portfolio == PORTFOLIO else f"waba-of-{portfolio}"
+    if waba != WABA:
+        stated = {"category": "MARKETING", "components": BODY, "status": "APPROVED"}
+        await desk.call("PUT", f"/v1/wabas/{waba}/templates/offer/en_US", stated)
+    body = {"portfolio_id": portfolio, "waba_id": waba, "display_phone_number": "+1 555 0101"}
     await desk.call("PUT", f"/v1/portfolios/{portfolio}", {"messaging_limit": 250})
     assert (await desk.call("PUT", f"/v1/senders/{name}", body | {"access_token": "t"}))[0] == 201
 

@@ -10,6 +10,7 @@ from engine.ports import FOREVER_MS
 from engine.profiles import SEED
 from engine.senders import status_fact
 from tests.front_desk import (
+    BODY,
     NOW_MS,
     PORTFOLIO,
     READ,
@@ -63,6 +64,12 @@ async def test_a_job_names_a_campaign_of_its_senders_portfolio(redis_client: Red
         await desk.call("PUT", "/v1/portfolios/other", {"messaging_limit": 250})
         elsewhere = {"portfolio_id": "other", "waba_id": WABA, "access_token": "t"}
         named = elsewhere | {"display_phone_number": "+1 555 0200"}
+        status, problem = await desk.call("PUT", "/v1/senders/777", named)
+        [error] = problem["errors"]
+        assert (status, error["pointer"]) == (409, "/waba_id")  # two windows for one limit
+        stated = {"category": "MARKETING", "components": BODY, "status": "APPROVED"}
+        await desk.call("PUT", "/v1/wabas/waba-2/templates/offer/en_US", stated)
+        named |= {"waba_id": "waba-2"}
         assert (await desk.call("PUT", "/v1/senders/777", named))[0] == 201
         status, problem = await desk.call("POST", "/v1/jobs", body | {"sender": "777"}, SEND)
         [error] = problem["errors"]

@@ -84,6 +84,27 @@ async def test_an_import_a_list_and_a_deletion(call: Callable[[Desk], Call]) -> 
         assert "status: DELETED" in (await cli("delete", WABA, "offer", "en_US", "--yes"))[1]
 
 
+async def test_the_set_that_an_import_replaced_is_listed_and_written_to_a_file(
+    call: Callable[[Desk], Call], tmp_path: Path
+) -> None:
+    async with a_desk() as desk:
+        cli, file = call(desk), tmp_path / "before.json"
+        code, printed = await cli("sets", WABA, "--output", str(file))
+        assert (code, "no set yet" in printed, file.exists()) == (2, True, False)
+        await cli("import", WABA)
+        code, printed = await cli("sets", WABA, "--json")
+        (kept,) = json.loads(printed)["sets"]
+        assert (code, (await cli("sets", WABA, "--output", str(file)))[0]) == (0, 0)
+        before = json.loads(file.read_text(encoding="utf-8"))["templates"]
+        assert {each["name"] for each in before} >= {"offer", "update"}
+        file.unlink()
+        one = kept["path"].rpartition("/")[2]
+        assert (await cli("sets", WABA, "--set", one, "--output", str(file)))[0] == 0
+        assert json.loads(file.read_text(encoding="utf-8"))["templates"] == before
+        assert (await cli("sets", WABA, "--set", one))[0] == 2
+        assert (await cli("sets", WABA, "--set", "1", "--output", str(file)))[0] == 2
+
+
 async def test_a_test_send_prints_the_whole_response(call: Callable[[Desk], Call]) -> None:
     async with a_desk() as desk:
         cli = call(desk)

@@ -82,6 +82,7 @@ def test_it_fits_in_the_height(lines: int, problem: str) -> None:
     text = drawn(picture, lines=lines)
     assert len(text.splitlines()) == lines
     assert "codes" in text, "each list has a row"
+    assert "Ctrl-C ends it" in text
 
 
 def test_a_campaign_of_which_only_doubts_are_left_does_not_end_now() -> None:
@@ -147,6 +148,7 @@ def test_where_nobody_watches_it_prints_once_as_wide_as_a_page(
     answer = CliRunner().invoke(app, ["top"])
     assert answer.exit_code == 0
     assert "SENDER" in answer.output
+    assert "Ctrl-C" not in answer.output, "it has ended"
     assert max(map(len, answer.output.splitlines())) <= APART[0]
 
 

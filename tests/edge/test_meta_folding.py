@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from adapters.memory.arrivals import MemoryArrivals
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
@@ -124,6 +125,7 @@ def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
         *(inbox, Folder(), ledger, Registry(), preferring, None, None),
         Templates(),
         list,
+        MemoryArrivals(),
     )
     return Folding(*parts)
 
@@ -240,6 +242,7 @@ class World:
         self.asked: list[SenderId] = []
         self.heard: list[str] = []
         self.choices = MemoryPreferences()
+        self.arrivals = MemoryArrivals()
         self.inbox = Inbox()
         self.poison: Exception | None = None  # what the account's news meet
 
@@ -270,6 +273,7 @@ class World:
             *(self.keeper, self.asked.append),
             NoTemplates(),
             self.heard.extend,
+            self.arrivals,
         )
         folding = Folding(*parts)
         await folding.fold_next()

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from adapters.meta.management import (
+    CALLS_PER_HOUR,
     Management,
     build_management_session,
 )
@@ -190,6 +191,16 @@ async def test_calls_of_one_account_take_turns(desk: ManagedGraph) -> None:
     errors = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(error) for error in errors] == [ProviderBusyError] * 5
     assert len(desk.graph.heads) == 1  # the others heard of it before they called
+
+
+async def test_a_whole_hour_of_calls_is_told_instead_of_waited_for(desk: ManagedGraph) -> None:
+    desk.graph.tell(*[NUMBER] * CALLS_PER_HOUR)
+    for _ in range(CALLS_PER_HOUR):
+        await desk.management.number(WABA, SENDER, TOKEN)
+    with pytest.raises(ProviderBusyError) as caught:
+        await desk.management.number(WABA, SENDER, TOKEN)
+    assert caught.value.until_ms == NOW_MS + 3_600_000
+    assert len(desk.graph.heads) == CALLS_PER_HOUR
 
 
 async def test_who_asks_when_the_hour_is_used_up_is_told_instead_of_held_up(

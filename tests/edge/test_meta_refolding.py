@@ -3,8 +3,12 @@
 import json
 
 import pytest
+from redis.asyncio import Redis
 
-from engine.model import RecipientKey
+from adapters.memory.arrivals import MemoryArrivals
+from adapters.redis.arrivals import RedisArrivals
+from engine.inbound import HEARD_MS
+from engine.model import RecipientKey, SenderId
 from engine.ports import FOREVER_MS
 from tests.edge.test_meta_folding import NOW_MS, P1, SENDER, WABA, World, of_ban, of_number
 
@@ -31,6 +35,27 @@ async def test_a_message_takes_once_however_often_it_is_told_and_its_body_is_fol
         await world.fold(wrote("a", "b"), wrote("b"), poison)
     assert world.taken == 2  # all were folded once more, one by one
     assert list(world.inbox.waiting.values()) == [poison]
+
+
+async def test_a_message_that_two_processes_hear_of_takes_once() -> None:
+    world = World()
+    for _ in range(2):  # each with a folding of its own
+        await world.fold(wrote("a", "b"))
+    assert world.taken == 2
+
+
+@pytest.mark.parametrize("kind", [MemoryArrivals, RedisArrivals])
+async def test_an_arrival_is_new_once(
+    kind: type[MemoryArrivals | RedisArrivals], redis_client: Redis
+) -> None:
+    arrivals = kind(redis_client) if kind is RedisArrivals else MemoryArrivals()
+    number, other = SenderId("1"), SenderId("2")
+    assert await arrivals.new([(number, "a"), (other, "a")], NOW_MS) == [True, True]
+    assert await arrivals.new([(number, "b"), (number, "a")], NOW_MS + 1) == [True, False]
+    later_ms = NOW_MS + HEARD_MS  # nobody looks at it by then: it came too long ago
+    assert await arrivals.new([(number, "a"), (number, "b")], later_ms) == [True, False]
+    assert await arrivals.new([], later_ms) == []
+    assert 0 < await redis_client.pttl("ps:arrived") <= HEARD_MS or kind is MemoryArrivals
 
 
 async def test_an_item_that_cannot_be_folded_keeps_none_of_its_body_out() -> None:

@@ -152,6 +152,29 @@ async def test_an_id_that_names_nothing_is_looked_for_by_its_name(desk: Desk) ->
     assert await desk.calls.one(OFFER) is None
 
 
+async def test_what_is_gone_by_its_id_may_have_been_made_anew(desk: Desk) -> None:
+    gone = ROW | {"status": "PENDING_DELETION"}
+    desk.graph.tell(told(gone), told({"data": [gone, ROW | {"id": "80"}]}))
+    found = await desk.calls.one(OFFER)
+    assert found is not None
+    assert (found.meta_id, found.status) == ("80", TemplateStatus.PAUSED)
+    desk.graph.tell(told(gone), told({"data": []}))
+    found = await desk.calls.one(OFFER)
+    assert found is not None
+    assert found.status is TemplateStatus.PENDING_DELETION
+    desk.graph.tell(told({"data": [ROW | {"id": "80"}, gone]}))
+    (listed,) = (await desk.calls.listing(WABA)).templates
+    assert listed.meta_id == "80"
+
+
+async def test_a_language_with_a_hyphen_is_the_same(desk: Desk) -> None:
+    hyphened = ROW | {"language": str(ROW["language"]).replace("_", "-")}
+    desk.graph.tell(told(hyphened))
+    assert await desk.calls.one(OFFER) is not None
+    desk.graph.tell(Reply(http(400, graph_error(100))), told({"data": [hyphened]}))
+    assert await desk.calls.one(OFFER) is not None
+
+
 async def test_a_row_that_cannot_be_read_is_no_deletion(desk: Desk) -> None:
     desk.graph.tell(told(ROW | {"category": "NEWS"}))
     with pytest.raises(ProviderAwayError):

@@ -145,6 +145,19 @@ async def test_a_template_nobody_read_yet_is_asked_for_and_then_known(house: Hou
     assert house.gate is APPROVED
 
 
+async def test_news_of_another_template_of_this_name_ends_nothing_and_is_asked_about(
+    house: House,
+) -> None:
+    await house.changes.put(replace(a_template(), meta_id="78", status_at_ms=NOW_MS))
+    await house.note_status(TemplateStatus.DELETED, NOW_MS + 120_000)  # of 77, which it was before
+    assert (house.template.status, house.gate) == (TemplateStatus.UNKNOWN, TemplateStatus.UNKNOWN)
+    house.master.templates = [replace(a_template(), meta_id="78")]
+    asked = await house.desk.ask_next()
+    assert (asked and asked.meta_id, house.gate) == ("78", APPROVED)
+    await house.folding.note(TemplateQualityChanged(template=OFFER, quality="RED", at_ms=NOW_MS))
+    assert (house.template.quality, house.template.stale_since_ms > 0) == ("UNKNOWN", True)
+
+
 async def test_news_of_an_account_that_is_not_ours_is_left_alone(house: House) -> None:
     stranger = Template(waba=WabaId("other"), name="offer", language="en_US")
     await house.folding.note(TemplateEdited(template=stranger, at_ms=NOW_MS))

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, Protocol, cast
 
 from adapters.house.closings import Closings
+from adapters.memory.arrivals import MemoryArrivals
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS, TOKEN_CODES
@@ -105,6 +106,7 @@ class Hearing:
             *(self.keeper, self._ask_soon),
             TemplateFolding(self.registry, self.changes, self._now_ms),
             _nobody_listens,
+            MemoryArrivals(),
         )
         self._turn = asyncio.Lock()
         self._bodies = 0

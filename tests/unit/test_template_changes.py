@@ -6,7 +6,7 @@ import pytest
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
-from engine.directory import Campaign, Journey, Portfolio, Sender, Template
+from engine.directory import Campaign, Journey, Portfolio, Sender, Template, TemplateDraft
 from engine.errors import LedgerAwayError
 from engine.model import (
     Category,
@@ -128,6 +128,25 @@ async def house() -> House:
     house = House()
     await house.furnish()
     return house
+
+
+async def test_only_news_that_it_is_approved_open_what_an_answer_closed(house: House) -> None:
+    slot, pair = house.ledger.slot(P)[0], (SenderId("1"), "w1/offer/en")
+    slot.struck.add(pair)  # answered 132015: Meta will be asked, in a moment
+    await house.put(a_template(quality="RED"))
+    draft = TemplateDraft(Category.MARKETING, NONE)
+    await house.put(a_template(quality="RED", draft=draft))
+    assert slot.struck == {pair}
+    await house.put(a_template(quality="RED", draft=draft, read_at_ms=NOW_MS))
+    assert slot.struck == set()
+    slot.struck.add(pair)
+    house.ledger.is_away = True
+    approved = a_template(status_at_ms=NOW_MS, read_at_ms=NOW_MS)
+    with pytest.raises(LedgerAwayError):
+        await house.changes.put(approved)
+    house.ledger.is_away = False
+    await house.put(approved)  # once more, for nobody knows whether it was done
+    assert slot.struck == set()
 
 
 async def test_closing_comes_first_and_opening_last(house: House) -> None:

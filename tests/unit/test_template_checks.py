@@ -157,6 +157,14 @@ def test_the_product_documents_allow_fewer_buttons() -> None:
     )
 
 
+def test_the_product_documents_have_no_product_messages() -> None:
+    product = {"type": "HEADER", "format": "PRODUCT"}
+    assert found(a_draft(product, BODY)) == []
+    assert found(a_draft(product, BODY), profile=SEED) == [
+        ("/components/0/format", "unknown_format")
+    ]
+
+
 def test_an_account_that_tracks_clicks_wants_its_base_on_dynamic_urls_only() -> None:
     tracked = URL | {"url": "https://ct1.io/{{1}}", "example": ["https://ct1.io/17"]}
     fixed = URL | {"url": "https://shop.example/", "example": None}

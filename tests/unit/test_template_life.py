@@ -18,6 +18,7 @@ from engine.template_life import (
     read_again,
     why_no_edit,
 )
+from engine.template_rules import SEED
 
 NOW_MS = 1_780_000_000_000
 APPROVED, PENDING, PAUSED = (
@@ -175,12 +176,35 @@ def test_reading_keeps_what_only_we_know() -> None:
     assert (again.draft, again.edited_at_ms) == (draft, (NOW_MS,))
 
 
+def test_a_reading_keeps_which_pause_it_is_for_only_news_tell_that() -> None:
+    paused = a_template(status=PAUSED, rejected_reason="FIRST_PAUSE")
+    again = read_again(paused, a_template(status=PAUSED), NOW_MS, NOW_MS, before=paused)
+    assert again.rejected_reason == "FIRST_PAUSE"
+    opened = read_again(paused, a_template(), NOW_MS, NOW_MS, before=paused)
+    assert (opened.status, opened.rejected_reason) == (APPROVED, "")
+
+
+def test_a_draft_that_meta_has_by_now_was_submitted_whose_answer_was_lost() -> None:
+    draft = TemplateDraft(Category.UTILITY, [{"type": "BODY", "text": "Ho"}])
+    known = a_template(draft=draft, edited_at_ms=(NOW_MS - 2 * DAY_MS,))
+    read = a_template(components=draft.components, status=PENDING)
+    again = read_again(known, read, NOW_MS, NOW_MS + 9, before=known)
+    assert (again.draft, again.edited_at_ms) == (None, (NOW_MS - 2 * DAY_MS, NOW_MS))
+    made = a_template(status=TemplateStatus.DRAFT, components=draft.components, draft=draft)
+    again = read_again(made, read, NOW_MS, NOW_MS, before=made)
+    assert (again.status, again.draft, again.edited_at_ms) == (PENDING, None, ())
+    same = a_template(draft=TemplateDraft(Category.UTILITY, a_template().components))
+    again = read_again(same, a_template(), NOW_MS, NOW_MS, before=same)
+    assert (again.draft, again.edited_at_ms) == (same.draft, ())  # nobody submitted that
+
+
 def test_an_edit_is_in_review_with_its_new_words() -> None:
     draft = TemplateDraft(Category.UTILITY, [{"type": "BODY", "text": "Ho"}])
     old = NOW_MS - MONTH_MS - 1
     after = edited(a_template(draft=draft, edited_at_ms=(old, NOW_MS - DAY_MS)), NOW_MS + 1)
     assert (after.status, after.components, after.draft) == (PENDING, draft.components, None)
     assert after.edited_at_ms == (NOW_MS - DAY_MS, NOW_MS + 1)
+    assert after.stale_since_ms == NOW_MS + 1  # Meta may have let it pass without a word
 
 
 @pytest.mark.parametrize(
@@ -209,6 +233,13 @@ def test_the_objection_says_from_when() -> None:
     daily = why_no_edit(a_template(edited_at_ms=(NOW_MS,)), Category.UTILITY, NOW_MS)
     assert daily is not None
     assert daily.until_ms == NOW_MS + DAY_MS
+
+
+def test_the_product_documents_count_the_edits_of_all_templates() -> None:
+    rejected = a_template(status=TemplateStatus.REJECTED, edited_at_ms=(NOW_MS,))
+    assert why_no_edit(rejected, Category.MARKETING, NOW_MS) is None
+    objection = why_no_edit(rejected, Category.MARKETING, NOW_MS, SEED)
+    assert (objection and objection.code) == "edited_too_often"
 
 
 @pytest.mark.parametrize(

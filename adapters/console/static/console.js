@@ -17,6 +17,7 @@ let you = { name: "", role: "read" };
 let word = "";
 const lists = { doubts: undefined, dead: undefined }; // not asked for yet; null: this server has no such list
 const unlisted = new Set();
+const whole = new Set(); // lists that somebody wants to see to their end
 
 // --- Showing -------------------------------------------------------------------------------------
 
@@ -25,6 +26,7 @@ function view() {
     may: may(you.role),
     verb,
     isHard,
+    isWhole: (name) => Boolean(word) || whole.has(name),
     fits: (...texts) => texts.some((text) => text.toLowerCase().includes(word)),
   };
 }
@@ -51,7 +53,7 @@ function say(text) {
 
 function openDoor(wrong = "") {
   place("door").hidden = false;
-  place("panels").hidden = place("leave").hidden = true;
+  place("panels").hidden = place("leave").hidden = place("filter").hidden = true;
   place("door-wrong").textContent = wrong;
   showLive("", "not connected");
   place("key").focus();
@@ -67,7 +69,7 @@ function heard(name, content) {
   const isFirst = !picture;
   picture = content;
   place("door").hidden = true;
-  place("panels").hidden = place("leave").hidden = false;
+  place("panels").hidden = place("leave").hidden = place("filter").hidden = false;
   showLive(picture.problem ? "off" : "on", picture.problem ? "old picture" : `live · ${you.name} (${you.role})`);
   showNow();
   if (isFirst) readLists();
@@ -121,6 +123,13 @@ place("leave").addEventListener("click", () => {
 
 place("filter").addEventListener("input", () => {
   word = place("filter").value.trim().toLowerCase();
+  showNow();
+});
+
+document.addEventListener("click", (event) => {
+  const name = event.target.closest("[data-more]")?.dataset.more;
+  if (!name) return;
+  if (!whole.delete(name)) whole.add(name);
   showNow();
 });
 
