@@ -128,6 +128,7 @@ class Hearing:
         )
         self._turn = asyncio.Lock()
         self._bodies = 0
+        self._to_ask: set[SenderId] = set()
 
     def _preferring(self) -> Preferring:
         choices, rests = MemoryPreferences(), MemoryRests()
@@ -204,10 +205,13 @@ class Hearing:
     # -- questions ----------------------------------------------------------------------------
 
     def _ask_soon(self, sender: SenderId) -> None:
-        self._world.spawn(self._ask_later(sender))
+        if sender not in self._to_ask:  # one question about a number waits, as in a house
+            self._to_ask.add(sender)
+            self._world.spawn(self._ask_later(sender))
 
     async def _ask_later(self, sender: SenderId) -> None:
         await asyncio.sleep(self._rng.choice((0.1, 5.0, 60.0)))
+        self._to_ask.discard(sender)
         await self.refresh(sender)
 
     async def refresh(self, sender: SenderId) -> None:
