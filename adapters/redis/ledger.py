@@ -248,12 +248,7 @@ class RedisLedger(RedisPlaces, RedisInbound):
     # -- more of Catalog ------------------------------------------------------------------------
 
     async def close_account(
-        self,
-        portfolio: PortfolioId,
-        waba: WabaId,
-        until_ms: int,
-        reason: str,  # noqa: ARG002  # the port's: for whoever logs
-        shut: Shut = NOTHING_SHUT,
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, shut: Shut = NOTHING_SHUT
     ) -> None:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms, _packed_shut(shut)])
