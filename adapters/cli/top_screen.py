@@ -120,7 +120,7 @@ def _campaigns(campaigns: list[Row], now: datetime) -> Table:
         behind = ", ".join(f"{gate} {_short(jobs)}" for gate, jobs in held[:2])
         are_doubts = 0 < counts.get("in_doubt", 0) == each["enqueued"] - ended
         table.add_row(
-            Text(each["name"]),
+            Text(each["id"] if each["id"] == each["name"] else f"{each['id']} · {each['name']}"),
             Text(each["state"], STATES.get(each["state"], "")),
             f"{_short(ended)}/{_short(each['enqueued'])}",
             _bar(ended, each["enqueued"], "green"),

@@ -226,3 +226,16 @@ def _unfold(browser: Browser, url: str) -> None:
     browser.until(lambda: browser.run(rows) > 12, "all of them")
     assert "first 8" in browser.text("#campaigns .more")
     assert browser.complaints() == []
+
+
+async def test_a_key_that_is_revoked_while_it_looks_is_told_so(
+    stage: tuple[Whole, Browser],
+) -> None:
+    whole, browser = stage
+    made = await whole.call("POST", "/v1/keys", {"name": "night", "role": "read"})
+    await asyncio.to_thread(enter, browser, whole.url, made["key"])
+    await asyncio.to_thread(browser.find, "#senders tbody tr")
+    async with whole.session.delete(f"{whole.url}/v1/keys/{made['id']}") as response:
+        assert response.status == 204
+    await asyncio.to_thread(browser.find, "#key")
+    assert "revoked" in await asyncio.to_thread(browser.text, "#door-wrong")

@@ -70,6 +70,7 @@ async def test_an_empty_name_of_a_portfolio_is_not_all_portfolios() -> None:
         ("/v1/portfolios/a%20b", {"messaging_limit": 250}, "/id"),
         ("/v1/senders/+15550100", {}, "/id"),
         ("/v1/journeys/a%20b", {}, "/id"),
+        (f"/v1/portfolios/{PORTFOLIO}", {"used_before": 2**63 - 1}, "/used_before"),
         (f"/v1/portfolios/{PORTFOLIO}", {"reserve": {"utility": 0.6, "service": 0.6}}, "/reserve"),
     ],
 )

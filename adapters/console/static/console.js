@@ -9,6 +9,7 @@ const AGAIN_MS = 2000;
 const LISTS_EVERY_MS = 5000;
 const LISTED_MAX = 20;
 const THEME = "penstock-theme";
+const NO_KEY = "This key is not known here: it was revoked, or mistyped. penstock key create makes another.";
 const PANELS = ["pace", "waiting", "campaigns", "windows", "senders", "errors", "doubts", "dead"];
 const place = (id) => document.getElementById(id);
 
@@ -82,10 +83,10 @@ async function keepListening() {
     } catch (error) {
       if (error.status === 401 || error.status === 403) {
         forgetKey();
-        openDoor(error.message);
+        openDoor(error.status === 401 ? NO_KEY : error.message);
         return;
       }
-      showLive("off", "no connection, trying again");
+      showLive("off", error.status ? "no answer of the ledger, trying again" : "no connection, trying again");
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
