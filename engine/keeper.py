@@ -107,9 +107,9 @@ class Keeper:
             closures = list(account_closures(self.facts, waba))
             fact, shut = last_of(closures), shut_by(closures)
             borders = borders_of(self.facts, waba)
-            until_ms, reason = (fact.until_ms, fact.value) if fact else (0, "")
+            until_ms = fact.until_ms if fact else 0
             for portfolio in self._registry.directory.portfolios_of_waba(waba):
-                await self._catalog.close_account(portfolio, waba, until_ms, reason, shut)
+                await self._catalog.close_account(portfolio, waba, until_ms, shut)
                 if borders is not None:
                     await self._catalog.put_borders(portfolio, waba, borders)
             await self._registry.refresh()
@@ -150,7 +150,6 @@ class Keeper:
             sender.waba_id,
             granted_mps(facts, sender.id, sender.throughput),
             closed_until_ms=fact.until_ms if fact else 0,
-            closed_reason=fact.value if fact else "",
             places=int(limit) if limit else 0,
             is_silent=silent_since_ms(facts, sender.id) > 0,
             shut=shut_by(closures),

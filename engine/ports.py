@@ -276,7 +276,6 @@ class SenderSpec:
     waba: WabaId
     throughput_mps: int = 80  # M/throughput; coexistence numbers 20, upgraded ones 1,000
     closed_until_ms: int = 0  # FOREVER_MS while paused or not connected
-    closed_reason: str = ""
     places: int = 0  # its own limit where the scope is `phone_number`; 0 takes the portfolio's
     is_silent: bool = False  # messages leave and no webhook tells of them: doubts are not repeated
     shut: Shut = NOTHING_SHUT  # categories that wait while the others go on
@@ -322,12 +321,7 @@ class Catalog(Protocol):
         ...
 
     async def close_account(
-        self,
-        portfolio: PortfolioId,
-        waba: WabaId,
-        until_ms: int,
-        reason: str,
-        shut: Shut = NOTHING_SHUT,
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, shut: Shut = NOTHING_SHUT
     ) -> None:
         """Close a WhatsApp Business Account, or categories of it, until then; 0 opens it."""
         ...

@@ -119,15 +119,10 @@ class WakingLedger(RedisLedger):
         self.wake(portfolio)
 
     async def close_account(
-        self,
-        portfolio: PortfolioId,
-        waba: WabaId,
-        until_ms: int,
-        reason: str,
-        shut: Shut = NOTHING_SHUT,
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, shut: Shut = NOTHING_SHUT
     ) -> None:
         """See Catalog.close_account."""
-        await super().close_account(portfolio, waba, until_ms, reason, shut)
+        await super().close_account(portfolio, waba, until_ms, shut)
         self.wake(portfolio)
 
     async def open_window(

@@ -227,12 +227,7 @@ class MemoryLedger:
     # -- more of Catalog ------------------------------------------------------------------------
 
     async def close_account(
-        self,
-        portfolio: PortfolioId,
-        waba: WabaId,
-        until_ms: int,
-        reason: str,  # noqa: ARG002  # the port's: for whoever logs
-        shut: Shut = NOTHING_SHUT,
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, shut: Shut = NOTHING_SHUT
     ) -> None:
         """See Catalog.close_account."""
         slot, now_ms = self.slot(portfolio)

@@ -11,12 +11,9 @@ from aiohttp import ClientResponse
 from adapters.meta.codes import (
     ILL,
     SECOND_MS,
-    TABLE,
-    UNKNOWN_CODE,
     Action,
     Verdict,
     clean,
-    counted_as,
     verdict,
 )
 from adapters.meta.usage import regain_ms
@@ -115,12 +112,10 @@ async def read_whole(response: ClientResponse, bytes_max: int) -> bytes | None:
 
 
 class Judge:
-    """Turns answers into outcomes, and counts codes. One for all senders of a process."""
+    """Turns answers into outcomes. One for all senders of a process."""
 
     def __init__(self, now_ms: NowMs) -> None:
         self._now_ms = now_ms
-        self.codes: dict[int, int] = dict.fromkeys([*TABLE, UNKNOWN_CODE], 0)
-        """Error answers by code, for metrics; what is not listed is under UNKNOWN_CODE."""
 
     def accept(self, raw: bytes) -> Accepted | InDoubt:
         """Return what a 2xx answer proves."""
@@ -151,7 +146,6 @@ class Judge:
 
     def _outcome(self, error: GraphError, headers: Mapping[str, str], letter: Letter) -> Outcome:
         row = verdict(error.code, error.details, error.error_subcode or 0)
-        self.codes[counted_as(row.code)] += 1
         if not row.proves and letter.job.lane.priority is Priority.MARKETING:
             return InDoubt(UNPROVEN)
         reason = _reason(row, error)

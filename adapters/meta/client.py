@@ -116,13 +116,6 @@ class MetaClient:
         self._roads: dict[SenderId, Road] = {}
         self._timeouts: dict[float, ClientTimeout] = {}
         self._cancelled: OrderedDict[tuple[JobKey, int], object] = OrderedDict()
-        self.doubts: dict[str, int] = {}
-        """Letters in doubt by reason, for metrics; the reasons are a closed set."""
-
-    @property
-    def codes(self) -> dict[int, int]:
-        """Return error answers by code, for metrics; see Judge.codes."""
-        return self._judge.codes
 
     async def send(self, letter: Letter) -> Outcome:
         """See Messenger.send. A cancelled send raises; then ask `letter_was_written`."""
@@ -196,7 +189,6 @@ class MetaClient:
         return Unwritten(UNREACHABLE)
 
     def _doubt(self, reason: str, breaker: Breaker) -> InDoubt:
-        self.doubts[reason] = self.doubts.get(reason, 0) + 1
         breaker.note_trouble(self._now_ms())
         return InDoubt(reason)
 

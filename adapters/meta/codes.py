@@ -301,7 +301,6 @@ TOKEN_CODES: Final = frozenset({0, 102, 190})  # the token itself: all that use 
 PERMISSION_CODES: Final = range(200, 300)  # one row for all of them: GRAPH
 BAD_OBJECT_CODE: Final = 100
 BAD_OBJECT_SUBCODE: Final = 33  # with 100: the phone number id is wrong or not ours
-UNKNOWN_CODE: Final = -1  # what an unlisted number is counted as
 
 
 def verdict(code: int, details: str = "", subcode: int = 0) -> Verdict:
@@ -323,16 +322,6 @@ def verdict(code: int, details: str = "", subcode: int = 0) -> Verdict:
         undelivered=False,  # what we do not know proves nothing
         strikes=True,
     )
-
-
-def counted_as(code: int) -> int:
-    """Return the number to count `code` under: itself when listed, else UNKNOWN_CODE.
-
-    >>> counted_as(131026), counted_as(210), counted_as(7)
-    (131026, 200, -1)
-    """
-    listed = 200 if code in PERMISSION_CODES else code
-    return listed if listed in TABLE else UNKNOWN_CODE
 
 
 # --- words that may be kept -----------------------------------------------------------------------

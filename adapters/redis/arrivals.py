@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from adapters.redis.preferences import asked
 from engine.inbound import HEARD_MS, Arrival
 
 ARRIVED: Final = "ps:arrived"
@@ -30,7 +30,7 @@ class RedisArrivals:
         for arrival in arrivals:
             pipeline.zadd(ARRIVED, {_hashed(arrival): now_ms}, nx=True)
         pipeline.pexpire(ARRIVED, HEARD_MS)
-        _, *added, _ = await asked(pipeline.execute())
+        _, *added, _ = await reply_to(pipeline.execute())
         return [bool(each) for each in added]
 
 

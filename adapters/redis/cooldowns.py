@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from redis import exceptions
-
 from adapters.redis import keys
+from adapters.redis.asking import reply_to
 from adapters.redis.scripts import Client
-from engine.errors import LedgerAwayError
 from engine.journeys import Cooling
 from engine.model import NowMs, PortfolioId, RecipientKey
 
@@ -36,10 +34,7 @@ class RedisCooldowns:
         pipeline = self._client.pipeline(transaction=False)
         for name, (_, key) in zip(names, wishes, strict=True):
             pipeline.set(name, until + key, px=cooldown_ms, nx=True, get=True)
-        try:
-            held: list[bytes | None] = await pipeline.execute()
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
-            raise LedgerAwayError(str(error)) from error
+        held: list[bytes | None] = await reply_to(pipeline.execute())
         answers: list[Cooling] = []
         for value, (_, key) in zip(held, wishes, strict=True):
             until_ms = int.from_bytes(value[:MOMENT], "big") if value else 0
@@ -54,7 +49,4 @@ class RedisCooldowns:
     ) -> None:
         """See Cooldowns.give_back."""
         names = [keys.cooldown(portfolio, source, recipient) for recipient in recipients]
-        try:
-            await self._client.delete(*names)
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
-            raise LedgerAwayError(str(error)) from error
+        await reply_to(self._client.delete(*names))

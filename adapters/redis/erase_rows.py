@@ -9,7 +9,7 @@ from redis import exceptions
 
 from adapters.redis import keys
 from adapters.redis.connect import Client
-from adapters.redis.results import KEPT_MS, RS
+from adapters.redis.results import RS
 from engine.contents import SEPARATOR
 from engine.directory import Directory
 from engine.errors import LedgerAwayError
@@ -43,14 +43,32 @@ class RowEraser:
         try:
             while cursor:
                 cursor, page = await self._client.hscan(name, max(0, cursor), count=BATCHES_AT_ONCE)
-                found = {field: self._without(joined, wanted) for field, joined in page.items()}
-                changed = {field: rest for field, rest in found.items() if rest != page[field]}
-                if changed:
-                    await self._client.hset(name, mapping=changed)
-                    if await self._client.pttl(name) < 0:  # it ran out between the two
-                        await self._client.pexpire(name, KEPT_MS)
+                theirs = [
+                    field
+                    for field, joined in page.items()
+                    if joined != self._without(joined, wanted)
+                ]
+                while theirs and not await self._are_emptied(name, theirs, wanted):
+                    pass  # others were: of two who are forgotten at once neither may come back
         except (TimeoutError, exceptions.RedisError, OSError) as error:
             raise LedgerAwayError(f"the rows do not answer: {type(error).__name__}") from error
+
+    async def _are_emptied(
+        self, name: str, fields: Sequence[bytes], wanted: frozenset[RecipientKey]
+    ) -> bool:
+        """Empty rows as they are now; False when any row changed meanwhile: nothing was done."""
+        async with self._client.pipeline(transaction=True) as step:
+            await step.watch(name)
+            page = zip(fields, await step.hmget(name, fields), strict=True)
+            rest = {field: self._without(joined, wanted) for field, joined in page if joined}
+            step.multi()
+            if rest:
+                step.hset(name, mapping=rest)
+            try:
+                await step.execute()
+            except exceptions.WatchError:
+                return False
+        return True
 
     def _without(self, joined: bytes, wanted: frozenset[RecipientKey]) -> bytes:
         return RS.join(b"" if self._is_of(tail, wanted) else tail for tail in joined.split(RS))

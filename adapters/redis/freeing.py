@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import Any, cast
-
-from redis import RedisError
+from collections.abc import Sequence
 
 from adapters.redis import keys
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from engine.errors import LedgerAwayError
 from engine.model import NowMs, PortfolioId
 
 
@@ -34,8 +31,5 @@ class Freeing:
         counting = f"({self._now_ms() - span_ms}"
         for at_ms in moments_ms:
             pipeline.zcount(window, counting, at_ms - span_ms)
-        try:
-            freed: list[int] = await cast("Awaitable[Any]", pipeline.execute())
-        except (TimeoutError, RedisError, OSError) as error:
-            raise LedgerAwayError(f"Redis does not answer: {type(error).__name__}") from error
+        freed: list[int] = await reply_to(pipeline.execute())
         return freed

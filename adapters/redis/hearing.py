@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from adapters.redis.preferences import asked
 
 HEARD: Final = "ps:heard"
 """HASH  phone number id -> when a process folded the last status of it, epoch ms"""
@@ -22,10 +22,10 @@ class RedisHearing:
         """See Hearing.note; of processes that note at once, one is a few seconds early at most."""
         if heard_at_ms:
             flat = [word for name, at_ms in heard_at_ms.items() for word in (name, str(at_ms))]
-            await asked(self._client.hset(HEARD, items=flat))
+            await reply_to(self._client.hset(HEARD, items=flat))
 
     async def of(self, senders: Iterable[str]) -> dict[str, int]:
         """See Hearing.of."""
         names = list(senders)
-        found = await asked(self._client.hmget(HEARD, names)) if names else []
+        found = await reply_to(self._client.hmget(HEARD, names)) if names else []
         return {name: int(at) for name, at in zip(names, found, strict=True) if at is not None}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import cast
-
-from redis import exceptions
 
 from adapters.redis import calls, keys, reading
+from adapters.redis.asking import reply_to
 from adapters.redis.auditing import recount
 from adapters.redis.calls import Calls
 from adapters.redis.inbound import RedisInbound
@@ -16,7 +14,7 @@ from adapters.redis.receipts import in_steps, together
 from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.borders import Border
-from engine.errors import LedgerAwayError, UnknownNameError
+from engine.errors import UnknownNameError
 from engine.model import (
     Category,
     JobKey,
@@ -168,10 +166,7 @@ class RedisLedger(RedisPlaces, RedisInbound):
         pipeline = self._client.pipeline(transaction=False)
         for number in numbers:
             pipeline.hmget(keys.lane(portfolio, number), LANE_FIELDS)
-        try:
-            found = await pipeline.execute()
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
-            raise LedgerAwayError(str(error)) from error
+        found = await reply_to(pipeline.execute())
         return {number: _lane(values) for number, values in zip(numbers, found, strict=True)}
 
     # -- Receipts -----------------------------------------------------------------------------
@@ -248,12 +243,7 @@ class RedisLedger(RedisPlaces, RedisInbound):
     # -- more of Catalog ------------------------------------------------------------------------
 
     async def close_account(
-        self,
-        portfolio: PortfolioId,
-        waba: WabaId,
-        until_ms: int,
-        reason: str,  # noqa: ARG002  # the port's: for whoever logs
-        shut: Shut = NOTHING_SHUT,
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, shut: Shut = NOTHING_SHUT
     ) -> None:
         """See Catalog.close_account."""
         await self._one("account_put", portfolio, [waba, until_ms, _packed_shut(shut)])
@@ -298,19 +288,12 @@ class RedisLedger(RedisPlaces, RedisInbound):
 
     async def put_content(self, portfolio: PortfolioId, source: str, body: bytes) -> int:
         """See Contents.put_content."""
-        pushed = self._client.rpush(keys.contents(portfolio, source), body)
-        try:
-            return await pushed
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
-            raise LedgerAwayError(str(error)) from error
+        return int(await reply_to(self._client.rpush(keys.contents(portfolio, source), body)))
 
     async def content(self, portfolio: PortfolioId, source: str, version: int) -> bytes:
         """See Contents.content."""
         asked = self._client.lindex(keys.contents(portfolio, source), version - 1)
-        try:
-            body = await cast("Awaitable[bytes | None]", asked)
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
-            raise LedgerAwayError(str(error)) from error
+        body: bytes | None = await reply_to(asked)
         if body is None or version < 1:
             raise UnknownNameError(f"{source} has no content version {version}")
         return body

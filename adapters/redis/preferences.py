@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
-from redis import RedisError
-
+from adapters.redis.asking import reply_to
 from adapters.redis.calls import Calls
 from adapters.redis.connect import Client
 from adapters.redis.scripts import Argument, Scripts
-from engine.errors import LedgerAwayError
 from engine.model import Category, NowMs, PortfolioId, RecipientKey
 from engine.recipients import KEY_BYTES
 from engine.suppressions import AT_ONCE, Leads, Pair, Whom, Word, Words, all_categories
@@ -39,7 +37,7 @@ class RedisPreferences:
         """See Choices.tell."""
         for some in bites(words.items()):
             scores = {_member(whom): word.at_ms * 2 + word.stops for whom, word in some}
-            await asked(self._client.zadd(PREFERENCES + portfolio, scores, gt=True))
+            await reply_to(self._client.zadd(PREFERENCES + portfolio, scores, gt=True))
         return await self.known(portfolio, list(words))
 
     async def known(self, portfolio: PortfolioId, whom: Sequence[Whom]) -> dict[Whom, Word]:
@@ -47,7 +45,7 @@ class RedisPreferences:
         found: dict[Whom, Word] = {}
         for some in bites(whom):
             members = cast("list[str]", [_member(each) for each in some])
-            scores = await asked(self._client.zmscore(PREFERENCES + portfolio, members))
+            scores = await reply_to(self._client.zmscore(PREFERENCES + portfolio, members))
             found |= {
                 each: _word(score)
                 for each, score in zip(some, scores, strict=True)
@@ -58,13 +56,13 @@ class RedisPreferences:
     async def page(self, portfolio: PortfolioId, cursor: int) -> tuple[dict[Whom, Word], int]:
         """See Choices.page."""
         name = PREFERENCES + portfolio
-        following, rows = await asked(self._client.zscan(name, cursor, count=AT_ONCE))
+        following, rows = await reply_to(self._client.zscan(name, cursor, count=AT_ONCE))
         return {_whom(member): _word(score) for member, score in rows}, int(following)
 
     async def forget(self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]) -> None:
         """See Choices.forget."""
         for some in bites(all_categories(recipients)):
-            await asked(self._client.zrem(PREFERENCES + portfolio, *map(_member, some)))
+            await reply_to(self._client.zrem(PREFERENCES + portfolio, *map(_member, some)))
 
 
 class RedisPeople:
@@ -77,7 +75,7 @@ class RedisPeople:
         """See People.unite."""
         both = [member for one, other in pairs for member in (one + other, other + one)]
         for some in bites(both):
-            await asked(self._client.zadd(ALIASES + portfolio, dict.fromkeys(some, 0)))
+            await reply_to(self._client.zadd(ALIASES + portfolio, dict.fromkeys(some, 0)))
 
     async def beside(
         self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
@@ -89,7 +87,7 @@ class RedisPeople:
             for key in some:
                 first, last = b"[" + key, b"[" + key + b"\xff" * (KEY_BYTES + 1)
                 pipeline.zrangebylex(ALIASES + portfolio, cast("str", first), cast("str", last))
-            rows = await asked(pipeline.execute())
+            rows = await reply_to(pipeline.execute())
             found |= {
                 key: [RecipientKey(member[KEY_BYTES:]) for member in members]
                 for key, members in zip(some, rows, strict=True)
@@ -100,16 +98,16 @@ class RedisPeople:
         """See People.part."""
         for key, others in (await self.beside(portfolio, recipients)).items():
             for ids in bites([key, *others]):
-                await asked(self._client.hdel(LEADS + portfolio, *cast("list[str]", ids)))
+                await reply_to(self._client.hdel(LEADS + portfolio, *cast("list[str]", ids)))
             both = [member for other in others for member in (key + other, other + key)]
             for some in bites(both):
-                await asked(self._client.zrem(ALIASES + portfolio, *some))
+                await reply_to(self._client.zrem(ALIASES + portfolio, *some))
 
     async def lead(self, portfolio: PortfolioId, leads: Leads) -> None:
         """See People.lead."""
         for some in bites(leads.items()):
             flat = [word for pair in some for word in pair]
-            await asked(self._client.hset(LEADS + portfolio, items=flat))
+            await reply_to(self._client.hset(LEADS + portfolio, items=flat))
 
     async def leads(
         self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]
@@ -118,7 +116,7 @@ class RedisPeople:
         found: dict[RecipientKey, RecipientKey] = {}
         for some in bites(recipients):
             keys = cast("list[str]", some)
-            leads = await asked(self._client.hmget(LEADS + portfolio, keys))
+            leads = await reply_to(self._client.hmget(LEADS + portfolio, keys))
             pairs = zip(some, leads, strict=True)
             found |= {key: RecipientKey(to) for key, to in pairs if to is not None}
         return found
@@ -174,11 +172,3 @@ def _whom(member: bytes) -> Whom:
 
 def _word(score: float) -> Word:
     return Word(int(score) // 2, bool(int(score) % 2))
-
-
-async def asked(call: object) -> Any:  # noqa: ANN401 (redis-py's replies)
-    """Return what a call answers; LedgerAwayError when it does not."""
-    try:
-        return await cast("Awaitable[Any]", call)
-    except (TimeoutError, RedisError, OSError) as error:
-        raise LedgerAwayError(f"Redis does not answer: {type(error).__name__}") from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from adapters.redis.preferences import asked, bites
+from adapters.redis.preferences import bites
 from engine.model import PortfolioId, RecipientKey
 from engine.recipients import KEY_BYTES
 from engine.resting import END_MS, Miss, Reason
@@ -37,21 +38,21 @@ class RedisRests:
         pipeline.pexpire(names[0], 2 * within_ms)
         for name in names:
             pipeline.zlexcount(name, cast("str", first), cast("str", b"[" + member))
-        replies = await asked(pipeline.execute())
+        replies = await reply_to(pipeline.execute())
         return int(replies[2]) + int(replies[3])
 
     async def begin(self, portfolio: PortfolioId, untils: Mapping[Reason, int]) -> None:
         """See Rests.begin."""
         for some in bites(untils.items()):
             scores = {_member(reason): until_ms for reason, until_ms in some}
-            await asked(self._client.zadd(RESTS + portfolio, scores, gt=True))
+            await reply_to(self._client.zadd(RESTS + portfolio, scores, gt=True))
 
     async def known(self, portfolio: PortfolioId, reasons: Sequence[Reason]) -> dict[Reason, int]:
         """See Rests.known."""
         found: dict[Reason, int] = {}
         for some in bites(reasons):
             members = cast("list[str]", [_member(each) for each in some])
-            scores = await asked(self._client.zmscore(RESTS + portfolio, members))
+            scores = await reply_to(self._client.zmscore(RESTS + portfolio, members))
             pairs = zip(some, scores, strict=True)
             found |= {each: int(score) for each, score in pairs if score is not None}
         return found
@@ -59,24 +60,24 @@ class RedisRests:
     async def over(self, portfolio: PortfolioId, now_ms: int) -> dict[Reason, int]:
         """See Rests.over."""
         name = RESTS + portfolio
-        first = await asked(
+        first = await reply_to(
             self._client.zrangebyscore(name, 0, now_ms, 0, AT_ONCE, withscores=True)
         )
         if not first:
             return {}
         last_ms = int(first[-1][1])
-        rows = await asked(self._client.zrangebyscore(name, 0, last_ms, withscores=True))
+        rows = await reply_to(self._client.zrangebyscore(name, 0, last_ms, withscores=True))
         return {_reason(member): int(score) for member, score in rows}
 
     async def cut_short(self, portfolio: PortfolioId, reasons: Sequence[Reason]) -> None:
         """See Rests.cut_short."""
         for some in bites(reasons):
             scores = {_member(reason): END_MS for reason in some}
-            await asked(self._client.zadd(RESTS + portfolio, scores, lt=True, xx=True))
+            await reply_to(self._client.zadd(RESTS + portfolio, scores, lt=True, xx=True))
 
     async def end(self, portfolio: PortfolioId, last_ms: int) -> None:
         """See Rests.end."""
-        await asked(self._client.zremrangebyscore(RESTS + portfolio, 0, last_ms))
+        await reply_to(self._client.zremrangebyscore(RESTS + portfolio, 0, last_ms))
 
 
 def _member(reason: Reason) -> bytes:

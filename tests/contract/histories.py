@@ -323,7 +323,7 @@ class History:
         waba = WabaId(self.rng.choice(["w", "w", "v"]))
         return (
             "put",
-            bind("close_account", waba, until_ms, "tests", some_shut(self.rng, self.now_ms)),
+            bind("close_account", waba, until_ms, some_shut(self.rng, self.now_ms)),
         )
 
     def _repoint(self) -> Step:

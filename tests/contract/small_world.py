@@ -79,7 +79,7 @@ def some_spans(rng: random.Random, now_ms: int) -> Spans:
 def its_own(seed: int, now_ms: int) -> list[Step]:
     """Return what one history in six begins with: an account that is shut for everything."""
     shut = NOTHING_SHUT.also([*Category], now_ms + 30_000)
-    return [("put", bind("close_account", WabaId("w"), 0, "tests", shut))] * (seed % 6 == 1)
+    return [("put", bind("close_account", WabaId("w"), 0, shut))] * (seed % 6 == 1)
 
 
 def is_doubtful(seed: int) -> bool:

@@ -56,7 +56,7 @@ async def furnish(ledger: RedisLedger, portfolio: PortfolioId) -> None:
     await ledger.put_sender(portfolio, SENDER, a_sender(throughput_mps=1_000))
     await ledger.put_template(portfolio, TEMPLATE, a_template())
     await ledger.put_source(portfolio, LANE.source, a_source())
-    await ledger.close_account(portfolio, WabaId("other"), START_MS + 1_000, "a test")
+    await ledger.close_account(portfolio, WabaId("other"), START_MS + 1_000)
     await ledger.suppress(portfolio, a_recipient(4), Category.MARKETING)
     await ledger.open_window(portfolio, SENDER, a_recipient(3), START_MS + 500_000)
     assert await ledger.put_content(portfolio, LANE.source, b"hello") == 1

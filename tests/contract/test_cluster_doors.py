@@ -5,17 +5,21 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import RedisCluster
 
+from adapters.redis import keys
 from adapters.redis.answers import RedisAnswers
 from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
+from adapters.redis.erase_rows import RowEraser
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.pasts import RedisPasts
-from adapters.redis.results import RedisResults
+from adapters.redis.results import RS, RedisResults
 from adapters.redis.seal import Seal
 from engine.books import Move
+from engine.directory import Campaign, Directory
 from engine.journeys import Cooling
-from engine.model import Gate, JobKey, JobState, Lane, PortfolioId, Priority
+from engine.model import Category, Gate, JobKey, JobState, Lane, PortfolioId, Priority
 from engine.ports import Batch, Cancelled
+from engine.recipients import RecipientKeys
 from engine.results import KeptRows
 from tests.builders import (
     SENDER,
@@ -59,6 +63,32 @@ async def test_results_cooldowns_and_single_cancels_live_in_any_slot(cluster: Re
         assert taken == [Cooling(), Cooling(), Cooling(START_MS + 5_000)]
         await cooldowns.give_back(portfolio, "journey:w", [a_recipient(1), a_recipient(2)])
         assert await cooldowns.take(portfolio, "journey:w", wishes[2:], 5_000) == [Cooling()]
+
+
+async def test_what_rows_said_of_a_person_is_forgotten_in_any_slot(cluster: RedisCluster) -> None:
+    ledger = RedisLedger(cluster, short_terms(), lambda: START_MS, tolerance_ms=0)
+    results, recipients, directory = (
+        RedisResults(cluster, ledger),
+        RecipientKeys(b"secret-of-a-test"),
+        Directory(),
+    )
+    tails = [b"+4915112345678\x1fAnna", b"+4915112345679\x1fBen"]
+    for number, portfolio in enumerate(PORTFOLIOS):
+        campaign = a_campaign(f"c{number}", portfolio)
+        directory.campaigns[campaign.id] = campaign
+        await results.keep(portfolio, campaign.source, [KeptRows(1, 1, tails)])
+        eraser = RowEraser(cluster, directory, recipients)
+        await eraser.erase(portfolio, [recipients.key("4915112345678")])
+        left = await cluster.hgetall(keys.rows(portfolio, campaign.source))
+        assert list(left.values()) == [RS + tails[1]]
+
+
+def a_campaign(name: str, portfolio: PortfolioId) -> Campaign:
+    return Campaign(
+        *(name, name, portfolio, (SENDER,), {}, ("name",), (TEMPLATE,)),
+        *(Category.MARKETING, Priority.MARKETING),
+        content=1,
+    )
 
 
 async def test_pasts_comebacks_and_answers_live_in_any_slot(cluster: RedisCluster) -> None:

@@ -164,7 +164,7 @@ async def test_a_job_behind_a_closed_gate_expires_in_time(world: World, gate: st
         case "sender":
             await world.ledger.put_sender(P, SENDER, a_sender(closed_until_ms=FOREVER_MS))
         case _:
-            await world.ledger.close_account(P, WabaId("W"), FOREVER_MS, "tests")
+            await world.ledger.close_account(P, WabaId("W"), FOREVER_MS)
     await world.queue(1)
     await world.queue(2, expires_at_ms=START_MS + 1_000)
     assert await world.take() == []

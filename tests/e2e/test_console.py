@@ -202,7 +202,8 @@ async def test_a_long_list_does_not_bury_what_follows(
     stage: tuple[Whole, Browser],
 ) -> None:
     whole, browser = stage
-    message = whole.house.registry.directory.campaigns["winter"].message
+    await survey(whole, size=1)
+    message = whole.house.registry.directory.campaigns["survey"].message
     for number in range(12):
         body = {"id": f"more-{number}", "name": f"More {number}", "message": message}
         await whole.call("POST", "/v1/campaigns", body | {"senders": [id_of("acme-shop")]})

@@ -1,5 +1,8 @@
 """Forgetting what a person's rows said: other rows keep their places and their time."""
 
+import asyncio
+from typing import Any, cast
+
 import pytest
 from redis.asyncio import Redis
 
@@ -52,6 +55,37 @@ async def test_rows_of_a_person_are_emptied_and_nobody_elses(redis_client: Redis
     assert 0 < await redis_client.pttl(keys.rows(P1, "campaign:c1")) <= 60_000 < KEPT_MS
     others = await redis_client.hgetall(keys.rows(P2, "campaign:c2"))
     assert set(others.values()) == {RS.join([BEN, ANNA, BEN])}
+
+
+class Together:
+    """A client that two share: neither goes on from a page before the other has it, too."""
+
+    def __init__(self, client: Redis, turns: asyncio.Barrier) -> None:
+        self._client = client
+        self._turns = turns
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (redis-py's)
+        return getattr(self._client, name)
+
+    async def hscan(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 (redis-py's)
+        page = await self._client.hscan(*arguments, **named)
+        await self._turns.wait()
+        return page
+
+
+async def test_of_two_who_are_forgotten_at_once_neither_comes_back(redis_client: Redis) -> None:
+    results = RedisResults(redis_client, RedisLedger(redis_client, Terms(), lambda: 0))
+    await results.keep(P1, "campaign:c1", [KeptRows(1, 1, [ANNA, BEN])])
+    turns = asyncio.Barrier(2)
+    erasers = [
+        RowEraser(cast("Redis", Together(redis_client, turns)), a_directory(), KEYS)
+        for _ in range(2)
+    ]
+    both = ("4915112345678", "4915112345679")
+    wishes = [each.erase(P1, [KEYS.key(to)]) for each, to in zip(erasers, both, strict=True)]
+    await asyncio.gather(*wishes)
+    left = await redis_client.hgetall(keys.rows(P1, "campaign:c1"))
+    assert list(left.values()) == [RS.join([b"", b""])]
 
 
 async def test_a_server_that_is_away_is_told() -> None:

@@ -184,7 +184,6 @@ HALF = recorded("answer_accepted")[:40]
 )
 async def test_without_proof_it_is_in_doubt(desk: Desk, reply: Reply, reason: str) -> None:
     assert await desk.answered(reply) == InDoubt(reason)
-    assert desk.client.doubts == {reason: 1}
     assert await desk.client.send(a_letter()) == Accepted(WAMID)  # and the road goes on
 
 

@@ -59,7 +59,6 @@ async def test_a_recorded_throttle_keeps_the_words_and_hides_long_ids(desk: Desk
         "throughput reached: Cloud API message throughput has been reached."
         " (trace Az8or2yhqkZfEZ-_4Qn_Bam)"
     )
-    assert desk.client.codes[130429] == 1
 
 
 @pytest.mark.parametrize("status", [400, 429, 503])
@@ -101,8 +100,6 @@ async def test_an_unknown_code_is_dropped_and_strikes(desk: Desk) -> None:
     outcome = await desk.answered(Reply(http(400, graph_error(999_999))))
     assert isinstance(outcome, Dropped)
     assert (outcome.code, outcome.strikes) == (999_999, True)
-    assert desk.client.codes[-1] == 1
-    assert 999_999 not in desk.client.codes  # metrics stay bounded
 
 
 async def test_an_unknown_code_that_calls_itself_transient_is_tried_again(desk: Desk) -> None:

@@ -16,7 +16,7 @@ from tests.lua.slot_state import LANE, OTHER, PORTFOLIO, Slot
 
 async def close(slot: Slot, until_ms: int) -> None:
     """Close the account of the furnished sender."""
-    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), until_ms, "a test")
+    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), until_ms)
 
 
 @pytest.mark.parametrize(

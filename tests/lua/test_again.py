@@ -65,7 +65,7 @@ async def test_a_job_in_doubt_gets_none(slot: Slot) -> None:
 
 async def test_a_closed_gate_is_named(slot: Slot) -> None:
     await in_flight(slot)
-    await slot.ledger.close_account(PORTFOLIO, a_sender().waba, slot.now_ms + 1, "a test")
+    await slot.ledger.close_account(PORTFOLIO, a_sender().waba, slot.now_ms + 1)
     assert (await ask(slot)).gate is Gate.ACCOUNT
     await slot.put_sender(a_sender(closed_until_ms=FOREVER_MS))
     assert (await ask(slot)).gate is Gate.SENDER

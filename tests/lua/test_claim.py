@@ -126,7 +126,7 @@ async def pause_template(slot: Slot) -> None:
 
 async def close_account(slot: Slot) -> None:
     """Close the gate of its account."""
-    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), START_MS + 60_000, "restricted")
+    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), START_MS + 60_000)
 
 
 async def opt_out(slot: Slot) -> None:

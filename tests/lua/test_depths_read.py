@@ -88,7 +88,7 @@ async def test_a_closed_gate_holds_its_jobs(slot: Slot, gate: Gate) -> None:
         case Gate.TEMPLATE:
             await slot.put_template(a_template(status=TemplateStatus.PAUSED))
         case Gate.ACCOUNT:
-            await slot.ledger.close_account(PORTFOLIO, WabaId("W"), slot.now_ms + 70, "a test")
+            await slot.ledger.close_account(PORTFOLIO, WabaId("W"), slot.now_ms + 70)
         case _:
             await slot.put_sender(a_sender(closed_until_ms=slot.now_ms + 70))
     (depth,) = await depths(slot)

@@ -93,7 +93,7 @@ async def test_the_gate_that_closes_first_is_named(slot: Slot) -> None:
     await slot.queue(1)
     assert await view(slot) == waits(Gate.SENDER, FOREVER_MS)
     await slot.put_sender(a_sender())
-    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), slot.now_ms + 70, "a test")
+    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), slot.now_ms + 70)
     assert await view(slot) == waits(Gate.ACCOUNT, slot.now_ms + 70)
     await slot.put_sender(a_sender(closed_until_ms=slot.now_ms + 50))
     assert await view(slot) == waits(Gate.SENDER, slot.now_ms + 50)

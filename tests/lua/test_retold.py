@@ -65,7 +65,7 @@ async def test_what_is_open_again_is_not_answered(slot: Slot) -> None:
     await in_flight(slot)
     for job, outcome in enumerate((ACCOUNT, NUMBER, PAUSED), start=1):
         await slot.settle(outcome, job=job)
-    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), 0, "")
+    await slot.ledger.close_account(PORTFOLIO, WabaId("W"), 0)
     slot.now_ms += 20_000  # by then a closing is known to whoever sets the sender
     await slot.put_sender(a_sender())
     await slot.put_template(a_template(status=TemplateStatus.PAUSED))

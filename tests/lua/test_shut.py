@@ -44,7 +44,7 @@ async def shut(slot: Slot, what: Shut, gate: Gate = Gate.SENDER) -> None:
     if gate is Gate.SENDER:
         await slot.put_sender(a_sender(throughput_mps=1_000, shut=what))
     else:
-        await slot.ledger.close_account(PORTFOLIO, WabaId("W"), 0, "a test", what)
+        await slot.ledger.close_account(PORTFOLIO, WabaId("W"), 0, what)
 
 
 async def left(slot: Slot) -> list[Category]:

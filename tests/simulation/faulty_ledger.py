@@ -136,15 +136,10 @@ class FaultyLedger:
         await self._through("put", lambda: self.inner.put_source(portfolio, source, spec))
 
     async def close_account(
-        self,
-        portfolio: PortfolioId,
-        waba: WabaId,
-        until_ms: int,
-        reason: str,
-        shut: Shut = NOTHING_SHUT,
+        self, portfolio: PortfolioId, waba: WabaId, until_ms: int, shut: Shut = NOTHING_SHUT
     ) -> None:
         await self._through(
-            "put", lambda: self.inner.close_account(portfolio, waba, until_ms, reason, shut)
+            "put", lambda: self.inner.close_account(portfolio, waba, until_ms, shut)
         )
 
     async def put_borders(

@@ -64,7 +64,7 @@ class Gates:
         self.judge.seen.update(() if status is TemplateStatus.APPROVED else ("closed_template",))
 
     async def close_account(self, until_ms: int) -> None:
-        await self.ledger.close_account(PORTFOLIO, WABA, until_ms, "tests")
+        await self.ledger.close_account(PORTFOLIO, WABA, until_ms)
         self.judge.account_until_ms = until_ms
         note_shut(self.judge, WABA, NOTHING_SHUT)
         self.judge.seen.update(("closed_account",) if until_ms else ())

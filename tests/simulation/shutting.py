@@ -25,7 +25,7 @@ async def shut_some(
     until_ms = rng.choice([now_ms + 1, now_ms + 700, now_ms + 30_000, FOREVER_MS])
     shut, portfolio = NOTHING_SHUT.also(chosen, until_ms), PortfolioId("P")
     if rng.random() < 0.3:
-        await ledger.close_account(portfolio, WabaId("W"), 0, "an act", shut)
+        await ledger.close_account(portfolio, WabaId("W"), 0, shut)
         judge.account_until_ms = 0
         note_shut(judge, "W", shut)
         return

@@ -272,7 +272,7 @@ async def test_what_an_older_version_closed_whole_is_shut_in_part_from_the_next_
     await world.tell(RESTRICTION, "RESTRICTED_BIZ_INITIATED_MESSAGING", 5, UNTIL_MS)
     spec = replace(world.ledger.slot(PORTFOLIO)[0].senders[SENDER].spec, shut=NOTHING_SHUT)
     await world.ledger.put_sender(PORTFOLIO, SENDER, replace(spec, closed_until_ms=UNTIL_MS))
-    await world.ledger.close_account(PORTFOLIO, WABA, UNTIL_MS, "an older version")
+    await world.ledger.close_account(PORTFOLIO, WABA, UNTIL_MS)
     await world.keeper.obey_guard()
     assert (world.shut, world.account_shut) == (HELD, HELD)
     assert (world.closed_until_ms, world.account_until_ms) == (0, 0)
