@@ -43,7 +43,7 @@ def parse_limit(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value if UNLIMITED <= value <= PLACES_MAX else None
     text = value.strip().upper() if isinstance(value, str) else ""
-    if len(text) > TEXT_MAX:
+    if len(text) > TEXT_MAX or not text.isascii():
         return None
     if text in TIERS:
         return TIERS[text]

@@ -198,7 +198,8 @@ class TemplateDesk:
         """Read all templates of an account, keep the set of before, tell what changed.
 
         With `replaces` what Meta does not list any more is deleted here too; drafts that were
-        never submitted stay, and so does everything when some rows could not be read.
+        never submitted stay, and so does everything when some rows could not be read, or Meta
+        lists nothing at all: what is gone cannot come back.
         """
         await self._registry.refresh()
         before = {each.key: each for each in self._registry.directory.templates_of(waba)}
@@ -220,7 +221,7 @@ class TemplateDesk:
                 template = self._read_again(found, before.get(found.key), asked_ms, imported)
                 imported.templates.append(template)
                 imported.touched += await self._changes.put(template)
-        if replaces and not listing.unreadable:
+        if replaces and listing.templates and not listing.unreadable:
             listed = {each.key for each in listing.templates}
             for known in before.values():
                 is_ours = known.status in (TemplateStatus.DRAFT, TemplateStatus.DELETED)

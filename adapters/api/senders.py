@@ -44,6 +44,7 @@ from engine.template_changes import spec_of
 Kept = msgspec.UnsetType  # what is not given keeps its value
 REASON_MAX = 200
 NUMBER_PATTERN = re.compile(r"[0-9]{1,32}")
+TOKEN_PATTERN = re.compile(r"[\x21-\x7e]+")  # what a header may carry
 NUMBER_DETAIL = "a sender is called by its phone_number_id of Meta's: 1 to 32 digits"
 NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
 
@@ -53,7 +54,7 @@ class SenderBody(Strict):
 
     portfolio_id: str | Kept = msgspec.UNSET
     waba_id: Name | Kept = msgspec.UNSET
-    display_phone_number: str | Kept = msgspec.UNSET
+    display_phone_number: Annotated[str, msgspec.Meta(max_length=64)] | Kept = msgspec.UNSET
     access_token: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
     throughput: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Kept = msgspec.UNSET
     alias: Annotated[str, msgspec.Meta(pattern=ALIAS)] | Kept = msgspec.UNSET
@@ -133,6 +134,13 @@ class SenderRoutes:
             if known is not None and known.portfolio_id != body.portfolio_id:
                 detail = f"the sender belongs to portfolio {known.portfolio_id}; its jobs are there"
                 raise _refusal("/portfolio_id", "conflict", detail, HTTPStatus.CONFLICT)
+        number = body.display_phone_number
+        if number is not msgspec.UNSET and not any(map(str.isdecimal, number)):
+            detail = "has no digits; write the number as Meta shows it, such as +1 555 078 3881"
+            raise _refusal("/display_phone_number", "not_a_number", detail)
+        if body.access_token is not None and not TOKEN_PATTERN.fullmatch(body.access_token):
+            detail = "holds spaces, line ends or other than ASCII characters; give the token alone"
+            raise _refusal("/access_token", "not_a_token", detail)
         if known is None and body.access_token is None:
             detail = "a new sender needs its access token"
             raise _refusal("/access_token", "missing", detail)

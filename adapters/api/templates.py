@@ -195,9 +195,9 @@ class TemplateRoutes:
             "previous": kept,
             "templates": [shown_template(each) for each in done.templates],
         }
-        if body.mode == "replace" and done.unreadable:
-            detail = "some rows could not be read, so nothing was deleted; import again later"
-            answer["warnings"] = [detail]
+        if body.mode == "replace" and (done.unreadable or not done.templates):
+            why = "some rows could not be read" if done.unreadable else "Meta lists no template"
+            answer["warnings"] = [f"{why}, so nothing was deleted; import again later"]
         return as_json(answer)
 
     @described("The sets that imports replaced", gives=TemplateSetsAnswer)

@@ -65,8 +65,7 @@ def add_portfolio(
 ) -> None:
     """Add a portfolio, or change it; what is not given stays as it is."""
     caller = Caller(as_json=as_json)
-    stated: object = int(limit) if limit.lstrip("-").isdigit() else limit or None
-    body: dict[str, object] = {"messaging_limit": stated, "used_before": used_before}
+    body: dict[str, object] = {"messaging_limit": limit or None, "used_before": used_before}
     body |= {"headroom": headroom, "quota_scope": scope or None, "reserve": _reserve_of(reserve)}
     given = {name: value for name, value in body.items() if value is not None}
     caller.show(caller.call("PUT", "v1", "portfolios", portfolio_id, body=given))

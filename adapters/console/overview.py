@@ -192,9 +192,9 @@ class Overviews:
 
     async def _campaigns(self) -> list[CampaignShown]:
         """Return those that go on, then those that are over; of these only the newest are read."""
-        campaigns = sorted(
-            self._from.directory.campaigns.values(), key=lambda each: -each.created_at_ms
-        )
+        known = self._from.directory.campaigns
+        campaigns = sorted(known.values(), key=lambda each: -each.created_at_ms)
+        self._over = {name: its for name, its in self._over.items() if name in known}
         going = [each for each in campaigns if each.id not in self._over][:GOING_MAX]
         over = [each for each in campaigns if each.id in self._over]
         looked_at = [await self._campaign(each) for each in going + over[:READ_AGAIN]]

@@ -140,12 +140,17 @@ _score = msgspec.json.Decoder(Score | str | None)
 
 
 def read_page(body: bytes) -> tuple[list[Raw], str] | None:
-    """Return a page's rows and the cursor of the next (empty on the last); None for no page."""
+    """Return a page's rows and the cursor of the next (empty on the last); None for no page.
+
+    One that goes on and does not tell where is none: what comes after it would be taken for gone.
+    """
     page = read(_page, body)
     if page is None:
         return None
     paging = page.paging or Paging()
     after = (paging.cursors and paging.cursors.after) or ""
+    if paging.next and not after:
+        return None
     return page.data, after if paging.next else ""
 
 

@@ -161,16 +161,23 @@ class Management:
             templates = [read_template(row) for row in rows]
             found += [template for template in templates if template is not None]
             self.unreadable += templates.count(None)
-            if after in seen:  # the last page, or a circle
+            if after in seen:  # the last page, or a circle: who knows what it leaves out
+                self.unreadable += bool(after)
                 return found
             seen.add(after)
             query["after"] = after
         raise ProviderAwayError(f"Meta lists more than {PAGES_MAX} pages of templates")
 
     async def template_rows(self, waba: WabaId, name: str, token: str) -> list[MetaTemplate]:
-        """Return all languages of one name; empty when Meta has none."""
+        """Return all languages of one name; empty when Meta has none.
+
+        What cannot be read may be the one that is asked for, so it is no answer.
+        """
+        unreadable = self.unreadable
         query = {"fields": TEMPLATE_FIELDS, "limit": str(PAGE), "name": name}
         found = await self._listed(waba, query, token)
+        if self.unreadable > unreadable:
+            raise ProviderAwayError(f"Meta's list of templates called {name} cannot be read")
         return [each for each in found if each.name == name]
 
     async def call(
@@ -189,18 +196,31 @@ class Management:
         question = Question(self._url(path, query or {}), token, method, body, headers)
         return await self._ask(waba, question)
 
-    async def upload(self, waba: WabaId, session_id: str, token: str, content: bytes) -> bytes:
-        """Return the answer to a file's bytes, which go to an upload session from its start.
+    async def upload(
+        self, waba: WabaId, session_id: str, token: str, content: bytes, offset: int = 0
+    ) -> bytes:
+        """Return the answer to the rest of a file, which goes to an upload session.
 
+        `content` is what comes after the first `offset` bytes, which Meta has.
         https://developers.facebook.com/docs/graph-api/guides/upload
         """
         headers = {
             "Authorization": f"OAuth {token}",
-            "file_offset": "0",
+            "file_offset": str(offset),
             "Content-Type": "application/octet-stream",
         }
-        url = self._url(quote(session_id, safe=":?=&_-."), {})
+        url = self._session_url(session_id)
         return await self._ask(waba, Question(url, token, "POST", content, headers))
+
+    async def upload_state(self, waba: WabaId, session_id: str, token: str) -> bytes:
+        """Return what Meta tells of an upload session: how much of its file came; same page."""
+        headers = {"Authorization": f"OAuth {token}"}
+        return await self._ask(
+            waba, Question(self._session_url(session_id), token, "GET", None, headers)
+        )
+
+    def _session_url(self, session_id: str) -> URL:
+        return self._url(quote(session_id, safe=":?=&_-."), {})
 
     def _url(self, path: str, query: Mapping[str, str]) -> URL:
         asked = f"?{urlencode(query)}" if query else ""

@@ -21,6 +21,7 @@ from engine.template_ports import Listing, Submitted
 
 CREATIONS_MAX: Final = 100  # an hour and account: .../whatsapp/templates/template-management
 HOUR_MS: Final = 3_600_000
+RESUMES_MAX: Final = 2  # of one upload that is cut off
 NOT_THERE: Final = 100  # what Graph says of an id that names nothing, and of much else
 
 TokenOf = Callable[[WabaId], str]
@@ -52,6 +53,13 @@ class Handle(msgspec.Struct):
     h: str
 
 
+class Reached(msgspec.Struct):
+    """How much of a file an upload session has."""
+
+    file_offset: int
+
+
+_reached = msgspec.json.Decoder(Reached)
 _created = msgspec.json.Decoder(Created)
 _done = msgspec.json.Decoder(Done)
 _named = msgspec.json.Decoder(Named)
@@ -146,10 +154,23 @@ class TemplateCalls:
         session = read(_named, await self._management.call(waba, "POST", path, token, query=query))
         if session is None or not session.id:
             raise ProviderAwayError("Meta opened no upload session")
-        handle = read(_handle, await self._management.upload(waba, str(session.id), token, content))
+        handle = read(_handle, await self._upload(waba, str(session.id), token, content))
         if handle is None or not handle.h:
             raise ProviderAwayError("Meta gave no handle for the upload")
         return handle.h
+
+    async def _upload(self, waba: WabaId, session: str, token: str, content: bytes) -> bytes:
+        """Return the answer to a file's bytes; where it was cut off it goes on, a few times."""
+        offset, calls = 0, self._management
+        for _ in range(RESUMES_MAX):
+            try:
+                return await calls.upload(waba, session, token, content[offset:], offset)
+            except ProviderAwayError:
+                reached = read(_reached, await calls.upload_state(waba, session, token))
+                if reached is None or not 0 <= reached.file_offset <= len(content):
+                    raise
+                offset = reached.file_offset
+        return await calls.upload(waba, session, token, content[offset:], offset)
 
     def _count_creation(self, waba: WabaId) -> None:
         now_ms, created_ms = self._now_ms(), self._created_ms.setdefault(waba, deque())

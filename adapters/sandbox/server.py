@@ -73,6 +73,7 @@ class Sandbox:
         router.add_get(f"{VERSION}/app", self.uploads.read_app)
         router.add_post(f"{VERSION}/{{node}}/uploads", self.uploads.open_session)
         router.add_post(f"{VERSION}/{{session:upload:.+}}", self.uploads.take)
+        router.add_get(f"{VERSION}/{{session:upload:.+}}", self.uploads.read_session)
         router.add_post(f"{VERSION}/{{node}}/media", self.media.upload)
         router.add_get(PLACE + "/{node}", self.media.download)
         router.add_delete(f"{VERSION}/{{node}}", self.media.delete)

@@ -24,6 +24,7 @@ class UploadDesk:
     def __init__(self, stage: Callable[[], Stage]) -> None:
         self._stage = stage
         self._sessions: dict[str, int] = {}  # session -> length announced
+        self._came: dict[str, bytes] = {}  # session -> what of its file came
 
     async def read_app(self, request: web.Request) -> web.Response:
         """GET which app the token is of."""
@@ -46,20 +47,36 @@ class UploadDesk:
         return _answered({"id": session})
 
     async def take(self, request: web.Request) -> web.Response:
-        """POST the file's bytes from the start; OAuth, not Bearer, as Meta wants it."""
-        content = await request.read()
-        session = request.match_info["session"]
-        if request.query_string:
-            session += "?" + request.query_string
+        """POST the file's bytes from where it ended; OAuth, not Bearer, as Meta wants it."""
+        content, session = await request.read(), self._session_of(request)
         if not self._is_known(request, "OAuth "):
             return self._refused(Refusal(190))
-        if session not in self._sessions or request.headers.get("file_offset") != "0":
-            return self._refused(Refusal(100, "No such session, or no file_offset"))
-        if len(content) != self._sessions[session]:
+        came = self._came.get(session, b"")
+        if session not in self._sessions or request.headers.get("file_offset") != str(len(came)):
+            return self._refused(Refusal(100, "No such session, or not where its file ended"))
+        return self._add(session, came + content)
+
+    async def read_session(self, request: web.Request) -> web.Response:
+        """GET how much of a file came."""
+        session = self._session_of(request)
+        if not self._is_known(request, "OAuth ") or session not in self._sessions:
+            return self._refused(Refusal(100, "No such session"))
+        return _answered({"id": session, "file_offset": len(self._came.get(session, b""))})
+
+    def _add(self, session: str, came: bytes) -> web.Response:
+        """Keep what came of a file, and give the handle of a whole one."""
+        if len(came) <= self._sessions[session]:
+            self._came[session] = came
+        if len(came) != self._sessions[session]:
             return self._refused(Refusal(100, "Another length than announced"))
-        handle = "4::" + blake2b(content, digest_size=12).hexdigest()
+        handle = "4::" + blake2b(came, digest_size=12).hexdigest()
         self._stage().handles.add(handle)
         return _answered({"h": handle})
+
+    @staticmethod
+    def _session_of(request: web.Request) -> str:
+        session = request.match_info["session"]
+        return session + ("?" + request.query_string if request.query_string else "")
 
     def _is_known(self, request: web.Request, scheme: str) -> bool:
         token = request.headers.get("Authorization", "").removeprefix(scheme)

@@ -15,7 +15,7 @@ NUMBERS = {  # alias -> its number, its portfolio and its throughput
     "fjord-care": ("20600000000004", "fjord", 80),
     "fjord-codes": ("20600000000005", "fjord", 80),
 }
-LIMITS: dict[str, int] = {"acme": 300, "nordwind": 250, "fjord": -1}
+LIMITS: dict[str, int] = {"acme": 120, "nordwind": 250, "fjord": -1}
 PEOPLE_FROM = "+49151"  # how every recipient's number begins: it must be shown nowhere
 UNREACHABLE_AT = 9_999_999  # of those who are shipped to
 LISTED_MAX = 20  # as console.js asks

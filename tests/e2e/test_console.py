@@ -57,7 +57,8 @@ def enter(browser: Browser, url: str, key: str) -> None:
 
 async def test_everything_is_shown(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
-    await play(whole, size=800)
+    await play(whole, size=300)
+    await leave_one_dead(whole)
     await whole.until("winter", lambda status: status["counts"]["waiting"].get("quota", 0) > 0)
     await asyncio.to_thread(_look_around, browser, whole.url)
 
@@ -69,7 +70,7 @@ def _look_around(browser: Browser, url: str) -> None:
     browser.until(lambda: "undeliverable" in browser.text("#dead"), "dead letters")
     for panel, words in {
         "#campaigns": ("Winter sale", "running", "paused", "draft", "behind quota", "ends in"),
-        "#windows": ("acme", "300 of 300", "full", "next place in", "unlimited"),
+        "#windows": ("acme", "120 of 120", "full", "next place in", "unlimited"),
         "#waiting": ("quota", "source", "sender", "Next in"),
         "#senders": ("acme-shop", "YELLOW", "complaints about codes"),
         "#totals": ("Messages a second", "In doubt", "Workers"),

@@ -20,6 +20,7 @@ from tests.tcp_proxy import TcpProxy
 pytestmark = [pytest.mark.redis, pytest.mark.one_server, pytest.mark.slow, pytest.mark.timeout(180)]
 
 WORKER, ROWS = "worker", 80
+MANY = CONCURRENCY // 4  # under way at once, also where a busy machine lets few leave in time
 SLOW_MS = 4_000  # of an answer of Meta
 STATUS_MS = 9_000  # a status that came before the answer would settle what the worker has
 DRAIN_S = 10  # of production's 25
@@ -46,7 +47,7 @@ async def a_worker_with_slow_sends(
         await fleet.upload("c1", rows(ROWS))
         await fleet.call("POST", "/v1/campaigns/c1/start")
         async with asyncio.timeout(PATIENCE_S):
-            while await in_flight(fleet) < CONCURRENCY // 2:
+            while await in_flight(fleet) < MANY:
                 await asyncio.sleep(LOOK_EVERY_S)
         yield fleet
 
@@ -84,7 +85,7 @@ async def test_slow_answers_of_meta_are_waited_for_and_nothing_is_in_doubt(tmp_p
         assert (drained["doubted"], drained["unrecorded"]) == (0, 0)
         counts = await counts_of(fleet)
         assert (counts["in_flight"], counts["in_doubt"]) == (0, 0)
-        assert CONCURRENCY // 2 <= counts["accepted"] < ROWS
+        assert MANY <= counts["accepted"] < ROWS
         assert await fleet.audit() == []
         assert fleet.report().clean
 
@@ -118,7 +119,7 @@ async def test_without_redis_a_drain_ends_in_time_and_what_was_sent_is_settled_l
         ):
             await proxy.refuse()
             drained = await ended(fleet, tell_to_stop(fleet))
-            assert drained["unrecorded"] >= CONCURRENCY // 2
+            assert drained["unrecorded"] >= MANY
             fleet.environment["PENSTOCK_REDIS_URL"] = server.url
             await fleet.start(WORKER)  # it settles by webhooks what the other could not record
             status = await fleet.until("c1", lambda its: its["state"] == "completed")

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from adapters.sandbox.control import TemplateChange
 from adapters.sandbox.management import ManagementDesk
+from adapters.sandbox.uploads import UploadDesk
 from tests.e2e.test_template_changes import ended, post
 from tests.e2e.test_templates import BARE, EDIT, LIST, OFFER, QUOTA, TEXT, raise_limit, the_world
 from tests.e2e.test_templates import template as with_status
@@ -250,6 +251,33 @@ async def test_a_template_made_anew_under_an_old_name_starts_afresh(
         status = await whole.call("GET", "/v1/campaigns/c1")
         assert (status["state"], status["counts"]["accepted"] < 10) == ("cancelled", True)
         assert whole.report().clean, whole.report().violations
+
+
+async def test_a_sample_of_media_that_is_cut_off_half_way_goes_on_where_it_ended(
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole_file, cut = b"png" * 1_000, list[str]()
+    take = UploadDesk.take
+
+    async def cut_once(desk: UploadDesk, request: web.Request) -> web.Response:
+        if cut:
+            return await take(desk, request)
+        cut.append(request.match_info["session"] + "?" + request.query_string)
+        desk._add(cut[0], (await request.read())[:1_001])
+        return web.Response(status=504, text="<html>")
+
+    monkeypatch.setattr(UploadDesk, "take", cut_once)
+    async with a_whole_house(server_url, tmp_path, the_world()) as whole:
+        url = f"{whole.url}{LIST}/samples?name=a.png"
+        headers = {"Content-Type": "image/png"}
+        async with whole.session.post(url, data=whole_file, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+            handle = (await answer.json())["handle"]
+        image = {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": [handle]}}
+        path = f"{LIST}/pictured/en_US"
+        await whole.call("PUT", path, {"category": "MARKETING", "components": [image, TEXT]})
+        assert (await whole.call("POST", path + "/submit"))["status"] == "PENDING"
+        assert whole.sandbox.uploads._came[cut[0]] == whole_file
 
 
 async def test_clicks_are_tracked_as_the_account_wants_and_the_suffix_of_a_row_is_checked(

@@ -1,4 +1,4 @@
-"""Drafts while Meta is asked: what somebody writes meanwhile is not lost."""
+"""What is not lost: a draft that is written while Meta is asked, and all that Meta lists not."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,3 +24,12 @@ async def test_a_draft_written_while_another_is_submitted_stays() -> None:
             status, shown = await desk.call("POST", path + "/submit")
             assert (status, shown["status"], shown["components"]) == (202, "PENDING", [words])
             assert shown["draft"]["components"] == later["components"]
+
+
+async def test_an_import_of_an_empty_list_deletes_nothing() -> None:
+    async with a_desk() as desk:
+        desk.master.templates = []
+        status, shown = await desk.call("POST", LIST + "/import", {"mode": "replace"})
+        assert (status, shown["deleted"], shown["campaigns"]) == (200, 0, [])
+        assert "Meta lists no template" in shown["warnings"][0]
+        assert (await desk.call("GET", ONE))[1]["status"] == "APPROVED"

@@ -274,3 +274,25 @@ async def test_rows_of_a_closed_country_are_named_and_the_others_queued() -> Non
         _, shown = await desk.upload("c1", rows)
         assert shown["accepted"] == 2
         assert [each["code"] for each in shown["errors"]] == ["country_closed"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"access_token": "EAAB "}, "/access_token"),
+        ({"access_token": "EAAB\r\nX: 1"}, "/access_token"),
+        ({"access_token": "EAAB\u20ac"}, "/access_token"),
+        ({"display_phone_number": ""}, "/display_phone_number"),
+        ({"display_phone_number": "shop"}, "/display_phone_number"),
+        ({"display_phone_number": "1" * 65}, "/display_phone_number"),
+    ],
+)
+async def test_what_is_no_token_or_no_number_is_refused_and_changes_nothing(
+    body: dict[str, str], pointer: str
+) -> None:
+    async with a_desk() as desk:
+        before = (await desk.call("GET", PATH))[1]
+        status, problem = await desk.call("PUT", PATH, body)
+        assert (status, [each["pointer"] for each in problem["errors"]]) == (422, [pointer])
+        assert "EAAB" not in str(problem)
+        assert (await desk.call("GET", PATH))[1] == before

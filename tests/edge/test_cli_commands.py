@@ -59,6 +59,8 @@ def test_each_answer_can_be_json(asked: list[tuple[str, bytes]]) -> None:
         json.loads(call("portfolio", "add", "p1", "--limit", "TIER_2K", "--json")[1])["id"] == "p1"
     )
     assert json.loads(asked[-1][1])["messaging_limit"] == "TIER_2K"
+    call("portfolio", "add", "p1", "--limit", "--5")  # what is no limit the API names
+    assert json.loads(asked[-1][1])["messaging_limit"] == "--5"
     assert json.loads(call("sender", "list", "--json")[1])["senders"][0]["alias"] == "shop"
     assert "running" in call("campaign", "start", "c1")[1]
 

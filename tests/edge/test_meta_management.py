@@ -71,6 +71,14 @@ async def test_the_next_page_is_asked_for_without_following_a_link(desk: Managed
 async def test_a_circle_of_pages_ends(desk: ManagedGraph) -> None:
     desk.graph.tell(FIRST, FIRST, FIRST)
     assert len(await desk.management.templates(WABA, TOKEN)) == 2
+    assert desk.management.unreadable > 0  # nobody knows what it leaves out
+
+
+async def test_a_page_that_goes_on_and_does_not_tell_where_is_no_list(desk: ManagedGraph) -> None:
+    lost = {"data": [], "paging": {"next": "https://graph.facebook.com/x"}}
+    desk.graph.tell(*[Reply(http(200, msgspec.json.encode(lost)))] * 3)
+    with pytest.raises(ProviderAwayError):
+        await desk.management.templates(WABA, TOKEN)
 
 
 async def test_a_cursor_gone_bad_starts_again_once(desk: ManagedGraph) -> None:

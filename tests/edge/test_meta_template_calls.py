@@ -179,6 +179,10 @@ async def test_a_row_that_cannot_be_read_is_no_deletion(desk: Desk) -> None:
     desk.graph.tell(told(ROW | {"category": "NEWS"}))
     with pytest.raises(ProviderAwayError):
         await desk.calls.one(OFFER)
+    gone = Reply(http(400, graph_error(100)))
+    desk.graph.tell(gone, told({"data": [{"name": 7}]}))
+    with pytest.raises(ProviderAwayError):
+        await desk.calls.one(OFFER)
     desk.graph.tell(told({"data": [ROW, ROW | {"category": "NEWS"}, {"name": 7}]}))
     listing = await desk.calls.listing(WABA)
     assert (len(listing.templates), listing.unreadable) == (1, 2)
@@ -193,6 +197,22 @@ async def test_a_sample_goes_to_a_session_of_the_token_s_app(desk: Desk) -> None
     )
     assert desk.asked(2) == "POST /v25.0/upload:AB?sig=C HTTP/1.1"
     assert f"Authorization: OAuth {TOKEN}".encode() in desk.graph.heads[2]
+
+
+async def test_a_sample_that_is_cut_off_goes_on_where_it_ended(desk: Desk) -> None:
+    desk.graph.tell(told({"id": "9"}), told({"id": "upload:AB?sig=C"}))
+    desk.graph.tell(
+        Reply(then=CLOSE), told({"id": "upload:AB", "file_offset": 2}), told({"h": "4::x"})
+    )
+    assert await desk.calls.upload_sample(WABA, "a.png", "image/png", b"png!") == "4::x"
+    assert desk.asked(3) == "GET /v25.0/upload:AB?sig=C HTTP/1.1"
+    assert f"Authorization: OAuth {TOKEN}".encode() in desk.graph.heads[3]
+    assert b"file_offset: 2\r\n" in desk.graph.heads[4]
+    assert desk.graph.bodies[-1] == b"g!"
+    desk.graph.tell(told({"id": "9"}), told({"id": "upload:AB?sig=C"}))
+    desk.graph.tell(Reply(then=CLOSE), told({"id": "upload:AB", "file_offset": 5}))
+    with pytest.raises(ProviderAwayError):
+        await desk.calls.upload_sample(WABA, "a.png", "image/png", b"png!")
 
 
 async def test_a_trial_gives_back_everything_but_the_token(desk: Desk) -> None:

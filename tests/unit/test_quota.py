@@ -40,6 +40,7 @@ ANNA, BERT = a_recipient(1), a_recipient(2)
         ("TIER_NOT_SET", None),
         (10**12, None),
         ("9" * 20, None),
+        ("\u0661\u0660", None),  # digits, but none of Meta's
     ],
 )
 def test_a_limit_is_what_meta_says_or_nothing(value: object, limit: int | None) -> None:
