@@ -66,7 +66,9 @@ async def test_uploads_moves_changes_and_retries_at_once_lose_and_double_nobody(
     assert sum(each["accepted"] for each in uploads) == PEOPLE
     assert all(each["accepted"] + each["duplicates"] == PEOPLE for each in uploads)
     await whole.call("POST", f"{CAMPAIGN}/start")
-    calls = [("POST", f"{CAMPAIGN}/{move}", None) for move in ("pause", "resume") * 25]
+    calls: list[tuple[str, str, object]] = [
+        ("POST", f"{CAMPAIGN}/{move}", None) for move in ("pause", "resume") * 25
+    ]
     calls += [
         ("PATCH", CAMPAIGN, {"message": a_message(f"{turn} {{{{name}}}}")}) for turn in range(6)
     ]
