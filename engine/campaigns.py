@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from engine.agreeing import agree
 from engine.books import Books, Counts, Quota
 from engine.campaign_wishes import CampaignWish, draft_of, same_campaign, wrong
 from engine.directory import Campaign, Registry, Sender
@@ -95,6 +97,7 @@ class Campaigns:
         self._span_ms = span_ms
         self._moved = moved
         self._quiet = quiet
+        self.turn = asyncio.Lock()  # of whoever looks at a campaign and stores it anew
 
     def get(self, campaign_id: str) -> Campaign:
         """Return a campaign; UnknownNameError when there is none."""
@@ -133,6 +136,7 @@ class Campaigns:
 
         `because` is told with its state, where it is not a person who moves it.
         """
+        await self._registry.refresh()
         campaign = self.get(campaign_id)
         now_ms = self._now_ms()
         _check_move(campaign, action)
@@ -143,21 +147,27 @@ class Campaigns:
             errors := misfits(self._registry.directory, campaign)
         ):
             raise SeveralErrors(errors)
-        started_ms = campaign.started_at_ms or (now_ms if action == "start" else 0)
-        moved = replace(
-            campaign,
-            state=state,
-            started_at_ms=started_ms,
-            stopped_by="",
-            stopped_from=None,
-            paused_because=because,
-        )
         spec = SourceSpec(state, campaign.weight, campaign.start_at_ms)
         await self._catalog.put_source(campaign.portfolio_id, campaign.source, spec)
-        await self._registry.put(moved)
+        async with self.turn:
+            newest = self.get(campaign_id)  # a change that came meanwhile stays
+            can_move = newest.state in MOVES[action][0]
+            if can_move:
+                newest = replace(
+                    newest,
+                    state=state,
+                    started_at_ms=newest.started_at_ms or (now_ms if action == "start" else 0),
+                    stopped_by="",
+                    stopped_from=None,
+                    paused_because=because,
+                )
+                await self._registry.put(newest)
+        stands = await agree(self._registry, self._catalog, newest)
+        if not can_move:
+            _check_move(newest, action)
         if self._moved is not None:
-            await self._moved(moved)
-        return moved
+            await self._moved(stands)
+        return stands
 
     async def status(self, campaign_id: str) -> CampaignStatus:
         """Return how far a campaign is."""

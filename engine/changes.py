@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from engine.agreeing import agree
 from engine.books import Books
 from engine.campaign_wishes import CampaignWish, shared_body
 from engine.campaigns import Campaigns
@@ -117,15 +118,13 @@ class CampaignChanges:
                 raise InvalidJobError(detail, pointer="", code="conflict")
         wish = _repoint(known, changed, change)
         if wish is None:
-            await self._registry.put(changed)
-            await self._open(known, changed)
-            return changed, []
+            changed = await self._put(known, changed)
+            return await self._open(known, changed), []
         changed, rows_now = await self._put_with_rows(known, changed, wish, rows)
         misfits = looked.cancelled + await self._revalidation.end(changed, looked.claimed)
         if is_another and rows_now > rows:  # others came while these were looked at
             misfits += (await self._revalidation.run(changed, cancels=True)).cancelled
-        await self._open(known, changed)
-        return changed, misfits
+        return await self._open(known, changed), misfits
 
     async def mend(self, used: Campaign) -> Campaign:
         """Take back a change whose process ended between its two steps; return the campaign.
@@ -144,8 +143,7 @@ class CampaignChanges:
             repeats_max=known.repeats_max,
         )
         mended, _ = await self._put_with_rows(known, known, as_it_was, 0)
-        await self._open(known, mended)
-        return mended
+        return await self._open(known, mended)
 
     async def _put_with_rows(
         self, known: Campaign, changed: Campaign, wish: Repoint, rows: int
@@ -167,7 +165,11 @@ class CampaignChanges:
         changed = replace(changed, content=version)
         wish = replace(wish, version=version, is_first=not rows)
         if rows:
-            await self._registry.put(changed)
+            try:
+                changed = await self._put(known, changed)
+            except InvalidJobError:
+                await self._open(known, known)
+                raise
         rows_now = await self._ledger.repoint(portfolio, source, wish)
         if rows_now < 0:
             if rows_now == HAS_ROWS:
@@ -183,16 +185,37 @@ class CampaignChanges:
     async def _put_unless_mended(self, known: Campaign, changed: Campaign) -> None:
         """Store a campaign that has no rows, unless this took so long that others gave it up."""
         await self._registry.refresh()
-        if self._campaigns.get(known.id) != known:
-            raise InvalidJobError(MEANWHILE[RUNS], pointer="", code="conflict")
-        await self._registry.put(changed)
+        async with self._campaigns.turn:
+            if self._campaigns.get(known.id) != known:
+                raise InvalidJobError(MEANWHILE[RUNS], pointer="", code="conflict")
+            await self._registry.put(changed)
 
-    async def _open(self, known: Campaign, changed: Campaign) -> None:
+    async def _put(self, known: Campaign, changed: Campaign) -> Campaign:
+        """Store a changed campaign as others moved it meanwhile: a pause is not undone by it.
+
+        InvalidJobError where another change came between: its rows have a newer message.
+        """
+        async with self._campaigns.turn:
+            newest = self._campaigns.get(known.id)
+            if newest.content > changed.content:
+                raise InvalidJobError(MEANWHILE[RUNS], pointer="", code="conflict")
+            if newest.state != known.state:
+                changed = replace(
+                    changed,
+                    state=newest.state,
+                    started_at_ms=newest.started_at_ms,
+                    paused_because=newest.paused_because,
+                    stopped_by=newest.stopped_by,
+                    stopped_from=newest.stopped_from,
+                )
+            await self._registry.put(changed)
+        return changed
+
+    async def _open(self, known: Campaign, changed: Campaign) -> Campaign:
         """Let it leave, or not, as it is now; quiet hours hold before anything leaves."""
         if self._quiet is not None and changed.quiet != known.quiet:
             await self._quiet.obey(changed)
-        spec = SourceSpec(changed.state, changed.weight, changed.start_at_ms)
-        await self._ledger.put_source(changed.portfolio_id, changed.source, spec)
+        return await agree(self._registry, self._ledger, self._campaigns.get(changed.id))
 
     def _grown(self, known: Campaign, draft: Campaign) -> Campaign:
         """Return the draft with what a campaign has lived through."""

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from engine.agreeing import agree, spec_of
 from engine.books import Books, Counts
 from engine.directory import Directory, Journey, Registry
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.messages import SeveralErrors
 from engine.model import JobState, NowMs, PortfolioId, Priority, RecipientKey, SourceState
-from engine.ports import Catalog, SourceSpec
+from engine.ports import Catalog
 from engine.quiet import QuietHours
 from engine.quiet_keeper import QuietKeeper, quiet_objections, unsorted_rows
 
@@ -215,9 +216,9 @@ class Journeys:
         return JourneyStatus(journey, counts, warnings)
 
     async def _write(self, journey: Journey) -> None:
-        spec = SourceSpec(journey.state, journey.weight)
-        await self._catalog.put_source(journey.portfolio_id, journey.source, spec)
+        await self._catalog.put_source(journey.portfolio_id, journey.source, spec_of(journey))
         await self._registry.put(journey)
+        await agree(self._registry, self._catalog, journey)
 
     def _portfolio(self, wish: JourneyWish, known: Journey | None) -> PortfolioId:
         """Return whose a journey is: as said, as before, or the only one there is."""

@@ -1,13 +1,17 @@
 """Campaigns: what may follow what, and how the end is foretold."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
 import pytest
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
+from engine.agreeing import agree, spec_of
 from engine.books import shown_counts
 from engine.campaign_wishes import CampaignWish
 from engine.campaigns import Campaigns, remaining
-from engine.directory import Campaign, Sender, Template
+from engine.directory import Campaign, Record, Sender, Template
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.facts import Fact, Source, of_sender
 from engine.front_door import FrontDoor
@@ -198,3 +202,51 @@ async def test_the_end_of_a_draft_is_not_foretold_while_one_of_its_numbers_is_cl
 async def test_a_campaign_nobody_made_is_unknown(desk: Desk) -> None:
     with pytest.raises(UnknownNameError):
         await desk.campaigns.status("c9")
+
+
+class Meddling(MemoryRegistry):
+    """A registry where somebody else does something while a record is on its way there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meddle: Callable[[], Awaitable[object]] | None = None
+
+    async def put(self, record: Record) -> Record:
+        meddle, self.meddle = self.meddle, None
+        if meddle is not None:
+            await meddle()
+        return await super().put(record)
+
+
+async def test_of_two_who_move_it_at_once_one_is_the_last_everywhere() -> None:
+    desk, registry = Desk(), Meddling()
+    desk.registry = desk.campaigns._registry = registry
+    await desk.furnish()
+    await desk.campaigns.create(a_wish())
+    await desk.campaigns.move("c1", "start")
+    elsewhere = Campaigns(  # another process: it has a turn of its own
+        *(registry, desk.ledger, desk.ledger, desk.ledger),
+        now_ms=lambda: desk.now_ms,
+        span_ms=86_700_000,
+        guard=QualityGuard(0.5, 0),
+    )
+    registry.meddle = lambda: elsewhere.move("c1", "resume")
+    assert (await desk.campaigns.move("c1", "pause")).state is SourceState.PAUSED
+    assert desk.ledger.slot(PORTFOLIO)[0].sources["campaign:c1"].spec.state is SourceState.PAUSED
+    registry.meddle = lambda: elsewhere.move("c1", "pause")
+    assert (await desk.campaigns.move("c1", "resume")).state is SourceState.RUNNING
+    assert desk.ledger.slot(PORTFOLIO)[0].sources["campaign:c1"].spec.state is SourceState.RUNNING
+
+
+async def test_a_cancel_is_for_good_whoever_comes_between() -> None:
+    desk, registry = Desk(), Meddling()
+    desk.registry = desk.campaigns._registry = registry
+    await desk.furnish()
+    await desk.campaigns.create(a_wish())
+    await desk.campaigns.move("c1", "start")
+    cancelled = replace(desk.campaigns.get("c1"), state=SourceState.CANCELLED)
+    moved = replace(cancelled, state=SourceState.RUNNING)
+    await desk.ledger.put_source(PORTFOLIO, "campaign:c1", spec_of(cancelled))
+    await registry.put(moved)  # of somebody who had not heard of it
+    assert (await agree(registry, desk.ledger, cancelled)).state is SourceState.CANCELLED
+    assert (await desk.campaigns.status("c1")).state == "cancelled"
