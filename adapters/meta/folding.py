@@ -32,13 +32,13 @@ from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
-from engine.inbound import RECENT_MS, Arrival, Arrivals, Throughput
+from engine.inbound import RECENT_MS, Arrival, Arrivals, Throughput, Windows
 from engine.keeper import Keeper
 from engine.model import PortfolioId, Priority, SenderId
 from engine.ports import Catalog, Contents, Receipts
 from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
-from engine.suppressions import Pair, Word
+from engine.suppressions import Leads, Pair, Word
 from engine.template_ports import PlaceWish, TakesBack
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
@@ -92,6 +92,7 @@ class Folding:
         templates: TemplateFolding,
         heard: Heard,
         arrivals: Arrivals,
+        windows: Windows,
     ) -> None:
         self._inbox = inbox
         self._folder = folder
@@ -103,6 +104,7 @@ class Folding:
         self._templates = templates
         self._heard = heard
         self._arrivals = arrivals
+        self._windows = windows
         self.results: Counter[tuple[str, str]] = Counter()
         """Items by field and by what became of them, for metrics."""
 
@@ -195,8 +197,6 @@ class Folding:
             is_recent = inbound.at_ms > now_ms - RECENT_MS and inbound.kind != "call"
             if portfolio is not None and is_recent:
                 came[inbound.sender, inbound.wamid] = portfolio
-        if not came:
-            return
         is_new = await self._arrivals.new(list(came), now_ms)
         taken: dict[PortfolioId, Counter[SenderId]] = {}
         for ((sender, _), portfolio), counts in zip(came.items(), is_new, strict=True):
@@ -284,7 +284,15 @@ class Folding:
         for sender, person in found:
             portfolio = self._portfolio_of(sender)
             if portfolio is not None:
-                await self._preferring.lead(portfolio, {}, [person])
+                fresh = await self._preferring.lead(portfolio, {}, [person])
+                await self._carry_windows(portfolio, sender, fresh)
+
+    async def _carry_windows(self, portfolio: PortfolioId, sender: SenderId, leads: Leads) -> None:
+        """Have who wrote under one id answered under the one that they count under from now on."""
+        for key, lead in leads.items():
+            until_ms = await self._windows.until_ms(portfolio, sender, key)
+            if until_ms:
+                await self._ledger.open_window(portfolio, sender, lead, until_ms)
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
         if isinstance(notice, TEMPLATE_NEWS):

@@ -12,6 +12,7 @@ from adapters.memory.arrivals import MemoryArrivals
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
+from adapters.memory.windows import MemoryWindows
 from adapters.meta.codes import RESTS, verdict
 from adapters.meta.folding import STEP_BYTES, Entry, Folding
 from adapters.meta.preferring import Preferring
@@ -126,6 +127,7 @@ def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
         Templates(),
         list,
         MemoryArrivals(),
+        None,
     )
     return Folding(*parts)
 
@@ -266,6 +268,7 @@ class World:
             NoTemplates(),
             self.heard.extend,
             self.arrivals,
+            MemoryWindows(self.ledger),
         )
         folding = Folding(*parts)
         await folding.fold_next()

@@ -24,7 +24,7 @@ from engine.errors import EngineError
 from engine.events import Event, GateClosed
 from engine.facts import of_account, of_sender
 from engine.keeper import Keeper
-from engine.model import Category, Gate, PortfolioId, SenderId, TemplateStatus, WabaId
+from engine.model import Category, Gate, PortfolioId, RecipientKey, SenderId, TemplateStatus, WabaId
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS
 from engine.receipts import ReceiptFolder
@@ -84,6 +84,17 @@ def _nobody_listens(_numbers: Iterable[str]) -> None:
     """Take no notice that statuses came: silence has tests of its own."""
 
 
+class NoWindows:
+    """See engine.inbound.Windows: the people of this world have one id each."""
+
+    async def until_ms(
+        self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey
+    ) -> int:
+        """Know of none."""
+        del portfolio, sender, recipient
+        return 0
+
+
 class Hearing:
     """Folds what comes, asks where news left a question, and tells the judge what was told."""
 
@@ -107,6 +118,7 @@ class Hearing:
             TemplateFolding(self.registry, self.changes, self._now_ms),
             _nobody_listens,
             MemoryArrivals(),
+            NoWindows(),
         )
         self._turn = asyncio.Lock()
         self._bodies = 0
