@@ -124,7 +124,8 @@ def play_doctor(*, as_json: bool) -> bool:
             for problem in error.problems
         ]
     except EmbeddedServerError as error:
-        findings = [Finding("redis", State.FAIL, str(error), "Set PENSTOCK_REDIS_URL.")]
+        remedy = "Do that, or set PENSTOCK_REDIS_URL to a server of your own."
+        findings = [Finding("redis", State.FAIL, str(error), remedy)]
     if as_json:
         typer.echo(json.dumps({"findings": [asdict(each) for each in findings]}))
     else:

@@ -19,7 +19,8 @@ from adapters.house.shared import House, open_house, terms_of
 from adapters.settings import load_settings
 from benchmarks import asker, message
 from benchmarks.programs import Command
-from engine.campaigns import Campaigns, CampaignWish
+from engine.campaign_wishes import CampaignWish
+from engine.campaigns import Campaigns
 from engine.contents import compile_shared
 from engine.directory import Campaign, Portfolio, Sender, Template
 from engine.front_door import FrontDoor

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.books import Books, Counts, Quota
-from engine.contents import compile_shared
+from engine.campaign_wishes import CampaignWish, draft_of, same_campaign, wrong
 from engine.directory import Campaign, Registry, Sender
 from engine.endings import last_leaves_ms
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.facts import of_sender
-from engine.hands import share_objections
-from engine.messages import SeveralErrors, check_job_message, fields_of, misfits, repeats_max
+from engine.messages import SeveralErrors, misfits
 from engine.model import (
     ENDS,
     Category,
     Gate,
     NowMs,
-    Priority,
-    SenderId,
     SourceState,
     TemplateStatus,
 )
 from engine.ports import Catalog, Contents, SourceSpec
-from engine.quiet import NEVER_QUIET, QuietHours
-from engine.quiet_keeper import Held, QuietKeeper, quiet_objections
+from engine.quiet import NEVER_QUIET
+from engine.quiet_keeper import Held, QuietKeeper
 from engine.senders import QUALITY, UNGUARDED, QualityGuard, value_of
 
-SENDERS_MAX = 1_000
-RESERVED_FIELDS = ("to", "key")
+UNFORETOLD = (Gate.SENDER, Gate.ACCOUNT, Gate.TEMPLATE)  # opened by Meta or an operator, some day
 
 # What may follow what; asking for the state it has already is fine and changes nothing.
 MOVES: Mapping[str, tuple[tuple[SourceState, ...], SourceState]] = {
@@ -51,25 +46,6 @@ MOVES: Mapping[str, tuple[tuple[SourceState, ...], SourceState]] = {
 
 
 Moved = Callable[[Campaign], Awaitable[None]]  # told after a move, so that all hear it at once
-
-
-@dataclass(slots=True)
-class CampaignWish:
-    """A campaign as the caller asked for it."""
-
-    id: str
-    name: str
-    senders: list[str]
-    message: dict[str, object]
-    priority: Priority | None = None
-    weight: int = 1
-    start_at_ms: int = 0
-    expires_at_ms: int = 0
-    delivery: str = ""
-    on_template_change: str = "resume"
-    recipients_max: int = 0
-    quiet: QuietHours | None = None
-    shares: Mapping[str, int] = field(default_factory=dict)  # sender -> parts; 1 where not named
 
 
 @dataclass(slots=True)
@@ -127,19 +103,22 @@ class Campaigns:
             raise UnknownNameError(f"there is no campaign {campaign_id}")
         return campaign
 
+    def draft_of(self, wish: CampaignWish) -> Campaign:
+        """Return the campaign a wish describes; raise everything that is wrong with it."""
+        return draft_of(wish, self._registry.directory, self._quiet)[0]
+
     async def create(self, wish: CampaignWish) -> Campaign:
         """Check and store a campaign as a draft.
 
         The same wish again returns the campaign it made; another one under its id is refused.
         """
-        draft = self._draft(wish)
-        body = shared_body(draft)
+        draft, body = draft_of(wish, self._registry.directory, self._quiet)
         known = self._registry.directory.campaigns.get(wish.id)
         if known is not None:
-            return _same(known, draft)
+            return same_campaign(known, draft)
         if 0 < draft.expires_at_ms <= max(self._now_ms(), draft.start_at_ms):
             detail = "is past, or not later than start_at: no row would ever be sent"
-            raise _error("/expires_at", "expired", detail)
+            raise wrong("/expires_at", "expired", detail)
         spec = SourceSpec(SourceState.DRAFT, draft.weight, draft.start_at_ms)
         await self._catalog.put_source(draft.portfolio_id, draft.source, spec)
         content = await self._contents.put_content(draft.portfolio_id, draft.source, body)
@@ -201,10 +180,18 @@ class Campaigns:
         return state.value
 
     async def _eta_ms(self, campaign: Campaign, counts: Counts, quota: Quota) -> int | None:
-        """Return when its last job leaves, places, rate and quiet hours considered."""
+        """Return when its last job leaves, places, rate and quiet hours considered.
+
+        None where some wait for what nobody can foretell: a closed number, account or template.
+        """
+        if any(counts.waiting.get(gate, 0) for gate in UNFORETOLD):
+            return None
         senders = self._registry.directory.senders
         known = [senders[name] for name in campaign.senders if name in senders]
-        per_s = sum(self._mps(campaign, sender) for sender in known)
+        rates = [self._mps(campaign, sender) for sender in known]
+        if campaign.state is SourceState.DRAFT and not all(rates):
+            return None  # who is dealt to that number waits for it
+        per_s = sum(rates)
         now = {"now_ms": self._now_ms(), "span_ms": self._span_ms}
         eta_ms = last_leaves_ms(remaining(counts), per_s, quota, **now)
         if self._quiet is None or campaign.category in NEVER_QUIET:
@@ -228,6 +215,8 @@ class Campaigns:
             and campaign.state is not SourceState.CANCELLED
         ]
         warnings += self._template_warnings(campaign)
+        if campaign.state is SourceState.RUNNING and not counts.enqueued:
+            warnings.append("it has no rows yet: upload recipients, they leave as they come")
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
             warnings.append(f"{parked:,} jobs wait for a place in the messaging limit")
         return warnings
@@ -279,75 +268,6 @@ class Campaigns:
             return Held(is_idle=True)
         return await self._quiet.held(campaign, if_running=if_running)
 
-    def draft_of(self, wish: CampaignWish) -> Campaign:
-        """Return the campaign a wish describes, whose message also compiles; see `_draft`."""
-        draft = self._draft(wish)
-        shared_body(draft)
-        return draft
-
-    def _draft(self, wish: CampaignWish) -> Campaign:
-        """Return the campaign a wish describes; raise everything that is wrong with it at once."""
-        errors: list[InvalidJobError] = []
-        senders = self._senders(wish, errors)
-        errors += share_objections(wish.shares, wish.senders)
-        shares = tuple(wish.shares.get(sender.id, 1) for sender in senders)
-        fields = fields_of(wish.message)
-        errors += [
-            _error("/message", "reserved_field", f"{{{{{name}}}}} is reserved; rename the field")
-            for name in RESERVED_FIELDS
-            if name in fields
-        ]
-        if wish.message.get("type") != "template":
-            errors.append(_error("/message/type", "unknown_type", "must be `template`"))
-        errors += quiet_objections(wish.quiet, self._quiet)
-        templates: list[str] = []
-        category = Category.MARKETING
-        for sender in senders if not errors else []:
-            checked = check_job_message(self._registry.directory, sender.waba_id, wish.message)
-            errors += [each for each in checked.errors if not _is_known(each, errors)]
-            templates.append(checked.template)
-            category = checked.category
-        if errors:
-            raise SeveralErrors(errors)
-        return Campaign(
-            id=wish.id,
-            name=wish.name,
-            portfolio_id=senders[0].portfolio_id,
-            senders=tuple(sender.id for sender in senders),
-            message=wish.message,
-            fields=fields,
-            templates=tuple(templates),
-            category=category,
-            priority=Priority[category.name] if wish.priority is None else wish.priority,
-            content=0,
-            weight=wish.weight,
-            start_at_ms=wish.start_at_ms,
-            expires_at_ms=wish.expires_at_ms,
-            repeats_max=repeats_max(category, wish.delivery),
-            on_template_change=wish.on_template_change,
-            recipients_max=wish.recipients_max,
-            quiet=wish.quiet,
-            shares=shares if len(set(shares)) > 1 else (),
-        )
-
-    def _senders(self, wish: CampaignWish, errors: list[InvalidJobError]) -> list[Sender]:
-        known = self._registry.directory.senders
-        if not 0 < len(wish.senders) <= SENDERS_MAX:
-            errors.append(_error("/senders", "count", f"name 1 to {SENDERS_MAX} senders"))
-        senders: list[Sender] = []
-        for place, name in enumerate(wish.senders):
-            if name not in known:
-                detail = "is no sender we know; add it with penstock sender add"
-                errors.append(_error(f"/senders/{place}", "unknown_sender", detail))
-            elif SenderId(name) in [sender.id for sender in senders]:
-                errors.append(_error(f"/senders/{place}", "repeated", "is named twice"))
-            else:
-                senders.append(known[name])
-        if len({sender.portfolio_id for sender in senders}) > 1:
-            detail = "belong to several portfolios; make one campaign for each"
-            errors.append(_error("/senders", "several_portfolios", detail))
-        return senders
-
 
 def _check_move(campaign: Campaign, action: str) -> None:
     """Refuse a move that does not follow the state a campaign has."""
@@ -359,37 +279,3 @@ def _check_move(campaign: Campaign, action: str) -> None:
 def remaining(counts: Counts) -> int:
     """Return how many jobs have not ended."""
     return counts.enqueued - sum(counts.states.get(state, 0) for state in ENDS)
-
-
-def shared_body(draft: Campaign) -> bytes:
-    """Return what all its jobs share, as the ledger keeps it; refuse what cannot be filled in."""
-    shared = {"message": draft.message, "fields": draft.fields}
-    body = json.dumps(shared, ensure_ascii=False).encode()
-    compile_shared(body)
-    return body
-
-
-def _same(known: Campaign, draft: Campaign) -> Campaign:
-    """Return the known campaign when the draft describes it, else refuse."""
-    as_created = replace(
-        known,
-        content=0,
-        state=draft.state,
-        created_at_ms=0,
-        started_at_ms=0,
-        stopped_by="",
-        stopped_from=None,
-        paused_because="",
-    )
-    if as_created != draft:
-        detail = "is the id of another campaign; choose another id"
-        raise InvalidJobError(detail, pointer="/id", code="conflict")
-    return known
-
-
-def _is_known(error: InvalidJobError, errors: list[InvalidJobError]) -> bool:
-    return any((each.pointer, each.code) == (error.pointer, error.code) for each in errors)
-
-
-def _error(pointer: str, code: str, detail: str) -> InvalidJobError:
-    return InvalidJobError(detail, pointer=pointer, code=code)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from engine.books import Books
-from engine.campaigns import Campaigns, CampaignWish, shared_body
+from engine.campaign_wishes import CampaignWish, shared_body
+from engine.campaigns import Campaigns
 from engine.directory import Campaign, Registry
 from engine.errors import InvalidJobError
 from engine.messages import SeveralErrors

@@ -198,6 +198,8 @@ class QuietKeeper:
             return
         directory = self._registry.directory
         sources: list[Source] = [*directory.campaigns.values(), *directory.journeys.values()]
+        for name in self._told.keys() - {each.source for each in sources}:
+            del self._told[name]
         for source in sources:
             if source.quiet is None or source.state is SourceState.CANCELLED:
                 continue

@@ -22,6 +22,7 @@ FORMAT_CODE: Final = 132012
 https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 """
 COUNTRY_CODE: Final = 131049  # as Meta answers marketing to the United States
+SHEETS_MAX: Final = 1_000
 HEARD_MS: Final = 5_000  # how long a door may not have heard of a change
 
 
@@ -78,6 +79,8 @@ class Rechecks:
         name = campaign.id, template.key
         known = self._sheets.get(name)
         if known is None or known[0] is not campaign or known[1] is not template:
+            if len(self._sheets) >= SHEETS_MAX:
+                self._sheets.clear()  # most of them are of campaigns that are over
             known = self._sheets[name] = campaign, template, sheet_of(campaign, self._directory)
         return known[2]
 

@@ -93,7 +93,7 @@ class RecipientKeys:
     def dedupe(self, name: str) -> bytes:
         """Return the 8 bytes that stand for a caller's key within its source."""
         state = self._named.copy()
-        state.update(name.encode())
+        state.update(name.encode("utf-8", "surrogateescape"))
         return state.digest()
 
     def fingerprint(self, *parts: bytes) -> bytes:

@@ -153,8 +153,7 @@ class Recollection:
         this about once a second; `worker` names this incarnation of the process.
         """
         for portfolio, of in list(self._portfolios.items()):
-            self._forget_rows(of)
-            self._forget(of.ordered)
+            self._forget_all(of)
             if of.enqueued or of.received or of.ordered:
                 of.looks += 1
                 await self.claim([Ask(portfolio, worker, of.looks, 0, 0)])
@@ -165,6 +164,7 @@ class Recollection:
         if now_ms - of.asserted_at_ms < ASSERT_EVERY_MS:
             return
         of.asserted_at_ms = now_ms
+        self._forget_all(of)
         try:
             await self._tell_all(portfolio, of)
         except LedgerError:
@@ -193,6 +193,14 @@ class Recollection:
             of = self._portfolios[portfolio] = Remembered()
         of.sequence = max(of.sequence, sequence)
         return of
+
+    def _forget_all(self, of: Remembered) -> None:
+        """Forget what is older than a minute, also where nothing has come since."""
+        self._forget_rows(of)
+        self._forget_receipts(of)
+        self._forget(of.claimed)
+        self._forget(of.settled)
+        self._forget(of.ordered)
 
     def _forget_rows(self, of: Remembered) -> None:
         oldest_ms = self._now_ms() - REMEMBER_MS

@@ -93,12 +93,12 @@ class Results(Protocol):
 class Upload:
     """One upload into a source, as one connection takes it.
 
-    `name` says which upload it is; `holder` whose turn: of two that take it, the later one goes on.
+    `name` says which upload it is; `taker` whose turn: of two that take it, the later one goes on.
     """
 
     source: str
     name: str
-    holder: str
+    taker: str
 
     @property
     def tally(self) -> str:
@@ -122,7 +122,7 @@ class UploadStore(Protocol):
     """
 
     async def take(self, portfolio: PortfolioId, upload: Upload, *, anew: bool) -> Taken:
-        """Make its holder the one who takes an upload from now on.
+        """Make its taker the one who may note how far an upload came, from now on.
 
         `anew` is from its begin: one that was complete is another upload then, of no rows yet.
         Else it goes on where it ended, and nobody takes one of which nothing was noted.

@@ -31,8 +31,9 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.pasts import RedisPasts
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.seal import Seal
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
 from adapters.time_zones import TimeZones

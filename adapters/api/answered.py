@@ -16,20 +16,23 @@ from adapters.api.bodies import BODY, read_body
 from adapters.api.openapi.described import description_of
 from adapters.api.problems import FieldError, Handler, Problem, problem_of
 from adapters.api.walls import scope
-from engine.errors import EngineError
+from engine.errors import EngineError, ProviderRefusedError
 
 KEY: Final = "Idempotency-Key"
 KEY_MAX: Final = 255
 ANSWER_MAX: Final = 2**18  # bytes; a longer one is not kept, and the call is made again
 _pack: Final = msgspec.msgpack.encode
 UNKNOWN: Final = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY)  # maybe it was done
+UNDER_WAY_MS: Final = 3_600_000  # no call takes so long: whoever made it is gone
+HARMLESS_MS: Final = 60_000  # of a call that may be made again: what a dead process holds up
+AGAIN_S: Final = 1  # until somebody may ask what became of a call under way
 
 
 class Answer(msgspec.Struct, array_like=True):
     """What was asked under a key and, once that is over, what was answered."""
 
     asked: bytes
-    status: int = 0  # 0 while it is under way, and for good where nobody knows how it ended
+    status: int = 0  # 0 while it is under way; one of UNKNOWN where nobody knows how it ended
     kind: str = ""
     body: bytes = b""
 
@@ -40,8 +43,8 @@ _unpack: Final = msgspec.msgpack.Decoder(Answer).decode
 class Answers(Protocol):
     """The answers that were given under keys, packed. All raise LedgerError."""
 
-    async def begin(self, name: str, asked: bytes) -> bytes | None:
-        """Note that a call is under way; where one is known by this name, return it instead.
+    async def begin(self, name: str, asked: bytes, most_ms: int) -> bytes | None:
+        """Note that a call is under way, for so long; where one is known by this name, return it.
 
         Empty where there is one that cannot be read any more.
         """
@@ -65,20 +68,29 @@ def is_asked_once(request: web.Request, handler: object) -> bool:
 
 
 async def once(answers: Answers, request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer a call as it was answered under the same key before, or make it."""
+    """Answer a call as it was answered under the same key before, or make it.
+
+    A call that failed has no answer that is kept: the same key makes it anew. Only where that
+    could write to a person, or change something at Meta, a second time, and nobody knows whether
+    the first did, the key stays taken.
+    """
     name = _name(request)
     body = request[BODY] = await read_body(request)
     asked = Answer(blake2b(body, digest_size=16).digest())
-    known = await answers.begin(name, _pack(asked))
+    told = description_of(handler)
+    is_harmless = told is None or told.is_harmless_again
+    held_ms = HARMLESS_MS if is_harmless else UNDER_WAY_MS
+    known = await answers.begin(name, _pack(asked), held_ms)
     if known is not None:
         return _again(_unpack(known) if known else asked, asked)
     try:
         response = await handler(request)
-    except Problem as problem:
-        await _unless_unknown(answers, name, problem)
-        raise
-    except EngineError as error:
-        await _unless_unknown(answers, name, problem_of(error))
+    except Exception as error:
+        status = _status_of(error)
+        if is_harmless or status not in UNKNOWN:
+            await answers.forget(name)
+        else:
+            await answers.keep(name, _pack(Answer(asked.asked, status)))
         raise
     content = response.body if isinstance(response, web.Response) else None
     if isinstance(content, bytes) and len(content) <= ANSWER_MAX:
@@ -89,27 +101,34 @@ async def once(answers: Answers, request: web.Request, handler: Handler) -> web.
     return response
 
 
-async def _unless_unknown(answers: Answers, name: str, problem: Problem) -> None:
-    """Forget a call that was refused: sent again it may be taken."""
-    if problem.status not in UNKNOWN:
-        await answers.forget(name)
+def _status_of(error: Exception) -> int:
+    """Return with which status a call fails; what Meta or we refused was surely not done."""
+    if isinstance(error, ProviderRefusedError):
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+    if isinstance(error, EngineError):
+        error = problem_of(error)
+    return error.status if isinstance(error, Problem) else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _again(known: Answer, asked: Answer) -> web.Response:
     if known.asked != asked.asked:
         raise _conflict("conflict", "was used for another body; use a fresh key for another call")
     if not known.status:
+        detail = "is that of a call that is under way; send the same request again in a moment"
+        raise _conflict("under_way", detail, retry_after_s=AGAIN_S)
+    if known.status in UNKNOWN:
         detail = (
-            "is that of a call that is under way, or that broke off: look what became of it, and "
-            "use a fresh key to make it anew"
+            "is that of a call that broke off, and nobody knows whether Meta took it: look what "
+            "became of it, and use a fresh key to make it anew"
         )
-        raise _conflict("under_way", detail)
+        raise _conflict("outcome_unknown", detail)
     return web.Response(status=known.status, body=known.body, content_type=known.kind)
 
 
-def _conflict(code: str, detail: str) -> Problem:
+def _conflict(code: str, detail: str, *, retry_after_s: int = 0) -> Problem:
     wrong = FieldError(f"/{KEY}", code, detail)
-    return Problem(HTTPStatus.CONFLICT, f"{KEY} {detail}", code=code, errors=[wrong])
+    status, said = HTTPStatus.CONFLICT, f"{KEY} {detail}"
+    return Problem(status, said, code=code, errors=[wrong], retry_after_s=retry_after_s)
 
 
 def _name(request: web.Request) -> str:

@@ -21,6 +21,8 @@ BULK_MAX = 8 * 2**20  # bytes of an array of jobs
 DEPTH_MAX = 32
 BODY = web.RequestKey("body", bytes)  # of a request: its body, where somebody read it before
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"
+ALIAS = r"^[A-Za-z0-9_.\-]{0,64}$"
+CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 NAME_PATTERN = re.compile(NAME)
 NAME_DETAIL = (
     "an id has letters, digits, `_`, `.` and `-`, begins with one of the first, and has at most 128"
@@ -48,7 +50,14 @@ MOMENT_RULE = "must be RFC 3339 with a time zone, such as 2026-12-01T09:00:00Z"
 PLAIN_WORDS = {  # what msgspec says, for whoever does not know Python
     "Expected `datetime` with a timezone component": MOMENT_RULE,
     "Invalid RFC3339 encoded datetime": MOMENT_RULE,
+    "Input data was truncated": "the JSON ends too early, or `\\ud800` or the like stands alone",
 }
+PATTERNS = {  # the same for the rules that texts must fit
+    repr(NAME): NAME_DETAIL,
+    repr(ALIAS): "an alias has letters, digits, `_`, `.` and `-`, and at most 64 of them",
+    repr(CLOCK): "must be a time of the day from 00:00 to 23:59",
+}
+_PATTERN = re.compile(r"matching regex (.*)$")
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[\.\.\.\]")
 
 
@@ -125,8 +134,9 @@ def field_error_of(error: Exception, kind: object, at: str = "") -> FieldError:
     if detail.startswith(WRONG_VALUE):  # it repeats the value, which may be a person's number
         allowed = _values_of(kind, pointer.rpartition("/")[2])
         detail = f"must be one of {', '.join(allowed)}" if allowed else WRONG_VALUE
-    if repr(NAME) in detail:
-        detail = NAME_DETAIL
+    pattern = _PATTERN.search(detail)
+    if pattern is not None:
+        detail = PATTERNS.get(pattern.group(1), detail)
     if (missing := _MISSING.search(detail)) is not None:
         name = missing.group(1)
         return FieldError(f"{pointer}/{name}", "missing", f"`{name}` is missing; give it")
@@ -155,8 +165,12 @@ def check_depth(body: bytes) -> None:
 
 
 def milliseconds(moment: datetime | None) -> int:
-    """Return a moment as the engine counts; 0 when there is none."""
-    return round(moment.timestamp() * 1000) if moment else 0
+    """Return a moment as the engine counts; 0 when there is none, 1 where it is before 1970.
+
+    >>> milliseconds(datetime(1969, 1, 1, tzinfo=UTC)), milliseconds(None)
+    (1, 0)
+    """
+    return max(1, round(moment.timestamp() * 1000)) if moment else 0
 
 
 def _pointer(path: str) -> str:

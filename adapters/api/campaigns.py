@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Moment, Name, Strict, milliseconds, read_json, rfc3339
+from adapters.api.bodies import CLOCK, Moment, Name, Strict, milliseconds, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import (
     CampaignAnswer,
@@ -24,14 +24,15 @@ from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem, problem_of
 from adapters.api.walls import scope
 from engine.books import Counts, shown_counts
-from engine.campaigns import MOVES, CampaignStatus, CampaignWish, Foretold
+from engine.campaign_wishes import CampaignWish
+from engine.campaigns import MOVES, CampaignStatus, Foretold
 from engine.changes import CampaignChange
 from engine.directory import Campaign, Role
 from engine.model import DeliveryStatus, Priority
 from engine.quiet import QuietHours
 from engine.revalidation import NAMED_MAX, Misfit, RowsMisfitError
 
-Clock = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Clock = Annotated[str, msgspec.Meta(pattern=CLOCK)]
 RECIPIENT = "recipient"  # as a time zone: that of each recipient
 UTC = "UTC"  # counts where a recipient's is not known and nothing else is said
 
@@ -222,7 +223,7 @@ def campaign_id(idempotency_key: str) -> str:
     if idempotency_key:
         caller = scope()  # two portfolios may choose the same key and mean two campaigns
         named = (f"{caller.portfolio}/" if caller else "") + idempotency_key
-        return "c-" + blake2b(named.encode(), digest_size=10).hexdigest()
+        return "c-" + blake2b(named.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
     return "c-" + secrets.token_hex(6)
 
 

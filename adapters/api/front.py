@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Protocol
 
@@ -18,8 +18,9 @@ from aiohttp import web
 from adapters.api.answered import Answers, is_asked_once, once
 from adapters.api.job_ids import JobIds
 from adapters.api.openapi.described import ROLE
+from adapters.api.patience import STILL
 from adapters.api.problems import Handler, Problem
-from adapters.api.queries import check_query
+from adapters.api.queries import check_query, refuse_body
 from adapters.api.walls import enter
 from engine.books import Books, Comebacks, Pasts
 from engine.campaigns import Campaigns
@@ -164,6 +165,7 @@ class Front:
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.check(request, role)
             check_query(request, handler)
+            await refuse_body(request, handler)
             if is_asked_once(request, handler):
                 return await once(self.answers, request, handler)
             return await handler(request)
@@ -189,6 +191,7 @@ class Front:
             detail = f"this needs a key with role {role.value}, yours has {key.role.value}"
             raise Problem(HTTPStatus.FORBIDDEN, detail, code="forbidden")
         enter(key.portfolio, self.registry.directory)
+        request.setdefault(STILL, partial(self.check, request, role))
         return key
 
 
@@ -200,7 +203,7 @@ def find_key(registry: Registry, token: str) -> ApiKey | None:
 
 def hash_of(token: str) -> bytes:
     """Return what is stored of a key: 256 random bits need no slow hash."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def make_key(

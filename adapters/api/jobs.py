@@ -240,10 +240,10 @@ class Jobs:
                     if result.status in STATUSES and len(rejects) < REJECTS_MAX:
                         rejects.append(result)
                 first += len(lines)
-        except EngineError as error:
+        except (EngineError, Problem) as error:
             if not first:
                 raise
-            stop = problem_of(error).code
+            stop = (error if isinstance(error, Problem) else problem_of(error)).code
         last: dict[str, object] = {**msgspec.structs.asdict(summary), "read": first}
         if stop:
             last["stopped"] = stop

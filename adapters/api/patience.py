@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -16,16 +16,20 @@ SILENCE_S = 20.0  # between two pieces of a body
 GRACE_S = 30.0  # spent waiting for a body before its pace is looked at
 PACE_BYTES_PER_S = 1_024  # of waiting time; slower is somebody who wants to hold a connection
 LOOK_EVERY_S = 1.0
+STILL: web.RequestKey[Callable[[], object]] = web.RequestKey("still")
+"""Of a request with a key: raises the problem once that key may no longer do this."""
 
 
 async def pieces_in_time(request: web.Request, size: int) -> AsyncIterator[bytes]:
-    """Yield a body in pieces; 408 when it stops coming or trickles.
+    """Yield a body in pieces; 408 when it stops coming or trickles, 400 when its frame breaks.
 
+    A body may come for hours: what came after its key was revoked is not taken (401).
     Only the time we wait for the caller counts: what a piece costs us is not his slowness.
     """
     loop = asyncio.get_running_loop()
     pieces = request.content.iter_chunked(size)
     length, waited_s = 0, 0.0
+    still = request.get(STILL)
     while True:
         began = loop.time()
         try:
@@ -33,12 +37,17 @@ async def pieces_in_time(request: web.Request, size: int) -> AsyncIterator[bytes
                 piece = await anext(pieces, b"")
         except TimeoutError as error:
             raise _too_slow() from error
+        except web.RequestPayloadError as error:
+            detail = "the body breaks off: a chunk has no right length; send it again"
+            raise Problem(HTTPStatus.BAD_REQUEST, detail, code="truncated") from error
         if not piece:
             return
         waited_s += loop.time() - began
         length += len(piece)
         if waited_s > GRACE_S and length < waited_s * PACE_BYTES_PER_S:
             raise _too_slow()
+        if still is not None:
+            still()
         yield piece
 
 

@@ -25,7 +25,7 @@ from engine.directory import Portfolio, Role
 from engine.errors import UnknownNameError
 from engine.facts import of_portfolio
 from engine.model import PortfolioId
-from engine.quota import parse_limit
+from engine.quota import PLACES_MAX, parse_limit
 from engine.senders import LIMIT
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
@@ -43,7 +43,7 @@ class PortfolioBody(Strict):
         msgspec.UNSET
     )
     headroom: Share | Kept = msgspec.UNSET
-    used_before: Annotated[int, msgspec.Meta(ge=0)] | Kept = msgspec.UNSET
+    used_before: Annotated[int, msgspec.Meta(ge=0, le=PLACES_MAX)] | Kept = msgspec.UNSET
 
 
 class PortfolioRoutes:

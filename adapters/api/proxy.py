@@ -20,6 +20,7 @@ from adapters.api.front import Front, Passed
 from adapters.api.graph import graph_answer, graph_error
 from adapters.api.openapi.answers import GraphError
 from adapters.api.openapi.described import ROLE, described
+from adapters.api.patience import pieces_in_time
 from adapters.api.problems import Problem, problem_of
 from adapters.api.walls import scope
 from engine.directory import Role, Sender
@@ -220,8 +221,8 @@ class ProxyRoutes:
             async with self._call(request, sender, request.path, file.pieces(), headers) as passed:
                 return await _forward(request, passed)
         except EngineError:
-            if file.is_too_large:
-                raise _too_large() from None
+            if file.problem is not None:
+                raise file.problem from None
             raise
 
     async def _nothing(self, request: web.Request) -> web.StreamResponse:
@@ -272,17 +273,20 @@ class _File:
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
-        self.is_too_large = False
+        self.problem: Problem | None = None  # the caller's fault: his call of Meta ends for it
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield it; end in an error where it is longer than allowed."""
-        length = 0
-        async for piece in self._request.content.iter_chunked(PIECE):
-            length += len(piece)
-            if length > FILE_MAX:
-                self.is_too_large = True
-                raise _too_large()
-            yield piece
+        """Yield it; end in a problem where it is too long, too slow or breaks off."""
+        try:
+            length = 0
+            async for piece in pieces_in_time(self._request, PIECE):
+                length += len(piece)
+                if length > FILE_MAX:
+                    raise _too_large()
+                yield piece
+        except Problem as problem:
+            self.problem = problem
+            raise
 
 
 async def _forward(request: web.Request, passed: Passed) -> web.StreamResponse:

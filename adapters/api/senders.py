@@ -11,13 +11,14 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from adapters.api.bodies import Name, Strict, id_in, read_json, rfc3339
+from adapters.api.bodies import ALIAS, Name, Strict, id_in, read_json, rfc3339
 from adapters.api.front import Front, as_json
 from adapters.api.openapi.answers import SenderAnswer, SendersAnswer, SenderStateAnswer
 from adapters.api.openapi.described import described
 from adapters.api.problems import FieldError, Problem
 from adapters.api.told import shown_closures, shown_facts
 from adapters.api.warnings import sender_warnings, senders_of, twins_of
+from adapters.breath import breathe
 from engine.books import Depth
 from engine.directory import Role, Sender
 from engine.facts import of_account, of_sender
@@ -56,7 +57,7 @@ class SenderBody(Strict):
     display_phone_number: Annotated[str, msgspec.Meta(max_length=64)] | Kept = msgspec.UNSET
     access_token: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
     throughput: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Kept = msgspec.UNSET
-    alias: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{0,64}$")] | Kept = msgspec.UNSET
+    alias: Annotated[str, msgspec.Meta(pattern=ALIAS)] | Kept = msgspec.UNSET
 
 
 class PauseBody(Strict):
@@ -226,8 +227,10 @@ class SenderRoutes:
 
     @described("All senders", gives=SendersAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
-        senders = self._front.registry.directory.senders.values()
-        shown = [shown_sender(each) | self._shown_world(each) for each in senders]
+        shown: list[dict[str, object]] = []
+        for place, each in enumerate(list(self._front.registry.directory.senders.values())):
+            shown.append(shown_sender(each) | self._shown_world(each))
+            await breathe(place)
         return as_json({"senders": shown})
 
     @described("A sender, its rate, its queue and its quota", gives=SenderStateAnswer)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from adapters.api.patience import pieces_in_time
 from adapters.api.problems import Problem
@@ -30,15 +29,12 @@ async def pieces_of(request: web.Request) -> AsyncIterator[bytes]:
         detail = f"Content-Encoding {encoding} is not taken; use gzip or none"
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     unpacking = Unpacking() if encoding == "gzip" else None
-    try:
-        async for packed in pieces_in_time(request, PIECE):
-            if unpacking is None:
-                yield packed
-                continue
-            for piece in unpacking.unpack(packed):
-                yield piece
-    except (HttpProcessingError, web.RequestPayloadError) as error:
-        raise _cut_off() from error
+    async for packed in pieces_in_time(request, PIECE):
+        if unpacking is None:
+            yield packed
+            continue
+        for piece in unpacking.unpack(packed):
+            yield piece
     if unpacking is not None and not unpacking.is_whole:
         raise _cut_off()
 

@@ -21,6 +21,7 @@ ROW_LINES_MAX = 50  # lines a quoted field may go on for; more is a quote that n
 FIELD_MAX = csv.field_size_limit()
 DELIMITERS = (",", ";", "\t")
 WRONG_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")  # also of what decoding could not read
 
 _NUMBER = re.compile(r"[0-9]{6}")
 
@@ -88,8 +89,7 @@ class CsvTable:
     def feed(self, piece: bytes, *, is_last: bool = False) -> Rows:
         """Return the rows that a piece completes; raise the problem of a header that cannot do."""
         if not self._row and piece.startswith(WRONG_ENCODINGS):
-            detail = "the file is UTF-16; save it as `CSV UTF-8`"
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="encoding")
+            raise _wrong_encoding("the file is UTF-16")
         self._fed += len(piece)
         text = self._rest + self._decoder.decode(piece, final=is_last)
         head, self._rest = (text, "") if is_last else _whole_rows(text)
@@ -119,6 +119,8 @@ class CsvTable:
             elif names.count(name) > 1:
                 detail = f"column `{name}` is there twice"
                 errors.append(FieldError(f"/{name}", "repeated_column", detail))
+        if errors and _NO_TEXT.search(first):
+            raise _wrong_encoding("the file is no UTF-8 text (a workbook, or packed twice?)")
         if errors:
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             raise Problem(status, errors[0].detail, code=errors[0].code, errors=errors)
@@ -173,11 +175,19 @@ class CsvTable:
             if self._key is not None:
                 found.keys.append(record[self._key].strip())
         elif record == [""] and self._width > 1:
-            detail = f"a quote opens and never closes, or a field has over {FIELD_MAX:,} characters"
+            detail = (
+                f"a quote opens and never closes, or a field has over {FIELD_MAX:,} characters; "
+                "close it, or shorten it"
+            )
             found.rejects.append(Reject(number, "", "malformed", detail))
         elif record:
             detail = f"has {len(record)} columns, the header has {self._width}"
             found.rejects.append(Reject(number, "", "columns", detail))
+
+
+def _wrong_encoding(what: str) -> Problem:
+    detail = f"{what}; save it as `CSV UTF-8`"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="encoding")
 
 
 def _no_header() -> Problem:
@@ -217,6 +227,8 @@ class NdjsonTable:
         """Return the rows of a piece of whole lines."""
         del is_last
         self.taken += len(piece)
+        if not self._row:
+            piece = piece.removeprefix(codecs.BOM_UTF8)  # as spreadsheets and Windows write it
         try:
             recipients = self._decoder.decode_lines(piece)
             if self._pick is not None:
@@ -286,7 +298,8 @@ class NdjsonTable:
 
 def _rejected(row: int, wrong: FieldError) -> Reject:
     """Return what is wrong with an NDJSON line as what is wrong with a row."""
-    name = wrong.pointer.removeprefix("/fields/").removeprefix("/")
+    pointer = wrong.pointer.removesuffix("/-")  # which of the fields is not told
+    name = pointer.removeprefix("/fields/").removeprefix("/")
     return Reject(row, name, wrong.code, wrong.detail)
 
 

@@ -54,6 +54,7 @@ class TrialRoutes:
         takes=TrialBody,
         gives=TrialAnswer,
         refuses=(409, 502),
+        is_harmless_again=False,  # the person would have it twice
     )
     async def _test(self, request: web.Request) -> web.Response:
         """Send past the queue what is approved; its place and send time are taken in one step.

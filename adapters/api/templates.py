@@ -152,6 +152,7 @@ class TemplateRoutes:
         gives=TemplateChangeAnswer,
         status=HTTPStatus.ACCEPTED,
         refuses=(409, 502),
+        is_harmless_again=False,  # Meta counts edits: one in 24 hours, ten in 30 days
     )
     async def _submit(self, request: web.Request) -> web.Response:
         self._require_road(request)

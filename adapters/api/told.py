@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from adapters.api.bodies import rfc3339
 from adapters.api.front import Front
@@ -35,6 +36,7 @@ def shown_closures(closures: Iterable[Closure], now_ms: int) -> list[dict[str, o
 def shown_facts(facts: Known, kind: str, name: str) -> dict[str, dict[str, object]]:
     """Return all that was told of a number, an account or a portfolio."""
     first = f"{kind}/{name}/"
+    told = sorted((fact for key, fact in facts.items() if key.startswith(first)), key=_id)
     return {
         fact.about[2]: {
             "value": fact.value,
@@ -42,9 +44,11 @@ def shown_facts(facts: Known, kind: str, name: str) -> dict[str, dict[str, objec
             "source": fact.source.value,
             "detail": fact.detail,
         }
-        for key, fact in sorted(facts.items())
-        if key.startswith(first)
+        for fact in told
     }
+
+
+_id = attrgetter("id")
 
 
 def causes_of(front: Front, portfolio: str, gate: Gate, only: str = "") -> str:

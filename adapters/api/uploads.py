@@ -28,7 +28,10 @@ from engine.errors import EngineError, HalfChangedError, UnknownNameError
 from engine.row_intake import RowsResult
 from engine.rows import RowError
 
-CUT_OFF = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT)  # what came before is kept
+CUT_OFF = (  # what came before is kept
+    *(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT),
+    *(HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE),
+)
 REJECTS_MAX = 10_000  # told one by one; more are only counted
 
 

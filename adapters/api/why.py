@@ -19,6 +19,7 @@ from adapters.api.told import causes_of
 from adapters.api.why_job import JobGates
 from engine.books import Depth, JobView
 from engine.borders import closed_countries
+from engine.campaigns import remaining
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
 from engine.errors import UnknownNameError
 from engine.facts import of_sender
@@ -134,7 +135,11 @@ class WhyRoutes:
                 gate.holder, gate.detail = self._templates(source)
         if isinstance(source, Campaign) and counts.waiting.keys() <= {Gate.QUOTA, *OF_SENDERS}:
             depths = await self._front.ledger.depths(source.portfolio_id)
-            gates += self._of_senders(source.senders, depths, self._categories(source))
+            its = self._of_senders(source.senders, depths, self._categories(source))
+            for gate in its:  # they hold other campaigns too: of this one at most so many
+                own = counts.waiting.get(Gate(gate.gate), 0)
+                gate.jobs = min(gate.jobs, own if gate.gate in OF_SENDERS else remaining(counts))
+            gates += its
         kind, state = "campaign" if is_campaign else "journey", source.state.value
         if isinstance(source, Campaign):
             state = self._front.campaigns.state_of(source, counts)

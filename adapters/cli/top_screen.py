@@ -27,10 +27,10 @@ Row = dict[str, Any]
 
 
 def screen_of(picture: Row, height: int | None = None) -> RenderableType:
-    """Return a picture for a terminal of so many lines; None: for as many as it needs."""
+    """Return a picture for a terminal of so many lines; None: a single one, as long as it is."""
     now = datetime.fromisoformat(picture["at"])
     rows = _shares(picture, height)
-    parts: list[RenderableType] = [_head(picture)]
+    parts: list[RenderableType] = [_head(picture, is_watched=height is not None)]
     if picture["problem"]:
         parts.append(Text(picture["problem"], style="bold red"))
     parts.append(_totals(picture["totals"]))
@@ -69,13 +69,13 @@ def _shares(picture: Row, height: int | None) -> dict[str, int]:
     return given
 
 
-def _head(picture: Row) -> Text:
+def _head(picture: Row, *, is_watched: bool) -> Text:
     moment = datetime.fromisoformat(picture["at"]).astimezone()
     workers = picture["workers"]
     return Text.assemble(
         *(("Penstock", "bold cyan"), f"  {moment:%H:%M:%S}  "),
         *(("workers\N{NO-BREAK SPACE}", "dim"), (str(workers), "bold" if workers else "bold red")),
-        ("  Ctrl-C ends it", "dim"),
+        ("  Ctrl-C ends it" if is_watched else "", "dim"),
     )
 
 
@@ -120,7 +120,7 @@ def _campaigns(campaigns: list[Row], now: datetime) -> Table:
         behind = ", ".join(f"{gate} {_short(jobs)}" for gate, jobs in held[:2])
         are_doubts = 0 < counts.get("in_doubt", 0) == each["enqueued"] - ended
         table.add_row(
-            Text(each["name"]),
+            Text(each["id"] if each["id"] == each["name"] else f"{each['id']} · {each['name']}"),
             Text(each["state"], STATES.get(each["state"], "")),
             f"{_short(ended)}/{_short(each['enqueued'])}",
             _bar(ended, each["enqueued"], "green"),

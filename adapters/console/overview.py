@@ -95,7 +95,7 @@ class Overviews:
         except (LedgerError, TimeoutError):
             problem = "The ledger does not answer: nothing is sent until it does, nothing is lost."
             return replace(self._last, at=at, problem=problem)
-        self._last = self._put_together(found, now_ms, at)
+        self._last = await self._put_together(found, now_ms, at)
         return self._last
 
     async def _find(self, now_ms: int) -> _Found:
@@ -109,9 +109,10 @@ class Overviews:
         found.campaigns = await self._campaigns()
         return found
 
-    def _put_together(self, found: _Found, now_ms: int, at: datetime) -> Overview:
+    async def _put_together(self, found: _Found, now_ms: int, at: datetime) -> Overview:
         sources = self._from
         sums = Sums(sources.directory, found.pulses, now_ms, sources.guard)
+        await sums.look_around()
         for depth in found.depths:
             sums.add(depth)
         errors = error_rows(found.pulses, sources.title_of)
@@ -191,9 +192,9 @@ class Overviews:
 
     async def _campaigns(self) -> list[CampaignShown]:
         """Return those that go on, then those that are over; of these only the newest are read."""
-        campaigns = sorted(
-            self._from.directory.campaigns.values(), key=lambda each: -each.created_at_ms
-        )
+        known = self._from.directory.campaigns
+        campaigns = sorted(known.values(), key=lambda each: -each.created_at_ms)
+        self._over = {name: its for name, its in self._over.items() if name in known}
         going = [each for each in campaigns if each.id not in self._over][:GOING_MAX]
         over = [each for each in campaigns if each.id in self._over]
         looked_at = [await self._campaign(each) for each in going + over[:READ_AGAIN]]

@@ -110,11 +110,11 @@ class Pages:
                 "X-Accel-Buffering": "no",  # nginx keeps nothing back
             }
         )
-        await response.prepare(request)
         stream = asyncio.current_task()
         assert stream is not None, "aiohttp serves every request in a task"
-        self._streams.add(stream)
+        self._streams.add(stream)  # at once: many may come before the first is answered
         try:
+            await response.prepare(request)
             await self._show_all(request, response)
         except (ConnectionError, TimeoutError):
             pass  # the viewer has gone

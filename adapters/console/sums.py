@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from adapters.breath import breathe
 from adapters.console.shapes import (
     Closed,
     ErrorShown,
@@ -59,8 +60,14 @@ class Sums:
         until_ms = now_ms - PULSES_LATE_MS
         self._rates = rates_per_s(pulses, until_ms - RATE_OVER_MS, until_ms)
         self.totals.rate = sum(self._rates.values())
-        self._senders = {name: self._shown(each) for name, each in directory.senders.items()}
+        self._senders: dict[str, SenderShown] = {}
         self._gates: dict[Gate, dict[str, int]] = {}  # gate -> sender -> jobs
+
+    async def look_around(self) -> None:
+        """Look at each sender first: what it is and what closes it."""
+        for place, sender in enumerate(list(self._directory.senders.values())):
+            self._senders[sender.id] = self._shown(sender)
+            await breathe(place)
 
     def add(self, depth: Depth) -> None:
         """Add what one sender has to do."""

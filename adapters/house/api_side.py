@@ -54,8 +54,9 @@ from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.dead_rows import RedisDeadRows
 from adapters.redis.doubts import Doubts
 from adapters.redis.pasts import RedisPasts
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
+from adapters.redis.seal import Seal
 from adapters.redis.speaker import API
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
@@ -84,6 +85,7 @@ from engine.template_desk import TemplateDesk
 
 PATIENCE_MS: Final = 20_000  # somebody waits for the answer: a longer wait is told instead
 STORMS_EVERY_S: Final = 5.0
+ABANDONED_EVERY_S: Final = 30.0
 
 
 @asynccontextmanager
@@ -121,6 +123,7 @@ async def _furnish(house: House, session: ClientSession, passing: ClientSession)
     house.folding = _folding(house, changes, asking)
     await house.keeper.obey_guard()
     house.keep("fold", house.folding.fold_next)
+    house.keep("fold again", _folding_again(house.folding))
     house.keep(
         "storms", _watching(house, _campaigns(house, house.registry, house.ledger, house.quiet))
     )
@@ -285,6 +288,16 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
         RedisArrivals(house.client),
         RedisWindows(house.client),
     )
+
+
+def _folding_again(folding: Folding) -> Callable[[], Awaitable[None]]:
+    """Return the step that folds what readers have left."""
+
+    async def fold() -> None:
+        await asyncio.sleep(ABANDONED_EVERY_S)
+        await folding.fold_abandoned()
+
+    return fold
 
 
 def _aftermath(house: House, front: Front) -> list[web.RouteDef]:

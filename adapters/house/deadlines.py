@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from adapters.breath import breathe
 from adapters.meta.facts import limit_name
 from engine.directory import Registry, Sender
 from engine.facts import Fact, Source, of_sender
@@ -45,7 +46,8 @@ class Deadlines:
         """Look once; LedgerError: what could not be told is told at the next look."""
         facts, now_ms = self._keeper.facts, self._keeper.now_ms()
         directory = self._registry.directory
-        for sender in list(directory.senders.values()):
+        for place, sender in enumerate(list(directory.senders.values())):
+            await breathe(place)
             portfolio = directory.portfolios.get(sender.portfolio_id)
             if portfolio is None:
                 continue

@@ -17,7 +17,8 @@ from adapters.house.keys import RECIPIENTS, key_of_salt, secret_keys
 from adapters.meta.webhook import PATH
 from adapters.redis.attendance import Attendance
 from adapters.redis.connect import Client, RedisAddressError, connect, disconnect
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
+from adapters.redis.seal import Seal
 from adapters.settings import Settings, settings_warnings
 from engine.errors import EngineError
 

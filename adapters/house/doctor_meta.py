@@ -32,7 +32,7 @@ async def examine_senders(
         now_ms=Clock().now_ms,
     )
     try:
-        for sender in senders:
+        for sender in sorted(senders, key=lambda each: (each.alias, each.id)):
             yield await _examine_sender(registry, sender, management)
     finally:
         await session.close()

@@ -13,6 +13,7 @@ from adapters.redis.outcome_log import OutcomeLog, Record
 from adapters.redis.traces import RedisTraces
 from adapters.settings import Settings
 from engine.directory import Portfolio
+from engine.errors import EngineError
 from engine.model import NowMs, PortfolioId
 
 EXPORT_EVERY_S: Final = 5.0
@@ -26,7 +27,10 @@ def exporting(
     portfolios: Callable[[], Iterable[Portfolio]],
     now_ms: NowMs,
 ) -> Callable[[], Awaitable[None]]:
-    """Return the step that writes the outcome log to files and trims it; one process does it."""
+    """Return the step that writes the outcome log to files and trims it; one process does it.
+
+    A file that cannot be written holds up its own portfolio's log and no other.
+    """
 
     async def heard(portfolio: PortfolioId, records: Sequence[Record]) -> None:
         await dead_letters.note(portfolio, records)
@@ -43,9 +47,16 @@ def exporting(
 
     async def export() -> None:
         await asyncio.sleep(EXPORT_EVERY_S)
+        failed: Exception | None = None
         for each in list(portfolios()):
             limit, scope = each.messaging_limit, each.quota_scope
-            await outcome_log.note_limit(each.id, limit, scope, settings.window_seconds, now_ms())
-            await outcome_log.export(each.id, now_ms())
+            try:
+                window_s = settings.window_seconds
+                await outcome_log.note_limit(each.id, limit, scope, window_s, now_ms())
+                await outcome_log.export(each.id, now_ms())
+            except (EngineError, OSError) as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     return export

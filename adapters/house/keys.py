@@ -14,7 +14,8 @@ import structlog
 from adapters.api.front import BOOTSTRAP, hash_of, make_key
 from adapters.house.places import PlaceError, try_places
 from adapters.redis.connect import Client
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
+from adapters.redis.seal import Seal
 from adapters.settings import Settings
 from engine.directory import ApiKey, Role
 from engine.errors import EngineError

@@ -7,6 +7,7 @@ from redis import RedisError
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
+    InvalidResponse,
     NoPermissionError,
     ResponseError,
 )
@@ -44,7 +45,14 @@ def what_is_wrong(error: Exception, settings: Settings) -> tuple[str, str]:
         why = f"Redis at {address} answers: {said}"
         return why, "Do what it says, or correct PENSTOCK_REDIS_URL."
     why = f"no answer from Redis at {address}: {said}"
-    return why, "Start it, or set PENSTOCK_REDIS_URL to where it is, or to `embedded`."
+    if "Cluster mode is not enabled" in said:
+        return why, "Write redis:// in PENSTOCK_REDIS_URL for a server that is no cluster."
+    if isinstance(error, InvalidResponse):
+        return why, "What answers there is no Redis: correct PENSTOCK_REDIS_URL."
+    remedy = "Start it, or set PENSTOCK_REDIS_URL to where it is, or to `embedded`."
+    if settings.redis_url.startswith("rediss"):
+        remedy += " Where it does not speak TLS, write redis."
+    return why, remedy
 
 
 async def time_of(client: Client) -> int:

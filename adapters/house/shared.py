@@ -55,7 +55,6 @@ from engine.terms import Terms
 
 REFRESH_EVERY_S: Final = 1.0
 CLOCK_EVERY: Final = 5  # refreshes between two samples of the ledger's clock
-ABANDONED_EVERY: Final = 30  # refreshes between two looks for what dead readers left
 AGAIN_S: Final = 0.5  # after a loop met an error
 REGISTRY: Final = ""  # among hints of portfolios: the registry changed
 HINT_BLOCK_MS: Final = 1_000
@@ -317,8 +316,6 @@ def _refreshing(house: House) -> Callable[[], Awaitable[None]]:
         house.serve_all()
         if turn % CLOCK_EVERY == 0:
             await house.clock.follow(lambda: time_of(house.client))
-        if turn % ABANDONED_EVERY == 0 and house.folding is not None:
-            await house.folding.fold_abandoned()
 
     return refresh
 

@@ -26,11 +26,11 @@ class MemoryCooldowns:
         now_ms = self._now_ms()
         answers: list[Cooling] = []
         for recipient, key in wishes:
-            until_ms, holder = self._running.get((portfolio, source, recipient), (0, b""))
+            until_ms, begun_by = self._running.get((portfolio, source, recipient), (0, b""))
             if until_ms <= now_ms:
                 self._running[portfolio, source, recipient] = (now_ms + cooldown_ms, key)
                 answers.append(Cooling())
-            elif key and holder == key:
+            elif key and begun_by == key:
                 answers.append(Cooling(is_known=True))
             else:
                 answers.append(Cooling(until_ms))

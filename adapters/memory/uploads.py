@@ -20,7 +20,7 @@ class MemoryUploads:
         self._results = results
         self._states: dict[Name, bytes] = {}
         self._complete: set[Name] = set()
-        self._holders: dict[Name, str] = {}
+        self._takers: dict[Name, str] = {}
 
     async def take(self, portfolio: PortfolioId, upload: Upload, *, anew: bool) -> Taken:
         """See UploadStore.take."""
@@ -31,7 +31,7 @@ class MemoryUploads:
         if anew and place in self._complete:
             tallies.pop(place[1], None)
             self._complete.discard(place)
-        self._holders[place] = upload.holder
+        self._takers[place] = upload.taker
         return Taken(self._states.get(place), tallies.get(place[1], 0))
 
     async def note(
@@ -45,7 +45,7 @@ class MemoryUploads:
     ) -> int | None:
         """See UploadStore.note."""
         place = (portfolio, upload.tally)
-        if self._holders.get(place) != upload.holder:
+        if self._takers.get(place) != upload.taker:
             return None
         self._states[place] = state
         if complete:

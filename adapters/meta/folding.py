@@ -113,8 +113,11 @@ class Folding:
         return await self._fold_steps(await self._inbox.read(BODIES_MAX, BLOCK_MS))
 
     async def fold_abandoned(self) -> int:
-        """Fold what a reader that died has left."""
-        return await self._fold_steps(await self._inbox.take_over(BODIES_MAX))
+        """Fold all that readers have left that died, or found the ledger away."""
+        folded = 0
+        while entries := await self._inbox.take_over(BODIES_MAX):
+            folded += await self._fold_steps(entries)
+        return folded
 
     async def _fold_steps(self, entries: list[Entry]) -> int:
         """Fold bodies, some at a time; raise what some met when the others are folded."""

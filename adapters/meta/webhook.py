@@ -29,6 +29,7 @@ SIGNATURE_WRONG: Final = "signature"
 ENCODED: Final = "encoding"
 TOO_LARGE: Final = "size"
 TOO_SLOW: Final = "slow"
+CUT_OFF: Final = "cut"
 INBOX_AWAY: Final = "inbox"
 HANDSHAKE_WRONG: Final = "handshake"
 
@@ -51,7 +52,7 @@ class Webhook:
         self.kept = 0
         self.refused: dict[str, int] = dict.fromkeys(
             (
-                *(UNSET, SIGNATURE_WRONG, ENCODED, TOO_LARGE, TOO_SLOW),
+                *(UNSET, SIGNATURE_WRONG, ENCODED, TOO_LARGE, TOO_SLOW, CUT_OFF),
                 *(INBOX_AWAY, HANDSHAKE_WRONG),
             ),
             0,
@@ -109,6 +110,8 @@ class Webhook:
                     body = await _read(request)
         except TimeoutError:
             return self._refuse(TOO_SLOW, HTTPStatus.REQUEST_TIMEOUT, "The body did not come")
+        except web.RequestPayloadError:
+            return self._refuse(CUT_OFF, HTTPStatus.BAD_REQUEST, "The body breaks off")
         if body is None or len(body) > BODY_MAX:
             return self._refuse(
                 *(TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {BODY_MAX} bytes")

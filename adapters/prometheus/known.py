@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Final
 
+from adapters.breath import breathe
 from adapters.prometheus.pieces import Table
 from adapters.prometheus.tallies import (
     OTHER,
@@ -15,7 +16,6 @@ from adapters.prometheus.tallies import (
     PortfolioLabels,
     Values,
     add_to,
-    breathe,
 )
 from engine.directory import Directory, Sender
 from engine.facts import of_sender

@@ -71,6 +71,7 @@ OUTCOMES: dict[type[Outcome], str] = {
 }
 KINDS: Final = frozenset({"campaign", "journey", "direct"})  # of sources
 CODES_MAX: Final = 500  # codes of Meta with a label of their own; it documents about 150
+LANES_MAX: Final = 100_000  # a process may live longer than its lanes
 SPREADS_MAX: Final = 2_000  # labels of senders, those of former times too, with a histogram
 
 Shelf = tuple[str, str, Spread, Spread]  # sender, category, seconds of sends and in the queue
@@ -213,8 +214,11 @@ class Metrics:
                 self.retries.add((sender, "backoff"))
 
     def _shelf(self, portfolio: PortfolioId, job: Claimed) -> Shelf:
-        lane = job.lane
-        self._senders[(portfolio, job.key.lane)] = lane.sender
+        lane, served = job.lane, (portfolio, job.key.lane)
+        if served not in self._senders:
+            if len(self._senders) >= LANES_MAX:
+                del self._senders[next(iter(self._senders))]
+            self._senders[served] = lane.sender
         sender = self._labels(lane.sender)
         category = self._category(lane.template)
         return sender, category, self._sends_of(sender), self._queue(lane.priority.name.lower())

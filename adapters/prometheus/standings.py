@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from adapters.breath import breathe
 from adapters.prometheus.known import Known
 from adapters.prometheus.pieces import Table
 from adapters.prometheus.rounds import CountDead, Rounds, Standing
-from adapters.prometheus.tallies import Gauge, Labels, PortfolioLabels, add_to, breathe
+from adapters.prometheus.tallies import Gauge, Labels, PortfolioLabels, add_to
 from adapters.prometheus.wanted import permitted_mps, wanted_workers
 from engine.books import Books, Depth, Quota
 from engine.directory import Directory

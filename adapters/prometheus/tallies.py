@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -15,7 +14,6 @@ SEVERAL: Final = "several"  # jobs kept aside of a source with several senders
 SENDERS_MAX: Final = 1_000  # senders with a label of their own
 PORTFOLIOS_MAX: Final = 1_000  # portfolios with a label of their own
 SERIES_MAX: Final = 20_000  # of one counter in one process
-AT_ONCE: Final = 100  # things looked at before whoever waits goes on
 
 Values = tuple[str, ...]
 Gauge = dict[Values, float]
@@ -119,9 +117,3 @@ class PortfolioLabels:
 def add_to(values: Gauge, labels: Values, by: float) -> None:
     """Add to the value under some labels; several things may share them."""
     values[labels] = values.get(labels, 0) + by
-
-
-async def breathe(place: int) -> None:
-    """Let whoever waits go on, each AT_ONCE places of a long look."""
-    if place % AT_ONCE == AT_ONCE - 1:
-        await asyncio.sleep(0)

@@ -7,11 +7,10 @@ from typing import Final
 
 from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from adapters.redis.registry import Seal, SealError
+from adapters.redis.seal import Seal, SealError
 
 PREFIX: Final = "ps:registry:answers:"  # + the name of a call
 KEPT_MS: Final = 86_400_000
-UNDER_WAY_MS: Final = 3_600_000  # no call takes so long: whoever made it is gone
 
 
 class RedisAnswers:
@@ -21,10 +20,10 @@ class RedisAnswers:
         self._client = client
         self._seal = seal
 
-    async def begin(self, name: str, asked: bytes) -> bytes | None:
+    async def begin(self, name: str, asked: bytes, most_ms: int) -> bytes | None:
         """See Answers.begin."""
         sealed = self._sealed(name, asked)
-        taken = self._client.set(PREFIX + name, sealed, nx=True, px=UNDER_WAY_MS, get=True)
+        taken = self._client.set(PREFIX + name, sealed, nx=True, px=most_ms, get=True)
         known: bytes | None = await reply_to(taken)
         if known is None:
             return None

@@ -363,7 +363,7 @@ class _Deadline:
 def _try_lock(path: Path) -> IO[bytes] | None:
     """Return the held lock file, or None when another process holds it.
 
-    The kernel gives it up when the holder dies, however it dies.
+    The kernel gives it up when that process dies, however it dies.
     """
     file = path.open("ab")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from engine.model import DeliveryStatus, PortfolioId, parse_key
 from engine.traces import text_of
 
 ENTRY = re.compile(rb"(\d+\.\d+)([A-Z1-5])([+-])(.{8})(.{6})", re.DOTALL)
-READ_AT_ONCE = 500
+READ_AT_ONCE = 100  # records, of up to BATCH_MAX jobs each: whoever hears of them has a loop, too
 LOCK_MS = 30_000
 KINDS = {
     "A": "accepted",
@@ -95,8 +96,8 @@ class OutcomeLog:
     async def export(self, portfolio: PortfolioId, now_ms: int) -> int:
         """Write what is new since the last export; return how many lines that were.
 
-        0 when another process is at it. The place reached is kept in Redis beside the log, so
-        a process that dies writes at most one batch twice, never none.
+        0 when another process is at it, and no more once another one is. The place reached is kept
+        in Redis beside the log, so a process that dies writes at most one batch twice, never none.
         """
         try:
             if not await self._is_ours(portfolio):
@@ -105,6 +106,8 @@ class OutcomeLog:
             while batch := await self._read(portfolio):
                 traced = await self._traces.buckets(portfolio) if self._traces else frozenset()
                 lines += await self._write(portfolio, batch, traced)
+                if not await self._is_ours(portfolio):
+                    return lines  # it took longer than a turn: the place is another's by now
                 await self._client.set(keys.log_exported(portfolio), batch[-1][0])
             await self._client.xtrim(
                 keys.log(portfolio), minid=await self._trim_to(portfolio, now_ms), approximate=True
@@ -188,6 +191,7 @@ class OutcomeLog:
                 await self._add_traces(portfolio, records, traced)
             self._append(self._path(portfolio, at_ms), records)
             told += records
+            await asyncio.sleep(0)  # sends go on between two records
         await self._heard(portfolio, told)
         return len(told)
 

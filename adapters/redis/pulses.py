@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Mapping
 from typing import Final, cast
 
 import msgspec
 
+from adapters.breath import breathe
 from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
 from engine.model import NowMs
@@ -19,7 +19,6 @@ KEEP_MS: Final = 600_000
 SENDERS_MAX: Final = 50  # of one pulse; the rest is told as one, so that a pulse stays below 5 kB
 OTHER: Final = "other"
 AT_ONCE: Final = 1_000  # entries read in one call
-LOOKED_AT_ONCE: Final = 500  # counters looked at before whoever waits goes on
 
 Tallies = Mapping[tuple[str, ...], int]  # a sender first, an outcome or code last -> how often
 
@@ -112,8 +111,7 @@ async def _changed(before: Tallies, now: Tallies) -> Times:
     """Return by how much counters grew, by their first and last label; others go on meanwhile."""
     grown: Times = {}
     for place, (labels, times) in enumerate(now.items()):
-        if place % LOOKED_AT_ONCE == LOOKED_AT_ONCE - 1:
-            await asyncio.sleep(0)
+        await breathe(place)
         by = times - before.get(labels, 0)
         if by > 0:
             of = grown.setdefault(labels[0], {})

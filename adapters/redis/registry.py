@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
+import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from redis import RedisError, WatchError
 
 from adapters.redis.asking import reply_to
+from adapters.redis.change_log import NEVER, ChangeLog
 from adapters.redis.connect import Client
+from adapters.redis.seal import Seal, SealError
 from engine.directory import (
     AccountRules,
     ApiKey,
@@ -28,14 +28,14 @@ from engine.directory import (
     Template,
     record_name,
 )
-from engine.errors import EngineError, LedgerAwayError
+from engine.errors import LedgerAwayError
 from engine.facts import Fact, packed, unpacked
 from engine.model import PortfolioId, SenderId
 
 PREFIX: Final = "ps:registry:"
-VERSIONS: Final = PREFIX + "versions"  # hash: kind -> how often it changed
 NUMBERS: Final = PREFIX + "numbers"  # hash: portfolio -> its number; `:last` counts them
-TOKENS: Final = PREFIX + "tokens"  # hash: phone number id -> sealed access token
+TOKENS_KIND: Final = "tokens"
+TOKENS: Final = PREFIX + TOKENS_KIND  # hash: phone number id -> sealed access token
 SECRETS: Final = PREFIX + "secrets"  # hash: name -> 32 random bytes, made once
 KINDS: Final[Mapping[str, type[Record]]] = {
     "portfolios": Portfolio,
@@ -49,53 +49,13 @@ KINDS: Final[Mapping[str, type[Record]]] = {
 }
 NEWS: Final = PREFIX + "news:"  # and a fact's name; zset: what was told -> when; only the newest
 encode: Final = msgspec.json.encode
+decode: Final = msgspec.json.decode
 KIND_OF: Final = {record: kind for kind, record in KINDS.items()}
-RELOADS_MAX: Final = 10  # in a row, while this process goes on writing; then with the next refresh
-PUT_AT_ONCE: Final = 200  # records of one write: a megabyte of templates
-NONCE_BYTES: Final = 12
+READS_MAX: Final = 10  # in a row, while this process goes on writing; then with the next refresh
+AT_ONCE: Final = 200  # records of one write or read: a megabyte of templates, a millisecond of ours
+READ_ALL_EVERY_S: Final = 600.0
+"""Who died between writing a record and noting it has told nobody: others see it by then."""
 SECRET_BYTES: Final = 32
-SEAL_VERSION: Final = b"\x01"
-
-
-class SealError(EngineError):
-    """A token was sealed with another PENSTOCK_SECRET_KEY; give that one, or add it again."""
-
-
-class Seal:
-    """AES-256-GCM over one text; its owner's name is authenticated, so they cannot be swapped.
-
-    The first secret seals; the others, while secrets are being changed, only open.
-    """
-
-    def __init__(self, secret: str, *others: str) -> None:
-        self._ciphers = [
-            AESGCM(hashlib.sha256(b"penstock seal\0" + each.encode()).digest())
-            for each in (secret, *others)
-        ]
-
-    def close(self, owner: str, text: str) -> bytes:
-        """Return the text sealed."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        content = self._ciphers[0].encrypt(nonce, text.encode(), owner.encode())
-        return SEAL_VERSION + nonce + content
-
-    def open(self, owner: str, sealed: bytes) -> str:
-        """Return the text; SealError when another secret or another owner's name sealed it."""
-        return self._opened(owner, sealed)[1]
-
-    def is_of_another(self, owner: str, sealed: bytes) -> bool:
-        """Return whether a secret sealed it that only opens now; SealError as in `open`."""
-        return self._opened(owner, sealed)[0] > 0
-
-    def _opened(self, owner: str, sealed: bytes) -> tuple[int, str]:
-        nonce, content = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-        for place, cipher in enumerate(self._ciphers):
-            with contextlib.suppress(InvalidTag, ValueError):
-                return place, cipher.decrypt(nonce, content, owner.encode()).decode()
-        raise SealError(
-            f"the access token of sender {owner} was sealed with another "
-            "PENSTOCK_SECRET_KEY: set that one, or add the sender again"
-        )
 
 
 class RedisRegistry:
@@ -107,7 +67,12 @@ class RedisRegistry:
         """Told after each change made here, so that other processes hear of it at once."""
         self._client = client
         self._seal = seal
-        self._versions: dict[bytes, bytes] = {}
+        self._changes = ChangeLog(client)
+        self._seen = NEVER
+        self._read_all_at_s = 0.0  # by the loop's clock
+        self._refreshing = asyncio.Lock()
+        self._begun, self._ended = 0, 0  # refreshes
+        self._failure: str | None = None  # of the last one
         self._writes = 0  # begun and ended ones
         self._sealed: dict[str, bytes] = {}
         self._tokens: dict[str, tuple[bytes, str]] = {}
@@ -117,8 +82,7 @@ class RedisRegistry:
         if isinstance(record, Portfolio) and not record.number:
             record = replace(record, number=await self._number(record.id))
         kind, name = KIND_OF[type(record)], record_name(record)
-        await self._write(kind, name, encode(record))
-        self.directory.shelf_of(record)[name] = record
+        await self._write(kind, name, record)
         return record
 
     async def put_all(self, records: Sequence[Record]) -> None:
@@ -127,13 +91,13 @@ class RedisRegistry:
             return
         kind = KIND_OF[type(records[0])]
         self._writes += 1
-        for start in range(0, len(records), PUT_AT_ONCE):
-            chunk = records[start : start + PUT_AT_ONCE]
+        for start in range(0, len(records), AT_ONCE):
+            chunk = records[start : start + AT_ONCE]
             items = [part for each in chunk for part in (record_name(each), encode(each))]
             await reply_to(self._client.hset(PREFIX + kind, items=items))
-        await reply_to(self._client.hincrby(VERSIONS, kind, 1))
-        for each in records:
-            self.directory.shelf_of(each)[record_name(each)] = each
+            for each in chunk:
+                self.directory.shelf_of(each)[record_name(each)] = each
+            await self._changes.note(kind, [record_name(each) for each in chunk])
         self._writes += 1
         self.changed()
 
@@ -141,19 +105,39 @@ class RedisRegistry:
         """See Registry.drop."""
         kind, name = KIND_OF[type(record)], record_name(record)
         await self._write(kind, name, None)
-        self.directory.shelf_of(record).pop(name, None)
 
     async def refresh(self) -> None:
-        """See Registry.refresh."""
-        versions: dict[bytes, bytes] = await reply_to(self._client.hgetall(VERSIONS))
-        for kind in (*KINDS, "tokens"):
-            version = versions.get(kind.encode(), b"0")
-            if self._versions.get(kind.encode()) == version:
-                continue
-            for _ in range(RELOADS_MAX):
-                if await self._reload(kind):
-                    self._versions[kind.encode()] = version
-                    break
+        """See Registry.refresh; whoever comes while others wait shares what the next one reads.
+
+        One after the other: of two that read at once, the one that ends last may have the older
+        records. And where Redis does not answer, nobody waits for more than two.
+        """
+        came = self._begun
+        async with self._refreshing:
+            if self._ended <= came:
+                self._begun += 1
+                self._failure = None
+                try:
+                    await self._read_changes()
+                except LedgerAwayError as error:
+                    self._failure = str(error)
+                self._ended = self._begun
+            if self._failure is not None:
+                raise LedgerAwayError(self._failure)
+
+    async def _read_changes(self) -> None:
+        """Read what was noted since the last time; seldom all records."""
+        now_s = asyncio.get_running_loop().time()
+        found = None if now_s >= self._read_all_at_s else await self._changes.since(self._seen)
+        if found is None:
+            newest = await self._changes.newest()
+            if all([await self._read_kind(kind) for kind in (*KINDS, TOKENS_KIND)]):
+                self._seen, self._read_all_at_s = newest, now_s + READ_ALL_EVERY_S
+            return
+        changed, newest = found
+        known = changed.keys() & {*KINDS, TOKENS_KIND}  # a newer version may have more
+        if all([await self._read(kind, changed[kind]) for kind in known]):
+            self._seen = newest
 
     async def tell(self, fact: Fact) -> Fact:
         """See Facts.tell.
@@ -179,8 +163,7 @@ class RedisRegistry:
     async def put_token(self, sender: SenderId, token: str) -> None:
         """See Registry.put_token."""
         sealed = self._seal.close(sender, token)
-        await self._write("tokens", sender, sealed)
-        self._sealed[sender] = sealed
+        await self._write(TOKENS_KIND, sender, sealed)
 
     def token_of(self, sender: SenderId) -> str:
         """Return a sender's access token; empty when there is none that our secrets open."""
@@ -231,7 +214,7 @@ class RedisRegistry:
                 kind = type(error).__name__
                 raise LedgerAwayError(f"Redis does not answer: {kind}") from error
         self._sealed[sender] = fresh
-        await reply_to(self._client.hincrby(VERSIONS, "tokens", 1))
+        await self._changes.note(TOKENS_KIND, [sender])
 
     async def secret(self, name: str, first: bytes = b"") -> bytes:
         """Return a secret of this ledger; whoever asks first makes it, of `first` where given."""
@@ -251,37 +234,75 @@ class RedisRegistry:
         await reply_to(self._client.hsetnx(NUMBERS, portfolio, str(last)))
         return int(await reply_to(self._client.hget(NUMBERS, portfolio)))
 
-    async def _write(self, kind: str, name: str, value: bytes | None) -> None:
-        """Write first, then tell: who reads between the two only reads once more."""
+    async def _write(self, kind: str, name: str, kept: Record | bytes | None) -> None:
+        """Write, put it on our shelf, then tell: whoever wrote in between is read after that."""
         self._writes += 1
-        if value is None:
+        if kept is None:
             await reply_to(self._client.hdel(PREFIX + kind, name))
+            self._shelf(kind).pop(name, None)
         else:
+            value = kept if isinstance(kept, bytes) else encode(kept)
             await reply_to(self._client.hset(PREFIX + kind, name, value))
-        await reply_to(self._client.hincrby(VERSIONS, kind, 1))
+            self._shelf(kind)[name] = kept
+        await self._changes.note(kind, [name])
         self._writes += 1
         self.changed()
 
-    async def _reload(self, kind: str) -> bool:
-        """Take over all records of a kind; not when we wrote meanwhile: what was read is old."""
-        writes = self._writes
-        rows: dict[bytes, bytes] = await reply_to(self._client.hgetall(PREFIX + kind))
-        if self._writes != writes:
-            return False
-        if kind == "tokens":
-            self._sealed = {name.decode(): sealed for name, sealed in rows.items()}
-            return True
-        shelf = cast("dict[str, Record]", getattr(self.directory, kind))
-        records = {
-            name.decode(): msgspec.json.decode(value, type=KINDS[kind])
-            for name, value in rows.items()
-        }
-        for name, record in records.items():
-            if shelf.get(name) != record:  # the same object stays: what is cached by it holds
-                shelf[name] = record
-        for name in shelf.keys() - records.keys():
-            del shelf[name]
+    async def _read_kind(self, kind: str) -> bool:
+        """Take over all records of a kind, a bite at a time: nothing else waits for long."""
+        missing = dict(self._shelf(kind))
+        cursor = 0
+        while True:
+            page = await self._undisturbed(
+                partial(self._client.hscan, PREFIX + kind, cursor, count=AT_ONCE)
+            )
+            if page is None:
+                return False
+            cursor, rows = page
+            self._take(kind, rows)
+            for name in rows:
+                missing.pop(name.decode(), None)
+            if not cursor:
+                break
+        shelf = self._shelf(kind)
+        for name, record in missing.items():
+            if shelf.get(name) is record:  # else it was written meanwhile
+                del shelf[name]
         return True
+
+    async def _read(self, kind: str, names: Iterable[str]) -> bool:
+        """Take over some records of a kind; what is there no more is dropped."""
+        wanted = [name.encode() for name in names]
+        for start in range(0, len(wanted), AT_ONCE):
+            some = wanted[start : start + AT_ONCE]
+            values = await self._undisturbed(partial(self._client.hmget, PREFIX + kind, some))
+            if values is None:
+                return False
+            self._take(kind, dict(zip(some, values, strict=True)))
+        return True
+
+    async def _undisturbed(self, read: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
+        """Return a reply, None while we go on writing: what was read meanwhile may be old."""
+        for _ in range(READS_MAX):
+            writes = self._writes
+            reply = await reply_to(read())
+            if self._writes == writes:
+                return reply
+        return None
+
+    def _shelf(self, kind: str) -> dict[str, Any]:
+        return self._sealed if kind == TOKENS_KIND else getattr(self.directory, kind)
+
+    def _take(self, kind: str, rows: Mapping[bytes, bytes | None]) -> None:
+        """Put records on their shelf; one that did not change stays the same object."""
+        shelf = self._shelf(kind)
+        for name, content in rows.items():
+            if content is None:
+                shelf.pop(name.decode(), None)
+                continue
+            record = content if kind == TOKENS_KIND else decode(content, type=KINDS[kind])
+            if shelf.get(name.decode()) != record:  # what is cached by an object holds
+                shelf[name.decode()] = record
 
 
 def _nobody() -> None:

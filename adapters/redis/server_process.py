@@ -24,9 +24,10 @@ from adapters.redis.server_record import ServerRecord
 SOCKET_BYTES_MAX: Final = 103
 """A socket's path: Linux takes 107 bytes, macOS 103. Paths in deep checkouts do not fit."""
 SOCKET_DIR_PREFIX: Final = "penstock-"
-TUNABLES: Final = "glibc.malloc.tcache_count=4000"
-"""The wheel's server has libc's allocator: a script's strings and tables go back by hundreds at a
-time, and seven of a size in hand are few. Eight per cent of a claim; other allocators ignore it."""
+TUNABLES: Final = "glibc.malloc.tcache_count=4000:glibc.malloc.hugetlb=1"
+"""The wheel's server has libc's allocator; others ignore what is for that. A script's strings and
+tables go back by hundreds at a time: seven of a size in hand are few. And they lie all over the
+memory: in huge pages (`madvise`) their addresses are found in a fifth less of a claim's time."""
 ASK_TIMEOUT_S: Final = 1.0
 PR_SET_PDEATHSIG: Final = 1
 """From <linux/prctl.h>: the signal a process gets when its parent dies."""
@@ -74,6 +75,7 @@ def configuration(
         "appendonly": "yes",
         "save": "",
         "latency-tracking": "no",  # of every command within a script: a twentieth of a claim
+        "disable-thp": "no",  # see TUNABLES: what a rewrite of the file may copy is soon copied
         "maxmemory-policy": "noeviction",  # a ledger that forgets would break the limit
         "proc-title-template": "{title} {unixsocket} {server-mode}",  # how it is recognised
         **({"requirepass": password, "masterauth": password} if password else {}),

@@ -25,7 +25,7 @@ class RedisUploads:
 
     async def take(self, portfolio: PortfolioId, upload: Upload, *, anew: bool) -> Taken:
         """See UploadStore.take."""
-        told: list[Argument] = [upload.tally, upload.holder, KEPT_MS, int(anew)]
+        told: list[Argument] = [upload.tally, upload.taker, KEPT_MS, int(anew)]
         state, accepted = await self._run("upload_take", portfolio, told)
         return Taken(state or None, accepted)
 
@@ -39,7 +39,7 @@ class RedisUploads:
         complete: bool,
     ) -> int | None:
         """See UploadStore.note."""
-        told: list[Argument] = [upload.tally, upload.holder, KEPT_MS, state, int(complete)]
+        told: list[Argument] = [upload.tally, upload.taker, KEPT_MS, state, int(complete)]
         told += [upload.source, REJECTS_MAX, REJECTS_MS, *rejects]
         accepted = await self._run("upload_note", portfolio, told)
         return None if accepted < 0 else int(accepted)

@@ -10,10 +10,11 @@ from redis import RedisError
 from redis.asyncio import RedisCluster
 
 from adapters.redis.attendance import WORKERS
+from adapters.redis.change_log import CHANGES
 from adapters.redis.cluster_client import as_of_one_server
 from adapters.redis.connect import Client
 from adapters.redis.letterbox import HINTS, INBOX
-from adapters.redis.registry import KINDS, NUMBERS, PREFIX, SECRETS, TOKENS, VERSIONS
+from adapters.redis.registry import KINDS, NUMBERS, PREFIX, SECRETS, TOKENS
 from engine.errors import LedgerAwayError
 from engine.model import NowMs
 
@@ -22,7 +23,7 @@ KEPT_MS: Final = 60_000
 HOLDS_MS: Final = 1_000  # of a cluster's answer: many may ask, and each asks every node
 SHARED: Final = (  # keys of no portfolio, each on whatever node has its slot
     *(PREFIX + kind for kind in KINDS),
-    *(HINTS, INBOX, NUMBERS, SECRETS, TOKENS, VERSIONS, WORKERS),
+    *(CHANGES, HINTS, INBOX, NUMBERS, SECRETS, TOKENS, WORKERS),
 )
 
 

@@ -7,7 +7,8 @@ from redis.asyncio import RedisCluster
 
 from adapters.redis.keys import tag
 from adapters.redis.ledger import RedisLedger
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
+from adapters.redis.seal import Seal
 from engine.model import (
     Category,
     DeliveryStatus,

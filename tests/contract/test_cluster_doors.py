@@ -10,8 +10,8 @@ from adapters.redis.comebacks import RedisComebacks
 from adapters.redis.cooldowns import RedisCooldowns
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.pasts import RedisPasts
-from adapters.redis.registry import Seal
 from adapters.redis.results import RedisResults
+from adapters.redis.seal import Seal
 from engine.books import Move
 from engine.journeys import Cooling
 from engine.model import Gate, JobKey, JobState, Lane, PortfolioId, Priority
@@ -75,6 +75,6 @@ async def test_pasts_comebacks_and_answers_live_in_any_slot(cluster: RedisCluste
         await ledger.enqueue([Batch(portfolio, LANE, rows)])
         assert (await pasts.of(portfolio, JobKey(1, 1), 10)).moves == [Move(START_MS, "enqueued")]
         assert await comebacks.next_ms(portfolio) == {Gate.SCHEDULE: START_MS + 700}
-        assert await answers.begin(portfolio, b"asked") is None
+        assert await answers.begin(portfolio, b"asked", 60_000) is None
         await answers.keep(portfolio, b"answered")
-        assert await answers.begin(portfolio, b"asked") == b"answered"
+        assert await answers.begin(portfolio, b"asked", 60_000) == b"answered"

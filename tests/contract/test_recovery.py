@@ -120,6 +120,7 @@ class FailingOnce:
 
     def __init__(self, ledger: AnyLedger) -> None:
         self.ledger, self.calls = ledger, 0
+        self.restored: list[Claimed] = []
 
     async def restore_enqueued(self, batch: Batch, answer: Enqueued) -> None:
         self.calls += 1
@@ -128,6 +129,7 @@ class FailingOnce:
         await self.ledger.restore_enqueued(batch, answer)
 
     async def restore_claimed(self, portfolio: PortfolioId, jobs: Sequence[Claimed]) -> int:
+        self.restored += jobs
         return await self.ledger.restore_claimed(portfolio, jobs)
 
 
@@ -304,6 +306,42 @@ async def test_an_order_is_forgotten_after_a_minute(world: World) -> None:
     await living.enqueue([Batch(P, LANE, _rows(1, 1))])
     await living.look("front")
     assert told == []
+
+
+async def test_what_was_received_is_forgotten_after_a_minute_and_looked_after_no_more(
+    world: World,
+) -> None:
+    ledger, clock, _ = world
+    living = Recollection(ledger, ledger, ledger, clock)
+    await living.receive(P, [Receipt(None, 0, a_recipient(1), DeliveryStatus.DELIVERED, clock.ms)])
+    wishes: list[Ask] = []
+    claim = ledger.claim
+
+    async def counted(asks: Sequence[Ask]) -> list[Answer]:
+        wishes.extend(asks)
+        return await claim(asks)
+
+    ledger.claim = counted  # type: ignore[method-assign]
+    await living.look("front")
+    assert len(wishes) == 1
+    clock.ms += REMEMBER_MS + 1
+    await living.look("front")
+    assert len(wishes) == 1
+
+
+async def test_a_claim_of_long_ago_is_not_told_again(world: World) -> None:
+    """Its job has ended, and may be forgotten: then it would count as lost."""
+    ledger, clock, _ = world
+    recovery = FailingOnce(ledger)
+    recovery.calls = 1
+    living = Recollection(ledger, ledger, recovery, clock)
+    await living.enqueue([Batch(P, LANE, _rows(1, 1))])
+    [job] = (await _claim_all(living, "w", 1)).jobs
+    await living.settle(P, [Settlement(job.key, job.attempt, Accepted("wamid.1"))])
+    clock.ms += REMEMBER_MS + 1
+    await ledger.claim([Ask(P, "v", 1, 1, 1, known_sequence=10**9)])  # it is recovering now
+    assert (await _claim_all(living, "w", 2)).refused == "recovering"
+    assert (recovery.restored, living.lost) == ([], 0)
 
 
 async def test_of_what_is_received_only_the_latest_is_told_again(

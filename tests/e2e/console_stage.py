@@ -1,6 +1,7 @@
 """A fleet worth looking at: full, slow, paused and broken numbers, and campaigns in every state."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from adapters.sandbox.scenario import World
@@ -14,11 +15,12 @@ NUMBERS = {  # alias -> its number, its portfolio and its throughput
     "fjord-care": ("20600000000004", "fjord", 80),
     "fjord-codes": ("20600000000005", "fjord", 80),
 }
-LIMITS: dict[str, int] = {"acme": 300, "nordwind": 250, "fjord": -1}
+LIMITS: dict[str, int] = {"acme": 120, "nordwind": 250, "fjord": -1}
 PEOPLE_FROM = "+49151"  # how every recipient's number begins: it must be shown nowhere
 UNREACHABLE_AT = 9_999_999  # of those who are shipped to
 LISTED_MAX = 20  # as console.js asks
-UNREACHABLE = f"{PEOPLE_FROM}7{UNREACHABLE_AT}"
+UNANSWERED_AT = 9_999_998  # of them too: what is written to that one is answered by no Meta
+UNREACHABLE, UNANSWERED = (f"{PEOPLE_FROM}7{at}" for at in (UNREACHABLE_AT, UNANSWERED_AT))
 
 
 def id_of(alias: str) -> str:
@@ -52,6 +54,7 @@ def a_fleet(window_ms: int = 90_000) -> World:
             ],
             "faults": [
                 {"kind": "error", "code": 131026, "recipients": [UNREACHABLE], "times_max": 1},
+                {"kind": "server_error", "status": 502, "recipients": [UNANSWERED]},
                 {"kind": "error", "code": 131026, "rate": 0.03},
                 {"kind": "error", "code": 131049, "rate": 0.01},
                 {"kind": "server_error", "rate": 0.004, "status": 502},
@@ -90,27 +93,36 @@ async def play(whole: Whole, size: int = 1_000) -> None:
     await _campaign(whole, "letter", "Newsletter of November", ["nordwind"], size)
     await _campaign(whole, "thanks", "Thank you, early birds", ["fjord-care"], size // 4)
     await _campaign(whole, "spring", "Spring preview", ["acme-shop"], size // 2, is_started=False)
-    await _campaign(whole, "survey", "How did we do?", ["fjord-care"], size * 3)
-    await whole.call("POST", "/v1/campaigns/survey/pause")
+    await survey(whole, size * 3)
     await ship(whole, 40)
     pause = {"reason": "complaints about codes"}
     await whole.call("POST", f"/v1/senders/{id_of('fjord-codes')}/pause", pause)
     await ship(whole, 20)
 
 
-async def hush(whole: Whole) -> None:
-    """Pause what goes on: it fails now and then, and the lists show the newest failures only."""
-    for campaign in ("winter", "letter", "thanks"):
-        if (await whole.call("GET", f"/v1/campaigns/{campaign}"))["state"] == "running":
-            await whole.call("POST", f"/v1/campaigns/{campaign}/pause")
+async def survey(whole: Whole, size: int) -> None:
+    """Start a campaign and pause it."""
+    await _campaign(whole, "survey", "How did we do?", ["fjord-care"], size)
+    await whole.call("POST", "/v1/campaigns/survey/pause")
 
 
-async def replayable(whole: Whole) -> None:
-    """Wait until the page would list a dead letter that can be replayed."""
+async def leave_one_dead(whole: Whole) -> None:
+    """Send what fails, and wait until the page would list it as a dead letter to replay."""
+    await ship(whole, 1, "fjord-care", UNREACHABLE_AT)  # its portfolio has no limit to wait for
+    await _until_listed(whole, "dead", lambda letter: letter["replayable"])
+
+
+async def leave_one_in_doubt(whole: Whole) -> None:
+    """Send what nobody answers, and wait until the page would list it."""
+    await ship(whole, 1, "fjord-care", UNANSWERED_AT)
+    await _until_listed(whole, "doubts", lambda _doubt: True)
+
+
+async def _until_listed(whole: Whole, what: str, holds: Callable[[Any], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            listed = (await whole.call("GET", f"/v1/dead?limit={LISTED_MAX}"))["dead"]
-            if any(letter["replayable"] for letter in listed):
+            listed = (await whole.call("GET", f"/v1/{what}?limit={LISTED_MAX}"))[what]
+            if any(holds(each) for each in listed):
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 

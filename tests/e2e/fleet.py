@@ -1,11 +1,12 @@
 """Penstock as it is deployed: one API process, several workers, a Redis, and Meta's simulator."""
 
 import asyncio
+import json
 import os
 import re
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from adapters.sandbox.scenario import World
 from adapters.sandbox.server import Sandbox
 from engine.model import PortfolioId
 from engine.terms import Terms
+from tests.e2e.hasty import HASTE
 from tests.e2e.whole_house import (
     APP_SECRET,
     ENDS,
@@ -37,6 +39,7 @@ from tests.e2e.whole_house import (
 from tests.redis_servers import free_port
 
 PROGRAM = (sys.executable, "-m", "adapters.main")
+HASTY = (sys.executable, "-m", "tests.e2e.hasty")
 ROOT = Path(__file__).parents[2]
 LOOK_EVERY_S = 0.05
 START_S, STOP_S, PATIENCE_S = 60.0, 30.0, 90.0
@@ -91,9 +94,10 @@ class Fleet:
         listen = url.removeprefix("http://")
         words = ["serve"] if name == API else ["worker", "--metrics-listen", listen]
         log = self.directory / f"{name}.log"
+        program = HASTY if HASTE in self.environment else PROGRAM
         with log.open("ab") as written:
             process = await asyncio.create_subprocess_exec(
-                *(*PROGRAM, *words), env=self.environment, cwd=ROOT, stdout=written, stderr=written
+                *(*program, *words), env=self.environment, cwd=ROOT, stdout=written, stderr=written
             )
         self.running[name] = Running(process, url, log)
         async with asyncio.timeout(START_S):
@@ -250,8 +254,12 @@ async def a_fleet(
     world: World | None = None,
     redis_url: Callable[[EmbeddedServer], str] = lambda server: server.url,
     server: EmbeddedServer | None = None,
+    haste: Mapping[str, float] | None = None,
 ) -> AsyncGenerator[Fleet]:
-    """Run the processes against a simulated Meta, furnished with one campaign `c1`."""
+    """Run the processes against a simulated Meta, furnished with one campaign `c1`.
+
+    `haste` are deadlines of production's that are shorter here, see tests/e2e/hasty.py.
+    """
     port = free_port()
     sandbox = a_sandbox(world or a_busy_world(), port)
     headers = {"Authorization": f"Bearer {KEY}"}
@@ -270,6 +278,8 @@ async def a_fleet(
             PENSTOCK_LEASE_SECONDS=str(LEASE_S),
             PENSTOCK_DOUBT_SECONDS="1",
         )
+        if haste:
+            environment[HASTE] = json.dumps(haste)
         async with aiohttp.ClientSession(headers=headers) as session:
             url = f"http://127.0.0.1:{port}"
             fleet = Fleet(sandbox, started, directory, environment, session, url)

@@ -9,7 +9,7 @@ from tests.e2e.test_people import ends
 from tests.e2e.test_world import until
 from tests.e2e.whole_house import WABA, a_whole_house, a_world, rows
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 
 async def test_one_refusal_is_enough_for_what_is_queued_and_for_what_comes(

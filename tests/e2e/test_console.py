@@ -12,14 +12,13 @@ from structlog.testing import capture_logs
 from tests.e2e.browser import Browser, a_browser, require_browser
 from tests.e2e.console_stage import (
     PEOPLE_FROM,
-    UNREACHABLE_AT,
     a_fleet,
     furnish_fleet,
-    hush,
     id_of,
+    leave_one_dead,
+    leave_one_in_doubt,
     play,
-    replayable,
-    ship,
+    survey,
 )
 from tests.e2e.whole_house import KEY, Whole, a_whole_house
 
@@ -30,11 +29,9 @@ OPEN_DIALOG = "return document.querySelector('dialog[open]') !== null"  # all el
 
 @asynccontextmanager
 async def a_stage(server_url: str, directory: Path) -> AsyncGenerator[tuple[Whole, Browser]]:
-    """Play a fleet, and open a browser on it."""
+    """Furnish a fleet, and open a browser on it."""
     require_browser()
     async with a_whole_house(server_url, directory, a_fleet(), furnish=furnish_fleet) as whole:
-        await play(whole, size=800)
-        await whole.until("winter", lambda status: status["counts"]["waiting"].get("quota", 0) > 0)
         opened = a_browser()
         browser = await asyncio.to_thread(opened.__enter__)
         try:
@@ -60,6 +57,9 @@ def enter(browser: Browser, url: str, key: str) -> None:
 
 async def test_everything_is_shown(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
+    await play(whole, size=300)
+    await leave_one_dead(whole)
+    await whole.until("winter", lambda status: status["counts"]["waiting"].get("quota", 0) > 0)
     await asyncio.to_thread(_look_around, browser, whole.url)
 
 
@@ -70,7 +70,7 @@ def _look_around(browser: Browser, url: str) -> None:
     browser.until(lambda: "undeliverable" in browser.text("#dead"), "dead letters")
     for panel, words in {
         "#campaigns": ("Winter sale", "running", "paused", "draft", "behind quota", "ends in"),
-        "#windows": ("acme", "300 of 300", "full", "next place in", "unlimited"),
+        "#windows": ("acme", "120 of 120", "full", "next place in", "unlimited"),
         "#waiting": ("quota", "source", "sender", "Next in"),
         "#senders": ("acme-shop", "YELLOW", "complaints about codes"),
         "#totals": ("Messages a second", "In doubt", "Workers"),
@@ -98,10 +98,11 @@ def _look_around(browser: Browser, url: str) -> None:
 
 async def test_an_operator_acts_and_it_is_in_the_log(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
-    await hush(whole)
-    doubts = (await whole.call("GET", "/v1/doubts"))["doubts"]
+    await survey(whole, size=10)
+    await leave_one_dead(whole)
+    await leave_one_in_doubt(whole)
     with capture_logs() as lines:
-        await asyncio.to_thread(_act, browser, whole.url, bool(doubts))
+        await asyncio.to_thread(_act, browser, whole.url)
     sender = await whole.call("GET", f"/v1/senders/{id_of('acme-shop')}")
     assert "tired of it" in sender["closed_by"][0]["detail"]
     assert (await whole.call("GET", "/v1/campaigns/survey"))["state"] == "cancelled"
@@ -113,10 +114,10 @@ async def test_an_operator_acts_and_it_is_in_the_log(stage: tuple[Whole, Browser
     dropped = [line for line in lines if line["event"] == "dead_letters_dropped"]
     assert [(line["jobs"], line["key"]) for line in dropped] == [(1, "bootstrap")]
     resolved = [line for line in lines if line["event"] == "doubt_resolved"]
-    assert len(resolved) == bool(doubts)
+    assert len(resolved) == 1
 
 
-def _act(browser: Browser, url: str, has_doubts: bool) -> None:  # noqa: FBT001 (the case)
+def _act(browser: Browser, url: str) -> None:
     enter(browser, url, KEY)
     _press(browser, f'[data-act="sender-pause"][data-id="{id_of("acme-shop")}"]')
     browser.find("#confirm-yes").click()
@@ -130,9 +131,8 @@ def _act(browser: Browser, url: str, has_doubts: bool) -> None:  # noqa: FBT001 
     browser.until(lambda: "cancelled" in browser.text("#campaigns"), "the campaign is cancelled")
     _press(browser, '[data-act="dead-drop"]')
     _confirm(browser, "Drop")
-    if has_doubts:
-        _press(browser, '[data-act="doubt-failed"]')
-        _confirm(browser, "It was not sent")
+    _press(browser, '[data-act="doubt-failed"]')
+    _confirm(browser, "It was not sent")
 
 
 def _press(browser: Browser, selector: str) -> None:
@@ -155,9 +155,7 @@ def _confirm(browser: Browser, verb: str) -> None:
 
 async def test_a_dead_letter_is_replayed_from_the_page(stage: tuple[Whole, Browser]) -> None:
     whole, browser = stage
-    await hush(whole)
-    await ship(whole, 1, "fjord-care", UNREACHABLE_AT)  # its portfolio has no limit to wait for
-    await replayable(whole)
+    await leave_one_dead(whole)
     with capture_logs() as lines:
         await asyncio.to_thread(_replay, browser, whole.url)
     told = [line for line in lines if line["event"] == "dead_letters_replayed"]
@@ -198,3 +196,45 @@ def _look_only(browser: Browser, url: str, key: str) -> None:
     assert browser.run("return Object.keys(localStorage)") == []
     browser.find("#leave").click()
     browser.find("#key")
+
+
+async def test_a_long_list_does_not_bury_what_follows(
+    stage: tuple[Whole, Browser],
+) -> None:
+    whole, browser = stage
+    message = whole.house.registry.directory.campaigns["winter"].message
+    for number in range(12):
+        body = {"id": f"more-{number}", "name": f"More {number}", "message": message}
+        await whole.call("POST", "/v1/campaigns", body | {"senders": [id_of("acme-shop")]})
+    await asyncio.to_thread(_unfold, browser, whole.url)
+
+
+def _unfold(browser: Browser, url: str) -> None:
+    browser.driver.get(url + "/console")
+    browser.find("#key")
+    assert not browser.run("return document.querySelector('#filter').checkVisibility()")
+    browser.find("#key").send_keys(KEY, Keys.ENTER)
+    rows = "return document.querySelectorAll('#campaigns .item').length"
+    browser.find("#campaigns .more")
+    assert browser.run(rows) == 8
+    browser.driver.switch_to.active_element.send_keys("/")
+    browser.driver.switch_to.active_element.send_keys("More 1")
+    browser.until(lambda: browser.run(rows) == 3, "a filter looks at all of them")
+    browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    _press(browser, "#campaigns .more")
+    browser.until(lambda: browser.run(rows) > 12, "all of them")
+    assert "first 8" in browser.text("#campaigns .more")
+    assert browser.complaints() == []
+
+
+async def test_a_key_that_is_revoked_while_it_looks_is_told_so(
+    stage: tuple[Whole, Browser],
+) -> None:
+    whole, browser = stage
+    made = await whole.call("POST", "/v1/keys", {"name": "night", "role": "read"})
+    await asyncio.to_thread(enter, browser, whole.url, made["key"])
+    await asyncio.to_thread(browser.find, "#senders tbody tr")
+    async with whole.session.delete(f"{whole.url}/v1/keys/{made['id']}") as response:
+        assert response.status == 204
+    await asyncio.to_thread(browser.find, "#key")
+    assert "revoked" in await asyncio.to_thread(browser.text, "#door-wrong")

@@ -19,26 +19,35 @@ async def begin(whole: Whole, people: int) -> None:
     await whole.call("POST", "/v1/campaigns/c1/start", {})
 
 
-async def test_a_template_that_people_complain_of_is_paused_twice_and_disabled(
+async def test_a_template_that_people_complain_of_goes_on_after_a_pause_and_is_held_by_the_next(
     server_url: str, tmp_path: Path
 ) -> None:
-    decay = {"messages_per_step": 5, "templates": ["offer"], "pauses_ms": [1_500, 1_500]}
+    """The first pause ends by itself; the second stays until the test has looked."""
+    decay = {"messages_per_step": 5, "templates": ["offer"], "pauses_ms": [300, 600_000]}
     world = a_world(portfolios=WIDE, decays=[decay])
     async with a_whole_house(server_url, tmp_path, world) as whole:
         await begin(whole, 40)
-        paused = await until(whole, lambda each: each["status"] == "PAUSED", OFFER)
-        assert paused["rejected_reason"] == "FIRST_PAUSE"
-        held = await whole.until("c1", lambda each: each["counts"]["waiting"] == {"template": 30})
-        assert (held["state"], held["counts"]["accepted"]) == ("running", 10)
-        await until(whole, lambda each: each["rejected_reason"] == "SECOND_PAUSE", OFFER)
-        await whole.until("c1", lambda each: each["counts"]["waiting"] == {"template": 20})
+        paused = await until(whole, lambda each: each["rejected_reason"] == "SECOND_PAUSE", OFFER)
+        assert paused["status"] == "PAUSED"
+        held = await whole.until("c1", lambda each: each["counts"]["waiting"] == {"template": 20})
+        assert (held["state"], held["counts"]["accepted"]) == ("running", 20)
+        assert whole.report().clean
+
+
+async def test_a_template_that_people_complain_of_after_its_last_pause_ends_its_campaigns(
+    server_url: str, tmp_path: Path
+) -> None:
+    decay = {"messages_per_step": 5, "templates": ["offer"], "pauses_ms": [300]}
+    world = a_world(portfolios=WIDE, decays=[decay])
+    async with a_whole_house(server_url, tmp_path, world) as whole:
+        await begin(whole, 40)
         over = await whole.until("c1", lambda each: each["state"] == "cancelled")
-        assert (over["counts"]["accepted"], over["counts"]["cancelled"]) == (30, 10)
+        assert (over["counts"]["accepted"], over["counts"]["cancelled"]) == (20, 20)
         assert (await whole.call("GET", OFFER))["status"] == "DISABLED"
         assert whole.report().clean
 
 
-async def test_a_number_that_people_complain_of_slows_its_marketing_and_then_holds_it(
+async def test_a_number_that_people_complain_of_slows_its_marketing(
     server_url: str, tmp_path: Path
 ) -> None:
     decay = {"messages_per_step": 20, "phone_number_ids": [SENDER], "event": "QUALITY_FELL"}
@@ -46,9 +55,22 @@ async def test_a_number_that_people_complain_of_slows_its_marketing_and_then_hol
     async with a_whole_house(server_url, tmp_path, world, yellow_share=0.1) as whole:
         path = f"/v1/senders/{SENDER}"
         await until(whole, lambda each: each["quality"] == "GREEN", path)
-        await begin(whole, 60)
+        await begin(whole, 30)
         shown = await until(whole, lambda each: each["quality"] == "YELLOW", path)
         assert shown["quality_share"] == 0.1
+        await whole.completed("c1")
+        assert whole.report().clean
+
+
+async def test_a_number_that_people_complain_of_still_more_holds_its_marketing(
+    server_url: str, tmp_path: Path
+) -> None:
+    decay = {"messages_per_step": 20, "phone_number_ids": [SENDER], "event": "QUALITY_FELL"}
+    world = a_world(portfolios=WIDE, decays=[decay])
+    async with a_whole_house(server_url, tmp_path, world, yellow_share=0.5) as whole:
+        path = f"/v1/senders/{SENDER}"
+        await until(whole, lambda each: each["quality"] == "GREEN", path)
+        await begin(whole, 60)
         await until(whole, lambda each: each["quality"] == "RED", path)
         held = await whole.until("c1", lambda each: "sender" in each["counts"]["waiting"])
         assert 40 <= held["counts"]["accepted"] < 60

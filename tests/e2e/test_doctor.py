@@ -1,5 +1,6 @@
 """The doctor finds each thing that an operator can get wrong, and says how to mend it."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -80,7 +81,18 @@ async def test_what_is_wrong_with_redis_is_found(
 
 
 async def test_what_redis_itself_says_is_told_with_its_remedy(tmp_path: Path) -> None:
-    port, nobody, word = free_port(), free_port(), "word-of-the-test"
+    port, nobody, web, word = free_port(), free_port(), free_port(), "word-of-the-test"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", web):
+        await _tell_each(tmp_path, port, nobody, web, word)
+
+
+async def _tell_each(tmp_path: Path, port: int, nobody: int, web: int, word: str) -> None:
     with EmbeddedServer(tmp_path / "redis", tcp_port=port, password=word):
         for url, said, remedy in (
             (f"redis://:hidden-word@127.0.0.1:{port}", "refuses this user or password", "Correct"),
@@ -93,9 +105,11 @@ async def test_what_redis_itself_says_is_told_with_its_remedy(tmp_path: Path) ->
             (
                 f"redis+cluster://:{word}@127.0.0.1:{port}",
                 "Cluster mode is not enabled",
-                "PENSTOCK_REDIS_URL",
+                "Write redis://",
             ),
             (f"redis+cluster://127.0.0.1:{nobody}", "no answer from Redis at", "Start it"),
+            (f"rediss://127.0.0.1:{nobody}", "no answer from Redis at", "does not speak TLS"),
+            (f"redis://127.0.0.1:{web}", "Protocol error", "is no Redis"),
         ):
             flags = {"data_dir": str(tmp_path), "redis_url": url}
             settings = load_settings(flags, environment={}, directory=tmp_path)

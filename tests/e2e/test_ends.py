@@ -31,7 +31,8 @@ async def taken(fleet: Fleet) -> int:
 @pytest.mark.timeout(180)
 async def test_an_upload_under_way_holds_up_no_end_and_goes_on_afterwards(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
-    async with a_fleet(tmp_path, workers=0) as fleet:
+    haste = {"adapters.house.serving.LAST_CALLS_S": 2}
+    async with a_fleet(tmp_path, workers=0, haste=haste) as fleet:
         host, port = fleet.url.removeprefix("http://").split(":")
         _, writer = await asyncio.open_connection(host, int(port))
         head = [

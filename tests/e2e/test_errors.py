@@ -28,13 +28,16 @@ pytestmark = [
 WAITS = {code: (gate, wait) for gate, codes in DEFERRED.items() for code, wait in codes.items()}
 CODES = (*WAITS, *RETRIED, *DROPPED)
 OF_THE_APP = (4, 341)  # each closes every account, so it has a house of its own
+OF_ONE_ACCOUNT = [code for code in CODES if code not in OF_THE_APP]
+PARTS = 4  # what a house tells itself of its numbers grows with the square of how many it has
 HOUSES = [
-    pytest.param([code for code in CODES if code not in OF_THE_APP], id="all of one account"),
+    *(pytest.param(OF_ONE_ACCOUNT[at::PARTS], id=f"of one account {at}") for at in range(PARTS)),
     *(pytest.param([code], id=str(code)) for code in OF_THE_APP),
 ]
 TOKEN_CODES = {0, 102, 190}  # answers only: a message that was accepted had a good token
 UNPROVEN = {1, 2, 131000, 131016, 133004, 135000}  # told later they prove nothing: the place stays
 TEXT = {"type": "BODY", "text": "Hi {{1}}, you are welcome."}
+LATER_MS = 1_000  # told before the answer is recorded, it would end its job
 FURNISHED_AT_ONCE = 4  # all at once would want more connections than one client has
 
 
@@ -65,7 +68,8 @@ async def a_house_of_errors(
             for name in names.values()
         ],
         "faults": [
-            {"kind": kind, "code": code, "phone_number_ids": [name]} for code, name in names.items()
+            {"kind": kind, "code": code, "phone_number_ids": [name], "delay_ms": LATER_MS}
+            for code, name in names.items()
         ],
         "window_ms": 86_400_000,
     }

@@ -16,7 +16,7 @@ from tests.e2e.whole_house import KEY, SENDER, a_whole_house, rows
 
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 
 def example(name: str) -> ModuleType:

@@ -20,7 +20,11 @@ from tests.e2e.test_world import a_job, until
 from tests.e2e.whole_house import APP_SECRET, PORTFOLIO, SENDER, WABA, Whole, a_whole_house
 from tests.edge.meta_graph import RECORDED
 
-pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.usefixtures("redis_client"),
+    pytest.mark.one_server,
+    pytest.mark.timeout(120),
+]
 
 THEIRS = {"102290129340398": WABA, "106540352242922": SENDER, "15550783881": "15550100"}
 ODD: tuple[Any, ...] = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapters.meta import breaker
 from tests.e2e.whole_house import (
     PORTFOLIO,
     SENDER,
@@ -17,9 +18,14 @@ from tests.e2e.whole_house import (
     rows,
 )
 
-pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.usefixtures("redis_client"),
+    pytest.mark.one_server,  # the breaker and the judge of a foreign send are ours
+    pytest.mark.timeout(120),
+]
 
 DAY_MS = 86_400_000
+OPEN_FOR_MS = 1_500  # of production's 5,000 until the next letter probes
 
 
 async def until(holds: Callable[[], Awaitable[bool]], most_s: float = 40) -> None:
@@ -34,10 +40,11 @@ async def states(whole: Whole, jobs: list[str]) -> list[str]:
 
 
 async def test_while_meta_is_ill_few_attempts_are_burnt_and_all_leave_afterwards(
-    server_url: str, tmp_path: Path
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A storm of 131000: the breaker of the number opens, and its jobs wait behind `sender`."""
     ill = {"kind": "error", "code": 131000, "status": 500}
+    monkeypatch.setattr(breaker, "OPEN_FOR_MS", OPEN_FOR_MS)
     async with a_whole_house(server_url, tmp_path, a_world(window_ms=DAY_MS)) as whole:
         await whole.control("POST", "faults", {"faults": [ill]})
         posted = [

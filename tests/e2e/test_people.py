@@ -11,7 +11,7 @@ from engine.model import PortfolioId
 from tests.e2e.test_world import until
 from tests.e2e.whole_house import PORTFOLIO, SENDER, Whole, a_message, a_whole_house, a_world, rows
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 OWNER, QUOTA = PortfolioId(PORTFOLIO), f"/v1/portfolios/{PORTFOLIO}/quota"
 DIALLED, REAL = "+5511987654321", "551187654321"  # Brazil: with and without the ninth digit

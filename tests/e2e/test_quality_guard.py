@@ -10,7 +10,7 @@ import pytest
 from adapters.house import deadlines
 from tests.e2e.whole_house import SENDER, WABA, Whole, a_message, a_whole_house, a_world, rows
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 TEXT = {"type": "BODY", "text": "Hi {{1}}, you are welcome."}
 TEMPLATES = [

@@ -15,7 +15,11 @@ from engine.events import JobsClaimed
 from engine.model import PortfolioId
 from tests.e2e.whole_house import KEY, PORTFOLIO, SENDER, Whole, a_message, a_whole_house, rows
 
-pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.timeout(90)]
+pytestmark = [
+    pytest.mark.usefixtures("redis_client"),
+    pytest.mark.one_server,
+    pytest.mark.timeout(90),
+]
 
 OWNER, SOURCE = PortfolioId(PORTFOLIO), "campaign:night"
 PEOPLE = 12

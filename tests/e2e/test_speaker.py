@@ -9,7 +9,6 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.redis.connect import connect, disconnect
-from adapters.redis.speaker import HOLD_MS
 from adapters.redis.speaker import SPEAKER as SPEAKER_KEY
 from tests.e2e.fleet import API, LIMIT, LOOK_EVERY_S, PATIENCE_S, Fleet, a_fleet
 from tests.e2e.whole_house import PORTFOLIO, rows
@@ -20,6 +19,7 @@ LINE = re.compile(r"^(penstock_\w+(?:\{.*\})?) (\S+)$", re.MULTILINE)
 WORKERS, SPEAKER = "penstock_workers", "penstock_speaker"
 LIMITS = f'penstock_quota_limit{{portfolio="{PORTFOLIO}"}}'
 ROWS = 300
+HOLD_MS = 3_500  # of production's 5,000; each says it every second
 
 
 async def scraped(fleet: Fleet, name: str) -> dict[str, float]:
@@ -66,7 +66,8 @@ def depth(told: dict[str, float]) -> float:
 async def test_a_sum_over_processes_is_true_and_another_speaks_when_one_dies(
     tmp_path: Path,
 ) -> None:
-    async with a_fleet(tmp_path) as fleet:
+    haste = {"adapters.redis.speaker.HOLD_MS": HOLD_MS}
+    async with a_fleet(tmp_path, haste=haste) as fleet:
         assert await until_one_speaks(fleet, API) == API
         await fleet.upload("c1", rows(ROWS))  # a draft: nothing of it moves
         await asyncio.sleep(HOLD_MS / 1_000)  # none of the others begins beside it meanwhile

@@ -19,6 +19,7 @@ from tests.e2e.whole_house import (
 )
 
 pytestmark = pytest.mark.usefixtures("redis_client")
+one_server = pytest.mark.one_server  # a campaign, a claim, a webhook and a restart are on each
 
 
 async def test_a_campaign_leaves_through_a_limit_and_the_judge_is_content(
@@ -47,6 +48,7 @@ def proof_of(directory: Path, limit: int | None = None) -> LogProof:
     return proof
 
 
+@one_server
 async def test_its_log_alone_proves_that_the_limit_was_held(
     server_url: str, tmp_path: Path
 ) -> None:
@@ -72,6 +74,7 @@ async def test_deliveries_come_in_by_webhook(server_url: str, tmp_path: Path) ->
         assert status["counts"]["accepted"] == 20
 
 
+@one_server
 async def test_a_single_send_goes_at_once_while_a_campaign_waits(
     server_url: str, tmp_path: Path
 ) -> None:
@@ -98,6 +101,7 @@ def places_of(whole: Whole, template: str) -> list[int]:
     return [place for place, each in enumerate(messages) if each.template == template]
 
 
+@one_server
 async def test_a_pause_holds_at_once_and_a_resume_goes_on(server_url: str, tmp_path: Path) -> None:
     async with a_whole_house(server_url, tmp_path) as whole:
         await whole.upload("c1", rows(40))
@@ -111,6 +115,7 @@ async def test_a_pause_holds_at_once_and_a_resume_goes_on(server_url: str, tmp_p
         assert whole.report().accepted == 40
 
 
+@one_server
 async def test_a_template_that_meta_pauses_parks_its_jobs_until_it_is_approved(
     server_url: str, tmp_path: Path
 ) -> None:
@@ -126,6 +131,7 @@ async def test_a_template_that_meta_pauses_parks_its_jobs_until_it_is_approved(
         assert whole.report().clean, whole.report().violations
 
 
+@one_server
 async def test_with_its_gate_off_the_judge_convicts(server_url: str, tmp_path: Path) -> None:
     async with a_whole_house(server_url, tmp_path, gates_off="quota") as whole:
         await whole.upload("c1", rows(60))
@@ -163,6 +169,7 @@ async def test_a_restart_finds_everything_as_it_was(
         assert whole.report().accepted == 60
 
 
+@one_server
 async def test_a_change_reaches_what_waits_and_nothing_leaves_twice(
     server_url: str, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from tests.e2e.whole_house import (
     a_whole_house,
 )
 
-pytestmark = pytest.mark.usefixtures("redis_client")
+pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 NOW_S = int(time.time())
 SENDING = "RESTRICTED_BIZ_INITIATED_MESSAGING"

@@ -1,13 +1,16 @@
 """The same POST again under one Idempotency-Key is done once and answered alike."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import NoReturn, cast
 
 import pytest
 from redis.asyncio import Redis
 
+from adapters.api.answered import HARMLESS_MS
 from adapters.redis.answers import PREFIX, RedisAnswers
-from adapters.redis.registry import Seal
+from adapters.redis.seal import Seal
+from engine.errors import ProviderAwayError, ProviderRefusedError
 from tests.front_desk import ADMIN, SEND, SENDER, WABA, Desk, a_campaign, a_desk
 
 PAUSE, RESUME = f"/v1/senders/{SENDER}/pause", f"/v1/senders/{SENDER}/resume"
@@ -63,18 +66,77 @@ async def test_a_test_send_that_broke_off_is_not_sent_twice(desk: Desk) -> None:
     body = {"to": PERSON}
     assert (await desk.call("POST", TEST, body, headers=KEYED))[0] == 500
     status, problem = await desk.call("POST", TEST, body, headers=KEYED)
-    assert (status, problem["code"], sends) == (409, "under_way", 1)
+    assert (status, problem["code"], sends) == (409, "outcome_unknown", 1)
+    assert "use a fresh key" in problem["detail"]
+    assert (await desk.call("POST", TEST, body, headers={"Idempotency-Key": "2"}))[0] == 500
+    assert sends == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        (f"/v1/senders/{SENDER}/refresh", ProviderAwayError("no answer")),
+        (f"/v1/senders/{SENDER}/refresh", OSError()),
+        (f"/v1/wabas/{WABA}/templates/import", ProviderAwayError("no answer")),
+        (TEST, ProviderRefusedError("no token", code=190)),
+    ],
+)
+async def test_what_failed_and_can_do_no_harm_is_made_again_under_its_key(
+    desk: Desk, path: str, error: Exception
+) -> None:
+    async def fail(*_: object) -> NoReturn:
+        raise error
+
+    async def take(*_: object) -> dict[str, object]:
+        shown: dict[str, object] = {
+            "ok": True,
+            "reached_nobody": False,
+            "status": 200,
+            "headers": {},
+        }
+        return shown | {"body": {}, "request": {}}
+
+    master, refresh = desk.master, desk.front.refresh_sender
+    master.error, desk.front.refresh_sender, desk.front.try_now = error, fail, fail
+    body = {"to": PERSON} if path == TEST else None
+    for _ in range(2):
+        assert (await desk.call("POST", path, body, headers=KEYED))[0] in (500, 502)
+    master.error, desk.front.refresh_sender, desk.front.try_now = None, refresh, take
+    assert (await desk.call("POST", path, body, headers=KEYED))[0] == 200
+
+
+async def test_a_call_under_way_says_so_and_a_dead_process_holds_it_up_for_a_minute_at_most(
+    redis_client: Redis,
+) -> None:
+    going, may_go = asyncio.Event(), asyncio.Event()
+
+    async def wait(*_: object) -> None:
+        going.set()
+        await may_go.wait()
+
+    async with a_desk(redis=redis_client) as desk:
+        desk.front.refresh_sender = wait
+        path = f"/v1/senders/{SENDER}/refresh"
+        first = asyncio.create_task(desk.call("POST", path, headers=KEYED))
+        await going.wait()
+        (name,) = [each async for each in redis_client.scan_iter(f"{PREFIX}*")]
+        assert 0 < await redis_client.pttl(name) <= HARMLESS_MS
+        status, problem = await desk.call("POST", path, headers=KEYED)
+        assert (status, problem["code"]) == (409, "under_way")
+        may_go.set()
+        assert (await first)[0] == 200
+        assert await desk.call("POST", path, headers=KEYED) == await first
 
 
 async def test_answers_are_sealed_and_end_by_themselves(redis_client: Redis) -> None:
     answers = RedisAnswers(redis_client, Seal("one"))
-    assert await answers.begin("n", b"asked") is None
-    assert await answers.begin("n", b"other") == b"asked"
+    assert await answers.begin("n", b"asked", 1_000) is None
+    assert await answers.begin("n", b"other", 1_000) == b"asked"
     await answers.keep("n", PERSON.encode())
     kept = cast("bytes | None", await redis_client.get(f"{PREFIX}n"))
     assert kept is not None
     assert PERSON.encode() not in kept
     assert 0 < await redis_client.pttl(f"{PREFIX}n") <= 86_400_000
-    assert await RedisAnswers(redis_client, Seal("another")).begin("n", b"asked") == b""
+    assert await RedisAnswers(redis_client, Seal("another")).begin("n", b"asked", 1_000) == b""
     await answers.forget("n")
-    assert await answers.begin("n", b"asked") is None
+    assert await answers.begin("n", b"asked", 1_000) is None

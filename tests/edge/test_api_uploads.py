@@ -145,7 +145,7 @@ async def test_who_takes_an_upload_up_is_the_only_one_to_go_on(redis_client: Red
         campaign = desk.front.campaigns.get("c1")
         portfolio, store = campaign.portfolio_id, desk.front.uploads
         first, second, third = (
-            Upload(campaign.source, "name", holder) for holder in ("first", "second", "third")
+            Upload(campaign.source, "name", taker) for taker in ("first", "second", "third")
         )
         assert await store.take(portfolio, first, anew=True) == Taken(None, 0)
         assert await store.note(portfolio, first, b"1", [], complete=False) == 0

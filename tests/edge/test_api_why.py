@@ -159,7 +159,7 @@ async def test_marketing_that_quality_holds_back_is_told_with_its_reason(
         job = shown["results"][0]["id"]
         gate = (await why(desk, job))["sender"]
         assert (gate["jobs"], "quality RED" in gate["detail"]) == (1, True)
-        for name, jobs in (("welcome", 1), (PORTFOLIO, 3)):
+        for name, jobs in (("welcome", 1), ("c1", 2), (PORTFOLIO, 3)):
             gate = (await why(desk, name))["sender"]
             assert (gate["jobs"], "quality RED" in gate["detail"]) == (jobs, True)
         await claim(desk)

@@ -34,7 +34,12 @@ def a_sender(name: str, **changes: object) -> dict[str, Any]:
 def a_picture(senders: int = 3) -> dict[str, Any]:
     """Return a picture with something in each of its lists."""
     counts = dict.fromkeys(("failed", "expired", "cancelled", "suppressed", "unknown"), 0)
-    campaign = {"name": "Winter sale [bold]", "state": "running", "enqueued": 1_000_000}
+    campaign = {
+        "id": "winter",
+        "name": "Winter sale [bold]",
+        "state": "running",
+        "enqueued": 1_000_000,
+    }
     campaign |= {"counts": counts | {"accepted": 240_000, "waiting": {"quota": 760_000}}}
     window = {"portfolio": "acme", "sender": "", "limit": 2_000, "used": 2_000, "debt": 3}
     waiting = {"gate": "quota", "jobs": 760_000, "until": "2026-01-01T00:00:12Z"}
@@ -67,7 +72,7 @@ def drawn(picture: dict[str, Any], columns: int = 80, lines: int | None = None) 
 def test_everything_fits_in_80_columns() -> None:
     text = drawn(a_picture())
     assert max(map(len, text.splitlines())) <= 80
-    for word in ("412/12.0k", "760.0k", "Winter sale [bold]", "240.0k/1.0M", "27.0 h", "paused"):
+    for word in ("412/12.0k", "760.0k", "winter · Winter sa", "240.0k/1.0M", "27.0 h", "paused"):
         assert word in text, word
     for word in ("2000/2000", "12 s", "131026", "79/80", "workers\N{NO-BREAK SPACE}4"):
         assert word in text, word
@@ -82,6 +87,7 @@ def test_it_fits_in_the_height(lines: int, problem: str) -> None:
     text = drawn(picture, lines=lines)
     assert len(text.splitlines()) == lines
     assert "codes" in text, "each list has a row"
+    assert "Ctrl-C ends it" in text
 
 
 def test_a_campaign_of_which_only_doubts_are_left_does_not_end_now() -> None:
@@ -147,6 +153,7 @@ def test_where_nobody_watches_it_prints_once_as_wide_as_a_page(
     answer = CliRunner().invoke(app, ["top"])
     assert answer.exit_code == 0
     assert "SENDER" in answer.output
+    assert "Ctrl-C" not in answer.output, "it has ended"
     assert max(map(len, answer.output.splitlines())) <= APART[0]
 
 

@@ -231,6 +231,15 @@ async def test_campaigns_that_are_over_are_not_read_again(stage: Stage) -> None:
     assert [each.id for each in again.campaigns] == [each.id for each in first.campaigns]
 
 
+async def test_a_campaign_that_is_no_more_is_forgotten(stage: Stage) -> None:
+    stage.add_campaign("c1")
+    stage.ended = {"c1"}
+    assert len((await stage.overviews.take()).campaigns) == 1
+    del stage.directory.campaigns["c1"]
+    assert (await stage.overviews.take()).campaigns == []
+    assert stage.overviews._over == {}
+
+
 async def test_a_campaign_the_ledger_does_not_know_yet_hides_no_other(stage: Stage) -> None:
     stage.add_campaign("unborn")
     stage.add_campaign("c1")

@@ -1,6 +1,7 @@
 """The embedded server: start, share, survive, adopt, refuse."""
 
 import os
+import platform
 import select
 import signal
 import subprocess
@@ -79,11 +80,28 @@ def test_it_answers_with_the_settings_a_ledger_needs(server: EmbeddedServer) -> 
             "maxmemory-policy": "noeviction",
             "save": "",
             "port": "0",
+            "disable-thp": "no",
         }
         assert {name: configured(client, name) for name in wanted} == wanted
     assert server.is_owner
     assert server.binary is not None
     assert is_alive(server.pid)
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage/enabled").exists()
+    or "[never]" in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    or platform.libc_ver() < ("glibc", "2.35"),
+    reason="no huge pages from this kernel, or a libc that cannot ask for them",
+)
+def test_the_wheels_server_asks_for_huge_pages(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path / "data", found=require_server("embedded")) as server:
+        with client_of(server) as client:
+            client.set("much", b"x" * 16_000_000)
+            client.set("small", b"x" * 50_000)
+        maps = Path(f"/proc/{server.pid}/smaps").read_text()
+    heap = maps[maps.index("[heap]") :]
+    assert " hg" in heap[heap.index("VmFlags:") :].splitlines()[0]
 
 
 def test_data_survives_a_stop_and_a_start(tmp_path: Path, found: FoundServer) -> None:

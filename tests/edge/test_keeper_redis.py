@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from adapters.redis.keys import tag
 from adapters.redis.ledger import RedisLedger
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
+from adapters.redis.seal import Seal
 from engine.directory import Portfolio, Sender
 from engine.facts import Fact, Source, of_account, of_portfolio, of_sender
 from engine.keeper import Keeper

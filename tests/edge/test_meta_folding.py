@@ -14,7 +14,7 @@ from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.memory.windows import MemoryWindows
 from adapters.meta.codes import RESTS, verdict
-from adapters.meta.folding import STEP_BYTES, Entry, Folding
+from adapters.meta.folding import BODIES_MAX, STEP_BYTES, Entry, Folding
 from adapters.meta.preferring import Preferring
 from engine.borders import REMEMBERED_MS, border_of
 from engine.directory import Directory, Portfolio, Sender
@@ -201,6 +201,14 @@ async def test_two_poison_bodies_are_told_and_stay_while_the_others_are_folded(t
     assert len(raised.value.exceptions) == 2
     assert ledger.stopped == {RecipientKey(b"2"), RecipientKey(b"4")}
     assert list(inbox.waiting) == [b"0", b"2"]
+
+
+async def test_all_that_was_left_is_folded_however_much_it_is() -> None:
+    """An hour of a slot that was away leaves more than one look takes."""
+    count = 2 * BODIES_MAX + 50
+    inbox = Inbox(*[says(str(person), "stop") for person in range(count)])
+    assert await a_folding(Ledger(), inbox).fold_abandoned() == count
+    assert inbox.waiting == {}
 
 
 async def test_many_bodies_are_folded_in_steps_and_a_poison_one_stops_no_later_step() -> None:

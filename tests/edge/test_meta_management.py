@@ -8,6 +8,7 @@ import pytest
 
 from adapters.meta.management import (
     CALLS_PER_HOUR,
+    Management,
     build_management_session,
 )
 from engine.errors import ProviderAwayError, ProviderBusyError, ProviderRefusedError
@@ -208,6 +209,27 @@ async def test_a_whole_hour_of_calls_is_told_instead_of_waited_for(desk: Managed
         await desk.management.number(WABA, SENDER, TOKEN)
     assert caught.value.until_ms == NOW_MS + 3_600_000
     assert len(desk.graph.heads) == CALLS_PER_HOUR
+
+
+async def test_who_asks_when_the_hour_is_used_up_is_told_instead_of_held_up(
+    desk: ManagedGraph,
+) -> None:
+    """Somebody waits for the answer: an operator's call hung for the rest of the hour."""
+    desk.graph.tell(NUMBER)
+    hurried = Management(
+        desk.session,
+        graph_url=desk.graph.url,
+        graph_version="v25.0",
+        now_ms=lambda: desk.now_ms,
+        calls_per_hour=1,
+        patience_ms=200,
+    )
+    await hurried.number(WABA, SENDER, TOKEN)
+    calls = [hurried.number(WABA, SENDER, TOKEN) for _ in range(3)]
+    async with asyncio.timeout(10):
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(error) for error in errors] == [ProviderBusyError] * 3
+    assert len(desk.graph.heads) == 1
 
 
 async def test_one_account_s_quota_is_not_another_s(desk: ManagedGraph) -> None:

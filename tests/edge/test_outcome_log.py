@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
+from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
-from adapters.redis import keys
+from adapters.redis import keys, outcome_log
 from adapters.redis.ledger import RedisLedger
-from adapters.redis.outcome_log import OutcomeLog
+from adapters.redis.outcome_log import OutcomeLog, Record
 from engine.model import (
     Category,
     Lane,
@@ -24,6 +29,7 @@ from engine.model import (
 from engine.outcomes import Accepted, Dropped
 from engine.ports import Ask, Batch, PortfolioSpec, SenderSpec, Settlement, TemplateSpec
 from engine.terms import Terms
+from tests.scrape_stall import watched_loop
 
 P = PortfolioId("acme")
 LANE = Lane("campaign:a", SenderId("1001"), "w/t/en", Priority.MARKETING)
@@ -89,3 +95,41 @@ async def test_two_processes_do_not_export_at_once(redis_client: Redis, tmp_path
     second = OutcomeLog(redis_client, tmp_path / "b", process="two", span_ms=1)
     assert await first.export(P, NOW_MS) == 3
     assert await second.export(P, NOW_MS) == 0
+
+
+async def test_who_lost_the_turn_on_a_long_log_stops_and_writes_nothing_more_twice(
+    redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backlog takes longer than a turn lasts; another process may have it by then."""
+    monkeypatch.setattr(outcome_log, "READ_AT_ONCE", 1)
+    await _two_outcomes(redis_client)
+    other = OutcomeLog(redis_client, tmp_path / "b", process="two", span_ms=1)
+    others: list[int] = []
+
+    async def is_overtaken(_portfolio: PortfolioId, _records: Sequence[Record]) -> None:
+        await redis_client.delete(keys.log_lock(P))  # as if it had expired
+        others.append(await other.export(P, NOW_MS))
+
+    slow = OutcomeLog(redis_client, tmp_path / "a", process="one", span_ms=1, heard=is_overtaken)
+    assert (await slow.export(P, NOW_MS), others) == (1, [3])  # the first batch is written twice
+    assert await other.export(P, NOW_MS) == 0
+
+
+async def test_a_long_log_holds_up_no_send_while_it_is_written(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    """Two hundred settlements of a hundred jobs each are a tenth of a second of work."""
+    entry: dict[Any, Any] = {b"moved": (b"0.1A+" + bytes(8) + NOW_MS.to_bytes(6, "big")) * 100}
+    pipeline = redis_client.pipeline()
+    portfolios = [PortfolioId(f"acme-{number}") for number in range(3)]
+    for name, number in product(portfolios, range(200)):
+        pipeline.xadd(keys.log(name), entry, id=f"{NOW_MS + number}-0")
+    await pipeline.execute()
+    log = OutcomeLog(redis_client, tmp_path, process="one", span_ms=86_400_000)
+    shares: list[float] = []
+    for name in portfolios:  # a full collection may come into one of them
+        with watched_loop() as loop:
+            await asyncio.sleep(0)  # what comes now is a step that is timed
+            assert await log.export(name, NOW_MS) == 20_000
+        shares.append(loop.longest_us / loop.total_us)
+    assert min(shares) < 1 / 10

@@ -1,14 +1,23 @@
 """What is counted, under which labels, and that no number is among them."""
 
 import re
+from dataclasses import replace
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.prometheus.metrics import Metrics, Process
 from adapters.prometheus.tallies import Spread
 from engine.directory import Directory, Portfolio, Sender
-from engine.events import JobsClaimed, JobsEnqueued, JobsSettled, Journey, StatusesReceived
+from engine.events import (
+    JobsClaimed,
+    JobsEnqueued,
+    JobsRescued,
+    JobsSettled,
+    Journey,
+    StatusesReceived,
+)
 from engine.model import (
     DeliveryStatus,
     Gate,
@@ -20,7 +29,7 @@ from engine.model import (
     SenderId,
     WabaId,
 )
-from engine.outcomes import Accepted, Deferred, Dropped, Outcome, Retry, Unwritten
+from engine.outcomes import Accepted, Deferred, Dropped, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Claimed, PortfolioSpec, Receipt, Refusals
 from engine.terms import Terms
 from tests.front_desk import a_template
@@ -125,6 +134,20 @@ async def test_many_people_make_no_more_series() -> None:
         counted(JobsSettled(PORTFOLIO, journeys, [], 1))
         sizes.append(len(await samples(counted)))
     assert sizes[0] == sizes[1]
+
+
+async def test_a_repeat_is_its_sender_s_and_lanes_of_long_ago_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Lanes come and go with campaigns for as long as a process lives; no number comes twice."""
+    monkeypatch.setattr("adapters.prometheus.metrics.LANES_MAX", 3)
+    of = metrics()
+    for lane in range(1, 6):
+        journey: Journey = (replace(a_job(), key=JobKey(lane, 1)), InDoubt("x"), NOW_MS * 1_000, 1)
+        of(JobsSettled(PORTFOLIO, [journey], [], 900))
+    of(JobsRescued(PORTFOLIO, [], [JobKey(1, 1), JobKey(5, 1)], []))
+    assert of.retries == {("unknown", "repeat"): 1, ("shop", "repeat"): 1}
+    assert len(of._senders) == 3
 
 
 def test_a_spread_finds_its_quantiles() -> None:

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 from redis.asyncio import Redis
 
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
+from adapters.redis.seal import Seal
 from engine.facts import Fact, Source, of_account, of_sender
 
 NAME = of_account("1022", "restriction")

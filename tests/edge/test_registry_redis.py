@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.memory.registry import MemoryRegistry
-from adapters.redis.registry import RedisRegistry, Seal, SealError
+from adapters.redis.registry import RedisRegistry
+from adapters.redis.seal import Seal, SealError
 from engine.directory import (
     AccountRules,
     ApiKey,
@@ -77,6 +78,27 @@ async def test_what_did_not_change_stays_the_same_object(redis_client: Redis) ->
     await there.refresh()
     assert there.directory.templates[a_template().key] is before
     assert len(there.directory.templates) == 2
+
+
+async def test_what_was_put_here_and_put_back_elsewhere_is_read_anew(redis_client: Redis) -> None:
+    here, there = a_registry(redis_client), a_registry(redis_client)
+    await here.put(SENDER)
+    for each in (here, there):
+        await each.refresh()
+    await here.put(replace(SENDER, throughput=5))
+    await there.refresh()
+    await there.put(SENDER)  # to the letter as it was read here before
+    await here.refresh()
+    assert here.directory.senders[SENDER.id] == SENDER
+
+
+async def test_what_was_put_here_and_dropped_elsewhere_is_gone(redis_client: Redis) -> None:
+    here, there = a_registry(redis_client), a_registry(redis_client)
+    await here.put(SENDER)
+    await there.refresh()
+    await there.drop(SENDER)
+    await here.refresh()
+    assert here.directory.senders == {}
 
 
 async def test_a_portfolio_keeps_its_number_whoever_asks(redis_client: Redis) -> None:

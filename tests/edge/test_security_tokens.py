@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from adapters.redis.registry import RedisRegistry, Seal
+from adapters.redis.registry import RedisRegistry
+from adapters.redis.seal import Seal
 from adapters.settings import SettingsError, load_settings
 from engine.model import SenderId
 from tests.e2e.whole_house import SENDER, Whole, a_message, a_whole_house, nobody

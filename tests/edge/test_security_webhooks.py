@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from tests.e2e.whole_house import APP_SECRET, Whole, a_whole_house, rows
+from tests.e2e.whole_house import APP_SECRET, Whole, a_whole_house, a_world, rows
 from tests.edge.meta_graph import recorded
 
 pytestmark = pytest.mark.one_server  # the door, whatever ledger is behind it
@@ -71,7 +71,7 @@ async def test_s3_what_comes_again_changes_nothing(
 ) -> None:
     del redis_client
     heard: list[bytes] = []
-    async with a_whole_house(server_url, tmp_path) as whole:
+    async with a_whole_house(server_url, tmp_path, a_world(window_ms=600_000)) as whole:
         receive = whole.house.inbox.keep
 
         async def keep(body: bytes) -> None:

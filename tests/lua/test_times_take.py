@@ -1,4 +1,4 @@
-"""times_take: messages that come in take send times of their numbers, at most a second's worth."""
+"""times_take, part_pace: messages that come in take send times, at most a second's worth."""
 
 from __future__ import annotations
 

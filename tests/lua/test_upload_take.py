@@ -16,9 +16,9 @@ from tests.lua.slot_state import LANE, PORTFOLIO, SOURCE, Slot
 TALLY = Upload(SOURCE, "people", "").tally
 
 
-def by(holder: str) -> tuple[PortfolioId, Upload]:
-    """Return where the upload is, and that `holder` takes it."""
-    return PORTFOLIO, Upload(SOURCE, "people", holder)
+def by(taker: str) -> tuple[PortfolioId, Upload]:
+    """Return where the upload is, and that `taker` takes it."""
+    return PORTFOLIO, Upload(SOURCE, "people", taker)
 
 
 def uploads(slot: Slot) -> RedisUploads:

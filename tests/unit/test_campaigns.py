@@ -5,7 +5,8 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.registry import MemoryRegistry
 from engine.books import shown_counts
-from engine.campaigns import Campaigns, CampaignWish, remaining
+from engine.campaign_wishes import CampaignWish
+from engine.campaigns import Campaigns, remaining
 from engine.directory import Campaign, Sender, Template
 from engine.errors import InvalidJobError, UnknownNameError
 from engine.facts import Fact, Source, of_sender
@@ -17,6 +18,7 @@ from engine.recipients import RecipientKeys
 from engine.row_intake import CampaignRows
 from engine.senders import QualityGuard
 from engine.terms import Terms
+from tests.builders import a_sender, a_template
 
 PORTFOLIO, WABA = PortfolioId("p1"), WabaId("w1")
 
@@ -58,6 +60,12 @@ class Desk:
             )
         )
         await self.ledger.put_portfolio(PORTFOLIO, PortfolioSpec(places=250))
+
+    async def open_all(self) -> None:
+        """Tell the ledger of the template and both senders."""
+        for sender in ("1", "2"):
+            await self.ledger.put_sender(PORTFOLIO, SenderId(sender), a_sender())
+        await self.ledger.put_template(PORTFOLIO, f"{WABA}/offer/en_US", a_template())
 
 
 @pytest.fixture
@@ -154,6 +162,7 @@ async def test_its_end_is_foretold_from_the_share_that_quality_leaves_it(
     campaign = await desk.campaigns.create(a_wish())
     await desk.campaigns.move("c1", "start")
     await desk.rows.accept(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(640)])
+    await desk.open_all()
     for sender in campaign.senders:
         fact = Fact(of_sender(sender, "quality"), quality, desk.now_ms, Source.REFRESH)
         await desk.registry.tell(fact)
@@ -167,9 +176,23 @@ async def test_its_end_is_foretold_from_rate_and_places(desk: Desk) -> None:
     rows = [(f"49151{n:08}", ["Ada"]) for n in range(600)]
     await desk.rows.accept(campaign, rows)
     status = await desk.campaigns.status("c1")
-    assert status.eta_ms == desk.now_ms + 86_700_000  # 250 now, 250 a day later, 100 then
     assert remaining(status.counts) == 600
     assert shown_counts(status.counts)["waiting"] == {"template": 600}  # never told of to it
+    assert status.eta_ms is None, "nobody knows when that ends"
+    await desk.open_all()
+    status = await desk.campaigns.status("c1")
+    assert status.eta_ms == desk.now_ms + 86_700_000  # 250 now, 250 a day later, 100 then
+
+
+async def test_the_end_of_a_draft_is_not_foretold_while_one_of_its_numbers_is_closed(
+    desk: Desk,
+) -> None:
+    campaign = await desk.campaigns.create(a_wish())
+    await desk.rows.accept(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(100)])
+    assert (await desk.campaigns.foretell("c1")).eta_ms is not None
+    fact = Fact(of_sender(campaign.senders[0], "quality"), "RED", desk.now_ms, Source.REFRESH)
+    await desk.registry.tell(fact)
+    assert (await desk.campaigns.foretell("c1")).eta_ms is None
 
 
 async def test_a_campaign_nobody_made_is_unknown(desk: Desk) -> None:

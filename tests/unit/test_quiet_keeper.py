@@ -171,6 +171,15 @@ async def test_a_ledger_that_lost_its_tail_is_told_more_than_once(desk: Desk) ->
     assert len(desk.ledger.puts) == 4
 
 
+async def test_a_source_that_is_no_more_is_forgotten(desk: Desk) -> None:
+    await desk.registry.put(a_journey())
+    await desk.keeper.look()
+    await desk.registry.drop(a_journey())
+    desk.now_ms += 60_000
+    await desk.keeper.look()
+    assert desk.keeper._told == {}
+
+
 async def test_who_sees_less_remembers_with_the_house(desk: Desk) -> None:
     await desk.keeper.behind(desk.registry, desk.ledger).know(a_journey(), {""})
     await desk.keeper.know(a_journey(), {""})

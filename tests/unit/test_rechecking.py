@@ -58,6 +58,12 @@ def row(*values: str, to: str = GERMAN) -> Claimed:
 
 def look(job: Claimed, template: Template, *, created_at_ms: int = 0) -> Outcome | None:
     """Return what becomes of a job, with that template."""
+    directory = a_directory(template, created_at_ms)
+    return Rechecks(directory, CountryRules([UNITED_STATES])).objection(job)
+
+
+def a_directory(template: Template, created_at_ms: int = 0) -> Directory:
+    """Return one of one campaign with that template."""
     directory = Directory()
     directory.senders["1"] = Sender(SenderId("1"), P, WabaId("w"), "+1")
     directory.templates[KEY] = template
@@ -74,7 +80,7 @@ def look(job: Claimed, template: Template, *, created_at_ms: int = 0) -> Outcome
         content=1,
         created_at_ms=created_at_ms,
     )
-    return Rechecks(directory, CountryRules([UNITED_STATES])).objection(job)
+    return directory
 
 
 @pytest.mark.parametrize("version", [0, 1])
@@ -144,3 +150,18 @@ def test_rows_of_a_campaign_that_is_younger_than_the_change_were_checked_at_the_
 
 def test_a_row_with_other_fields_is_left_to_whoever_renders_it() -> None:
     assert look(row("Ada", "Lovelace"), a_template()) is None
+
+
+def test_what_is_known_of_campaigns_that_come_and_go_does_not_add_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.rechecking.SHEETS_MAX", 3)
+    directory = a_directory(a_template())
+    rechecks = Rechecks(directory, CountryRules([UNITED_STATES]))
+    for number in range(10):
+        name = f"c{number}"
+        directory.campaigns[name] = replace(directory.campaigns["c"], id=name)
+        job = row("Ada")
+        job.lane = replace(job.lane, source=f"campaign:{name}")
+        assert rechecks.objection(job) is None
+    assert 0 < len(rechecks._sheets) <= 3

@@ -37,6 +37,7 @@ class Description:
     query: object = None  # a struct, a field for each parameter
     headers: tuple[str, ...] = ()  # names in document.HEADERS
     partial: object = None  # what a refusal in the middle of a body tells: done so far
+    is_harmless_again: bool = True  # whether it may be made twice where nobody knows how it ended
     role: Role | None = None  # where the handler itself asks for the key
 
 

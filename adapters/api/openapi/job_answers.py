@@ -50,8 +50,9 @@ class JobAnswer(msgspec.Struct):
     """Where a job stands.
 
     `attempt` counts how often it was taken up for writing, from 1; one that was given back before
-    its first byte counts too, so it is at least the number of writes. `history` is complete from
-    `history_since` on, which is null where it is complete; `?history=all` looks further back.
+    its first byte counts too, so it is at least the number of writes. `history` is what the
+    newest 50 records of the log tell, complete from `history_since` on, which is null where all of
+    it is there; `?history=all` looks further back.
     """
 
     id: str

@@ -9,6 +9,7 @@ const AGAIN_MS = 2000;
 const LISTS_EVERY_MS = 5000;
 const LISTED_MAX = 20;
 const THEME = "penstock-theme";
+const NO_KEY = "This key is not known here: it was revoked, or mistyped. penstock key create makes another.";
 const PANELS = ["pace", "waiting", "campaigns", "windows", "senders", "errors", "doubts", "dead"];
 const place = (id) => document.getElementById(id);
 
@@ -17,6 +18,7 @@ let you = { name: "", role: "read" };
 let word = "";
 const lists = { doubts: undefined, dead: undefined }; // not asked for yet; null: this server has no such list
 const unlisted = new Set();
+const whole = new Set(); // lists that somebody wants to see to their end
 
 // --- Showing -------------------------------------------------------------------------------------
 
@@ -25,6 +27,7 @@ function view() {
     may: may(you.role),
     verb,
     isHard,
+    isWhole: (name) => Boolean(word) || whole.has(name),
     fits: (...texts) => texts.some((text) => text.toLowerCase().includes(word)),
   };
 }
@@ -51,7 +54,7 @@ function say(text) {
 
 function openDoor(wrong = "") {
   place("door").hidden = false;
-  place("panels").hidden = place("leave").hidden = true;
+  place("panels").hidden = place("leave").hidden = place("filter").hidden = true;
   place("door-wrong").textContent = wrong;
   showLive("", "not connected");
   place("key").focus();
@@ -67,7 +70,7 @@ function heard(name, content) {
   const isFirst = !picture;
   picture = content;
   place("door").hidden = true;
-  place("panels").hidden = place("leave").hidden = false;
+  place("panels").hidden = place("leave").hidden = place("filter").hidden = false;
   showLive(picture.problem ? "off" : "on", picture.problem ? "old picture" : `live · ${you.name} (${you.role})`);
   showNow();
   if (isFirst) readLists();
@@ -80,10 +83,10 @@ async function keepListening() {
     } catch (error) {
       if (error.status === 401 || error.status === 403) {
         forgetKey();
-        openDoor(error.message);
+        openDoor(error.status === 401 ? NO_KEY : error.message);
         return;
       }
-      showLive("off", "no connection, trying again");
+      showLive("off", error.status ? "no answer of the ledger, trying again" : "no connection, trying again");
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
@@ -121,6 +124,13 @@ place("leave").addEventListener("click", () => {
 
 place("filter").addEventListener("input", () => {
   word = place("filter").value.trim().toLowerCase();
+  showNow();
+});
+
+document.addEventListener("click", (event) => {
+  const name = event.target.closest("[data-more]")?.dataset.more;
+  if (!name) return;
+  if (!whole.delete(name)) whole.add(name);
   showNow();
 });
 

@@ -4,6 +4,7 @@ import { bar, chip, clock, compact, empty, h, number, rate, show, span, time, un
 import { drawCurve, drawPace, forgetOthers } from "./charts.js";
 
 const CURVES_MAX = 6; // windows with a chart of their own: the fullest
+const FIRST = { campaigns: 8, senders: 12 }; // rows before somebody asks for more: what follows must be seen
 const ENDED_BAD = ["failed", "unknown", "expired"];
 const QUALITY = { GREEN: "good", YELLOW: "warn", RED: "bad" };
 const STATE = { running: "good", completed: "good", paused: "warn", stopped: "bad", cancelled: "bad" };
@@ -64,12 +65,13 @@ function showWaiting({ waiting, totals }, now) {
 
 function showCampaigns({ campaigns, campaigns_in_all: inAll }, view, now) {
   const shown = campaigns.filter((each) => view.fits(each.id, each.name, each.state, each.portfolio));
-  place("campaigns-note").textContent = counted(shown.length, inAll);
+  const listed = begin("campaigns", shown, view);
+  place("campaigns-note").textContent = counted(listed.length, inAll);
   if (!shown.length) {
     show(place("campaigns"), empty(inAll ? "No campaign fits the filter." : "No campaign yet: penstock campaign create."));
     return;
   }
-  show(place("campaigns"), h("div", { class: "items" }, shown.map((each) => campaignItem(each, view, now))));
+  show(place("campaigns"), h("div", { class: "items" }, listed.map((each) => campaignItem(each, view, now))), more("campaigns", shown, view));
 }
 
 function campaignItem(campaign, view, now) {
@@ -154,7 +156,8 @@ function windowItem(window, curves, now) {
 
 function showSenders({ senders, senders_in_all: inAll }, view, now) {
   const shown = senders.filter((each) => view.fits(each.id, each.label, each.portfolio, each.status, each.quality, ...Object.keys(each.waiting)));
-  place("senders-note").textContent = counted(shown.length, inAll);
+  const listed = begin("senders", shown, view);
+  place("senders-note").textContent = counted(listed.length, inAll);
   if (!shown.length) {
     show(place("senders"), empty(inAll ? "No sender fits the filter." : "No sender yet: penstock sender add."));
     return;
@@ -162,7 +165,7 @@ function showSenders({ senders, senders_in_all: inAll }, view, now) {
   const columns = [["Sender"], ["Rate"], ["Quality"], ["Status"], ["Queued", "num"], ["Waiting", "num"], ["In flight", "num"], ["In doubt", "num"], ["Oldest", "num"], [""]];
   show(place("senders"), h("table", {},
     h("thead", {}, h("tr", {}, columns.map(([name, kind]) => h("th", { class: kind, scope: "col" }, name)))),
-    h("tbody", {}, shown.map((each) => senderRow(each, view, now)))));
+    h("tbody", {}, listed.map((each) => senderRow(each, view, now)))), more("senders", shown, view));
 }
 
 function senderRow(sender, view, now) {
@@ -246,6 +249,18 @@ function acts(view, names, id, name, of = "") {
   const buttons = names.filter(view.may).map((act) =>
     h("button", { type: "button", class: `small ${view.isHard(act) ? "bad" : ""}`, "data-act": act, "data-id": id, "data-called": name, "data-of": of, "aria-label": `${view.verb(act)} ${name}` }, view.verb(act)));
   return buttons.length ? h("div", { class: "acts" }, buttons) : null;
+}
+
+/** The rows of a list that are shown until somebody asks for all of them, or filters. */
+function begin(name, rows, view) {
+  return view.isWhole(name) ? rows : rows.slice(0, FIRST[name]);
+}
+
+function more(name, rows, view) {
+  if (rows.length <= FIRST[name]) return null;
+  const isWhole = view.isWhole(name);
+  const text = isWhole ? `Show the first ${FIRST[name]}` : `Show ${number(rows.length - FIRST[name])} more`;
+  return h("button", { type: "button", class: "more", "data-more": name, "aria-expanded": String(isWhole) }, text);
 }
 
 function counted(shown, inAll) {

@@ -2,7 +2,7 @@
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows gate_schedule gate_suppression
--- uses: gate_border gate_window part_market part_again
+-- uses: gate_border gate_window part_pace part_market part_again
 --
 -- KEYS[1]  tag     begin of every key of the portfolio
 -- ARGV[1]  now_ms  epoch ms
@@ -21,12 +21,10 @@ local key = tag .. 's:' .. lane.sender
 local h = call('HMGET', key, 'waba', 'closed', 'nominal', 'learned', 'next_us', 'market')
 local gate = closed_now(lane, row, sender_gate(h[1], h[2]))
 if gate then return { gate, 0, meta.sequence } end
-local learned = tonumber(h[4] or 0)
-local rate = learned > 0 and learned or tonumber(h[3])
-local slot_us = max(tonumber(h[5] or 0), now * 1000)
-local sender = { interval_us = math.ceil(1000000 / rate) }
+local rate = rate_of(h[3], h[4])
+local sender = { interval_us = interval_of(rate) }
 if h[6] then load_market(sender, h[6]) end
-call('HSET', key, 'next_us', slot_us + sender.interval_us)
+local slot_us = take_times(key, h[5], rate, 1)
 if is_slowed(sender, lane) then
   take_share(sender, 1)
   call('HSET', key, 'market', sender.market_share .. text(sender.market_us))

@@ -1,7 +1,7 @@
 -- depths_read: what each sender has to do, in bites of lanes; not on the way of a send.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing
+-- uses: part_sources part_standing part_pace
 --
 -- KEYS[1]  tag        begin of every key of the portfolio
 -- ARGV[1]  now_ms     epoch ms
@@ -76,8 +76,7 @@ elseif part == 'senders' then
   local page = call('SSCAN', tag .. part, cursor, 'COUNT', BITE)
   for _, name in ipairs(page[2]) do
     local h, at = call('HMGET', tag .. 's:' .. name, 'nominal', 'learned'), #senders
-    local learned = tonumber(h[2] or 0)
-    senders[at + 1], senders[at + 2] = name, learned > 0 and learned or tonumber(h[1])
+    senders[at + 1], senders[at + 2] = name, rate_of(h[1], h[2])
   end
   cursor = page[1]
 elseif part == 'open' or not are_many then

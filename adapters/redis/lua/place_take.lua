@@ -1,7 +1,7 @@
 -- place_take: a place and a send time for a send that is no job, taken in one step, or refused.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_due part_log gate_window gate_pair gate_quota
+-- uses: part_sources part_standing part_due part_log part_pace gate_window gate_pair gate_quota
 --
 -- KEYS[1]  tag        begin of every key of the portfolio
 -- ARGV[1]  now_ms     epoch ms
@@ -46,10 +46,7 @@ if why then return { why, until_ms, 0, meta.sequence, 0 } end
 local counts = not in_window(lane, recipient)
 if owed > 0 or not counts then pair_note(lane, recipient, owed_until, owed) end
 if counts then replace(lane.win, recipient, 0, now) end
-local learned = tonumber(h[2] or 0)
-local rate = learned > 0 and learned or tonumber(h[1])
-local slot_us = max(tonumber(h[3] or 0), now * 1000)
-call('HSET', key, 'next_us', text(slot_us + math.ceil(1000000 / rate)))
+local slot_us = take_times(key, h[3], rate_of(h[1], h[2]), 1)
 note('0.0', 4, counts, recipient)
 flush_pairs()
 flush_windows()

@@ -1,6 +1,6 @@
 -- times_take: messages that came in to numbers take send times: Meta counts both directions.
 --
--- uses: part_terms part_slot part_meta part_bytes
+-- uses: part_terms part_slot part_meta part_bytes part_pace
 --
 -- KEYS[1]  tag      begin of every key of the portfolio
 -- ARGV[1]  now_ms   epoch ms
@@ -14,11 +14,8 @@ for i = 3, #argv, 2 do
   local key = tag .. 's:' .. argv[i]
   local h = call('HMGET', key, 'nominal', 'learned', 'next_us')
   if h[1] then
-    local learned = tonumber(h[2] or 0)
-    local rate = learned > 0 and learned or tonumber(h[1])
-    local from_us = max(tonumber(h[3] or 0), now * 1000)
-    local times = min(tonumber(argv[i + 1]), rate)
-    call('HSET', key, 'next_us', text(from_us + times * math.ceil(1000000 / rate)))
+    local rate = rate_of(h[1], h[2])
+    take_times(key, h[3], rate, min(tonumber(argv[i + 1]), rate))
   end
 end
 touch(true)

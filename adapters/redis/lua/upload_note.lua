@@ -6,7 +6,7 @@
 -- ARGV[1]   now_ms       epoch ms
 -- ARGV[2]   terms        see part_terms
 -- ARGV[3]   upload       its source and its name
--- ARGV[4]   holder       who notes it
+-- ARGV[4]   taker        who notes it
 -- ARGV[5]   kept_ms      how long it is known
 -- ARGV[6]   state        how far it came
 -- ARGV[7]   complete     1 when that is all of it
@@ -20,7 +20,7 @@
 -- upload:U   HASH  see upload_take
 -- rejects:S  LIST  refused rows of a source
 local key = tag .. 'upload:' .. argv[3]
-if call('HGET', key, 'holder') ~= argv[4] then return -1 end
+if call('HGET', key, 'taker') ~= argv[4] then return -1 end
 call('HSET', key, 'state', argv[6], 'complete', argv[7])
 call('PEXPIRE', key, argv[5])
 local rejects = tag .. 'rejects:' .. argv[8]
