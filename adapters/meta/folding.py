@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from adapters.meta import wire
 from adapters.meta.codes import verdict
+from adapters.meta.entries import Entry, arrived_ms, in_steps
 from adapters.meta.facts import closing_facts, facts_of, moment, to_ask
 from adapters.meta.news import (
     GROUP,
@@ -49,10 +50,8 @@ TEMPLATE_NEWS: Final = (
     TemplateEdited,
 )
 BODIES_MAX: Final = 100  # read at once
-STEP_BYTES: Final = 200_000  # folded at once; more would hold up whoever else this process serves
 BLOCK_MS: Final = 1_000
 
-Entry = tuple[bytes, bytes]
 Ask = Callable[[SenderId], None]  # have Meta asked about a number, soon
 Heard = Callable[[Iterable[str]], None]  # statuses of these numbers came
 
@@ -339,34 +338,6 @@ class Folding:
     def _portfolio_of(self, sender: str) -> PortfolioId | None:
         known = self._registry.directory.senders.get(sender)
         return known.portfolio_id if known else None
-
-
-def in_steps(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Yield bodies in order, as many at a time as have STEP_BYTES together, and at least one.
-
-    >>> [len(some) for some in in_steps([(b"1-0", b"x" * 150_000)] * 3 + [(b"2-0", b"x")])]
-    [2, 2]
-    """
-    step: list[Entry] = []
-    length = 0
-    for entry in entries:
-        step.append(entry)
-        length += len(entry[1])
-        if length >= STEP_BYTES:
-            yield step
-            step, length = [], 0
-    if step:
-        yield step
-
-
-def arrived_ms(entry: bytes) -> int:
-    """Return when a body came, by the id of its entry in the stream; 0 when that has no time.
-
-    >>> arrived_ms(b"1763000000123-0"), arrived_ms(b"first")
-    (1763000000123, 0)
-    """
-    digits = entry.partition(b"-")[0]
-    return int(digits) if digits.isdigit() else 0
 
 
 def called(failure: Failure) -> str:

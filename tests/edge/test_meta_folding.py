@@ -14,7 +14,8 @@ from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.memory.windows import MemoryWindows
 from adapters.meta.codes import RESTS, verdict
-from adapters.meta.folding import BODIES_MAX, STEP_BYTES, Entry, Folding
+from adapters.meta.entries import STEP_BYTES, Entry
+from adapters.meta.folding import BODIES_MAX, Folding
 from adapters.meta.preferring import Preferring
 from engine.borders import REMEMBERED_MS, border_of
 from engine.directory import Directory, Portfolio, Sender

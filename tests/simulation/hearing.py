@@ -14,8 +14,9 @@ from adapters.memory.arrivals import MemoryArrivals
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS, TOKEN_CODES
+from adapters.meta.entries import Entry
 from adapters.meta.facts import facts_of_number
-from adapters.meta.folding import Entry, Folding
+from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaNumber
 from adapters.meta.preferring import Preferring
 from adapters.meta.template_folding import TemplateFolding
