@@ -237,14 +237,14 @@ async def test_whose_file_it_is_must_be_said_where_tokens_differ() -> None:
             "portfolio_id": PORTFOLIO,
             "waba_id": WABA,
             "display_phone_number": "+1 555 0101",
-            "access_token": "another token",
+            "access_token": "another-token",
         }
         await desk.call("PUT", "/v1/senders/2", other)
         status, shown = await desk.call("DELETE", f"/v25.0/{MEDIA}", key=SEND)
         assert (status, "phone_number_id" in shown["error"]["message"]) == (400, True)
         path = f"/v25.0/{MEDIA}?phone_number_id=2"
         assert (await desk.call("DELETE", path, key=SEND))[0] == 200
-        assert graph.asked[-1][2] == "Bearer another token"
+        assert graph.asked[-1][2] == "Bearer another-token"
 
 
 @pytest.mark.parametrize("member", ["context", "reaction"])
