@@ -23,7 +23,7 @@ from adapters.meta.template_folding import TemplateFolding
 from engine.directory import Portfolio, Sender, Template
 from engine.errors import EngineError
 from engine.events import Event, GateClosed
-from engine.facts import of_account, of_sender
+from engine.facts import Fact, Source, of_account, of_sender
 from engine.keeper import Keeper
 from engine.model import Category, Gate, PortfolioId, RecipientKey, SenderId, TemplateStatus, WabaId
 from engine.outcomes import Deferred
@@ -31,7 +31,18 @@ from engine.ports import FOREVER_MS
 from engine.receipts import ReceiptFolder
 from engine.recipients import RecipientKeys
 from engine.resting import Resting
-from engine.senders import ANSWER, GIVEN, PAUSE, PAUSED, POLICY, REFUSED, TOKEN, QualityGuard
+from engine.senders import (
+    ANSWER,
+    GIVEN,
+    LIMIT,
+    PAUSE,
+    PAUSED,
+    POLICY,
+    QUALITY,
+    REFUSED,
+    TOKEN,
+    QualityGuard,
+)
 from engine.suppressions import Suppressions
 from engine.template_changes import TemplateChanges
 from engine.template_life import heard_edit, read_again, second_of
@@ -94,6 +105,13 @@ class NoWindows:
         """Know of none."""
         del portfolio, sender, recipient
         return 0
+
+
+def _is_newer(known: Fact | None, before: Fact | None, asked_ms: int) -> bool:
+    """Return whether a fact was told while Meta was asked, as adapters.house.asking sees it."""
+    if known == before or known is None:
+        return False
+    return known.source is not Source.REFRESH or known.at_ms >= asked_ms
 
 
 class Hearing:
@@ -222,17 +240,25 @@ class Hearing:
             throughput_mps=None,
             messaging_limit=limit,
         )
+        before = dict(self.keeper.facts)
         await asyncio.sleep(self._rng.random() * 3)
         known = self.registry.directory.senders[sender]
         facts = facts_of_number(number, known, self.registry.directory, asked_ms)
+        told: set[str] = set()
         for fact in facts:
+            if _is_newer(self.keeper.facts.get(fact.id), before.get(fact.id), asked_ms):
+                self._ask_soon(sender)
+                continue
             await self._until_done(partial(self.keeper.tell, fact))
-        rate = max(1, int(truth.numbers[sender] * GUARD.share(number.quality)))
-        self._known.told_quality(sender, number.quality, asked_ms, rate)
-        self._known.told_limit(
-            truth.limit if number.messaging_limit is None else number.messaging_limit, asked_ms
-        )
-        if any(fact.id == of_sender(sender, TOKEN) for fact in facts):
+            told.add(fact.id.rpartition("/")[2])
+        if QUALITY in told:
+            rate = max(1, int(truth.numbers[sender] * GUARD.share(number.quality)))
+            self._known.told_quality(sender, number.quality, asked_ms, rate)
+        if LIMIT in told:
+            self._known.told_limit(
+                truth.limit if number.messaging_limit is None else number.messaging_limit, asked_ms
+            )
+        if TOKEN in told:
             self._known.told(sender, "token", asked_ms, 0)
         await self._world.changed()
 
