@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from engine.model import PortfolioId, SenderId
+from engine.model import PortfolioId, RecipientKey, SenderId
 
 RECENT_MS: Final = 3_000  # Meta dates by the second; what came longer ago took from what is over
 
@@ -37,4 +37,14 @@ class Throughput(Protocol):
         At most a second's worth of each number; nothing of one that nobody knows. LedgerError: it
         may not have been done; those seconds are soon over, so it need not be told again.
         """
+        ...
+
+
+class Windows(Protocol):
+    """Customer service windows, as they stand."""
+
+    async def until_ms(
+        self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey
+    ) -> int:
+        """Return until when one is open, or was; 0 where none is known. LedgerAwayError."""
         ...

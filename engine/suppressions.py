@@ -173,11 +173,17 @@ class Suppressions:
         if known:
             await self.tell(portfolio, known)
 
-    async def lead(self, portfolio: PortfolioId, leads: Leads) -> None:
-        """Count people under the number that Meta says is theirs, whichever id is dialled."""
+    async def lead(self, portfolio: PortfolioId, leads: Leads) -> Leads:
+        """Count people under the number that Meta says is theirs, whichever id is dialled.
+
+        Return what of that was not so before.
+        """
         told = {key: to for key, to in leads.items() if key != to}
-        if told:
-            await self._people.lead(portfolio, told)
+        known = await self._people.leads(portfolio, list(told)) if told else {}
+        fresh = {key: to for key, to in told.items() if known.get(key) != to}
+        if fresh:
+            await self._people.lead(portfolio, fresh)
+        return fresh
 
     async def leads(
         self, portfolio: PortfolioId, recipients: Sequence[RecipientKey]

@@ -60,6 +60,7 @@ from adapters.redis.seal import Seal
 from adapters.redis.speaker import API
 from adapters.redis.traces import RedisTraces
 from adapters.redis.uploads import RedisUploads
+from adapters.redis.windows import RedisWindows
 from engine.border_door import BorderDoor
 from engine.campaigns import Campaigns
 from engine.changes import CampaignChanges
@@ -285,6 +286,7 @@ def _folding(house: House, changes: TemplateChanges, asking: Asking) -> Folding:
         TemplateFolding(registry, changes, house.clock.now_ms, naming(house)),
         house.ears.heard,
         RedisArrivals(house.client),
+        RedisWindows(house.client),
     )
 
 

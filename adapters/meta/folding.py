@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from adapters.meta import wire
 from adapters.meta.codes import verdict
+from adapters.meta.entries import Entry, arrived_ms, in_steps
 from adapters.meta.facts import closing_facts, facts_of, moment, to_ask
 from adapters.meta.news import (
     GROUP,
@@ -32,13 +33,13 @@ from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
-from engine.inbound import RECENT_MS, Arrival, Arrivals, Throughput
+from engine.inbound import RECENT_MS, Arrival, Arrivals, Throughput, Windows
 from engine.keeper import Keeper
 from engine.model import PortfolioId, Priority, SenderId
 from engine.ports import Catalog, Contents, Receipts
 from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
-from engine.suppressions import Pair, Word
+from engine.suppressions import Leads, Pair, Word
 from engine.template_ports import PlaceWish, TakesBack
 
 SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
@@ -49,10 +50,8 @@ TEMPLATE_NEWS: Final = (
     TemplateEdited,
 )
 BODIES_MAX: Final = 100  # read at once
-STEP_BYTES: Final = 200_000  # folded at once; more would hold up whoever else this process serves
 BLOCK_MS: Final = 1_000
 
-Entry = tuple[bytes, bytes]
 Ask = Callable[[SenderId], None]  # have Meta asked about a number, soon
 Heard = Callable[[Iterable[str]], None]  # statuses of these numbers came
 
@@ -92,6 +91,7 @@ class Folding:
         templates: TemplateFolding,
         heard: Heard,
         arrivals: Arrivals,
+        windows: Windows,
     ) -> None:
         self._inbox = inbox
         self._folder = folder
@@ -103,6 +103,7 @@ class Folding:
         self._templates = templates
         self._heard = heard
         self._arrivals = arrivals
+        self._windows = windows
         self.results: Counter[tuple[str, str]] = Counter()
         """Items by field and by what became of them, for metrics."""
 
@@ -198,8 +199,6 @@ class Folding:
             is_recent = inbound.at_ms > now_ms - RECENT_MS and inbound.kind != "call"
             if portfolio is not None and is_recent:
                 came[inbound.sender, inbound.wamid] = portfolio
-        if not came:
-            return
         is_new = await self._arrivals.new(list(came), now_ms)
         taken: dict[PortfolioId, Counter[SenderId]] = {}
         for ((sender, _), portfolio), counts in zip(came.items(), is_new, strict=True):
@@ -287,7 +286,15 @@ class Folding:
         for sender, person in found:
             portfolio = self._portfolio_of(sender)
             if portfolio is not None:
-                await self._preferring.lead(portfolio, {}, [person])
+                fresh = await self._preferring.lead(portfolio, {}, [person])
+                await self._carry_windows(portfolio, sender, fresh)
+
+    async def _carry_windows(self, portfolio: PortfolioId, sender: SenderId, leads: Leads) -> None:
+        """Have who wrote under one id answered under the one that they count under from now on."""
+        for key, lead in leads.items():
+            until_ms = await self._windows.until_ms(portfolio, sender, key)
+            if until_ms:
+                await self._ledger.open_window(portfolio, sender, lead, until_ms)
 
     async def _note(self, notice: Notice, at_ms: int) -> None:
         if isinstance(notice, TEMPLATE_NEWS):
@@ -331,34 +338,6 @@ class Folding:
     def _portfolio_of(self, sender: str) -> PortfolioId | None:
         known = self._registry.directory.senders.get(sender)
         return known.portfolio_id if known else None
-
-
-def in_steps(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Yield bodies in order, as many at a time as have STEP_BYTES together, and at least one.
-
-    >>> [len(some) for some in in_steps([(b"1-0", b"x" * 150_000)] * 3 + [(b"2-0", b"x")])]
-    [2, 2]
-    """
-    step: list[Entry] = []
-    length = 0
-    for entry in entries:
-        step.append(entry)
-        length += len(entry[1])
-        if length >= STEP_BYTES:
-            yield step
-            step, length = [], 0
-    if step:
-        yield step
-
-
-def arrived_ms(entry: bytes) -> int:
-    """Return when a body came, by the id of its entry in the stream; 0 when that has no time.
-
-    >>> arrived_ms(b"1763000000123-0"), arrived_ms(b"first")
-    (1763000000123, 0)
-    """
-    digits = entry.partition(b"-")[0]
-    return int(digits) if digits.isdigit() else 0
 
 
 def called(failure: Failure) -> str:

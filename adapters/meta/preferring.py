@@ -71,11 +71,14 @@ class Preferring:
 
     async def lead(
         self, portfolio: PortfolioId, leads: Leads, persons: Iterable[Person] = ()
-    ) -> None:
-        """Count people under their numbers, whichever of their ids is dialled; only on evidence."""
+    ) -> Leads:
+        """Count people under their numbers, whichever of their ids is dialled; only on evidence.
+
+        Return what of that was not so before.
+        """
         key = self._recipients.key
         both = {key(each.user_id): key(each.digits) for each in persons if is_both(each)}
-        await self._suppressions.lead(portfolio, {**leads, **both})
+        return await self._suppressions.lead(portfolio, {**leads, **both})
 
     async def _all_keys(self, portfolio: PortfolioId, person: Person) -> list[RecipientKey]:
         groups = await self._suppressions.ids_of(portfolio, self.keys(person))

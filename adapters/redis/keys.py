@@ -32,6 +32,11 @@ def window(portfolio: PortfolioId, scope: str) -> str:
     return f"{tag(portfolio)}win:{scope}"
 
 
+def service(portfolio: PortfolioId) -> str:
+    """ZSET of senders and who wrote to them -> until when the service window is open, epoch ms."""
+    return f"{tag(portfolio)}service"
+
+
 def contents(portfolio: PortfolioId, source: str) -> str:
     """LIST of a source's content versions, the first is version 1."""
     return f"{tag(portfolio)}contents:{source}"

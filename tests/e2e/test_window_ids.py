@@ -58,6 +58,27 @@ async def test_who_writes_under_a_user_id_is_answered_under_it_though_the_number
         assert whole.report().clean, whole.report().violations
 
 
+async def test_whose_number_is_told_after_they_wrote_is_answered_under_the_user_id_as_before(
+    server_url: str, tmp_path: Path
+) -> None:
+    async with a_whole_house(server_url, tmp_path) as whole:
+        folding = whole.house.folding
+        assert folding is not None
+        await whole.control("POST", "inbound", {"phone_number_id": SENDER, "from": USER})
+        await until(whole, lambda _: folding.results["messages", "folded"] == 1)
+        first = await ended(whole, await post(whole, USER, message=ANSWER))
+        assert first["state"] == "accepted"
+        both = {"contacts": [{"wa_id": NUMBER, "user_id": USER}]}
+        value = {"metadata": {"phone_number_id": SENDER}, **both}
+        await post_webhook(whole, {"field": "messages", "value": value})
+        async with asyncio.timeout(20):
+            while not await leads(whole):
+                await asyncio.sleep(LOOK_EVERY_S)
+        second = await ended(whole, await post(whole, USER, message=ANSWER))
+        assert (second["state"], (await whole.call("GET", QUOTA))["used"]) == ("accepted", 0)
+        assert whole.report().clean, whole.report().violations
+
+
 async def test_a_stop_follows_a_person_to_a_new_number_and_so_does_the_user_id(
     server_url: str, tmp_path: Path
 ) -> None:

@@ -12,8 +12,10 @@ from adapters.memory.arrivals import MemoryArrivals
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
+from adapters.memory.windows import MemoryWindows
 from adapters.meta.codes import RESTS, verdict
-from adapters.meta.folding import BODIES_MAX, STEP_BYTES, Entry, Folding
+from adapters.meta.entries import STEP_BYTES, Entry
+from adapters.meta.folding import BODIES_MAX, Folding
 from adapters.meta.preferring import Preferring
 from engine.borders import REMEMBERED_MS, border_of
 from engine.directory import Directory, Portfolio, Sender
@@ -126,6 +128,7 @@ def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
         Templates(),
         list,
         MemoryArrivals(),
+        None,
     )
     return Folding(*parts)
 
@@ -274,6 +277,7 @@ class World:
             NoTemplates(),
             self.heard.extend,
             self.arrivals,
+            MemoryWindows(self.ledger),
         )
         folding = Folding(*parts)
         await folding.fold_next()

@@ -21,7 +21,7 @@ JSON_BODIES: dict[str, Any] = {  # what a route wants, so that it looks for the 
         "portfolio_id": PORTFOLIO,
         "waba_id": "waba-1",
         "display_phone_number": "+1 555 0100",
-        "access_token": "another token",
+        "access_token": "another-token",
     },
     "put /v1/wabas/{waba}/templates/{name}/{language}": {
         "category": "UTILITY",

@@ -14,8 +14,9 @@ from adapters.memory.arrivals import MemoryArrivals
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
 from adapters.memory.registry import MemoryRegistry
 from adapters.meta.codes import RESTS, TOKEN_CODES
+from adapters.meta.entries import Entry
 from adapters.meta.facts import facts_of_number
-from adapters.meta.folding import Entry, Folding
+from adapters.meta.folding import Folding
 from adapters.meta.listings import MetaNumber
 from adapters.meta.preferring import Preferring
 from adapters.meta.template_folding import TemplateFolding
@@ -24,7 +25,7 @@ from engine.errors import EngineError
 from engine.events import Event, GateClosed
 from engine.facts import Fact, Source, of_account, of_sender
 from engine.keeper import Keeper
-from engine.model import Category, Gate, PortfolioId, SenderId, TemplateStatus, WabaId
+from engine.model import Category, Gate, PortfolioId, RecipientKey, SenderId, TemplateStatus, WabaId
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS
 from engine.receipts import ReceiptFolder
@@ -95,6 +96,17 @@ def _nobody_listens(_numbers: Iterable[str]) -> None:
     """Take no notice that statuses came: silence has tests of its own."""
 
 
+class NoWindows:
+    """See engine.inbound.Windows: the people of this world have one id each."""
+
+    async def until_ms(
+        self, portfolio: PortfolioId, sender: SenderId, recipient: RecipientKey
+    ) -> int:
+        """Know of none."""
+        del portfolio, sender, recipient
+        return 0
+
+
 def _is_newer(known: Fact | None, before: Fact | None, asked_ms: int) -> bool:
     """Return whether a fact was told while Meta was asked, as adapters.house.asking sees it."""
     if known == before or known is None:
@@ -125,6 +137,7 @@ class Hearing:
             TemplateFolding(self.registry, self.changes, self._now_ms),
             _nobody_listens,
             MemoryArrivals(),
+            NoWindows(),
         )
         self._turn = asyncio.Lock()
         self._bodies = 0
