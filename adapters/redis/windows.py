@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from adapters.redis import keys
+from adapters.redis.asking import reply_to
 from adapters.redis.connect import Client
-from adapters.redis.preferences import asked
 from engine.model import PortfolioId, RecipientKey, SenderId
 
 
@@ -21,4 +21,4 @@ class RedisWindows:
     ) -> int:
         """See Windows.until_ms."""
         pair = cast("str", f"{sender}:".encode() + recipient)
-        return int(await asked(self._client.zscore(keys.service(portfolio), pair)) or 0)
+        return int(await reply_to(self._client.zscore(keys.service(portfolio), pair)) or 0)
