@@ -42,7 +42,10 @@ from engine.errors import (
 )
 from engine.model import NowMs, SenderId, WabaId
 
-CALLS_PER_HOUR: Final = 200  # of an account without numbers; 5,000 with one
+CALLS_PER_HOUR: Final = 200
+ACTIVE_CALLS_PER_HOUR: Final = 5_000
+"""Of an account, and of one that has a registered number:
+https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform"""
 HOUR_S: Final = 3_600
 LOOK_AGAIN_S: Final = 1  # how often the throttle looks for a free call
 CONNECTIONS: Final = 4
@@ -78,7 +81,7 @@ class Question:
 class CallQuota:
     """One account's calls: one at a time, so that the throttle has one who waits."""
 
-    throttle: Throttler
+    throttle: Throttler  # its `rate_limit` is what the account has an hour, as far as is known
     closed_until_ms: int = 0
     begun_ms: deque[int] = field(default_factory=deque[int])  # the calls of the last hour
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -111,6 +114,7 @@ class Management:
         graph_version: str,
         now_ms: NowMs,
         calls_per_hour: int = CALLS_PER_HOUR,
+        active_calls_per_hour: int = ACTIVE_CALLS_PER_HOUR,
         patience_ms: int = PATIENCE_MS,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -118,6 +122,7 @@ class Management:
         self._root = f"{graph_url.rstrip('/')}/{graph_version}"
         self._now_ms = now_ms
         self._calls_per_hour = calls_per_hour
+        self._active_calls_per_hour = active_calls_per_hour
         self._patience_ms = patience_ms
         self._sleep = sleep
         self._quotas: dict[WabaId, CallQuota] = {}
@@ -134,11 +139,16 @@ class Management:
             return await self._pages(waba, token)  # from the beginning, once
 
     async def number(self, waba: WabaId, sender: SenderId, token: str) -> MetaNumber:
-        """Return what Meta knows of one number; it counts as a call of its account."""
+        """Return what Meta knows of one number; it counts as a call of its account.
+
+        An account of which one number is connected has more calls from then on.
+        """
         body = await self._get(waba, f"{quote(sender, safe='')}", {"fields": NUMBER_FIELDS}, token)
         number = read_number(body)
         if number is None:
             raise ProviderAwayError("Meta's answer about a number cannot be read")
+        if number.is_connected:
+            self._quotas[waba].throttle.rate_limit = self._active_calls_per_hour
         return number
 
     async def review(self, waba: WabaId, token: str) -> str:
@@ -294,7 +304,7 @@ class Management:
         now_ms, begun_ms = self._now_ms(), quota.begun_ms
         while begun_ms and begun_ms[0] <= now_ms - HOUR_S * 1_000:
             begun_ms.popleft()
-        if len(begun_ms) >= self._calls_per_hour:
+        if len(begun_ms) >= quota.throttle.rate_limit:
             free_ms = begun_ms[0] + HOUR_S * 1_000
             if free_ms - now_ms > self._patience_ms:
                 quota.closed_until_ms = max(quota.closed_until_ms, free_ms)
