@@ -35,6 +35,11 @@ class Silence:
     [False, False, False]
     >>> silence.look(101, 6, 0), silence.look(102, 9, 102)
     (True, False)
+
+    Who begins at `looked_at_ms` misses no message that leaves before the first look.
+
+    >>> [Silence(100, 1_000).look(at_ms, 5, 0) for at_ms in (1_050, 1_100)]
+    [False, True]
     """
 
     def __init__(self, longest_ms: int, looked_at_ms: int = 0) -> None:
@@ -68,9 +73,9 @@ class Silences:
     `accepted` counts the messages of this process by number, or by any other name of its own.
     """
 
-    def __init__(self, longest_ms: int = SILENT_MS) -> None:
+    def __init__(self, longest_ms: int = SILENT_MS, looked_at_ms: int = 0) -> None:
         self._longest_ms = longest_ms
-        self._looked_at_ms = 0
+        self._looked_at_ms = looked_at_ms
         self._of: dict[str, Silence] = {}
 
     def open(self, accepted: Mapping[str, int]) -> list[str]:

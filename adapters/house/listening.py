@@ -52,7 +52,7 @@ def listening(
     heard_at_ms: Callable[[], Awaitable[int]], metrics: Scrapes, now_ms: NowMs, longest_ms: int
 ) -> Callable[[], Awaitable[None]]:
     """Return the step that looks once; it says when a silence begins and when it ends."""
-    silence = Silence(longest_ms)
+    silence = Silence(longest_ms, now_ms())
     was_silent = False
 
     async def listen() -> None:
@@ -91,7 +91,7 @@ class Ears:
         self._directory = directory
         self._metrics = metrics
         self._look_at_all = listening(heard_at_ms, metrics, keeper.now_ms, longest_ms)
-        self._silences = Silences(min(longest_ms, SILENT_MS))
+        self._silences = Silences(min(longest_ms, SILENT_MS), keeper.now_ms())
         self._heard: dict[str, int] = {}  # since the last look
 
     def heard(self, senders: Iterable[str]) -> None:

@@ -84,9 +84,12 @@ async def test_what_redis_itself_says_is_told_with_its_remedy(tmp_path: Path) ->
     port, nobody, web, word = free_port(), free_port(), free_port(), "word-of-the-test"
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await writer.drain()
+        try:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await writer.drain()
+        finally:
+            writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", web):
         await _tell_each(tmp_path, port, nobody, web, word)

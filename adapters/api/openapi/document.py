@@ -18,7 +18,7 @@ from adapters.api.problems import PROBLEM_JSON
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
-KEYED: Final = (401, 403, 422, 500, 503)  # what every route that needs a key may refuse with
+KEYED: Final = (400, 401, 403, 422, 500, 503)  # what every route that needs a key may refuse with
 NAMED: Final = (404,)  # and one with a name in its path
 ONCE: Final = (400, 408, 409, 413, 415)  # a POST of JSON: its body is read for an Idempotency-Key
 BODIED: Final = (400, 408, 413, 415, 422)  # and one with a body
