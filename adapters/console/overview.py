@@ -84,6 +84,7 @@ class Overviews:
         self._last = Overview(at=datetime.fromtimestamp(0, UTC))
         self._curves: dict[tuple[str, str], tuple[int, list[int]]] = {}  # when read, and freed by
         self._over: dict[str, CampaignShown] = {}  # campaigns that have ended, as last seen
+        self._turn = 0  # which of them is read though it is not among the newest
 
     async def take(self) -> Overview:
         """Return a picture of this moment."""
@@ -191,15 +192,21 @@ class Overviews:
     # -- campaigns ---------------------------------------------------------------------------------
 
     async def _campaigns(self) -> list[CampaignShown]:
-        """Return those that go on, then those that are over; of these only the newest are read."""
+        """Return those that go on, then those that are over.
+
+        Of these the newest are read, and one of the others in turn: rows may be tried once more.
+        """
         known = self._from.directory.campaigns
         campaigns = sorted(known.values(), key=lambda each: -each.created_at_ms)
         self._over = {name: its for name, its in self._over.items() if name in known}
         going = [each for each in campaigns if each.id not in self._over][:GOING_MAX]
         over = [each for each in campaigns if each.id in self._over]
-        looked_at = [await self._campaign(each) for each in going + over[:READ_AGAIN]]
-        shown = [each for each in looked_at if each is not None]
-        shown += [self._over[each.id] for each in over[READ_AGAIN:CAMPAIGNS_MAX]]
+        older = over[READ_AGAIN:]
+        self._turn += 1
+        turn = [older[self._turn % len(older)]] if older else []
+        read = {each.id: await self._campaign(each) for each in going + over[:READ_AGAIN] + turn}
+        latest = [read.get(each.id, self._over.get(each.id)) for each in going + over]
+        shown = [each for each in latest if each is not None]
         shown.sort(key=lambda each: _rank(each.state))
         return shown[:CAMPAIGNS_MAX]
 

@@ -227,8 +227,19 @@ async def test_campaigns_that_are_over_are_not_read_again(stage: Stage) -> None:
     assert [each.state for each in first.campaigns[:3]] == ["running", "running", "completed"]
     stage.asked.clear()
     again = await stage.overviews.take()
-    assert len(stage.asked) == 2 + READ_AGAIN
+    assert len(stage.asked) == 2 + READ_AGAIN + 1
     assert [each.id for each in again.campaigns] == [each.id for each in first.campaigns]
+
+
+async def test_one_that_is_over_for_long_and_goes_on_is_seen_in_its_turn(stage: Stage) -> None:
+    """Its failed rows were queued once more."""
+    for number in range(30):
+        stage.add_campaign(f"c{number:02}", created_at_ms=number)
+    stage.ended = {f"c{number:02}" for number in range(30)}
+    await stage.overviews.take()
+    stage.ended.discard("c03")
+    seen = [(await stage.overviews.take()).campaigns[0] for _ in range(30 - READ_AGAIN)]
+    assert (seen[-1].id, seen[-1].state) == ("c03", "running")
 
 
 async def test_a_campaign_that_is_no_more_is_forgotten(stage: Stage) -> None:
