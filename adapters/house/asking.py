@@ -99,11 +99,10 @@ class Asking:
         directory = self._registry.directory
         told = facts_of_number(number, sender, directory, asked_ms)
         for fact in told:
-            known = directory.facts.get(fact.id)
-            if known == before.get(fact.id) or _was_read_before(known, asked_ms):
-                await self._keeper.tell(fact)
-            else:
+            if came_meanwhile(directory.facts.get(fact.id), before.get(fact.id), asked_ms):
                 self.soon(sender.id)
+            else:
+                await self._keeper.tell(fact)
         await self._refresh_account(sender, token)
 
     async def _refresh_account(self, sender: Sender, token: str) -> None:
@@ -119,6 +118,11 @@ class Asking:
             await self._keeper.tell(Fact(name, review, asked_ms, Source.REFRESH))
 
 
-def _was_read_before(known: Fact | None, asked_ms: int) -> bool:
-    """Return whether a fact was read of Meta, by a call that began before `asked_ms`."""
-    return known is not None and known.source is Source.REFRESH and known.at_ms < asked_ms
+def came_meanwhile(known: Fact | None, before: Fact | None, asked_ms: int) -> bool:
+    """Return whether what is known was told after Meta was asked, at `asked_ms`.
+
+    Not what another call read that had begun before: that is older than this answer.
+    """
+    if known == before or known is None:
+        return False
+    return known.source is not Source.REFRESH or known.at_ms >= asked_ms

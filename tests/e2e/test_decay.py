@@ -1,5 +1,7 @@
 """Quality falls while a campaign goes on: pauses hold it, the last word ends it; a number slows."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
 WIDE = [{"id": PORTFOLIO, "limit": -1}]
 OFFER = "/v1/wabas/waba-1/templates/offer/en_US"
+NUMBER = f"/v1/senders/{SENDER}"
 
 
 async def begin(whole: Whole, people: int) -> None:
@@ -47,31 +50,32 @@ async def test_a_template_that_people_complain_of_after_its_last_pause_ends_its_
         assert whole.report().clean
 
 
+@asynccontextmanager
+async def a_disliked_number(url: str, directory: Path, share: float) -> AsyncGenerator[Whole]:
+    """A number whose quality falls with every 20 messages; YELLOW leaves marketing this share."""
+    decay = {"messages_per_step": 20, "phone_number_ids": [SENDER], "event": "QUALITY_FELL"}
+    world = a_world(portfolios=WIDE, decays=[decay])
+    async with a_whole_house(url, directory, world, yellow_share=share) as whole:
+        await until(whole, lambda each: each["quality"] == "GREEN", NUMBER)
+        yield whole
+        assert whole.report().clean
+
+
 async def test_a_number_that_people_complain_of_slows_its_marketing(
     server_url: str, tmp_path: Path
 ) -> None:
-    decay = {"messages_per_step": 20, "phone_number_ids": [SENDER], "event": "QUALITY_FELL"}
-    world = a_world(portfolios=WIDE, decays=[decay])
-    async with a_whole_house(server_url, tmp_path, world, yellow_share=0.1) as whole:
-        path = f"/v1/senders/{SENDER}"
-        await until(whole, lambda each: each["quality"] == "GREEN", path)
+    async with a_disliked_number(server_url, tmp_path, 0.1) as whole:
         await begin(whole, 30)
-        shown = await until(whole, lambda each: each["quality"] == "YELLOW", path)
+        shown = await until(whole, lambda each: each["quality"] == "YELLOW", NUMBER)
         assert shown["quality_share"] == 0.1
         await whole.completed("c1")
-        assert whole.report().clean
 
 
 async def test_a_number_that_people_complain_of_still_more_holds_its_marketing(
     server_url: str, tmp_path: Path
 ) -> None:
-    decay = {"messages_per_step": 20, "phone_number_ids": [SENDER], "event": "QUALITY_FELL"}
-    world = a_world(portfolios=WIDE, decays=[decay])
-    async with a_whole_house(server_url, tmp_path, world, yellow_share=0.5) as whole:
-        path = f"/v1/senders/{SENDER}"
-        await until(whole, lambda each: each["quality"] == "GREEN", path)
+    async with a_disliked_number(server_url, tmp_path, 0.5) as whole:
         await begin(whole, 60)
-        await until(whole, lambda each: each["quality"] == "RED", path)
+        await until(whole, lambda each: each["quality"] == "RED", NUMBER)
         held = await whole.until("c1", lambda each: "sender" in each["counts"]["waiting"])
         assert 40 <= held["counts"]["accepted"] < 60
-        assert whole.report().clean

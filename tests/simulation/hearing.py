@@ -9,6 +9,7 @@ from functools import partial
 from random import Random
 from typing import Any, Protocol, cast
 
+from adapters.house.asking import came_meanwhile
 from adapters.house.closings import Closings
 from adapters.memory.arrivals import MemoryArrivals
 from adapters.memory.preferences import MemoryPreferences, MemoryRests, OneByOne
@@ -23,7 +24,7 @@ from adapters.meta.template_folding import TemplateFolding
 from engine.directory import Portfolio, Sender, Template
 from engine.errors import EngineError
 from engine.events import Event, GateClosed
-from engine.facts import Fact, Source, of_account, of_sender
+from engine.facts import of_account, of_sender
 from engine.keeper import Keeper
 from engine.model import Category, Gate, PortfolioId, RecipientKey, SenderId, TemplateStatus, WabaId
 from engine.outcomes import Deferred
@@ -105,13 +106,6 @@ class NoWindows:
         """Know of none."""
         del portfolio, sender, recipient
         return 0
-
-
-def _is_newer(known: Fact | None, before: Fact | None, asked_ms: int) -> bool:
-    """Return whether a fact was told while Meta was asked, as adapters.house.asking sees it."""
-    if known == before or known is None:
-        return False
-    return known.source is not Source.REFRESH or known.at_ms >= asked_ms
 
 
 class Hearing:
@@ -250,7 +244,7 @@ class Hearing:
         facts = facts_of_number(number, known, self.registry.directory, asked_ms)
         told: set[str] = set()
         for fact in facts:
-            if _is_newer(self.keeper.facts.get(fact.id), before.get(fact.id), asked_ms):
+            if came_meanwhile(self.keeper.facts.get(fact.id), before.get(fact.id), asked_ms):
                 self._ask_soon(sender)
                 continue
             await self._until_done(partial(self.keeper.tell, fact))
