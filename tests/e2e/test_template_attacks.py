@@ -30,6 +30,13 @@ async def refused(whole: Whole, method: str, path: str, body: object = None) -> 
         return content
 
 
+async def a_paused_campaign(whole: Whole) -> None:
+    """Leave a campaign with rows that wait, of which nothing leaves meanwhile."""
+    await whole.upload("c1", rows(10))
+    await whole.call("POST", "/v1/campaigns/c1/start")
+    await whole.call("POST", "/v1/campaigns/c1/pause")
+
+
 def lose_answers(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Have Meta do what a call wants, and its answer lost at a gateway."""
     done: Answer = getattr(ManagementDesk, name)
@@ -46,9 +53,7 @@ async def test_an_edit_whose_answer_is_lost_is_found_out_and_counts(
 ) -> None:
     lose_answers(monkeypatch, "edit_node")
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
-        await whole.upload("c1", rows(10))
-        await whole.call("POST", "/v1/campaigns/c1/start")
-        await whole.call("POST", "/v1/campaigns/c1/pause")
+        await a_paused_campaign(whole)
         await whole.call("PUT", OFFER, EDIT)
         assert (await refused(whole, "POST", OFFER + "/submit"))["code"] == "meta"
         held = await post(whole)  # taken, and written only with words that are known to be approved
@@ -67,9 +72,7 @@ async def test_a_deletion_whose_answer_is_lost_is_found_out(
 ) -> None:
     lose_answers(monkeypatch, "delete_templates")
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
-        await whole.upload("c1", rows(10))
-        await whole.call("POST", "/v1/campaigns/c1/start")
-        await whole.call("POST", "/v1/campaigns/c1/pause")
+        await a_paused_campaign(whole)
         assert (await refused(whole, "DELETE", OFFER))["code"] == "meta"
         await whole.until("c1", lambda each: each["state"] == "cancelled")
         assert (await whole.call("GET", OFFER))["status"] == "DELETED"
@@ -80,9 +83,7 @@ async def test_of_two_edits_at_once_one_is_done_and_what_uses_it_comes_back_once
     server_url: str, tmp_path: Path
 ) -> None:
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
-        await whole.upload("c1", rows(10))
-        await whole.call("POST", "/v1/campaigns/c1/start")
-        await whole.call("POST", "/v1/campaigns/c1/pause")
+        await a_paused_campaign(whole)
         await whole.call("PUT", OFFER, EDIT)
 
         async def submit() -> int:
@@ -126,9 +127,7 @@ async def test_an_edit_that_is_rejected_leaves_waiting_what_waits(
 ) -> None:
     world = the_world(rejected=["offer"])
     async with a_whole_house(server_url, tmp_path, world) as whole:
-        await whole.upload("c1", rows(10))
-        await whole.call("POST", "/v1/campaigns/c1/start")
-        await whole.call("POST", "/v1/campaigns/c1/pause")
+        await a_paused_campaign(whole)
         await whole.call("PUT", OFFER, EDIT)
         await whole.call("POST", OFFER + "/submit")
         held = await post(whole)
@@ -197,9 +196,7 @@ async def test_an_import_tells_what_it_touches_and_revalidates_it(
     server_url: str, tmp_path: Path
 ) -> None:
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
-        await whole.upload("c1", rows(10))
-        await whole.call("POST", "/v1/campaigns/c1/start")
-        await whole.call("POST", "/v1/campaigns/c1/pause")
+        await a_paused_campaign(whole)
         change = TemplateChange(components=BARE["components"], webhook=False)
         whole.sandbox.controls.change_template("waba-1", "offer", "en_US", change)
         shown = await whole.call("POST", LIST + "/import", {"mode": "merge"})
@@ -220,9 +217,7 @@ async def test_a_template_made_anew_under_an_old_name_starts_afresh(
     server_url: str, tmp_path: Path
 ) -> None:
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
-        await whole.upload("c1", rows(10))
-        await whole.call("POST", "/v1/campaigns/c1/start")
-        await whole.call("POST", "/v1/campaigns/c1/pause")
+        await a_paused_campaign(whole)
         old = (await whole.call("GET", OFFER))["id"]
         assert (await whole.call("DELETE", OFFER))["status"] == "DELETED"
         await whole.call("PUT", OFFER, EDIT)
