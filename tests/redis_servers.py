@@ -1,8 +1,10 @@
 """The real servers a test runs on: found, required in CI, or a reason to skip."""
 
 import os
+import random
 import shutil
 import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def free_row(length: int) -> int:
+    """Return the first of some loopback ports in a row that nobody has at this moment.
+
+    Below those the kernel gives to connections: whoever connects meanwhile takes none of them.
+    """
+    while True:
+        first = random.randrange(20_000, 32_000)
+        with ExitStack() as probes, suppress(OSError):
+            for port in range(first, first + length):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
 
 
 def _found(name: str) -> FoundServer:

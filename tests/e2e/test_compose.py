@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.architecture.source_tree import ROOT
-from tests.redis_servers import free_port
+from tests.redis_servers import free_port, free_row
 
 pytestmark = pytest.mark.one_server
 
@@ -27,7 +27,8 @@ class Laptop:
 
     def __init__(self, directory: Path, redis_url: str) -> None:
         self.services: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
-        self.ports = {port: str(free_port()) for port in ("8080", "8090", "9108")}
+        self.ports = {port: str(free_port()) for port in ("8080", "8090")}
+        self.ports["9108"] = str(free_row(2))  # of two processes
         self.directory = directory
         self.changed = {
             "redis://redis:6379/0": redis_url,

@@ -16,7 +16,7 @@ import pytest
 from adapters.house.supervisor import DRAIN_S
 from adapters.redis.embedded import STOP_TIMEOUT_MS
 from tests.e2e.fleet import START_S, a_process, an_environment
-from tests.redis_servers import free_port
+from tests.redis_servers import free_row
 
 LOOK_EVERY_S = 0.05
 # The embedded server is asked to go, then made to: on a busy disk its last fsync takes long.
@@ -164,7 +164,7 @@ async def until(session: aiohttp.ClientSession, url: str, word: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # on a machine with nothing to give each Python takes 20 s to begin
 async def test_each_worker_is_scraped_on_its_own_port_and_comes_back(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_row(2)
     environment = an_environment(tmp_path, PENSTOCK_METRICS_LISTEN=f"127.0.0.1:{port}")
     process = await a_process(environment, "worker", "--processes", "2")
     async with stopped_at_last(process):
