@@ -17,7 +17,7 @@ from adapters.api.meanings import MEANINGS
 from adapters.api.openapi.described import described
 from adapters.api.told import causes_of
 from adapters.api.why_job import JobGates
-from engine.books import Depth, JobView
+from engine.books import Counts, Depth, JobView
 from engine.borders import closed_countries
 from engine.campaigns import remaining
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
@@ -133,7 +133,7 @@ class WhyRoutes:
                     gate.until = rfc3339(source.start_at_ms)
             if gate.gate == Gate.TEMPLATE and isinstance(source, Campaign):
                 gate.holder, gate.detail = self._templates(source)
-        if isinstance(source, Campaign) and counts.waiting.keys() <= {Gate.QUOTA, *OF_SENDERS}:
+        if isinstance(source, Campaign) and _may_be_held(counts):
             depths = await self._front.ledger.depths(source.portfolio_id)
             its = self._of_senders(source.senders, depths, self._categories(source))
             for gate in its:  # they hold other campaigns too: of this one at most so many
@@ -317,6 +317,12 @@ class WhyRoutes:
             gates.append(gate_of(Gate.QUOTA, 0, quota, portfolio.id))
         gates += learned
         return Why("portfolio", portfolio.id, "", gates)
+
+
+def _may_be_held(counts: Counts) -> bool:
+    """Return whether jobs wait that their senders hold, or hold up."""
+    theirs = [counts.waiting.get(gate, 0) for gate in (Gate.QUOTA, *OF_SENDERS)]
+    return counts.states.get(JobState.QUEUED, 0) + sum(theirs) > 0
 
 
 def _waiting(depth: Depth) -> Counter[Gate]:

@@ -53,7 +53,8 @@ def counts(slot: Slot, name: str) -> Counts:
     waiting = {gate: n for gate, n in source.waiting.items() if n}
     for number in source.lanes:
         lane = slot.lanes[number]
-        gate = slot.closed_gate(lane.lane)
+        closed = slot.sender_closed_until(lane.lane.sender, slot.clock_ms)
+        gate = slot.closed_gate(lane.lane) or closed
         if gate is not None:
             _add(waiting, gate[0], lane.fresh + lane.waiting)
         else:

@@ -131,7 +131,26 @@ async def test_what_somebody_paused_is_told_with_its_cause(redis_client: Redis) 
         assert (await desk.call("POST", path, {"reason": "ill"}))[0] == 200
         for name in (SENDER, "c1"):
             gate = (await why(desk, name))["sender"]
-            assert (gate["holder"], "ill" in gate["detail"]) == (SENDER, True)
+            assert (gate["holder"], gate["jobs"], "ill" in gate["detail"]) == (SENDER, 2, True)
+        _, shown = await desk.call("GET", "/v1/campaigns/c1")
+        assert (shown["counts"]["queued"], shown["counts"]["waiting"]) == (0, {"sender": 2})
+        assert shown["eta"] is None  # nobody knows when somebody resumes it
+
+
+async def test_a_closed_number_is_named_also_while_some_wait_for_something_else(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        await claim(desk, Retry(131000, desk.now_ms + 60_000, "again"))
+        await desk.upload("c1", "to,name,code\n+4915112345670,Eve,C3\n")
+        await desk.call("POST", f"/v1/senders/{SENDER}/pause", {"reason": "ill"})
+        gates = await why(desk, "c1")
+        assert {name: gate["jobs"] for name, gate in gates.items()} == {"retry": 1, "sender": 1}
+        await desk.call("POST", "/v1/campaigns/c1/pause", key=SEND)
+        assert (await why(desk, "c1")).keys() == {"retry", "source"}  # its own pause says it all
 
 
 async def rated(desk: Desk, quality: str) -> None:

@@ -1,7 +1,7 @@
 -- depths_read: what each sender has to do, in bites of lanes; not on the way of a send.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_pace
+-- uses: part_sources part_standing part_closed part_pace
 --
 -- KEYS[1]  tag        begin of every key of the portfolio
 -- ARGV[1]  now_ms     epoch ms
@@ -18,7 +18,7 @@
 local BITE = 100
 local GATES = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
 local part, cursor, aside_max = argv[3], argv[4], tonumber(argv[5])
-local jobs, oldest, gates, senders = {}, {}, {}, {}
+local jobs, oldest, senders = {}, {}, {}
 local are_many = call('HLEN', tag .. 'aside') > aside_max
 
 local function add(sender, priority, word, by)
@@ -30,17 +30,6 @@ end
 local function look_at_front(lane, key)
   local name, due = lane.sender .. '|' .. lane.priority, number6(call('LINDEX', key, 0), 27)
   oldest[name] = min(oldest[name] or due, due)
-end
-
-local function gate_of_sender(name)
-  if gates[name] == nil then
-    local h = call('HMGET', tag .. 's:' .. name, 'waba', 'closed')
-    local account_until = h[1] and tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
-    if not h[1] or (tonumber(h[2] or 0) > now and not off.sender) then gates[name] = 'sender'
-    elseif account_until > now and not off.account then gates[name] = 'account'
-    else gates[name] = false end
-  end
-  return gates[name]
 end
 
 -- by_source: jobs kept aside of a lane's source, told once: with its first lane.
