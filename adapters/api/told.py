@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 
 from adapters.api.bodies import rfc3339
 from adapters.api.front import Front
 from engine.facts import Known
-from engine.model import Gate
+from engine.model import Category, Gate
 from engine.ports import FOREVER_MS
 from engine.senders import Closure, account_closures
 
@@ -51,10 +51,17 @@ def shown_facts(facts: Known, kind: str, name: str) -> dict[str, dict[str, objec
 _id = attrgetter("id")
 
 
-def causes_of(front: Front, portfolio: str, gate: Gate, only: str = "") -> str:
+def causes_of(
+    front: Front,
+    portfolio: str,
+    gate: Gate,
+    only: str = "",
+    categories: Collection[Category] = tuple(Category),
+) -> str:
     """Return why numbers of a portfolio, or their accounts, are closed; empty when nobody told.
 
-    `only` names the one number that is meant; empty means all.
+    `only` names the one number that is meant; empty means all. `categories` are those of the
+    messages that wait: what holds only others is not why.
     """
     facts, found = front.keeper.facts, dict[str, None]()
     for sender in front.registry.directory.senders.values():
@@ -66,6 +73,7 @@ def causes_of(front: Front, portfolio: str, gate: Gate, only: str = "") -> str:
                 else account_closures(facts, sender.waba_id)
             )
             for closure in closures:
-                if closure.fact.until_ms > front.now_ms():
+                is_theirs = set(categories) & set(closure.categories)
+                if is_theirs and closure.fact.until_ms > front.now_ms():
                     found[f"{name}: {closure.sentence}"] = None
     return "; ".join(list(found)[:CAUSES_MAX])
