@@ -25,7 +25,7 @@ from engine.model import (
 from engine.ports import Catalog, Contents, SourceSpec
 from engine.quiet import NEVER_QUIET
 from engine.quiet_keeper import Held, QuietKeeper
-from engine.senders import QUALITY, UNGUARDED, QualityGuard, value_of
+from engine.senders import QUALITY, UNGUARDED, Closure, QualityGuard, closed_for, value_of
 
 UNFORETOLD = (Gate.SENDER, Gate.ACCOUNT, Gate.TEMPLATE)  # opened by Meta or an operator, some day
 
@@ -196,9 +196,7 @@ class Campaigns:
         """
         if any(counts.waiting.get(gate, 0) for gate in UNFORETOLD):
             return None
-        senders = self._registry.directory.senders
-        known = [senders[name] for name in campaign.senders if name in senders]
-        rates = [self._mps(campaign, sender) for sender in known]
+        rates = [self._mps(campaign, sender) for sender in self._senders(campaign)]
         if campaign.state is SourceState.DRAFT and not all(rates):
             return None  # who is dealt to that number waits for it
         per_s = sum(rates)
@@ -209,10 +207,33 @@ class Campaigns:
         return await self._quiet.later_ms(campaign, eta_ms, per_s)
 
     def _mps(self, campaign: Campaign, sender: Sender) -> float:
-        """Return how many messages of a campaign its quality lets a number send in a second."""
+        """Return how many messages of a campaign a number may send in a second; 0 while closed."""
+        if self._closed(campaign, sender) is not None:
+            return 0.0
         quality = value_of(self._registry.directory.facts, of_sender(sender.id, QUALITY))
         is_marketing = campaign.category is Category.MARKETING
         return sender.throughput * (self._guard.share(quality) if is_marketing else 1.0)
+
+    def _senders(self, campaign: Campaign) -> list[Sender]:
+        senders = self._registry.directory.senders
+        return [senders[name] for name in campaign.senders if name in senders]
+
+    def _closed(self, campaign: Campaign, sender: Sender) -> Closure | None:
+        """Return what holds a campaign's messages at one of its numbers."""
+        facts, now_ms = self._registry.directory.facts, self._now_ms()
+        which = (sender.id, sender.waba_id, campaign.category)
+        return closed_for(facts, *which, now_ms=now_ms, guard=self._guard)
+
+    def _closed_warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
+        """Return which of its numbers may not send now, and until when; none of one that is over."""
+        if campaign.state is SourceState.CANCELLED or (counts.enqueued and not remaining(counts)):
+            return []
+        closed = [(each.id, self._closed(campaign, each)) for each in self._senders(campaign)]
+        return [
+            f"sender {name}: {closure.sentence}; its rows wait {closure.end}"
+            for name, closure in closed
+            if closure is not None
+        ]
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
         templates = self._registry.directory.templates
@@ -225,6 +246,7 @@ class Campaigns:
             and campaign.state is not SourceState.CANCELLED
         ]
         warnings += self._template_warnings(campaign)
+        warnings += self._closed_warnings(campaign, counts)
         if campaign.state is SourceState.RUNNING and not counts.enqueued:
             warnings.append("it has no rows yet: upload recipients, they leave as they come")
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
