@@ -225,7 +225,7 @@ class Campaigns:
         return closed_for(facts, *which, now_ms=now_ms, guard=self._guard)
 
     def _closed_warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
-        """Return which of its numbers may not send now, and until when; none of one that is over."""
+        """Return which of its numbers may not send now; nothing once it is over."""
         if campaign.state is SourceState.CANCELLED or (counts.enqueued and not remaining(counts)):
             return []
         closed = [(each.id, self._closed(campaign, each)) for each in self._senders(campaign)]
