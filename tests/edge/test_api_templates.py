@@ -132,6 +132,28 @@ async def test_an_account_s_profile_judges_where_none_is_named() -> None:
         assert (await desk.call("PUT", f"/v1/wabas/{WABA}/template-rules", odd))[0] == 422
 
 
+@pytest.mark.parametrize(
+    "base",
+    [
+        "http://ct1.io/",
+        "https://",
+        "https://ct1.io",  # so begins https://ct1.io.elsewhere.example/, too
+        "https:///ct1.io/",
+        "https://ct1.io /",
+        "https://ct1.io/{{1}}",
+        "https://ct1.io@elsewhere.example/",
+    ],
+)
+async def test_what_urls_begin_with_is_an_address_of_a_whole_host(base: str) -> None:
+    async with a_desk() as desk:
+        path = f"/v1/wabas/{WABA}/template-rules"
+        status, problem = await desk.call("PUT", path, {"tracking": base})
+        [error] = problem["errors"]
+        assert (status, error["pointer"], error["code"]) == (422, "/tracking", "not_full_url")
+        for good in ("https://ct1.io/", "https://go.shop.example:8443/c/x?to=", ""):
+            assert (await desk.call("PUT", path, {"tracking": good}))[1]["tracking"] == good
+
+
 async def test_an_edit_stops_what_uses_it_and_approval_brings_it_back() -> None:
     async with a_desk() as desk:
         await a_campaign(desk)
