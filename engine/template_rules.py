@@ -90,10 +90,10 @@ TRACKING: Mapping[str, str] = {
 _BASE = re.compile(r"https://[^\s/?#@{}\\]+/[^\s{}]*")
 
 
-def is_tracking_base(text: str) -> bool:
+def is_tracking_address(text: str) -> bool:
     """Return whether dynamic URLs may have to begin so.
 
-    >>> [is_tracking_base(each) for each in ("https://ct1.io/", "https://ct1.io", "ct1.io/")]
+    >>> [is_tracking_address(each) for each in ("https://ct1.io/", "https://ct1.io", "ct1.io/")]
     [True, False, False]
     """
     return _BASE.fullmatch(text) is not None

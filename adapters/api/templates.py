@@ -32,7 +32,7 @@ from engine.template_checks import Draft, check_identity
 from engine.template_fit import check_message
 from engine.template_journeys import Touched
 from engine.template_life import category_of, label_of
-from engine.template_rules import TRACKING, is_tracking_base
+from engine.template_rules import TRACKING, is_tracking_address
 from engine.templates import mappings, signature_of
 
 SAMPLE_MAX = 16 * 2**20  # bytes
@@ -278,7 +278,7 @@ class TemplateRoutes:
             if not tracking or body.tracking:
                 detail = f"must be one of {', '.join(TRACKING)}, without `tracking` beside it"
                 raise refusal("/region", "unknown_region", detail)
-        if tracking and not is_tracking_base(tracking):
+        if tracking and not is_tracking_address(tracking):
             detail = (
                 "must be https://, a host and a slash, without a variable: https://go.shop.com/"
             )

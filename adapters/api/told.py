@@ -8,11 +8,16 @@ from operator import attrgetter
 from adapters.api.bodies import rfc3339
 from adapters.api.front import Front
 from engine.facts import Known
-from engine.model import Category, Gate
+from engine.model import Category, Gate, SenderId
 from engine.ports import FOREVER_MS
 from engine.senders import Closure, account_closures
 
 CAUSES_MAX = 5  # told of a waiting job
+UNANSWERED = (
+    "{sender}: nothing that it writes is answered, or Meta says that it is ill: "
+    "one message tries anew every few seconds"
+)
+NO_TOKEN = "{sender}: it has no access token that our keys open; give it: penstock sender add"  # noqa: S105 (a sentence)
 
 
 def shown_closures(closures: Iterable[Closure], now_ms: int) -> list[dict[str, object]]:
@@ -77,3 +82,15 @@ def causes_of(
                 if is_theirs and closure.fact.until_ms > front.now_ms():
                     found[f"{name}: {closure.sentence}"] = None
     return "; ".join(list(found)[:CAUSES_MAX])
+
+
+def untold_of(front: Front, sender: SenderId, until_ms: int | None) -> str:
+    """Return why a number is closed of which nobody told anything; empty where that is not known.
+
+    What Meta answers is told within moments. What stays untold is a worker's own breaker, or that
+    it has nothing to write with; both look again soon.
+    """
+    if not front.token_of(sender):
+        return NO_TOKEN.format(sender=sender)
+    is_soon = until_ms is not None and 0 < until_ms < FOREVER_MS
+    return UNANSWERED.format(sender=sender) if is_soon else ""

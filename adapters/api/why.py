@@ -15,7 +15,7 @@ from adapters.api.front import Front, as_json
 from adapters.api.job_ids import PREFIX
 from adapters.api.meanings import MEANINGS
 from adapters.api.openapi.described import described
-from adapters.api.told import causes_of
+from adapters.api.told import CAUSES_MAX, causes_of, untold_of
 from adapters.api.why_job import JobGates
 from engine.books import Counts, Depth, JobView
 from engine.borders import closed_countries
@@ -175,6 +175,14 @@ class WhyRoutes:
                 told = causes_of(self._front, portfolio, Gate(gate.gate))
                 gate.detail = told or gate.detail
 
+    def _name_untold(self, gates: Iterable[ClosedGate], depths: Iterable[Depth]) -> None:
+        """Say of the gate of a portfolio's senders what closed those of which nothing was told."""
+        for gate in gates:
+            if gate.gate == Gate.SENDER and gate.detail == MEANINGS[Gate.SENDER]:
+                held = [each for each in depths if _waiting(each)[Gate.SENDER]]
+                said = [untold_of(self._front, each.sender, each.closed_until_ms) for each in held]
+                gate.detail = "; ".join(filter(None, said[:CAUSES_MAX])) or gate.detail
+
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
         """Return which templates hold a campaign, and how each stands."""
         known = self._front.registry.directory.templates
@@ -206,7 +214,7 @@ class WhyRoutes:
                 told = {each.gate for each in closed}
                 gates += closed
                 gates += [
-                    ClosedGate(gate, waiting[gate], holder=depth.sender, detail=MEANINGS[gate])
+                    self._untold(gate, waiting[gate], depth)
                     for gate in OF_SENDERS
                     if waiting[gate] and gate not in told
                 ]
@@ -237,6 +245,15 @@ class WhyRoutes:
             for each in closures
             if each.fact.until_ms > now_ms and set(categories) & set(each.categories)
         ]
+
+    def _untold(self, gate: Gate, jobs: int, depth: Depth) -> ClosedGate:
+        """Return a closed gate of a number of which nothing was told."""
+        until_ms = depth.closed_until_ms
+        until = rfc3339(until_ms) if 0 < until_ms < FOREVER_MS else None
+        detail = untold_of(self._front, depth.sender, until_ms) if gate is Gate.SENDER else ""
+        return ClosedGate(
+            gate, jobs, holder=depth.sender, until=until, detail=detail or MEANINGS[gate]
+        )
 
     def _slowed(self, depth: Depth, sender: Sender) -> list[ClosedGate]:
         """Return the gate of marketing that has a share of a sender's send times only."""
@@ -275,7 +292,12 @@ class WhyRoutes:
         gates = [
             gate_of(gate, jobs, quota, sender.portfolio_id if gate is Gate.QUOTA else sender.id)
             for gate, jobs in sorted(waiting.items())
-            if not (learned and gate is Gate.RATE) and gate not in told
+            if not (learned and gate is Gate.RATE) and gate not in {*told, *OF_SENDERS}
+        ]
+        gates += [
+            self._untold(gate, waiting[gate], depth)
+            for gate in OF_SENDERS
+            if depth and gate in waiting and gate not in told
         ]
         await self._name_moments(gates, sender.portfolio_id, sender=sender.id)
         notes = [*self._silence(sender.id), *self._borders([sender.id])]
@@ -312,6 +334,7 @@ class WhyRoutes:
             learned += own
         gates = [gate_of(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
         self._name_causes(gates, portfolio.id)
+        self._name_untold(gates, depths)
         await self._name_moments(gates, portfolio.id)
         if quota.debt and Gate.QUOTA not in waiting:
             gates.append(gate_of(Gate.QUOTA, 0, quota, portfolio.id))

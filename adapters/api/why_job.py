@@ -6,7 +6,7 @@ from adapters.api.bodies import rfc3339
 from adapters.api.closed_gates import OF_SENDERS, PARKED, ClosedGate, gate_of, until_of
 from adapters.api.front import Front
 from adapters.api.meanings import meaning_for
-from adapters.api.told import causes_of
+from adapters.api.told import causes_of, untold_of
 from engine.books import Holders, JobView
 from engine.directory import Campaign, Journey, Portfolio
 from engine.model import Category, Gate, JobState, SourceState, TemplateStatus
@@ -67,7 +67,9 @@ class JobGates:
         if holders is None or gate is None:
             return ""
         if gate in OF_SENDERS:
-            return self._causes(gate, holders)
+            told = self._causes(gate, holders)
+            is_untold = not told and gate is Gate.SENDER
+            return untold_of(self._front, holders.sender, view.until_ms) if is_untold else told
         if gate is Gate.TEMPLATE and (template := directory.templates.get(holders.template)):
             is_open = template.status is TemplateStatus.APPROVED
             return PARKED if is_open else f"it is {template.status}"

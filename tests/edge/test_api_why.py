@@ -153,6 +153,26 @@ async def test_a_closed_number_is_named_also_while_some_wait_for_something_else(
         assert (await why(desk, "c1")).keys() == {"retry", "source"}  # its own pause says it all
 
 
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [("token-of-the-test", "nothing that it writes is answered"), ("", "it has no access token")],
+)
+async def test_what_a_worker_closed_by_itself_is_named_with_its_end(
+    redis_client: Redis, token: str, words: str
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        await desk.registry.put_token(SENDER, token)
+        await claim(desk, Deferred(Gate.SENDER, 0, desk.now_ms + 60_000, "nothing came back"))
+        for name in ("c1", SENDER, PORTFOLIO):
+            gate = (await why(desk, name))["sender"]
+            assert gate["detail"].startswith(f"{SENDER}: {words}")
+            is_soon = str(gate["until"]).startswith("2026-05-28T20:")
+            assert is_soon or name == PORTFOLIO  # of several numbers, each has its own
+
+
 async def rated(desk: Desk, quality: str) -> None:
     """Have Meta tell the sender's quality."""
     fact = Fact(of_sender(SENDER, "quality"), quality, desk.now_ms, Source.REFRESH)

@@ -121,9 +121,9 @@ WAYS: list[Any] = [
         id="the account is throttled",
     ),
     pytest.param(
-        ends(lambda ms: Deferred(Gate.SENDER, 131048, ms, "")),
-        *("sender", SENDER, SOON, "the sender is"),
-        id="an answer closed the number",
+        ends(lambda ms: Deferred(Gate.SENDER, 0, ms, "")),
+        *("sender", SENDER, SOON, "nothing that it writes is answered"),
+        id="its breaker is open",
     ),
     pytest.param(
         ends(lambda ms: Deferred(Gate.TEMPLATE, 132015, ms, "")),

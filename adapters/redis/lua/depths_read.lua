@@ -12,7 +12,7 @@
 --
 -- Returns  { cursor, senders, jobs, oldest }
 --   cursor   where the next bite begins, 0 when this was the last
---   senders  name, rate in force, ...
+--   senders  name, rate in force, until when all it has waits (0: it does not), ...
 --   jobs     'sender|priority|state or gate', how many, ...
 --   oldest   'sender|priority', since when the oldest front row may leave, ...
 local BITE = 100
@@ -65,7 +65,8 @@ elseif part == 'senders' then
   local page = call('SSCAN', tag .. part, cursor, 'COUNT', BITE)
   for _, name in ipairs(page[2]) do
     local h, at = call('HMGET', tag .. 's:' .. name, 'nominal', 'learned'), #senders
-    senders[at + 1], senders[at + 2] = name, rate_of(h[1], h[2])
+    local _, till = gate_of_sender(name)
+    senders[at + 1], senders[at + 2], senders[at + 3] = name, rate_of(h[1], h[2]), till or 0
   end
   cursor = page[1]
 elseif part == 'open' or not are_many then
