@@ -279,9 +279,7 @@ class TemplateRoutes:
                 detail = f"must be one of {', '.join(TRACKING)}, without `tracking` beside it"
                 raise refusal("/region", "unknown_region", detail)
         if tracking and not is_tracking_address(tracking):
-            detail = (
-                "must be https://, a host and a slash, without a variable: https://go.shop.com/"
-            )
+            detail = "must be https://, a host and a slash, without a variable: https://go.io/"
             raise refusal("/tracking", "not_full_url", detail)
         await self._front.registry.put(AccountRules(waba, body.profile, tracking))
         return as_json({"profile": body.profile, "tracking": tracking})
@@ -390,11 +388,8 @@ def shown_users(touched: list[Touched]) -> dict[str, object]:
         errors = [field_error(error) for error in each.errors]
         one: dict[str, object] = {"id": name, "did": each.did, "errors": errors}
         shown[kind].append(one | {"jobs": each.jobs})
-    return {
-        "campaigns": shown["campaign"],
-        "journeys": shown["journey"],
-        "direct": shown["direct"],
-    }
+    campaigns, journeys, direct = shown["campaign"], shown["journey"], shown["direct"]
+    return {"campaigns": campaigns, "journeys": journeys, "direct": direct}
 
 
 def refusal(pointer: str, code: str, detail: str) -> Problem:

@@ -1,4 +1,4 @@
-"""How an account's templates are judged, over HTTP: by which rules, and where clicks are tracked."""
+"""How templates of an account are judged, over HTTP: by which rules, where clicks are tracked."""
 
 from typing import Any
 
