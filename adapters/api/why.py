@@ -304,19 +304,18 @@ class WhyRoutes:
         return Why("sender", sender.id, "", gates + closed + learned, notes)
 
     async def _of_template(self, template: Template) -> Why:
-        """Return what waits for a template, campaign by campaign."""
-        gates: list[ClosedGate] = []
-        for campaign in self._front.registry.directory.campaigns.values():
-            if template.key in campaign.templates:
-                counts = await self._front.ledger.counts(campaign.portfolio_id, campaign.source)
-                jobs = counts.waiting.get(Gate.TEMPLATE, 0)
-                if jobs:
-                    detail = f"it is {template.status}"
-                    gates.append(
-                        ClosedGate(Gate.TEMPLATE, jobs, holder=campaign.source, detail=detail)
-                    )
-        if not gates and template.status is not TemplateStatus.APPROVED:
-            detail = f"it is {template.status}"
+        """Return what waits for a template, source by source."""
+        is_open = template.status is TemplateStatus.APPROVED
+        detail = PARKED if is_open else f"it is {template.status}"
+        ledger, gates = self._front.ledger, list[ClosedGate]()
+        portfolio = self._front.registry.directory.portfolio_of_waba(template.waba_id)
+        if portfolio is not None:
+            names = await ledger.users(portfolio, template.key, FOREVER_MS)
+            for name in dict.fromkeys(names):
+                counts = await ledger.counts(portfolio, name)
+                if jobs := counts.waiting.get(Gate.TEMPLATE, 0):
+                    gates.append(ClosedGate(Gate.TEMPLATE, jobs, holder=name, detail=detail))
+        if not gates and not is_open:
             gates.append(ClosedGate(Gate.TEMPLATE, 0, holder=template.key, detail=detail))
         return Why("template", template.key, template.status.value, gates)
 

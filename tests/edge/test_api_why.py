@@ -69,6 +69,26 @@ async def test_a_template_that_is_paused_is_named_with_its_campaigns(redis_clien
         assert (gate["jobs"], gate["holder"]) == (2, "campaign:c1")
 
 
+async def test_a_template_is_told_of_journeys_and_single_jobs_that_wait_for_it_too(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await desk.call("PUT", "/v1/journeys/welcome", {}, SEND)
+        for number, source in enumerate(({"kind": "journey", "id": "welcome"}, None, None)):
+            job = a_job(to=f"+491511234567{number}") | ({"source": source} if source else {})
+            assert (await desk.call("POST", "/v1/jobs", job, SEND))[0] == 202
+        assert await why(desk, TEMPLATE) == {}
+        (answer,) = await desk.ledger.claim([Ask(OWNER, "w", 1, 1, 1)])
+        parked = Deferred(Gate.TEMPLATE, 132015, FOREVER_MS, "paused")
+        (job,) = answer.jobs
+        await desk.ledger.settle(OWNER, [Settlement(job.key, job.attempt, parked)])
+        _, shown = await desk.call("GET", f"/v1/why/{TEMPLATE}", key=READ)
+        held = {gate["holder"]: (gate["jobs"], gate["detail"]) for gate in shown["gates"]}
+        assert sorted(jobs for jobs, _ in held.values()) == [1, 2]
+        assert held["journey:welcome"][0] == 1
+        assert all("parked it" in detail for _, detail in held.values())
+
+
 async def test_a_sender_says_what_meta_taught_it(redis_client: Redis) -> None:
     async with a_desk(redis=redis_client) as desk:
         await a_campaign(desk)
