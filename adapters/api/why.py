@@ -15,7 +15,7 @@ from adapters.api.front import Front, as_json
 from adapters.api.job_ids import PREFIX
 from adapters.api.meanings import MEANINGS
 from adapters.api.openapi.described import described
-from adapters.api.told import CAUSES_MAX, causes_of, untold_of
+from adapters.api.told import CAUSES_MAX, causes_of, opens_at_ms, untold_of
 from adapters.api.why_job import JobGates
 from engine.books import Counts, Depth, JobView
 from engine.borders import closed_countries
@@ -125,7 +125,8 @@ class WhyRoutes:
         ]
         await self._name_moments(gates, source.portfolio_id, source=source.source)
         gates += _quiet_gates(source, held)
-        self._name_causes(gates, source.portfolio_id)
+        if any(gate.gate in OF_SENDERS for gate in gates):
+            self._name_causes(gates, await self._front.ledger.depths(source.portfolio_id))
         for gate in gates:
             if gate.gate == Gate.SOURCE:
                 gate.holder, gate.detail = source.source, f"it is {source.state}"
@@ -168,20 +169,23 @@ class WhyRoutes:
             for country, until_ms in closed_countries(facts, waba, self._front.now_ms()).items()
         ]
 
-    def _name_causes(self, gates: Iterable[ClosedGate], portfolio: str) -> None:
-        """Say of gates of senders and accounts what closed them, where that was told."""
+    def _name_causes(self, gates: Iterable[ClosedGate], depths: Iterable[Depth]) -> None:
+        """Say of gates of senders and accounts what closed them, and when the first opens."""
+        known = self._front.registry.directory.senders
         for gate in gates:
             if gate.gate in OF_SENDERS:
-                told = causes_of(self._front, portfolio, Gate(gate.gate))
-                gate.detail = told or gate.detail
+                which = Gate(gate.gate)
+                held = [depth for depth in depths if _waiting(depth)[which]]
+                senders = [known[each.sender] for each in held if each.sender in known]
+                gate.until = rfc3339(opens_at_ms(self._front, senders, which))
+                told = causes_of(self._front, senders, which)
+                untold = self._untold_of(held) if which is Gate.SENDER and not told else ""
+                gate.detail = told or untold or gate.detail
 
-    def _name_untold(self, gates: Iterable[ClosedGate], depths: Iterable[Depth]) -> None:
-        """Say of the gate of a portfolio's senders what closed those of which nothing was told."""
-        for gate in gates:
-            if gate.gate == Gate.SENDER and gate.detail == MEANINGS[Gate.SENDER]:
-                held = [each for each in depths if _waiting(each)[Gate.SENDER]]
-                said = [untold_of(self._front, each.sender, each.closed_until_ms) for each in held]
-                gate.detail = "; ".join(filter(None, said[:CAUSES_MAX])) or gate.detail
+    def _untold_of(self, held: Iterable[Depth]) -> str:
+        """Return what closed numbers of which nothing was told."""
+        said = [untold_of(self._front, each.sender, each.closed_until_ms) for each in held]
+        return "; ".join(list(filter(None, said))[:CAUSES_MAX])
 
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
         """Return which templates hold a campaign, and how each stands."""
@@ -332,8 +336,7 @@ class WhyRoutes:
             )
             learned += own
         gates = [gate_of(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
-        self._name_causes(gates, portfolio.id)
-        self._name_untold(gates, depths)
+        self._name_causes(gates, depths)
         await self._name_moments(gates, portfolio.id)
         if quota.debt and Gate.QUOTA not in waiting:
             gates.append(gate_of(Gate.QUOTA, 0, quota, portfolio.id))

@@ -85,7 +85,7 @@ class JobGates:
             category = template.category if template else Category.MARKETING
         if sender is None:
             return ""
-        return causes_of(self._front, sender.portfolio_id, gate, sender.id, [category])
+        return causes_of(self._front, [sender], gate, [category])
 
     def _source(self, name: str) -> Campaign | Journey | None:
         """Return the campaign or journey that the ledger calls so."""

@@ -206,6 +206,27 @@ async def test_a_job_is_not_told_what_holds_others(redis_client: Redis) -> None:
             assert "CUSTOMER" not in held["detail"]
 
 
+async def test_a_journey_and_a_portfolio_are_told_of_the_numbers_that_hold_jobs_and_until_when(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        twin = {"portfolio_id": PORTFOLIO, "waba_id": WABA, "display_phone_number": "+1 555 0101"}
+        await desk.call("PUT", "/v1/senders/200", twin | {"access_token": "t"})
+        await desk.call("POST", "/v1/senders/200/pause", {"reason": "it has no jobs"})
+        await desk.call("PUT", "/v1/journeys/welcome", {}, SEND)
+        body = a_job(source={"kind": "journey", "id": "welcome"})
+        assert (await desk.call("POST", "/v1/jobs", body, SEND))[0] == 202
+        await desk.front.keeper.tell(status_fact(SENDER, "RESTRICTED", desk.now_ms, Source.REFRESH))
+        for name in ("welcome", PORTFOLIO):
+            _, answer = await desk.call("GET", f"/v1/why/{name}", key=READ)
+            (held,) = answer["gates"]
+            assert (held["gate"], held["jobs"], held["until"][:14]) == (
+                *("sender", 1, "2026-05-29T20:"),
+            )
+            assert "RESTRICTED" in held["detail"]
+            assert "it has no jobs" not in held["detail"]
+
+
 async def test_a_row_of_a_campaign_says_when_its_campaign_begins(redis_client: Redis) -> None:
     async with a_desk(redis=redis_client) as desk:
         body = a_job(not_before="2026-05-28T21:00:00Z")
