@@ -22,11 +22,13 @@ from engine.model import (
     SourceState,
     TemplateStatus,
 )
+from engine.moments import moment_text
 from engine.ports import Catalog, Contents, SourceSpec
 from engine.quiet import NEVER_QUIET
 from engine.quiet_keeper import Held, QuietKeeper
 from engine.senders import QUALITY, UNGUARDED, Closure, QualityGuard, closed_for, value_of
 
+NEVER_SENT = "what waits then is never sent"
 UNFORETOLD = (Gate.SENDER, Gate.ACCOUNT, Gate.TEMPLATE)  # opened by Meta or an operator, some day
 
 # What may follow what; asking for the state it has already is fine and changes nothing.
@@ -178,6 +180,7 @@ class Campaigns:
         eta_ms = await self._eta_ms(campaign, counts, quota) if state == "running" else None
         warnings = self._warnings(campaign, counts)
         warnings += (await self._held(campaign)).warnings(campaign.quiet)
+        warnings += _late(campaign, eta_ms)
         return CampaignStatus(campaign, state, counts, eta_ms, warnings)
 
     def state_of(self, campaign: Campaign, counts: Counts) -> str:
@@ -292,6 +295,7 @@ class Campaigns:
         elif at_once < rows:
             warnings.append(f"{rows - at_once:,} rows will wait for a place in the messaging limit")
         eta_ms = await self._eta_ms(campaign, counts, quota)
+        warnings += _late(campaign, eta_ms)
         return Foretold(campaign, rows, min(at_once, rows - held.jobs), eta_ms, warnings)
 
     async def _held(self, campaign: Campaign, *, if_running: bool = False) -> Held:
@@ -306,6 +310,14 @@ def _check_move(campaign: Campaign, action: str) -> None:
     if campaign.state not in MOVES[action][0]:
         detail = f"a campaign that is {campaign.state} cannot {action}"
         raise InvalidJobError(detail, pointer="", code="state")
+
+
+def _late(campaign: Campaign, eta_ms: int | None) -> list[str]:
+    """Return that a campaign expires before its last row can leave."""
+    if eta_ms is None or not 0 < campaign.expires_at_ms < eta_ms:
+        return []
+    ends = f"it expires at {moment_text(campaign.expires_at_ms)}"
+    return [f"{ends}, its last row could leave at {moment_text(eta_ms)}: {NEVER_SENT}"]
 
 
 def remaining(counts: Counts) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Final
 
 from engine.directory import Campaign, Journey, Registry
 from engine.errors import InvalidJobError
 from engine.model import Category, Lane, NowMs, SourceState
+from engine.moments import moment_text
 from engine.ports import FOREVER_MS
 from engine.quiet import (
     NEVER_QUIET,
@@ -67,8 +67,7 @@ class Held:
             return ""
         opens = "when it opens is not known yet"
         if self.opens_at_ms is not None:
-            moment = datetime.fromtimestamp(self.opens_at_ms / 1000, UTC)
-            opens = f"opens at {moment:%Y-%m-%dT%H:%M:%SZ}"
+            opens = f"opens at {moment_text(self.opens_at_ms)}"
         first = f"{shown_zone(self.zone) or 'the time zone of its quiet hours'} {opens}"
         if self.zones > 1:
             first = f"the first of {self.zones} time zones, {first}"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from engine.facts import Fact, Known, Source, of_account, of_sender
 from engine.model import Category, Gate
+from engine.moments import moment_text
 from engine.ports import FOREVER_MS
 from engine.quota import DAY_MS
 from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, PLACES, Shut
@@ -107,7 +107,7 @@ class Closure:
         """
         if self.fact.until_ms >= FOREVER_MS:
             return "for its end, which nobody knows"
-        return f"until {datetime.fromtimestamp(self.fact.until_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return f"until {moment_text(self.fact.until_ms)}"
 
     @property
     def sentence(self) -> str:

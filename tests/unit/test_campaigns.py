@@ -200,6 +200,22 @@ async def test_the_end_of_a_draft_is_not_foretold_while_one_of_its_numbers_is_cl
     assert (await desk.campaigns.foretell("c1")).eta_ms is None
 
 
+@pytest.mark.parametrize(("days", "is_late"), [(1, True), (3, False), (0, False)])
+async def test_a_start_and_a_campaign_that_runs_say_that_rows_will_expire(
+    desk: Desk, *, days: int, is_late: bool
+) -> None:
+    expires_at_ms = desk.now_ms + days * 86_400_000 if days else 0
+    campaign = await desk.campaigns.create(a_wish(expires_at_ms=expires_at_ms))
+    await desk.open_all()
+    await desk.rows.accept(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(600)])
+    foretold = await desk.campaigns.foretell("c1")
+    await desk.campaigns.move("c1", "start")
+    for warnings in (foretold.warnings, (await desk.campaigns.status("c1")).warnings):
+        late = [each for each in warnings if "what waits then is never sent" in each]
+        assert len(late) == is_late
+        assert all(each.startswith("it expires at 2026-05-29T20:26:40Z") for each in late)
+
+
 CLOSED: list[Any] = [
     pytest.param("sender/{}/pause", "paused", FOREVER_MS, "wait for its end", id="paused"),
     pytest.param("sender/{}/status", "RESTRICTED", 90_000, "wait until 2026-", id="restricted"),
