@@ -103,10 +103,10 @@ class Closure:
         >>> Closure(Gate.SENDER, "status", Fact("x", "RESTRICTED", 0, Source.REFRESH, 9_000)).end
         'until 1970-01-01T00:00:09Z'
         >>> Closure(Gate.SENDER, "pause", Fact("x", "", 0, Source.OPERATOR, FOREVER_MS)).end
-        'for its end, which nobody knows'
+        'until that is mended'
         """
         if self.fact.until_ms >= FOREVER_MS:
-            return "for its end, which nobody knows"
+            return "until that is mended"
         return f"until {moment_text(self.fact.until_ms)}"
 
     @property

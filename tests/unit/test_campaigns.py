@@ -217,7 +217,7 @@ async def test_a_start_and_a_campaign_that_runs_say_that_rows_will_expire(
 
 
 CLOSED: list[Any] = [
-    pytest.param("sender/{}/pause", "paused", FOREVER_MS, "wait for its end", id="paused"),
+    pytest.param("sender/{}/pause", "paused", FOREVER_MS, "wait until that is mended", id="paused"),
     pytest.param("sender/{}/status", "RESTRICTED", 90_000, "wait until 2026-", id="restricted"),
     pytest.param(
         "waba/{}/restriction",
