@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -124,6 +124,7 @@ class WhyRoutes:
             if not (is_campaign and gate in OF_SENDERS)
         ]
         await self._name_moments(gates, source.portfolio_id, source=source.source)
+        await self._name_templates(gates, source.portfolio_id, source.source)
         gates += _quiet_gates(source, held)
         if any(gate.gate in OF_SENDERS for gate in gates):
             self._name_causes(gates, await self._front.ledger.depths(source.portfolio_id))
@@ -186,6 +187,26 @@ class WhyRoutes:
         """Return what closed numbers of which nothing was told."""
         said = [untold_of(self._front, each.sender, each.closed_until_ms) for each in held]
         return "; ".join(list(filter(None, said))[:CAUSES_MAX])
+
+    async def _name_templates(
+        self, gates: Iterable[ClosedGate], portfolio: PortfolioId, source: str = "", waba: str = ""
+    ) -> None:
+        """Say of gates of templates which of them hold jobs; of one source or account only."""
+        for gate in gates:
+            if gate.gate == Gate.TEMPLATE:
+                held = [each async for each in self._holding(portfolio, source, waba)]
+                gate.detail = "; ".join(held[:CAUSES_MAX]) or PARKED
+
+    async def _holding(self, portfolio: PortfolioId, source: str, waba: str) -> AsyncIterator[str]:
+        """Yield the templates that are not APPROVED and for which jobs wait, and how they stand."""
+        senders = self._front.registry.directory.senders.values()
+        its = {each.waba_id for each in senders if each.portfolio_id == portfolio}
+        wabas = {waba} if waba else its
+        for template in list(self._front.registry.directory.templates.values()):
+            if template.waba_id in wabas and template.status is not TemplateStatus.APPROVED:
+                users = await self._front.ledger.users(portfolio, template.key, FOREVER_MS)
+                if source in users or (users and not source):
+                    yield f"{template.key} is {template.status}"
 
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
         """Return which templates hold a campaign, and how each stands."""
@@ -304,6 +325,7 @@ class WhyRoutes:
             if depth and gate in waiting and gate not in told
         ]
         await self._name_moments(gates, sender.portfolio_id, sender=sender.id)
+        await self._name_templates(gates, sender.portfolio_id, waba=sender.waba_id)
         notes = [*self._silence(sender.id), *self._borders([sender.id])]
         return Why("sender", sender.id, "", gates + closed + learned, notes)
 
@@ -338,6 +360,7 @@ class WhyRoutes:
         gates = [gate_of(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
         self._name_causes(gates, depths)
         await self._name_moments(gates, portfolio.id)
+        await self._name_templates(gates, portfolio.id)
         if quota.debt and Gate.QUOTA not in waiting:
             gates.append(gate_of(Gate.QUOTA, 0, quota, portfolio.id))
         gates += learned

@@ -1,5 +1,6 @@
 """Why something has not been sent yet, over HTTP, on a real server."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,18 @@ from engine.outcomes import Accepted, Deferred, InDoubt, Outcome, Retry
 from engine.ports import FOREVER_MS, Ask, SenderSpec, Settlement, TemplateSpec
 from engine.senders import QualityGuard
 from engine.silence import silent_fact
-from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, Desk, a_campaign, a_desk, a_job
+from tests.front_desk import (
+    PORTFOLIO,
+    READ,
+    SEND,
+    SENDER,
+    WABA,
+    Desk,
+    a_campaign,
+    a_desk,
+    a_job,
+    a_message,
+)
 
 OWNER = PortfolioId(PORTFOLIO)
 TEMPLATE = f"{WABA}/offer/en_US"
@@ -87,6 +99,28 @@ async def test_a_template_is_told_of_journeys_and_single_jobs_that_wait_for_it_t
         assert sorted(jobs for jobs, _ in held.values()) == [1, 2]
         assert held["journey:welcome"][0] == 1
         assert all("parked it" in detail for _, detail in held.values())
+
+
+async def test_whoever_waits_for_templates_is_told_which(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await desk.call("PUT", "/v1/journeys/welcome", {}, SEND)
+        source = {"kind": "journey", "id": "welcome"}
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(source=source), SEND)
+        assert shown["accepted"] == 1
+        other = a_job(message=a_message("Ada", "A1", name="update"), to="+4915112345677")
+        assert (await desk.call("POST", "/v1/jobs", other, SEND))[0] == 202
+        for key in (TEMPLATE, f"{WABA}/update/en_US"):
+            template = desk.registry.directory.templates[key]
+            await desk.registry.put(replace(template, status=TemplateStatus.PAUSED))
+            paused = TemplateSpec(TemplateStatus.PAUSED, template.category)
+            await desk.ledger.put_template(OWNER, key, paused)
+        both = f"{TEMPLATE} is PAUSED; {WABA}/update/en_US is PAUSED"
+        for name, detail in (
+            ("welcome", f"{TEMPLATE} is PAUSED"),
+            (SENDER, both),
+            (PORTFOLIO, both),
+        ):
+            assert (await why(desk, name))["template"]["detail"] == detail
 
 
 async def test_a_sender_says_what_meta_taught_it(redis_client: Redis) -> None:
