@@ -27,8 +27,9 @@ class Clock:
         self.asked: list[str] = []
         self.registry = MemoryRegistry()
         ledger = MemoryLedger(Terms(), lambda: self.now_ms)
-        emit, now_ms = (lambda _event: None), (lambda: self.now_ms)
-        self.keeper = Keeper(self.registry, ledger, emit=emit, now_ms=now_ms)
+        self.keeper = Keeper(
+            self.registry, ledger, emit=lambda _event: None, now_ms=lambda: self.now_ms
+        )
 
         async def debt_of(_sender: Sender) -> int:
             return 0
