@@ -24,6 +24,8 @@ from engine.pace import NEVER_REFUSED, NOTHING_SPENT, PAIR_BURST, PAIR_SLACK_MS,
 from engine.ports import Again, Settled, Settlement
 from engine.terms import ANSWER_HOLDS_MS, STRIKES_MAX
 
+ALONE = (Gate.RATE, Gate.RETRY)  # behind these a deferred job waits aside, and the others go on
+
 
 def settle(slot: Slot, settlements: list[Settlement], now_ms: int) -> Settled:
     """Record a batch of outcomes."""
@@ -141,7 +143,8 @@ def _defer(
     if outcome.gate is Gate.RATE:
         if sender.slots.learn_down(sent_at_ms, now_ms):
             answer.closed.append((Gate.RATE, lane.lane.sender))
-        slot.delay(job, outcome.until_ms, Gate.RATE)
+    if outcome.gate in ALONE:
+        slot.delay(job, outcome.until_ms, outcome.gate)
         return
     key = _close_gate(slot, lane, outcome, now_ms)
     if key:

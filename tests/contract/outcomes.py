@@ -40,7 +40,7 @@ def an_outcome(rng: random.Random, now_ms: int, *, is_doubtful: bool = False) ->
         return Retry(131000, later_ms, "unknown")
     if draw < 0.92:
         return _final(rng, draw)
-    gate = rng.choice([*[Gate.PAIR] * 4, Gate.RATE, Gate.RATE, *GATES_THAT_CLOSE])
+    gate = rng.choice([*[Gate.PAIR] * 4, Gate.RATE, Gate.RATE, Gate.RETRY, *GATES_THAT_CLOSE])
     return Deferred(gate, 130429, later_ms, "slow")
 
 

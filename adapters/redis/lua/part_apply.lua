@@ -23,6 +23,8 @@ local function defer(opened, detail)
   elseif gate == 'rate' then
     learn_down(opened.lane.sender, sent_at_ms)
     delay(opened.lane, opened.row, until_ms, 'rate')
+  elseif gate == 'retry' then
+    delay(opened.lane, opened.row, until_ms, 'retry')
   else
     close_gate(opened, gate, until_ms)
     put_back(opened.lane, opened.row)
