@@ -61,6 +61,7 @@ local function apply(opened, kind, detail)
     if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest)) end
     keep_dead(opened)
     end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), misfit)
+    disprove_window(tonumber(code), lane, opened.recipient, now)
     if rest == '1' then strike(lane) end
   end
 end
