@@ -2,12 +2,19 @@
 -- earlier writes ended may be told along with it, and is recorded first.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_books part_rows part_due part_rings
--- uses: part_rings_end part_market part_claim part_senders gate_schedule gate_suppression
--- uses: gate_border gate_window gate_pair gate_quota part_bites part_serve part_grant part_order
--- uses: part_run part_fresh part_due_senders part_turns part_flush part_finish part_call
--- uses: part_settle part_again part_shut part_return part_log part_repeats
--- uses: part_outcomes part_dead part_apply part_late part_told part_accepted part_settlements
+-- uses: part_sources part_standing part_rest part_books part_rows part_due
+-- later: part_rings part_rings_end
+-- uses: part_market part_claim part_senders
+-- later: gate_schedule
+-- uses: gate_suppression
+-- later: gate_border
+-- uses: gate_window gate_pair
+-- later: gate_quota part_bites
+-- uses: part_serve
+-- later: part_grant part_order part_run part_fresh part_due_senders part_turns part_flush
+-- later: part_finish part_call part_settle part_again part_shut part_return part_log part_repeats
+-- later: part_outcomes part_dead part_apply part_late part_told part_accepted part_settlements
+-- uses: part_plain_told part_plain_rows part_plain
 --
 -- KEYS[1]  tag      begin of every key of the portfolio
 -- ARGV[1]  now_ms   epoch ms
@@ -41,7 +48,7 @@ local function refused()
   if counter < meta.worker then return 'stale' end
 end
 
-local function answer(why, come_back_ms)
+local function answer(why, come_back_ms, ignored, news)
   local flat = {}
   for name, times in pairs(refusals) do
     flat[#flat + 1] = name
@@ -53,6 +60,8 @@ local function answer(why, come_back_ms)
     meta.edition }
 end
 
+if fulfil_plainly(worker, counter) then return answer('', next_due(), NONE, NONE) end
+begin_later()
 if known_sequence > meta.sequence then
   meta.sequence = known_sequence
   call('HSET', tag .. 'meta', 'recovering', now + 10000)
@@ -71,7 +80,7 @@ if why then
     touch(false)
     flush_log()
   end
-  return answer(why, now + 1000)
+  return answer(why, now + 1000, ignored, news)
 end
 if counter == meta.worker then
   flush_settled() -- what has ended is not given again
@@ -80,7 +89,7 @@ if counter == meta.worker then
   if went_back > 0 then call_waiters() end
   if went_back > 0 or is_told then touch(went_back > 0) end
   flush_log()
-  return answer('', next_due())
+  return answer('', next_due(), ignored, news)
 end
 open_scheduled()
 promote()
@@ -92,4 +101,4 @@ flush_counts()
 flush_ends(keep_ms)
 touch(given > 0, 'worker:' .. worker, argv[4])
 flush_log()
-return answer('', next_due())
+return answer('', next_due(), ignored, news)

@@ -41,11 +41,8 @@ local function prune_windows()
   end
 end
 
-local function flush_claim()
-  flush_lanes()
-  for i = 1, #sender_order do flush_sender(sender_order[i]) end
-  flush_rings()
-  flush_waiting()
+-- write_given: what the answer gives is under a lease.
+local function write_given()
   for i = 1, #opens, 200 do
     call('HSET', tag .. 'open', unpack(opens, i, min(i + 199, #opens)))
   end
@@ -54,6 +51,14 @@ local function flush_claim()
     call('HSET', tag .. 'claims', claim, table.concat(names, ','))
     call('ZADD', tag .. 'leases', lease_text, claim)
   end
+end
+
+local function flush_claim()
+  flush_lanes()
+  for i = 1, #sender_order do flush_sender(sender_order[i]) end
+  flush_rings()
+  flush_waiting()
+  write_given()
   flush_windows()
   flush_pairs()
   prune_windows()

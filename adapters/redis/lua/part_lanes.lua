@@ -48,10 +48,12 @@ local function lane_fact(number)
   return h[1] and keep_fact(meta.facts.lanes, number, fact) or fact
 end
 
+local function fact_of(number) return meta.facts.lanes[number] or lane_fact(number) end
+
 local function lane_of(number)
   local lane = lanes[number]
   if not lane then
-    lane = setmetatable({}, (meta.facts.lanes[number] or lane_fact(number)).index)
+    lane = setmetatable({}, fact_of(number).index)
     lanes[number] = lane
   end
   return lane
