@@ -20,6 +20,7 @@ COMMENT = re.compile(r"(^| +)--.*$")
 CONSTANTS = re.compile(
     r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (\d+(?:, \d+)*)$", re.MULTILINE
 )
+HIDDEN_MAX = 10  # with more names of its own a part is a function: Lua counts these anew in it
 USES, LATER = "-- uses:", "-- later:"
 BEGIN = re.compile(r"^local function begin_\w+\((.*?)\)", re.MULTILINE)
 
@@ -65,11 +66,11 @@ def assemble(name: str, texts: dict[str, str]) -> str:
     later = frozenset(chain.from_iterable(groups_of(name, texts, LATER)))
     begins = Begins()
     parts = [
-        [begins.take(without_comments(texts[part]), is_later=part in later) for part in group]
+        "\n".join(begins.take(without_comments(texts[part]), part in later) for part in group)
         for group in groups
     ]
     ends = [0, len(parts) // 3, len(parts) * 2 // 3, len(parts)]
-    thirds = [list(chain.from_iterable(parts[start:end])) for start, end in pairwise(ends)]
+    thirds = [parts[start:end] for start, end in pairwise(ends)]
     body = without_comments(texts[name]).replace("begin_later()", " ".join(begins.later))
     at_once = " ".join(begins.at_once)
     thirds.append([f"local function main(keys, arguments)\n{at_once}\n{body}\nend"])
@@ -88,7 +89,7 @@ class Begins:
         self.at_once: list[str] = []
         self.later: list[str] = []
 
-    def take(self, part: str, *, is_later: bool) -> str:
+    def take(self, part: str, is_later: bool) -> str:
         """Return a part whose beginnings are numbers; their calls are noted."""
         return BEGIN.sub(partial(self._numbered, self.later if is_later else self.at_once), part)
 
@@ -173,7 +174,8 @@ def in_blocks(parts: Sequence[str], later: Sequence[str]) -> tuple[list[str], li
             kind.append(name)
         code = PLAIN.sub("", part)
         code = re.sub(r"^local (?:function (\w+)|(?=\w))", _defined, code, flags=re.MULTILINE)
-        blocks.append("\n".join(["do", *_locals(hidden), code, "end"]))
+        start, end = ("do", "end") if len(hidden) < HIDDEN_MAX else ("(function()", "end)()")
+        blocks.append("\n".join([start, *_locals(hidden), code, end]))
     return blocks, shared, shown
 
 

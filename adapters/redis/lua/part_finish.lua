@@ -30,7 +30,7 @@ end
 -- prune_windows: about twice a second; no answer depends on it.
 local function prune_windows()
   if now - meta.pruned < PRUNE_EVERY_MS then return end
-  meta.pruned_text = now_text
+  meta.pruned, meta.pruned_text = now, now_text
   prune_workers()
   for _, win in pairs(windows) do
     local past = call('ZRANGEBYSCORE', win.key, '-inf', cut, 'LIMIT', 0, PRUNE_MAX)
@@ -41,8 +41,11 @@ local function prune_windows()
   end
 end
 
--- write_given: what the answer gives is under a lease.
-local function write_given()
+local function flush_claim()
+  flush_lanes()
+  for i = 1, #sender_order do flush_sender(sender_order[i]) end
+  flush_rings()
+  flush_waiting()
   for i = 1, #opens, 200 do
     call('HSET', tag .. 'open', unpack(opens, i, min(i + 199, #opens)))
   end
@@ -51,14 +54,6 @@ local function write_given()
     call('HSET', tag .. 'claims', claim, table.concat(names, ','))
     call('ZADD', tag .. 'leases', lease_text, claim)
   end
-end
-
-local function flush_claim()
-  flush_lanes()
-  for i = 1, #sender_order do flush_sender(sender_order[i]) end
-  flush_rings()
-  flush_waiting()
-  write_given()
   flush_windows()
   flush_pairs()
   prune_windows()

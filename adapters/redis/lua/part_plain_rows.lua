@@ -1,11 +1,13 @@
 -- part_plain_rows: rows that leave without a look at each, from numbers of which each has one lane.
 --
--- Needs  part_senders, part_standing, part_due, part_run (is_alike), part_bites (note_people). What
--- it does to each row is what serve would do.
+-- Needs  part_senders, part_standing, part_due, part_run (is_alike), part_plain_told. What it does
+-- to each row is what serve would do.
 local LANES_OF = { [0] = 'lanes0', 'lanes1', 'lanes2', 'lanes3' }
-local runs, places_left
+-- Runs of rows, each of one lane: see run_of; how many there are, and how many places are left.
+local runs, running, places_left = {}, 0, nil
+local names_given, opens_given = {}, {}
 
--- places_for: how many people more may be written to now; what nobody counts has room for all.
+-- places_for: to how many more people may be written now; FOREVER where nobody counts.
 local function places_for(priority)
   if meta.policy.places < 0 then return FOREVER end
   local limit = limit_of('')
@@ -13,15 +15,15 @@ local function places_for(priority)
   return limit[priority] - limit.before - used
 end
 
--- run_of: the rows that a number may send now, `wanted` at most; nil where it wants a closer look.
-local function run_of(name, priority, wanted)
+-- run_of: have `run` be the rows that a number may send now, `wanted` at most; nil where it wants a
+-- closer look.
+local function run_of(run, name, priority, wanted)
   local sender = meta.facts.senders[name] or sender_fact(name)
   if not sender.waba or sender.closed_until > now or account_closed_until(sender.waba) > now
     or sender.learned > 0 and now - sender.raised >= 1000 then return nil end
   local h = call('HMGET', sender.key, 'next_us', 'market', LANES_OF[priority])
   if h[2] or h[3] ~= '1' then return nil end
-  local ring = tag .. 'ring:' .. name .. ':' .. digits(priority)
-  local first = call('ZRANGE', ring, '0', '0')[1]
+  local first = call('ZRANGE', tag .. 'ring:' .. name .. ':' .. digits(priority), '0', '0')[1]
   local lane = first and fact_of(tonumber(first))
   if not lane or not lane.source or lane.template == '' or look_at_gates(lane) then return nil end
   local interval_us = math.ceil(1000000 / (sender.learned > 0 and sender.learned or sender.nominal))
@@ -32,27 +34,81 @@ local function run_of(name, priority, wanted)
   local rows = call('LRANGE', lane.queue, '0', digits(room))
   if #rows <= room then return nil end -- a lane that has no more leaves its ring
   places_left = places_left - room
-  return { sender = sender, lane = lane, rows = rows, room = room, from_us = from_us,
-    interval_us = interval_us, next_us = from_us + room * interval_us,
-    ends = source_of(lane.source).expires or false, middle = false }
+  run.sender, run.lane, run.rows, run.room = sender, lane, rows, room
+  run.from_us, run.interval_us, run.next_us = from_us, interval_us, from_us + room * interval_us
+  run.ends, run.middle = source_of(lane.source).expires or false, false
+  return run
 end
 
--- look_at_rows: choose them, and put whom they are for into `people`; false where one is not plain.
-local function look_at_rows(people, priority, wanted, at_most)
-  runs, places_left = {}, places_for(priority)
-  local first, last, at = '0', '1', told
+-- look_at_rows: choose them; whether all may be plain. Returns how many.
+local function look_at_rows(priority, wanted, most)
+  running, places_left = 0, places_for(priority)
+  local first, last, at, whom, sub = '0', '1', told, whom, sub
   while first do
-    local names = due_senders(first, last)
-    for i = 1, #names do
-      if wanted < 1 then return true end
-      local run = run_of(names[i], priority, wanted)
-      if not run then return false end
-      runs[#runs + 1], wanted = run, wanted - run.room
-      local rows = run.rows
-      for r = 1, run.room do people[at + r] = sub(rows[r], 6, 13) end
-      at, run.at, run.is_short = at + run.room, at, wanted > 0
+    local due = due_senders(first, last)
+    for i = 1, #due do
+      if wanted < 1 then return at - told end
+      local run = run_of(runs[running + 1] or {}, due[i], priority, wanted)
+      if not run then return 0 end
+      running = running + 1
+      runs[running] = run
+      local rows, room = run.rows, run.room
+      for r = 1, room do whom[at + r] = sub(rows[r], 6, 13) end
+      at, run.at, wanted = at + room, at, wanted - room
+      run.is_short = wanted > 0
     end
-    first, last = first == '0' and #names == 2 and wanted > 0 and '2', at_most - 1
+    first, last = first == '0' and #due == 2 and wanted > 0 and '2', min(64, max(8, most)) - 1
   end
-  return runs[1] ~= nil
+  return at - told
+end
+
+-- give_run: put the rows of a run under a lease and into `jobs`; false where one is not plain.
+local function give_run(run, scores, seen, jobs, in_flight, lease_text)
+  local lane, rows, at, sub, byte, cut = run.lane, run.rows, run.at, sub, byte, cut
+  local names, opens, scored, whom, j = names_given, opens_given, scored, whom, #jobs
+  jobs[j + 1], jobs[j + 2], jobs[j + 3] = lane.number, run.from_us, run.interval_us
+  jobs[j + 4] = run.room
+  local middle, rest, fence, o = nil, nil, nil, at - told
+  for i = 1, run.room do
+    local row, p = rows[i], at + i
+    local recipient, score = whom[p], scores[p]
+    local its_middle = sub(row, 14, 26)
+    if seen[recipient] or score and score + 0 > cut then return false end
+    if its_middle ~= middle then
+      if not is_alike(run, its_middle) then return false end
+      middle, rest, fence = its_middle, run.rest, run.fence
+    end
+    seen[recipient] = true
+    local job = job_name(lane, row)
+    local record = in_flight .. sub(row, 1, 13) .. rest .. sub(row, 27)
+    names[o + i], jobs[j + 4 + i] = fence and job .. fence or job, record
+    opens[2 * (o + i) - 1], opens[2 * (o + i)] = job, record
+    scored[p + p - 1], scored[p + p] = lease_text, recipient
+  end
+  return true
+end
+
+-- write_runs: take the rows away from their lanes, and the send times from their numbers; returns
+-- who has none left, as refusals are told.
+local function write_runs(priority)
+  local is_due, refused = false, NONE
+  for i = 1, running do
+    local run = runs[i]
+    local sender, due_ms = run.sender, math.ceil(run.next_us / 1000) - (priority > 1 and 10 or 250)
+    call('LTRIM', run.lane.queue, digits(run.room), '-1')
+    call('HSET', sender.key, 'next_us', run.next_us)
+    count(run.lane.source, 's:in_flight', run.room)
+    if run.is_short then
+      if refused == NONE then refused = {} end
+      local at = #refused
+      refused[at + 1], refused[at + 2] = sender.name .. '|rate', 1
+    end
+    if due_ms > now then
+      call('ZADD', tag .. 'due', text(due_ms), sender.name)
+    else
+      is_due = true -- who is due already keeps its turn, and nobody's comes before now
+    end
+  end
+  if is_due then firsts.due = 0 end
+  return refused
 end
