@@ -23,18 +23,26 @@ local function with_failures(row, n) return sub(row, 1, 15) .. char(n) .. sub(ro
 local function with_repeats(row, n) return sub(row, 1, 16) .. char(n) .. sub(row, 18) end
 local function with_due(row, due) return sub(row, 1, 26) .. bytes6(due) .. sub(row, 33) end
 
+-- name_hundred: know a hundred of a lane's jobs by name; returns which of them a sequence is.
+local function name_hundred(lane, sequence)
+  local low = sequence % 100
+  local high = sequence - low
+  lane.named, lane.named_text = high, lane.prefix .. (high > 0 and text(high / 100) or '')
+  return low
+end
+
+local function two_digits_of(low)
+  two_digits[low] = format('%02d', low)
+  return two_digits[low]
+end
+
 -- job_name: the name of a row's job. The same hundred comes again: a number is costly to write.
 local function job_name(lane, row)
   local a, b, c, d, e = byte(row, 1, 5)
-  local sequence = (((a * 256 + b) * 256 + c) * 256 + d) * 256 + e
-  local low = sequence % 100
-  local high = sequence - low
-  if lane.named ~= high then
-    lane.named, lane.named_text = high, lane.prefix .. (high > 0 and text(high / 100) or '')
-  end
-  if high == 0 then return lane.prefix .. digits(low) end
-  two_digits[low] = two_digits[low] or string.format('%02d', low)
-  return lane.named_text .. two_digits[low]
+  local low = (((a * 256 + b) * 256 + c) * 256 + d) * 256 + e - lane.named
+  if low < 0 or low > 99 then low = name_hundred(lane, low + lane.named) end
+  if lane.named == 0 then return lane.named_text .. digits(low) end
+  return lane.named_text .. (two_digits[low] or two_digits_of(low))
 end
 
 -- note_expiry: have rescue look at a lane when a row that came into it expires; 0 never does.
