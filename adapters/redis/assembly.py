@@ -66,7 +66,9 @@ def assemble(name: str, texts: dict[str, str]) -> str:
     later = frozenset(chain.from_iterable(groups_of(name, texts, LATER)))
     begins = Begins()
     parts = [
-        "\n".join(begins.take(without_comments(texts[part]), part in later) for part in group)
+        "\n".join(
+            begins.take(without_comments(texts[part]), is_later=part in later) for part in group
+        )
         for group in groups
     ]
     ends = [0, len(parts) // 3, len(parts) * 2 // 3, len(parts)]
@@ -89,9 +91,10 @@ class Begins:
         self.at_once: list[str] = []
         self.later: list[str] = []
 
-    def take(self, part: str, is_later: bool) -> str:
+    def take(self, part: str, *, is_later: bool) -> str:
         """Return a part whose beginnings are numbers; their calls are noted."""
-        return BEGIN.sub(partial(self._numbered, self.later if is_later else self.at_once), part)
+        calls = self.later if is_later else self.at_once
+        return BEGIN.sub(partial(self._numbered, calls), part)
 
     def _numbered(self, calls: list[str], found: re.Match[str]) -> str:
         number = len(self.at_once) + len(self.later) + 1
