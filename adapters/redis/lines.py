@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
@@ -53,6 +54,14 @@ class Lines:
             self._idle.append(line)
         else:
             await self._pool.release(line)
+
+
+_by_client: WeakKeyDictionary[Redis, Lines] = WeakKeyDictionary()
+
+
+def lines_of(client: Redis) -> Lines:
+    """Return a client's lines, the same to all: nobody gives back what another one keeps."""
+    return _by_client.setdefault(client, Lines(client))
 
 
 async def _is_whole(line: AbstractConnection) -> bool:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from adapters.redis.assembly import read_scripts
-from adapters.redis.lines import Lines
+from adapters.redis.lines import lines_of
 from engine.errors import LedgerAwayError, LedgerError
 
 Client = Redis | RedisCluster
@@ -100,7 +100,7 @@ class Scripts:
         if isinstance(client, RedisCluster):  # it chooses a node by the command
             self._call = client.execute_command
         else:
-            self._call = Lines(client).call
+            self._call = lines_of(client).call
 
     async def load(self) -> None:
         """Load all scripts, on every node; those on a message's path as functions if allowed.

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from adapters.redis.connect import connect, disconnect
 from adapters.redis.embedded import EmbeddedServer
-from adapters.redis.lines import LINES_MAX, Lines
+from adapters.redis.lines import LINES_MAX, Lines, lines_of
 from tests.tcp_proxy import Loss, TcpProxy
 
 pytestmark = pytest.mark.one_server
@@ -101,6 +101,11 @@ async def test_a_cancelled_command_leaves_no_reply_to_the_next(redis_client: Red
 async def _blocked(client: Redis) -> int:
     found: Any = await client.info("clients")
     return int(found["blocked_clients"])
+
+
+async def test_those_who_share_a_client_share_its_lines(redis_client: Redis) -> None:
+    ids = {await _id(lines_of(redis_client)) for _ in range(3)}
+    assert len(ids) == 1
 
 
 async def test_a_small_pool_is_left_to_all_others(server_url: str) -> None:

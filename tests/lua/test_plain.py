@@ -1,12 +1,14 @@
 """part_plain: a wish fulfilled in one go leaves, and answers, what the long way leaves.
 
+With it part_plain_told, part_plain_rows and part_plain_given.
+
 The same history is played twice, on an emptied server each time: once as it is, once with a claim
 that never finds a wish plain. After each step the answers and everything in the slot are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
@@ -42,7 +44,7 @@ ODD: Final = 0.06  # of the steps are something else than the day's work of a ca
 
 
 @contextmanager
-def claims(change: tuple[str, str]) -> Iterator[None]:
+def claims(change: tuple[str, str]) -> Generator[None]:
     """Let a ledger made here have another claim."""
     scripts = read_scripts()
     before = scripts["claim"]
@@ -79,10 +81,10 @@ class History:
         await self.slot.put_portfolio(a_portfolio(places))
         for name, mps in NUMBERS.items():
             await self.slot.put_sender(a_sender(throughput_mps=mps), name)
-        for name in ("T1", "T2"):
-            await self.slot.put_template(a_template(), name)
-        for name in ("campaign:a", "campaign:b"):
-            await self.slot.put_source(a_source(), name)
+        for template in ("T1", "T2"):
+            await self.slot.put_template(a_template(), template)
+        for source in ("campaign:a", "campaign:b"):
+            await self.slot.put_source(a_source(), source)
         for name in NUMBERS:
             await self._enqueue(name, draw.randrange(100, 200))
 
@@ -130,7 +132,8 @@ class History:
     def _outcome(self) -> Outcome:
         if self.random.random() > 0.01:
             return Accepted("wamid.A")
-        return self.random.choice([Unwritten("late"), Dropped(131009, "x")])
+        others: list[Outcome] = [Unwritten("late"), Dropped(131009, "x")]
+        return self.random.choice(others)
 
     async def _status(self) -> Any:  # noqa: ANN401 (any answer)
         if not self.ended:

@@ -1,7 +1,7 @@
 -- part_plain: a wish of which all is plain is fulfilled in one go; of any other nothing is written
 -- and nothing kept, and the claim goes on as if it had not been looked at.
 --
--- uses: part_plain_told part_plain_rows
+-- uses: part_plain_told part_plain_rows part_plain_given
 --
 -- Needs  part_finish, part_due_senders.
 --
