@@ -1,5 +1,6 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease; how
--- earlier writes ended may be told along with it, and is recorded first.
+-- earlier writes ended may be told along with it, and is recorded first. A wish of which all is
+-- plain, as nearly every one of a campaign is, goes the short way of part_plain.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due
@@ -49,26 +50,26 @@ local function refused()
   if counter < meta.worker then return 'stale' end
 end
 
-local function answer(why, come_back_ms, jobs, refused, ignored, news)
+local function answer(why, come_back_ms, refusals, jobs, ignored, news)
   local rescue_ms = FOREVER
   if meta.has.doubts then rescue_ms = first_of('doubts') end
   if meta.has.expiring then rescue_ms = min(rescue_ms, first_of('expiring')) end
   if jobs[1] then rescue_ms = min(rescue_ms, lease_until) end
-  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, refused, jobs, ignored, news,
+  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, refusals, jobs, ignored, news,
     meta.edition }
 end
 
-local plain_jobs, plain_refused = fulfil_plainly(worker, counter)
-if plain_jobs then return answer('', next_due(), plain_jobs, plain_refused, NONE, NONE) end
+local plain_jobs, plain_refusals = fulfil_plainly(worker, counter)
+if plain_jobs then return answer('', next_due(), plain_refusals, plain_jobs, NONE, NONE) end
 begin_later()
 
-local function refused_now()
+local function answer_the_long_way(why, come_back_ms)
   local flat = {}
   for name, times in pairs(refusals) do
     flat[#flat + 1] = name
     flat[#flat + 1] = times
   end
-  return flat
+  return answer(why, come_back_ms, flat, jobs, ignored, news)
 end
 
 if known_sequence > meta.sequence then
@@ -89,7 +90,7 @@ if why then
     touch(false)
     flush_log()
   end
-  return answer(why, now + 1000, jobs, refused_now(), ignored, news)
+  return answer_the_long_way(why, now + 1000)
 end
 if counter == meta.worker then
   flush_settled() -- what has ended is not given again
@@ -98,7 +99,7 @@ if counter == meta.worker then
   if went_back > 0 then call_waiters() end
   if went_back > 0 or is_told then touch(went_back > 0) end
   flush_log()
-  return answer('', next_due(), jobs, refused_now(), ignored, news)
+  return answer_the_long_way('', next_due())
 end
 open_scheduled()
 promote()
@@ -110,4 +111,4 @@ flush_counts()
 flush_ends(keep_ms)
 touch(given > 0, 'worker:' .. worker, argv[4])
 flush_log()
-return answer('', next_due(), jobs, refused_now(), ignored, news)
+return answer_the_long_way('', next_due())

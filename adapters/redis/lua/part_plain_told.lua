@@ -7,6 +7,7 @@
 -- What a call gathers is put over what the last one gathered: arrays that grow from nothing are
 -- copied at each doubling, and all that is thrown away has to be swept. Who reads one says how far.
 local JOBS_AT = 10
+-- `fence_told` is what all were told with, nil where each has its own.
 local told, stretched, fence_told, opened_told = 0, 0, nil, nil
 -- Of each stretch: its first place, its lane, until when its jobs are held, as text. A stretch is
 -- of one lane and of one bucket of ends.
@@ -20,12 +21,14 @@ local function look_at_told()
   told, stretched = (argv[8] or 0) + 0, 0
   if told == 0 then return argv[8] == nil end
   fence_told = sub(argv[10], 1, 2)
-  if find(argv[9], '[^A]') or argv[10] ~= string.rep(fence_told, told) then return false end
+  if find(argv[9], '[^A]') then return false end
+  if argv[10] ~= string.rep(fence_told, told) then fence_told = nil end
   opened_told = call('HMGET', tag .. 'open', unpack(argv, JOBS_AT + 1, JOBS_AT + told))
-  local argv, sub, fence, records, whom = argv, sub, fence_told, opened_told, whom
+  local argv, sub, alike, records, whom = argv, sub, fence_told, opened_told, whom
   local head, prefix, width = nil, nil, 0
   for i = 1, told do
     local record, job = records[i], argv[JOBS_AT + i]
+    local fence = alike or sub(argv[10], i * 2 - 1, i * 2)
     if not record or sub(record, 21, 22) ~= fence then return false end
     local begin = sub(record, 1, 11)
     if begin ~= head or sub(job, 1, width) ~= prefix then
@@ -61,12 +64,13 @@ local function write_told()
   local argv, sub, now_text, whom, scored, fields, lines = argv, sub, now_text, whom, scored,
     ends_told, lines
   local moment, details_at, l = bytes6(now), JOBS_AT + told, 0
-  local begin = 'A0' .. fence_told .. moment
+  local alike = fence_told and 'A0' .. fence_told .. moment
   for s = 1, stretched, 3 do
     local first, lane, past = stretches[s], stretches[s + 1], stretches[s + 3]
     local from, f = #lane.prefix + 1, 0
     for i = first, past - 1 do
       local job, recipient, at = argv[JOBS_AT + i], whom[i], i + i
+      local begin = alike or 'A0' .. sub(argv[10], i * 2 - 1, i * 2) .. moment
       fields[f + 1] = sub(job, from)
       fields[f + 2] = begin .. recipient .. '\0\0\0\0' .. argv[details_at + i]
       lines[l + 1], lines[l + 2], lines[l + 3], lines[l + 4] = job, 'A+', recipient, moment
