@@ -93,6 +93,7 @@ class CampaignChanges:
         stays; one is taken out when all of its rows have ended. The start can change until it has
         begun. The same change again completes one that was cut off.
         """
+        await self._registry.refresh()
         known = self._campaigns.get(campaign_id)
         if known.state is SourceState.CANCELLED:
             raise InvalidJobError("the campaign is cancelled", pointer="", code="state")
@@ -184,32 +185,26 @@ class CampaignChanges:
 
     async def _put_unless_mended(self, known: Campaign, changed: Campaign) -> None:
         """Store a campaign that has no rows, unless this took so long that others gave it up."""
-        await self._registry.refresh()
-        async with self._campaigns.turn:
-            if self._campaigns.get(known.id) != known:
+
+        def unless_mended(newest: Campaign | None) -> Campaign:
+            if newest != known:
                 raise InvalidJobError(MEANWHILE[RUNS], pointer="", code="conflict")
-            await self._registry.put(changed)
+            return changed
+
+        await self._registry.change(Campaign, known.id, unless_mended)
 
     async def _put(self, known: Campaign, changed: Campaign) -> Campaign:
         """Store a changed campaign as others moved it meanwhile: a pause is not undone by it.
 
-        InvalidJobError where another change came between: its rows have a newer message.
+        InvalidJobError where another change came between: its rows may have a newer message.
         """
-        async with self._campaigns.turn:
-            newest = self._campaigns.get(known.id)
-            if newest.content > changed.content:
+
+        def as_it_stands(newest: Campaign | None) -> Campaign:
+            if newest is None or _standing(newest, known) != known:
                 raise InvalidJobError(MEANWHILE[RUNS], pointer="", code="conflict")
-            if newest.state != known.state:
-                changed = replace(
-                    changed,
-                    state=newest.state,
-                    started_at_ms=newest.started_at_ms,
-                    paused_because=newest.paused_because,
-                    stopped_by=newest.stopped_by,
-                    stopped_from=newest.stopped_from,
-                )
-            await self._registry.put(changed)
-        return changed
+            return changed if newest == known else _standing(changed, newest)
+
+        return await self._registry.change(Campaign, known.id, as_it_stands)
 
     async def _open(self, known: Campaign, changed: Campaign) -> Campaign:
         """Let it leave, or not, as it is now; quiet hours hold before anything leaves."""
@@ -246,6 +241,12 @@ class CampaignChanges:
         elif state is SourceState.SCHEDULED and changed.start_at_ms <= self._now_ms():
             state = SourceState.RUNNING
         return replace(changed, state=state)
+
+
+def _standing(campaign: Campaign, newest: Campaign) -> Campaign:
+    """Return a campaign standing where the newest one was moved."""
+    names = ("state", "started_at_ms", "paused_because", "stopped_by", "stopped_from")
+    return replace(campaign, **{name: getattr(newest, name) for name in names})
 
 
 def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:
