@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, cast
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from adapters.memory.registry import MemoryRegistry
 from adapters.redis.registry import RedisRegistry
@@ -125,7 +125,16 @@ async def test_what_many_change_at_once_is_all_changed(pair: Pair) -> None:
 
 
 async def test_a_rule_about_all_records_holds_however_many_add_at_once(pair: Pair) -> None:
-    """Each looks how many there are before it adds one; three is the most."""
+    await add_up_to_three(pair)
+
+
+async def test_a_rule_holds_in_a_cluster_too(cluster: RedisCluster) -> None:
+    seal = Seal("the seal of this test")
+    await add_up_to_three((RedisRegistry(cluster, seal), RedisRegistry(cluster, seal)))
+
+
+async def add_up_to_three(pair: Pair) -> None:
+    """Have each look how many there are before it adds one; three is the most."""
 
     async def add(registry: Registry, number: int) -> bool:
         def added(known: Sender | None) -> Sender:
