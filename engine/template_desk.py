@@ -25,7 +25,7 @@ from engine.template_ports import Archive, Master
 from engine.template_rules import PROFILES
 
 POLL_EVERY_MS = 30 * 60_000  # what waits for a verdict is asked about this often: webhooks get lost
-ASK_EVERY_MS = 60_000  # one account's templates, at most: 200 management calls an hour is the quota
+ASK_EVERY_MS = 60_000  # about one account's verdicts, at most: 200 calls an hour is the quota
 ASK_AGAIN_MS = 60_000  # after an answer that was none
 SOON_MS = 1_000  # before one template is asked about again; twice as long each time, up to
 STALE_EVERY_MS = 32_000  # this, however often news leaves a question open,
@@ -72,6 +72,7 @@ class TemplateDesk:
         self._archive = archive
         self._now_ms = now_ms
         self._asked_ms: dict[str, int] = {}  # accounts and templates: not before
+        self._polled_ms: dict[str, int] = {}  # accounts: not about a verdict before
         self._rests: dict[str, tuple[int, int]] = {}  # when a template was asked about, and rests
         self.failures: Counter[str] = Counter()
         """Questions that Meta did not answer, by the error's name, for metrics."""
@@ -256,10 +257,12 @@ class TemplateDesk:
             if not _is_due(template, now_ms):
                 continue
             due_ms = max(self._asked_ms.get(name, 0) for name in (template.waba_id, template.key))
+            if not template.stale_since_ms:
+                due_ms = max(due_ms, self._polled_ms.get(template.waba_id, 0))
             if now_ms < due_ms or directory.portfolio_of_waba(template.waba_id) is None:
                 continue  # not yet; or there is no sender whose token could ask
-            pace_ms = ASK_EVERY_MS if not template.stale_since_ms else 0
-            self._asked_ms[template.waba_id] = now_ms + pace_ms
+            if not template.stale_since_ms:
+                self._polled_ms[template.waba_id] = now_ms + ASK_EVERY_MS
             self._asked_ms[template.key] = now_ms + self._rest_ms(template.key, now_ms)
             try:
                 asked, _ = await self.refresh(template.waba_id, template.name, template.language)

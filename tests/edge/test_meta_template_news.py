@@ -26,6 +26,7 @@ from engine.model import Category, PortfolioId, SenderId, TemplateStatus, WabaId
 from engine.ports import PortfolioSpec, SenderSpec
 from engine.template_changes import TemplateChanges
 from engine.template_desk import ASK_AGAIN_MS, POLL_EVERY_MS, REFUSED_MS, TemplateDesk
+from engine.template_life import second_of
 from engine.terms import Terms
 from tests.builders import put_in_force
 from tests.front_desk import Master, a_template
@@ -212,6 +213,34 @@ async def test_a_review_whose_webhook_was_lost_is_asked_about_slowly(house: Hous
     house.now_ms += 1
     assert await house.desk.ask_next() is not None
     assert house.gate is APPROVED
+
+
+async def test_a_question_does_not_wait_because_a_review_was_asked_about(house: House) -> None:
+    """The verdict of a new template may come in the very second in which its review was seen."""
+    pending = a_template(status=TemplateStatus.PENDING, meta_id="77")
+    await put_in_force(house.changes, pending)
+    house.master.templates = [pending]
+    assert await house.desk.ask_next() is not None
+    await house.note_status(APPROVED, second_of(house.now_ms))
+    assert (house.gate, bool(house.template.stale_since_ms)) == (TemplateStatus.PENDING, True)
+    house.master.templates = [a_template(meta_id="77")]
+    house.now_ms += 1_000
+    assert await house.desk.ask_next() is not None
+    assert house.gate is APPROVED
+
+
+async def test_reviews_of_an_account_are_asked_about_one_a_minute(house: House) -> None:
+    for name in ("offer", "update"):
+        pending = a_template(name, status=TemplateStatus.PENDING, meta_id=name)
+        house.master.templates.append(pending)
+        await put_in_force(house.changes, pending)
+    assert await house.desk.ask_next() is not None
+    await house.note_status(None, house.now_ms)  # a question in between
+    house.now_ms += 1_000
+    assert await house.desk.ask_next() is not None
+    assert await house.desk.ask_next() is None
+    house.now_ms += 59_000
+    assert await house.desk.ask_next() is not None
 
 
 def a_failure(code: int, at_ms: int, opaque: str = "ours") -> Failure:
