@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from engine.agreeing import agree
+from engine.agreeing import agree, spec_of
 from engine.books import Books
 from engine.campaign_wishes import CampaignWish, shared_body
 from engine.campaigns import Campaigns
@@ -158,9 +158,7 @@ class CampaignChanges:
         portfolio, source = known.portfolio_id, known.source
         is_moving = known.state in MOVING
         if is_moving:
-            opens_ms = max(known.start_at_ms, self._now_ms() + HOLD_MS)
-            spec = SourceSpec(SourceState.SCHEDULED, known.weight, opens_ms)
-            await self._ledger.put_source(portfolio, source, spec)
+            await self._hold(known)
         body = shared_body(changed)
         version = await self._ledger.put_content(portfolio, source, body)
         changed = replace(changed, content=version)
@@ -182,6 +180,16 @@ class CampaignChanges:
         if is_moving and self._took_back is not None:
             await self._took_back(changed)
         return changed, rows_now
+
+    async def _hold(self, known: Campaign) -> None:
+        """Let nothing of a campaign leave for a while; what was paused meanwhile stays paused."""
+        opens_ms = max(known.start_at_ms, self._now_ms() + HOLD_MS)
+        spec = SourceSpec(SourceState.SCHEDULED, known.weight, opens_ms)
+        await self._ledger.put_source(known.portfolio_id, known.source, spec)
+        await self._registry.refresh()
+        newest = self._campaigns.get(known.id)
+        if newest.state not in MOVING:
+            await self._ledger.put_source(newest.portfolio_id, newest.source, spec_of(newest))
 
     async def _put_unless_mended(self, known: Campaign, changed: Campaign) -> None:
         """Store a campaign that has no rows, unless this took so long that others gave it up."""

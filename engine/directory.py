@@ -302,7 +302,8 @@ class Registry(Protocol):
         somebody wrote the record meanwhile it is asked again, with that one. The directory is then
         as new as the record. What it raises is raised here, and nothing was changed. With `alone`
         it is asked again also where another one was changed with `alone`: for a rule about all
-        records of a kind, which `changed` looks at in the directory.
+        records of a kind, which `changed` looks at in the directory. LedgerError: it may have
+        been changed, and may not; do it again.
         """
         ...
 

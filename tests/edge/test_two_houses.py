@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -23,7 +24,7 @@ from engine.errors import InvalidJobError
 from engine.events import GateClosed
 from engine.facts import Fact, Source, of_portfolio, of_sender
 from engine.journeys import JourneyWish
-from engine.model import Category, Gate, SourceState, TemplateStatus, WabaId
+from engine.model import Category, Gate, Priority, SourceState, TemplateStatus, WabaId
 from engine.senders import LIMIT, THROUGHPUT
 from engine.template_checks import Draft
 from tests.builders import put_in_force
@@ -258,6 +259,24 @@ async def test_a_change_of_a_campaign_leaves_a_pause(houses: Houses) -> None:
     await here.patches.change("c1", CampaignChange(weight=5))
     campaign = await there.campaign()
     assert (campaign.state, campaign.weight) == (SourceState.PAUSED, 5)
+    assert await here.state("campaign:c1") == "paused"
+
+
+async def test_who_dies_while_he_holds_a_campaign_leaves_it_paused(
+    houses: Houses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hold ends by itself, and what was paused meanwhile must not begin with that."""
+    here, there = houses
+    await there.campaigns.move("c1", "start")
+    await here.registry.refresh()
+
+    async def dies(*_what: object) -> int:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(here.ledger, "put_content", dies)
+    here.between.put(SourceState.SCHEDULED, lambda: there.campaigns.move("c1", "pause"))
+    with pytest.raises(asyncio.CancelledError):
+        await here.patches.change("c1", CampaignChange(priority=Priority.UTILITY))
     assert await here.state("campaign:c1") == "paused"
 
 
