@@ -46,6 +46,7 @@ NUMBER_PATTERN = re.compile(r"[0-9]{1,32}")
 TOKEN_PATTERN = re.compile(r"[\x21-\x7e]+")  # what a header may carry
 NUMBER_DETAIL = "a sender is called by its phone_number_id of Meta's: 1 to 32 digits"
 NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
+UNRULED = {"alias", "throughput"}  # what no rule about several numbers looks at
 
 
 class SenderBody(Strict):
@@ -93,15 +94,14 @@ class SenderRoutes:
         name = SenderId(id_in(request, NUMBER_PATTERN, NUMBER_DETAIL))
         body = await read_json(request, SenderBody)
         registry, added_at_ms = self._front.registry, self._front.now_ms()
+        changes = {
+            field: value
+            for field, value in msgspec.structs.asdict(body).items()
+            if value is not msgspec.UNSET and field != "access_token"
+        }
 
         def changed(known: Sender | None) -> Sender:
             self._check(body, known)
-            told = msgspec.structs.asdict(body).items()
-            changes = {
-                field: value
-                for field, value in told
-                if value is not msgspec.UNSET and field != "access_token"
-            }
             sender = replace(known or Sender(name, *NOBODY, added_at_ms=added_at_ms), **changes)
             self._refuse_shared(sender, known)
             self._refuse_unruly(sender, known)
@@ -110,7 +110,8 @@ class SenderRoutes:
         await registry.refresh()
         known = registry.directory.senders.get(name)
         await self._prepare(changed(known), body.access_token)
-        sender = await registry.change(Sender, name, changed, alone=True)
+        is_ruled = known is None or bool(changes.keys() - UNRULED)
+        sender = await registry.change(Sender, name, changed, alone=is_ruled)
         keeper = self._front.keeper
         if body.throughput is not msgspec.UNSET:
             await keeper.order(of_sender(name, CEILING), str(body.throughput))
