@@ -22,4 +22,4 @@ else
   redis.call('HSET', kind, name, after)
 end
 if turn ~= '' then now = redis.call('INCR', key) end
-return { 1, tostring(now) }
+return { 1, now .. '' }
