@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -41,6 +42,8 @@ class Between:
 
     def __init__(self, client: Redis) -> None:
         self._actions: list[tuple[str, Action]] = []
+        self.lag_s: Callable[[], float] = lambda: 0.0
+        """How long a command is on its way to the server; who is quicker overtakes."""
         self._execute: Any = client.execute_command
         client.execute_command = self._meddle  # type: ignore[method-assign]  # of this client only
 
@@ -59,6 +62,8 @@ class Between:
             if isinstance(key, str) and each[0] in (key, *words):
                 self._actions.remove(each)
                 await each[1]()
+        if lag_s := self.lag_s():
+            await asyncio.sleep(lag_s)
         return await self._execute(*words, **options)
 
 
