@@ -127,9 +127,19 @@ def _joined(zones: tuple[str, ...]) -> str:
     return TOGETHER.join(known) if known else UNKNOWN_ZONE
 
 
-@cache
 def _zone(name: str) -> ZoneInfo | None:
+    """Return a zone that is one on every machine, not what a machine calls its own."""
+    return _read(name) if name in _names() else None
+
+
+@cache
+def _read(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a name may be any text
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # of a database that is broken
         return None
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())

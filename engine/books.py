@@ -71,6 +71,7 @@ class Depth:
     rate_mps: int  # in force now: what Meta grants, or less when it taught us so; 0 if unknown
     jobs: dict[tuple[Priority, JobState | Gate], int]  # not ended: by state, or gate while waiting
     oldest_due_ms: dict[Priority, int]  # since when the front rows of its lanes may leave
+    closed_until_ms: int = 0  # until when it or its account holds all of that; 0: neither does
 
 
 @dataclass(frozen=True, slots=True)

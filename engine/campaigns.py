@@ -21,11 +21,13 @@ from engine.model import (
     SourceState,
     TemplateStatus,
 )
+from engine.moments import moment_text
 from engine.ports import Catalog, Contents
 from engine.quiet import NEVER_QUIET
 from engine.quiet_keeper import Held, QuietKeeper
-from engine.senders import QUALITY, UNGUARDED, QualityGuard, value_of
+from engine.senders import QUALITY, UNGUARDED, Closure, QualityGuard, closed_for, value_of
 
+NEVER_SENT = "what waits then is never sent"
 UNFORETOLD = (Gate.SENDER, Gate.ACCOUNT, Gate.TEMPLATE)  # opened by Meta or an operator, some day
 
 # What may follow what; asking for the state it has already is fine and changes nothing.
@@ -176,6 +178,7 @@ class Campaigns:
         eta_ms = await self._eta_ms(campaign, counts, quota) if state == "running" else None
         warnings = self._warnings(campaign, counts)
         warnings += (await self._held(campaign)).warnings(campaign.quiet)
+        warnings += _late(campaign, eta_ms)
         return CampaignStatus(campaign, state, counts, eta_ms, warnings)
 
     def state_of(self, campaign: Campaign, counts: Counts) -> str:
@@ -194,9 +197,7 @@ class Campaigns:
         """
         if any(counts.waiting.get(gate, 0) for gate in UNFORETOLD):
             return None
-        senders = self._registry.directory.senders
-        known = [senders[name] for name in campaign.senders if name in senders]
-        rates = [self._mps(campaign, sender) for sender in known]
+        rates = [self._mps(campaign, sender) for sender in self._senders(campaign)]
         if campaign.state is SourceState.DRAFT and not all(rates):
             return None  # who is dealt to that number waits for it
         per_s = sum(rates)
@@ -207,10 +208,33 @@ class Campaigns:
         return await self._quiet.later_ms(campaign, eta_ms, per_s)
 
     def _mps(self, campaign: Campaign, sender: Sender) -> float:
-        """Return how many messages of a campaign its quality lets a number send in a second."""
+        """Return how many messages of a campaign a number may send in a second; 0 while closed."""
+        if self._closed(campaign, sender) is not None:
+            return 0.0
         quality = value_of(self._registry.directory.facts, of_sender(sender.id, QUALITY))
         is_marketing = campaign.category is Category.MARKETING
         return sender.throughput * (self._guard.share(quality) if is_marketing else 1.0)
+
+    def _senders(self, campaign: Campaign) -> list[Sender]:
+        senders = self._registry.directory.senders
+        return [senders[name] for name in campaign.senders if name in senders]
+
+    def _closed(self, campaign: Campaign, sender: Sender) -> Closure | None:
+        """Return what holds a campaign's messages at one of its numbers."""
+        facts, now_ms = self._registry.directory.facts, self._now_ms()
+        which = (sender.id, sender.waba_id, campaign.category)
+        return closed_for(facts, *which, now_ms=now_ms, guard=self._guard)
+
+    def _closed_warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
+        """Return which of its numbers may not send now; nothing once it is over."""
+        if campaign.state is SourceState.CANCELLED or (counts.enqueued and not remaining(counts)):
+            return []
+        closed = [(each.id, self._closed(campaign, each)) for each in self._senders(campaign)]
+        return [
+            f"sender {name}: {closure.sentence}; its rows wait {closure.end}"
+            for name, closure in closed
+            if closure is not None
+        ]
 
     def _warnings(self, campaign: Campaign, counts: Counts) -> list[str]:
         templates = self._registry.directory.templates
@@ -223,6 +247,7 @@ class Campaigns:
             and campaign.state is not SourceState.CANCELLED
         ]
         warnings += self._template_warnings(campaign)
+        warnings += self._closed_warnings(campaign, counts)
         if campaign.state is SourceState.RUNNING and not counts.enqueued:
             warnings.append("it has no rows yet: upload recipients, they leave as they come")
         if (parked := counts.waiting.get(Gate.QUOTA, 0)) > 0:
@@ -268,6 +293,7 @@ class Campaigns:
         elif at_once < rows:
             warnings.append(f"{rows - at_once:,} rows will wait for a place in the messaging limit")
         eta_ms = await self._eta_ms(campaign, counts, quota)
+        warnings += _late(campaign, eta_ms)
         return Foretold(campaign, rows, min(at_once, rows - held.jobs), eta_ms, warnings)
 
     async def _held(self, campaign: Campaign, *, if_running: bool = False) -> Held:
@@ -282,6 +308,14 @@ def _check_move(campaign: Campaign, action: str) -> None:
     if campaign.state not in MOVES[action][0]:
         detail = f"a campaign that is {campaign.state} cannot {action}"
         raise InvalidJobError(detail, pointer="", code="state")
+
+
+def _late(campaign: Campaign, eta_ms: int | None) -> list[str]:
+    """Return that a campaign expires before its last row can leave."""
+    if eta_ms is None or not 0 < campaign.expires_at_ms < eta_ms:
+        return []
+    ends = f"it expires at {moment_text(campaign.expires_at_ms)}"
+    return [f"{ends}, its last row could leave at {moment_text(eta_ms)}: {NEVER_SENT}"]
 
 
 def remaining(counts: Counts) -> int:

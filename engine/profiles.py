@@ -123,8 +123,10 @@ def after_flag(
     if not ends_ms or now_ms < ends_ms:
         return []
     over = [status_fact(sender, "CONNECTED", ends_ms, Source.NOTICED)]
+    detail = f"one level lower: {sender} was flagged for {rules.flag_ms // DAY_MS} days"
+    known = facts.get(limit_name)
+    is_paid = known is not None and (known.at_ms, known.detail) == (ends_ms, detail)
     after = limit_after_flag(rules, facts, sender, limit)
-    if after != limit:  # told first: what tells that the flag is over is told once
-        detail = f"one level lower: {sender} was flagged for {rules.flag_ms // DAY_MS} days"
+    if after != limit and not is_paid:  # told first: that the flag is over ends the looking
         over.insert(0, Fact(limit_name, str(after), ends_ms, Source.NOTICED, 0, detail))
     return over

@@ -17,6 +17,7 @@ TOGETHER: Final = "+"  # between the time zones of one prefix: quiet where any o
 UNKNOWN_ZONE: Final = ""  # of people whose number tells none, and of rows not sorted by zone
 NEVER_QUIET: Final = (Category.AUTHENTICATION, Category.SERVICE)  # somebody waits for them
 SHOWN_ZONES: Final = 3
+_BETWEEN: Final = re.compile(r"\+(?![0-9])")
 _CLOCK: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 Spans = tuple[tuple[int, int], ...]  # when sending is allowed: from, until; epoch ms, in order
@@ -103,13 +104,27 @@ def is_clock(text: str) -> bool:
     return _CLOCK.fullmatch(text) is not None
 
 
+def places_in(zone: str) -> list[str]:
+    """Return the names that a zone has: a few of them have a plus of their own, before digits.
+
+    >>> places_in("Europe/Rome+Etc/GMT+5"), places_in("")
+    (['Europe/Rome', 'Etc/GMT+5'], [''])
+    """
+    return _BETWEEN.split(zone)
+
+
+def unknown_places(zone: str, clocks: Clocks) -> list[str]:
+    """Return the names in a zone that are none."""
+    return [each for each in places_in(zone) if clocks.find(each) is None]
+
+
 def shown_zone(zone: str) -> str:
     """Return a zone for people.
 
     >>> shown_zone("Europe/Rome"), shown_zone("A/a+B/b+C/c+D/d")
     ('Europe/Rome', 'A/a, B/b, C/c and 1 more')
     """
-    names = zone.split(TOGETHER)
+    names = places_in(zone)
     more = len(names) - SHOWN_ZONES
     shown = ", ".join(names[:SHOWN_ZONES])
     return f"{shown} and {more} more" if more > 0 else shown
@@ -135,7 +150,7 @@ def open_spans(hours: QuietHours, zone: str, clocks: Clocks, now_ms: int) -> Spa
     """
     names = [zone, hours.time_zone] if hours.by_recipient and zone else [hours.time_zone]
     for name in names:
-        places = [found for each in name.split(TOGETHER) if (found := clocks.find(each))]
+        places = [found for each in places_in(name) if (found := clocks.find(each))]
         if places and (spans := _gaps(_quiet(hours, places, now_ms), now_ms)):
             return spans
     return ()

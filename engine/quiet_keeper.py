@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Final
 
 from engine.directory import Campaign, Journey, Registry
 from engine.errors import InvalidJobError
 from engine.model import Category, Lane, NowMs, SourceState
+from engine.moments import moment_text
 from engine.ports import FOREVER_MS
 from engine.quiet import (
     NEVER_QUIET,
-    TOGETHER,
     UNKNOWN_ZONE,
     Clocks,
     QuietHours,
@@ -25,6 +24,7 @@ from engine.quiet import (
     is_clock,
     open_spans,
     shown_zone,
+    unknown_places,
 )
 
 TELL_EVERY_MS: Final = 6 * 3_600_000  # calendars reach eight days: many tellings may be missed
@@ -67,8 +67,7 @@ class Held:
             return ""
         opens = "when it opens is not known yet"
         if self.opens_at_ms is not None:
-            moment = datetime.fromtimestamp(self.opens_at_ms / 1000, UTC)
-            opens = f"opens at {moment:%Y-%m-%dT%H:%M:%SZ}"
+            opens = f"opens at {moment_text(self.opens_at_ms)}"
         first = f"{shown_zone(self.zone) or 'the time zone of its quiet hours'} {opens}"
         if self.zones > 1:
             first = f"the first of {self.zones} time zones, {first}"
@@ -112,7 +111,7 @@ class QuietKeeper:
         if not errors and hours.since == hours.until:
             detail = "begins when `from` does: that is all day; pause the source instead"
             errors.append(_error("/to", "all_day", detail))
-        if any(self._clocks.find(each) is None for each in hours.time_zone.split(TOGETHER)):
+        if unknown_places(hours.time_zone, self._clocks):
             detail = "is no IANA time zone; write one like Europe/Rome"
             errors.append(_error("/time_zone", "unknown_time_zone", detail))
         if hours.by_recipient and not self._clocks.knows_numbers:
@@ -147,6 +146,8 @@ class QuietKeeper:
     async def know(self, source: Source, zones: Collection[str]) -> None:
         """Have the ledger know these zones of a source; nothing is asked when it does.
 
+        Where its hours are others by now than this process saw, those are told, all of them: what
+        was told last would hold else, and hours that were taken away would hold for ever.
         LedgerError: rows must not be queued there yet; ask again.
         """
         hours = source.quiet
@@ -162,6 +163,10 @@ class QuietKeeper:
             await self._ledger.put_quiet(source.portfolio_id, source.source, open_)
             told.zones |= set(missing)
             self._told[source.source] = told
+            await self._registry.refresh()
+            now = self._source(source.source)
+            if now is not None and now.quiet != hours:
+                await self.obey(now)
 
     # -- later ----------------------------------------------------------------------------------
 
@@ -201,9 +206,10 @@ class QuietKeeper:
         for name in self._told.keys() - {each.source for each in sources}:
             del self._told[name]
         for source in sources:
-            if source.quiet is None or source.state is SourceState.CANCELLED:
-                continue
             told = self._told.get(source.source)
+            is_none = source.quiet is None and told is None
+            if is_none or source.state is SourceState.CANCELLED:
+                continue
             if told is None or now_ms - told.at_ms >= TELL_EVERY_MS or told.hours != source.quiet:
                 await self.obey(source)
         self._look_at_ms = now_ms + LOOK_EVERY_MS

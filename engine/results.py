@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
@@ -11,7 +11,16 @@ from engine.books import JobView
 from engine.contents import SEPARATOR
 from engine.directory import Campaign
 from engine.errors import InvalidJobError
-from engine.model import JobKey, JobState, Lane, PortfolioId, Row, SenderId, SourceState
+from engine.model import (
+    DeliveryStatus,
+    JobKey,
+    JobState,
+    Lane,
+    PortfolioId,
+    Row,
+    SenderId,
+    SourceState,
+)
 from engine.ports import Batch, Enqueued, Ledger
 from engine.recipients import RecipientKeys, canonical
 from engine.refusals import queue_full, refusal
@@ -149,18 +158,29 @@ class UploadStore(Protocol):
 class Retried:
     """What retrying did: failed rows seen, and how many are queued once more."""
 
-    failed: int = 0
+    failed: int = 0  # also those that failed after they had been accepted, and reached nobody
     retried: int = 0
     forgotten: int = 0  # failed so long ago that nobody knows what they said
 
 
 class RetryFailed:
-    """Queue the failed rows of a campaign once more; each failure once, however often asked."""
+    """Queue the failed rows of a campaign once more; each failure once, however often asked.
 
-    def __init__(self, ledger: Ledger, results: Results, recipients: RecipientKeys) -> None:
+    `undelivered` tells of an error number, told after Meta had accepted a message, whether surely
+    nobody was reached: then the row has failed as if that had been the answer.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        results: Results,
+        recipients: RecipientKeys,
+        undelivered: Callable[[int], bool],
+    ) -> None:
         self._ledger = ledger
         self._results = results
         self._recipients = recipients
+        self._undelivered = undelivered
 
     async def run(self, campaign: Campaign) -> Retried:
         """Read through the campaign's rows and queue again those that failed.
@@ -172,7 +192,7 @@ class RetryFailed:
             raise InvalidJobError("the campaign is cancelled", pointer="", code="state")
         done = Retried()
         async for results in self._results.read(campaign.portfolio_id, campaign.source):
-            failed = [each for each in results if each.view.state is JobState.FAILED]
+            failed = [each for each in results if self._has_failed(each.view)]
             done.failed += len(failed)
             done.forgotten += sum(not each.tail for each in failed)
             by_lane: dict[Lane, list[Row]] = {}
@@ -183,6 +203,13 @@ class RetryFailed:
                 for at in range(0, len(rows), BATCH_MAX):
                     done.retried += await self._queue(campaign, lane, rows[at : at + BATCH_MAX])
         return done
+
+    def _has_failed(self, view: JobView) -> bool:
+        """Return whether a job failed, at once or later, so that nobody can have got it."""
+        if view.state is JobState.FAILED:
+            return True
+        is_told = view.state is JobState.ACCEPTED and view.delivery is DeliveryStatus.UNDELIVERED
+        return is_told and view.code > 0 and self._undelivered(view.code)
 
     def _again(self, campaign: Campaign, result: Result) -> Row:
         """Return the row for a second try, known by the failure it follows."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from engine.facts import Fact, Known, Source, of_account, of_sender
 from engine.model import Category, Gate
+from engine.moments import moment_text
 from engine.ports import FOREVER_MS
 from engine.quota import DAY_MS
 from engine.shutting import NOTHING_SHUT, NOTIFICATIONS, PLACES, Shut
@@ -96,6 +97,19 @@ class Closure:
         return self.categories == PLACES
 
     @property
+    def end(self) -> str:
+        """Return until when it holds, for people.
+
+        >>> Closure(Gate.SENDER, "status", Fact("x", "RESTRICTED", 0, Source.REFRESH, 9_000)).end
+        'until 1970-01-01T00:00:09Z'
+        >>> Closure(Gate.SENDER, "pause", Fact("x", "", 0, Source.OPERATOR, FOREVER_MS)).end
+        'until that is mended'
+        """
+        if self.fact.until_ms >= FOREVER_MS:
+            return "until that is mended"
+        return f"until {moment_text(self.fact.until_ms)}"
+
+    @property
     def sentence(self) -> str:
         """Return it for people.
 
@@ -174,6 +188,22 @@ def account_closures(facts: Known, waba: str) -> Iterator[Closure]:
         fact = facts.get(of_account(waba, aspect))
         if fact is not None and fact.until_ms:
             yield Closure(Gate.ACCOUNT, aspect, fact)
+
+
+def closed_for(
+    facts: Known,
+    sender: str,
+    waba: str,
+    category: Category,
+    *,
+    now_ms: int,
+    guard: QualityGuard = UNGUARDED,
+) -> Closure | None:
+    """Return what holds a number's messages of a category the longest; None while they leave."""
+    closures = [*sender_closures(facts, sender, guard), *account_closures(facts, waba)]
+    its = (each for each in closures if category in each.categories)
+    last = max(its, key=lambda closure: closure.fact.until_ms, default=None)
+    return last if last is not None and last.fact.until_ms > now_ms else None
 
 
 def last_of(closures: Iterable[Closure]) -> Fact | None:

@@ -6,14 +6,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.books import Books
+from engine.books import Books, Counts
 from engine.campaigns import Campaigns
 from engine.directory import Campaign, Directory
-from engine.model import ENDS, JobState, NowMs, SourceState
+from engine.model import ENDS, DeliveryStatus, Gate, JobState, NowMs, SourceState
 
 SPAN_MS = 60_000  # how far back it looks
 FAILED_MIN = 50  # fewer may be chance, or one bad corner of a list
-SHARE = 0.5  # of what ended meanwhile
+SHARE = 0.5  # of what ended meanwhile, or of what became known to have failed or arrived
+ARRIVED = (DeliveryStatus.DELIVERED, DeliveryStatus.READ)
+HOLDING = (Gate.SENDER, Gate.ACCOUNT, Gate.TEMPLATE)  # an answer of Meta closes these
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,24 @@ class Storm:
 @dataclass(frozen=True, slots=True)
 class _Sample:
     at_ms: int
-    failed: int
+    failed: int  # answered so, or told later of what had been accepted
     ended: int
+    known: int  # of how many it is known whether they failed or arrived
+
+
+def _sample(counts: Counts, at_ms: int) -> _Sample:
+    states, delivery = counts.states, counts.delivery
+    failed = states.get(JobState.FAILED, 0) + delivery.get(DeliveryStatus.UNDELIVERED, 0)
+    ended = sum(states.get(state, 0) for state in ENDS)
+    return _Sample(at_ms, failed, ended, failed + sum(delivery.get(each, 0) for each in ARRIVED))
+
+
+def _stands_still(counts: Counts) -> bool:
+    """Return whether all that waits is held by what an answer of Meta closes."""
+    is_held = any(counts.waiting.get(gate, 0) for gate in HOLDING)
+    return is_held and not (
+        counts.states.get(JobState.QUEUED, 0) or counts.waiting.get(Gate.QUOTA, 0)
+    )
 
 
 class StormWatch:
@@ -73,15 +91,21 @@ class StormWatch:
         return campaign.state is SourceState.RUNNING
 
     async def _storm(self, campaign: Campaign) -> Storm | None:
-        """Return the storm a campaign is in, if any."""
+        """Return the storm a campaign is in, if any.
+
+        Most failures are told later, also when nothing is written any more: then they are a part of
+        what is told meanwhile. What a gate holds already spends nothing, and goes on by itself.
+        """
         counts = await self._books.counts(campaign.portfolio_id, campaign.source)
-        failed = counts.states.get(JobState.FAILED, 0)
-        ended = sum(counts.states.get(state, 0) for state in ENDS)
-        now_ms = self._now_ms()
+        now = _sample(counts, self._now_ms())
         samples = self._samples.setdefault(campaign.id, deque())
-        samples.append(_Sample(now_ms, failed, ended))
-        while len(samples) > 1 and samples[1].at_ms <= now_ms - SPAN_MS:
+        if _stands_still(counts):
+            samples.clear()
+        samples.append(now)
+        while len(samples) > 1 and samples[1].at_ms <= now.at_ms - SPAN_MS:
             samples.popleft()
-        storm = Storm(campaign, failed - samples[0].failed, ended - samples[0].ended)
+        first = samples[0]
+        of = max(now.ended - first.ended, now.known - first.known)
+        storm = Storm(campaign, now.failed - first.failed, of)
         is_one = storm.failed >= FAILED_MIN and storm.failed >= SHARE * storm.ended
         return storm if is_one else None

@@ -10,6 +10,7 @@ templates/template-categorization (categories, authentication), templates/templa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -84,3 +85,15 @@ TRACKING: Mapping[str, str] = {
     "SG1": "https://ct4.io/",
     "US1": "https://ct5.io/",
 }
+
+# With the slash after its host: without, the address of another host could begin so.
+_BASE = re.compile(r"https://[^\s/?#@{}\\]+/[^\s{}]*")
+
+
+def is_tracking_address(text: str) -> bool:
+    """Return whether dynamic URLs may have to begin so.
+
+    >>> [is_tracking_address(each) for each in ("https://ct1.io/", "https://ct1.io", "ct1.io/")]
+    [True, False, False]
+    """
+    return _BASE.fullmatch(text) is not None

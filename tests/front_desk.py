@@ -24,6 +24,7 @@ from adapters.memory.registry import MemoryRegistry
 from adapters.memory.results import MemoryResults
 from adapters.memory.traces import MemoryTraces
 from adapters.memory.uploads import MemoryUploads
+from adapters.meta.codes import verdict
 from adapters.meta.passage import Passage, build_passage_session
 from adapters.redis.answers import RedisAnswers
 from adapters.redis.comebacks import RedisComebacks
@@ -114,6 +115,11 @@ class Master:
 
     async def delete(self, template: Template) -> None:
         await self._note("delete", template.name)
+
+
+def reached_nobody(code: int) -> bool:
+    """Return what Meta's number proves when it is told later."""
+    return verdict(code).undelivered
 
 
 async def upload_sample(_waba: WabaId, name: str, kind: str, content: bytes) -> str:
@@ -263,7 +269,7 @@ async def a_desk(
         intake=SendJobs(door, journeys, beside["traces"], now_ms),
         rows=CampaignRows(door, results, registry),
         results=results,
-        retry_failed=RetryFailed(ledger, results, recipients),
+        retry_failed=RetryFailed(ledger, results, recipients, reached_nobody),
         journeys=Journeys(registry, ledger, ledger, now_ms=now_ms, quiet=beside["quiet"]),
         campaigns=campaigns,
         changes=campaign_changes(campaigns, registry, ledger, results, now_ms, beside["quiet"]),

@@ -12,7 +12,7 @@ from engine.books import JobView, Quota
 from engine.model import Gate
 from engine.ports import FOREVER_MS
 
-PARKED: Final = "unknown codes of Meta parked it; it opens when it is APPROVED anew"
+PARKED: Final = "answers of Meta parked it; it opens when Meta, asked anew, says APPROVED"
 OF_SENDERS: Final = (Gate.SENDER, Gate.ACCOUNT)
 
 

@@ -42,7 +42,7 @@ from engine.results import Results, RetryFailed, UploadStore
 from engine.row_intake import CampaignRows
 from engine.suppressions import Suppressions
 from engine.template_desk import TemplateDesk
-from engine.template_ports import Place
+from engine.template_ports import Place, TemplateJobs
 from engine.tracing import Traces
 
 KEY_PREFIX = "psk_"
@@ -61,7 +61,7 @@ TakePlace = Callable[[Sender, str, Template], Awaitable[Place]]
 GivePlace = Callable[[Sender, str, Template, Place], Awaitable[None]]
 
 
-class Ledgers(Books, Catalog, Cancellation, Protocol):
+class Ledgers(Books, Catalog, Cancellation, TemplateJobs, Protocol):
     """What the API reads and sets of the ledger."""
 
 

@@ -36,7 +36,7 @@ from adapters.api.problems import CONFLICTS, FieldError, Problem, field_error, p
 from adapters.api.references import MARK, PATIENCE_MS, with_wamids
 from adapters.api.repeats import refuse_repeats
 from adapters.api.streams import lines_of
-from adapters.api.told import causes_of
+from adapters.api.why_job import JobGates
 from engine.books import JobView
 from engine.directory import Portfolio, Role
 from engine.errors import EngineError, InvalidJobError, LedgerError
@@ -269,10 +269,8 @@ class Jobs:
             shown["waiting_for"] = [
                 each | {"number": quota.used, "limit": quota.limit} for each in waiting_for(view)
             ]
-        if view.gate is Gate.SENDER or view.gate is Gate.ACCOUNT:
-            shown["waiting_for"] = [
-                each | self._causes(portfolio.id, view.gate) for each in waiting_for(view)
-            ]
+        elif detail := JobGates(self._front).standing(view):
+            shown["waiting_for"] = [each | {"detail": detail} for each in waiting_for(view)]
         return as_json({"id": text, **shown})
 
     @described("Cancel a job that waits", gives=JobCancelled, refuses=(409,))
@@ -286,10 +284,6 @@ class Jobs:
         if became is not Cancelled.DONE:
             raise Problem(HTTPStatus.CONFLICT, TOO_LATE[became], code=became.value)
         return as_json({"id": text, "state": became.value})
-
-    def _causes(self, portfolio: str, gate: Gate) -> dict[str, object]:
-        causes = causes_of(self._front, portfolio, gate)
-        return {"detail": causes} if causes else {}
 
     def _place(self, text: str) -> tuple[Portfolio, JobKey]:
         """Return where a job id leads; the problem when it leads nowhere."""

@@ -32,7 +32,7 @@ from engine.template_checks import Draft, check_identity
 from engine.template_fit import check_message
 from engine.template_journeys import Touched
 from engine.template_life import category_of, label_of
-from engine.template_rules import TRACKING
+from engine.template_rules import TRACKING, is_tracking_address
 from engine.templates import mappings, signature_of
 
 SAMPLE_MAX = 16 * 2**20  # bytes
@@ -278,8 +278,9 @@ class TemplateRoutes:
             if not tracking or body.tracking:
                 detail = f"must be one of {', '.join(TRACKING)}, without `tracking` beside it"
                 raise refusal("/region", "unknown_region", detail)
-        if tracking and not tracking.startswith("https://"):
-            raise refusal("/tracking", "not_full_url", "must begin with https://")
+        if tracking and not is_tracking_address(tracking):
+            detail = "must be https://, a host and a slash, without a variable: https://go.io/"
+            raise refusal("/tracking", "not_full_url", detail)
         await self._front.registry.put(AccountRules(waba, body.profile, tracking))
         return as_json({"profile": body.profile, "tracking": tracking})
 
@@ -387,11 +388,8 @@ def shown_users(touched: list[Touched]) -> dict[str, object]:
         errors = [field_error(error) for error in each.errors]
         one: dict[str, object] = {"id": name, "did": each.did, "errors": errors}
         shown[kind].append(one | {"jobs": each.jobs})
-    return {
-        "campaigns": shown["campaign"],
-        "journeys": shown["journey"],
-        "direct": shown["direct"],
-    }
+    campaigns, journeys, direct = shown["campaign"], shown["journey"], shown["direct"]
+    return {"campaigns": campaigns, "journeys": journeys, "direct": direct}
 
 
 def refusal(pointer: str, code: str, detail: str) -> Problem:

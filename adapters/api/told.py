@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 
 from adapters.api.bodies import rfc3339
 from adapters.api.front import Front
+from engine.directory import Sender
 from engine.facts import Known
-from engine.model import Gate
+from engine.model import Category, Gate, SenderId
 from engine.ports import FOREVER_MS
 from engine.senders import Closure, account_closures
 
 CAUSES_MAX = 5  # told of a waiting job
+UNANSWERED = (
+    "{sender}: nothing that it writes is answered, or Meta says that it is ill: "
+    "one message tries anew every few seconds"
+)
+NO_TOKEN = "{sender}: it has no access token that our keys open; give it: penstock sender add"  # noqa: S105 (a sentence)
 
 
 def shown_closures(closures: Iterable[Closure], now_ms: int) -> list[dict[str, object]]:
@@ -51,21 +57,57 @@ def shown_facts(facts: Known, kind: str, name: str) -> dict[str, dict[str, objec
 _id = attrgetter("id")
 
 
-def causes_of(front: Front, portfolio: str, gate: Gate, only: str = "") -> str:
-    """Return why numbers of a portfolio, or their accounts, are closed; empty when nobody told.
+def causes_of(
+    front: Front,
+    senders: Iterable[Sender],
+    gate: Gate,
+    categories: Collection[Category] = tuple(Category),
+) -> str:
+    """Return why numbers, or their accounts, are closed; empty when nobody told.
 
-    `only` names the one number that is meant; empty means all.
+    `categories` are those of the messages that wait: what holds only others is not why.
     """
-    facts, found = front.keeper.facts, dict[str, None]()
-    for sender in front.registry.directory.senders.values():
-        if sender.portfolio_id == portfolio and only in ("", sender.id):
-            name = sender.id if gate is Gate.SENDER else sender.waba_id
-            closures = (
-                front.keeper.closures_of(sender.id)
-                if gate is Gate.SENDER
-                else account_closures(facts, sender.waba_id)
-            )
-            for closure in closures:
-                if closure.fact.until_ms > front.now_ms():
-                    found[f"{name}: {closure.sentence}"] = None
+    found: dict[str, None] = {}
+    for sender in senders:
+        name = sender.id if gate is Gate.SENDER else sender.waba_id
+        for closure in _closing(front, sender, gate, categories):
+            found[f"{name}: {closure.sentence}"] = None
     return "; ".join(list(found)[:CAUSES_MAX])
+
+
+def opens_at_ms(front: Front, senders: Iterable[Sender], gate: Gate) -> int | None:
+    """Return when the first of numbers that are closed opens; None where nobody knows."""
+    ends = [[c.fact.until_ms for c in _closing(front, sender, gate)] for sender in senders]
+    first_ms = min((max(each) for each in ends if each), default=FOREVER_MS)
+    return first_ms if first_ms < FOREVER_MS else None
+
+
+def _closing(
+    front: Front,
+    sender: Sender,
+    gate: Gate,
+    categories: Collection[Category] = tuple(Category),
+) -> list[Closure]:
+    """Return what closes a number, or its account, now."""
+    closures = (
+        front.keeper.closures_of(sender.id)
+        if gate is Gate.SENDER
+        else account_closures(front.keeper.facts, sender.waba_id)
+    )
+    return [
+        each
+        for each in closures
+        if each.fact.until_ms > front.now_ms() and set(categories) & set(each.categories)
+    ]
+
+
+def untold_of(front: Front, sender: SenderId, until_ms: int | None) -> str:
+    """Return why a number is closed of which nobody told anything; empty where that is not known.
+
+    What Meta answers is told within moments. What stays untold is a worker's own breaker, or that
+    it has nothing to write with; both look again soon.
+    """
+    if not front.token_of(sender):
+        return NO_TOKEN.format(sender=sender)
+    is_soon = until_ms is not None and 0 < until_ms < FOREVER_MS
+    return UNANSWERED.format(sender=sender) if is_soon else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -15,9 +15,9 @@ from adapters.api.front import Front, as_json
 from adapters.api.job_ids import PREFIX
 from adapters.api.meanings import MEANINGS
 from adapters.api.openapi.described import described
-from adapters.api.told import causes_of
+from adapters.api.told import CAUSES_MAX, causes_of, opens_at_ms, untold_of
 from adapters.api.why_job import JobGates
-from engine.books import Depth, JobView
+from engine.books import Counts, Depth, JobView
 from engine.borders import closed_countries
 from engine.campaigns import remaining
 from engine.directory import Campaign, Journey, Portfolio, Role, Sender, Template
@@ -124,8 +124,10 @@ class WhyRoutes:
             if not (is_campaign and gate in OF_SENDERS)
         ]
         await self._name_moments(gates, source.portfolio_id, source=source.source)
+        await self._name_templates(gates, source.portfolio_id, source.source)
         gates += _quiet_gates(source, held)
-        self._name_causes(gates, source.portfolio_id)
+        if any(gate.gate in OF_SENDERS for gate in gates):
+            self._name_causes(gates, await self._front.ledger.depths(source.portfolio_id))
         for gate in gates:
             if gate.gate == Gate.SOURCE:
                 gate.holder, gate.detail = source.source, f"it is {source.state}"
@@ -133,7 +135,7 @@ class WhyRoutes:
                     gate.until = rfc3339(source.start_at_ms)
             if gate.gate == Gate.TEMPLATE and isinstance(source, Campaign):
                 gate.holder, gate.detail = self._templates(source)
-        if isinstance(source, Campaign) and counts.waiting.keys() <= {Gate.QUOTA, *OF_SENDERS}:
+        if isinstance(source, Campaign) and _may_be_held(counts):
             depths = await self._front.ledger.depths(source.portfolio_id)
             its = self._of_senders(source.senders, depths, self._categories(source))
             for gate in its:  # they hold other campaigns too: of this one at most so many
@@ -168,12 +170,43 @@ class WhyRoutes:
             for country, until_ms in closed_countries(facts, waba, self._front.now_ms()).items()
         ]
 
-    def _name_causes(self, gates: Iterable[ClosedGate], portfolio: str) -> None:
-        """Say of gates of senders and accounts what closed them, where that was told."""
+    def _name_causes(self, gates: Iterable[ClosedGate], depths: Iterable[Depth]) -> None:
+        """Say of gates of senders and accounts what closed them, and when the first opens."""
+        known = self._front.registry.directory.senders
         for gate in gates:
             if gate.gate in OF_SENDERS:
-                told = causes_of(self._front, portfolio, Gate(gate.gate))
-                gate.detail = told or gate.detail
+                which = Gate(gate.gate)
+                held = [depth for depth in depths if _waiting(depth)[which]]
+                senders = [known[each.sender] for each in held if each.sender in known]
+                gate.until = rfc3339(opens_at_ms(self._front, senders, which))
+                told = causes_of(self._front, senders, which)
+                untold = self._untold_of(held) if which is Gate.SENDER and not told else ""
+                gate.detail = told or untold or gate.detail
+
+    def _untold_of(self, held: Iterable[Depth]) -> str:
+        """Return what closed numbers of which nothing was told."""
+        said = [untold_of(self._front, each.sender, each.closed_until_ms) for each in held]
+        return "; ".join(list(filter(None, said))[:CAUSES_MAX])
+
+    async def _name_templates(
+        self, gates: Iterable[ClosedGate], portfolio: PortfolioId, source: str = "", waba: str = ""
+    ) -> None:
+        """Say of gates of templates which of them hold jobs; of one source or account only."""
+        for gate in gates:
+            if gate.gate == Gate.TEMPLATE:
+                held = [each async for each in self._holding(portfolio, source, waba)]
+                gate.detail = "; ".join(held[:CAUSES_MAX]) or PARKED
+
+    async def _holding(self, portfolio: PortfolioId, source: str, waba: str) -> AsyncIterator[str]:
+        """Yield the templates that are not APPROVED and for which jobs wait, and how they stand."""
+        senders = self._front.registry.directory.senders.values()
+        its = {each.waba_id for each in senders if each.portfolio_id == portfolio}
+        wabas = {waba} if waba else its
+        for template in list(self._front.registry.directory.templates.values()):
+            if template.waba_id in wabas and template.status is not TemplateStatus.APPROVED:
+                users = await self._front.ledger.users(portfolio, template.key, FOREVER_MS)
+                if source in users or (users and not source):
+                    yield f"{template.key} is {template.status}"
 
     def _templates(self, campaign: Campaign) -> tuple[str, str]:
         """Return which templates hold a campaign, and how each stands."""
@@ -206,7 +239,7 @@ class WhyRoutes:
                 told = {each.gate for each in closed}
                 gates += closed
                 gates += [
-                    ClosedGate(gate, waiting[gate], holder=depth.sender, detail=MEANINGS[gate])
+                    self._untold(gate, waiting[gate], depth)
                     for gate in OF_SENDERS
                     if waiting[gate] and gate not in told
                 ]
@@ -237,6 +270,15 @@ class WhyRoutes:
             for each in closures
             if each.fact.until_ms > now_ms and set(categories) & set(each.categories)
         ]
+
+    def _untold(self, gate: Gate, jobs: int, depth: Depth) -> ClosedGate:
+        """Return a closed gate of a number of which nothing was told."""
+        until_ms = depth.closed_until_ms
+        until = rfc3339(until_ms) if 0 < until_ms < FOREVER_MS else None
+        detail = untold_of(self._front, depth.sender, until_ms) if gate is Gate.SENDER else ""
+        return ClosedGate(
+            gate, jobs, holder=depth.sender, until=until, detail=detail or MEANINGS[gate]
+        )
 
     def _slowed(self, depth: Depth, sender: Sender) -> list[ClosedGate]:
         """Return the gate of marketing that has a share of a sender's send times only."""
@@ -275,26 +317,31 @@ class WhyRoutes:
         gates = [
             gate_of(gate, jobs, quota, sender.portfolio_id if gate is Gate.QUOTA else sender.id)
             for gate, jobs in sorted(waiting.items())
-            if not (learned and gate is Gate.RATE) and gate not in told
+            if not (learned and gate is Gate.RATE) and gate not in {*told, *OF_SENDERS}
+        ]
+        gates += [
+            self._untold(gate, waiting[gate], depth)
+            for gate in OF_SENDERS
+            if depth and gate in waiting and gate not in told
         ]
         await self._name_moments(gates, sender.portfolio_id, sender=sender.id)
+        await self._name_templates(gates, sender.portfolio_id, waba=sender.waba_id)
         notes = [*self._silence(sender.id), *self._borders([sender.id])]
         return Why("sender", sender.id, "", gates + closed + learned, notes)
 
     async def _of_template(self, template: Template) -> Why:
-        """Return what waits for a template, campaign by campaign."""
-        gates: list[ClosedGate] = []
-        for campaign in self._front.registry.directory.campaigns.values():
-            if template.key in campaign.templates:
-                counts = await self._front.ledger.counts(campaign.portfolio_id, campaign.source)
-                jobs = counts.waiting.get(Gate.TEMPLATE, 0)
-                if jobs:
-                    detail = f"it is {template.status}"
-                    gates.append(
-                        ClosedGate(Gate.TEMPLATE, jobs, holder=campaign.source, detail=detail)
-                    )
-        if not gates and template.status is not TemplateStatus.APPROVED:
-            detail = f"it is {template.status}"
+        """Return what waits for a template, source by source."""
+        is_open = template.status is TemplateStatus.APPROVED
+        detail = PARKED if is_open else f"it is {template.status}"
+        ledger, gates = self._front.ledger, list[ClosedGate]()
+        portfolio = self._front.registry.directory.portfolio_of_waba(template.waba_id)
+        if portfolio is not None:
+            names = await ledger.users(portfolio, template.key, FOREVER_MS)
+            for name in dict.fromkeys(names):
+                counts = await ledger.counts(portfolio, name)
+                if jobs := counts.waiting.get(Gate.TEMPLATE, 0):
+                    gates.append(ClosedGate(Gate.TEMPLATE, jobs, holder=name, detail=detail))
+        if not gates and not is_open:
             gates.append(ClosedGate(Gate.TEMPLATE, 0, holder=template.key, detail=detail))
         return Why("template", template.key, template.status.value, gates)
 
@@ -311,12 +358,19 @@ class WhyRoutes:
             )
             learned += own
         gates = [gate_of(gate, jobs, quota, portfolio.id) for gate, jobs in sorted(waiting.items())]
-        self._name_causes(gates, portfolio.id)
+        self._name_causes(gates, depths)
         await self._name_moments(gates, portfolio.id)
+        await self._name_templates(gates, portfolio.id)
         if quota.debt and Gate.QUOTA not in waiting:
             gates.append(gate_of(Gate.QUOTA, 0, quota, portfolio.id))
         gates += learned
         return Why("portfolio", portfolio.id, "", gates)
+
+
+def _may_be_held(counts: Counts) -> bool:
+    """Return whether jobs wait that their senders hold, or hold up."""
+    theirs = [counts.waiting.get(gate, 0) for gate in (Gate.QUOTA, *OF_SENDERS)]
+    return counts.states.get(JobState.QUEUED, 0) + sum(theirs) > 0
 
 
 def _waiting(depth: Depth) -> Counter[Gate]:

@@ -6,10 +6,10 @@ from adapters.api.bodies import rfc3339
 from adapters.api.closed_gates import OF_SENDERS, PARKED, ClosedGate, gate_of, until_of
 from adapters.api.front import Front
 from adapters.api.meanings import meaning_for
-from adapters.api.told import causes_of
+from adapters.api.told import causes_of, untold_of
 from engine.books import Holders, JobView
 from engine.directory import Campaign, Journey, Portfolio
-from engine.model import Gate, JobState, SourceState, TemplateStatus
+from engine.model import Category, Gate, JobState, SourceState, TemplateStatus
 
 
 class JobGates:
@@ -34,7 +34,7 @@ class JobGates:
             gate.holder, gate.detail = view.zone, meaning_for(view)
         elif view.gate is not Gate.QUOTA:
             gate.holder = self._holder(view.gate, holders)
-            gate.detail = self._standing(view.gate, holders) or gate.detail
+            gate.detail = self.standing(view) or gate.detail
             if view.gate is Gate.SOURCE:
                 gate.until = self._starts_at(holders.source)
         return [gate]
@@ -61,17 +61,31 @@ class JobGates:
         names = {Gate.TEMPLATE: holders.template, Gate.SOURCE: holders.source}
         return names.get(gate, holders.sender)
 
-    def _standing(self, gate: Gate, holders: Holders) -> str:
+    def standing(self, view: JobView) -> str:
         """Return how what holds a job stands, for people; empty where its gate says all."""
-        directory = self._front.registry.directory
+        directory, holders, gate = self._front.registry.directory, view.holders, view.gate
+        if holders is None or gate is None:
+            return ""
         if gate in OF_SENDERS:
-            sender = directory.senders.get(holders.sender)
-            return causes_of(self._front, sender.portfolio_id, gate, sender.id) if sender else ""
+            told = self._causes(gate, holders)
+            is_untold = not told and gate is Gate.SENDER
+            return untold_of(self._front, holders.sender, view.until_ms) if is_untold else told
         if gate is Gate.TEMPLATE and (template := directory.templates.get(holders.template)):
             is_open = template.status is TemplateStatus.APPROVED
             return PARKED if is_open else f"it is {template.status}"
         source = self._source(holders.source) if gate is Gate.SOURCE else None
         return f"it is {source.state}" if source else ""
+
+    def _causes(self, gate: Gate, holders: Holders) -> str:
+        """Return what was told that closes a job's number, or its account, for such a message."""
+        directory = self._front.registry.directory
+        sender, category = directory.senders.get(holders.sender), Category.SERVICE
+        if holders.template:
+            template = directory.templates.get(holders.template)
+            category = template.category if template else Category.MARKETING
+        if sender is None:
+            return ""
+        return causes_of(self._front, [sender], gate, [category])
 
     def _source(self, name: str) -> Campaign | Journey | None:
         """Return the campaign or journey that the ledger calls so."""

@@ -171,7 +171,7 @@ def results(
 
 @campaign.command("retry-failed")
 def retry_failed(campaign_id: str, as_json: Json = False) -> None:  # noqa: FBT002
-    """Queue the failed rows once more; each failure once, however often it is asked."""
+    """Queue the failed rows once more, those that failed later too; each failure once."""
     caller = Caller(as_json=as_json)
     answer = caller.call("POST", "v1", "campaigns", campaign_id, "retry-failed")
     caller.show(answer, ("failed", "retried", "forgotten"))

@@ -220,7 +220,9 @@ def rules(
     waba: str,
     profile: Annotated[str, typer.Option(help="meta, or the stricter seed.")] = "",
     region: Annotated[str, typer.Option(help="EU1, IN1, SG1 or US1: its tracking address.")] = "",
-    tracking: Annotated[str, typer.Option(help="What dynamic URLs begin with.")] = "",
+    tracking: Annotated[
+        str, typer.Option(help="What dynamic URLs begin with; off: anything.")
+    ] = "",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Show or set how an account's templates are judged."""
@@ -229,7 +231,8 @@ def rules(
     known = caller.call("GET", *path)
     if profile or region or tracking:
         body: dict[str, Any] = {"profile": profile or known["profile"]}
-        body |= {"region": region} if region else {"tracking": tracking or known["tracking"]}
+        its = {"tracking": "" if tracking == "off" else tracking or known["tracking"]}
+        body |= {"region": region, "tracking": tracking} if region else its
         known = caller.call("PUT", *path, body=body)
     caller.show(known)
 

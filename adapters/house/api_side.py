@@ -172,7 +172,7 @@ def _front(house: House, doors: Doors) -> Front:
         rows=CampaignRows(door, results, registry),
         results=results,
         uploads=walled_ledger(RedisUploads(house.ledger.scripts, house.ledger.calls, now_ms)),
-        retry_failed=RetryFailed(recollection, results, house.recipients),
+        retry_failed=RetryFailed(recollection, results, house.recipients, _reached_nobody),
         traces=walled_ledger(RedisTraces(house.client, now_ms)),
         pasts=walled_ledger(RedisPasts(house.ledger.scripts, house.ledger.calls, now_ms)),
         comebacks=walled_ledger(RedisComebacks(house.ledger.scripts, house.ledger.calls, now_ms)),
@@ -319,6 +319,11 @@ def _dead_rows(house: House) -> RedisDeadRows:
     return RedisDeadRows(*parts, keep_ms=house.settings.keep_ms)
 
 
+def _reached_nobody(code: int) -> bool:
+    """Return whether an error number that is told later proves that nobody got the message."""
+    return verdict(code).undelivered
+
+
 def _folder(house: House) -> ReceiptFolder:
     senders = house.registry.directory.senders
 
@@ -331,7 +336,7 @@ def _folder(house: House) -> ReceiptFolder:
         opaque=house.opaque,
         portfolio_of=portfolio_of,
         key_of=house.recipients.key,
-        undelivered=lambda code: verdict(code).undelivered,
+        undelivered=_reached_nobody,
         throttled=lambda code: verdict(code).gate is Gate.RATE,
         emit=house.emit,
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from adapters.house.dead_tokens import refused_facts
+from adapters.house.dead_tokens import accepted_facts, refused_facts
 from adapters.meta.codes import TOKEN_CODES
 from adapters.meta.facts import facts_of_number
 from adapters.meta.management import Management
@@ -79,7 +79,8 @@ class Asking:
     async def refresh(self, sender: Sender) -> None:
         """Ask Meta about a number and obey what it answers; EngineError when it does not.
 
-        A refused token closes all numbers that use it, as a refused send would. What was told
+        A refused token closes all numbers that use it, as a refused send would, and one that Meta
+        takes opens them. What was told
         while Meta was asked is newer than its answer, or nobody knows: it stays, and Meta is asked
         again; but not what another call brought that had begun before.
         """
@@ -102,6 +103,9 @@ class Asking:
             if came_meanwhile(directory.facts.get(fact.id), before.get(fact.id), asked_ms):
                 self.soon(sender.id)
             else:
+                await self._keeper.tell(fact)
+        if self._registry.token_of(sender.id) == token:
+            for fact in accepted_facts(self._registry, sender.id, before, asked_ms):
                 await self._keeper.tell(fact)
         await self._refresh_account(sender, token)
 

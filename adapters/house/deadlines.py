@@ -1,4 +1,4 @@
-"""What time makes of numbers, and when Meta is asked: flags, days to be verified, spam."""
+"""What time makes of numbers, and when Meta is asked: flags, unverified days, spam, closings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ SPAM: Final = "131048"  # refused for its quality, or at its limit: both may be 
 class Deadlines:
     """Looks at the numbers, by the chosen rules.
 
-    Of one whose days are over, or that was refused as spam, Meta is asked, and its word is obeyed.
+    Of one whose days are over, that was refused as spam, or that is closed for what it is, Meta is
+    asked, and its word is obeyed: of its mending no webhook need tell.
     `debt_of` tells how many people count beyond a number's limit.
     """
 
@@ -56,10 +57,22 @@ class Deadlines:
             for fact in after_flag(self._rules, facts, sender.id, name, limit, now_ms):
                 await self._keeper.tell(fact)
             await self._look_at_spam(sender, now_ms)
+            self._look_at_closings(sender.id, now_ms)
             offline_ms = offline_at_ms(self._rules, facts, sender.id, sender.added_at_ms)
-            asked_ms = self._asked_ms.get(sender.id, 0)
-            if 0 < offline_ms <= now_ms and now_ms - asked_ms >= ASK_AGAIN_MS:
-                self._note_and_ask(sender.id, now_ms)
+            if 0 < offline_ms <= now_ms:
+                self._ask_again(sender.id, now_ms)
+
+    def _look_at_closings(self, sender: SenderId, now_ms: int) -> None:
+        """Ask, every hour, about a number that its status or a refusal closed an hour ago."""
+        facts = self._keeper.facts
+        told = [facts.get(of_sender(sender, aspect)) for aspect in (STATUS, ANSWER)]
+        since_ms = [each.at_ms for each in told if each is not None and each.until_ms > now_ms]
+        if since_ms and now_ms - min(since_ms) >= ASK_AGAIN_MS:
+            self._ask_again(sender, now_ms)
+
+    def _ask_again(self, sender: SenderId, now_ms: int) -> None:
+        if now_ms - self._asked_ms.get(sender, 0) >= ASK_AGAIN_MS:
+            self._note_and_ask(sender, now_ms)
 
     async def _look_at_spam(self, sender: Sender, now_ms: int) -> None:
         """Ask about a number that was refused as spam, once for each refusal; obey the answer.

@@ -1,4 +1,4 @@
-"""A worker tells all processes what it did, every two seconds; not on the path of a send."""
+"""A process tells all others what it did and heard, every two seconds; not on a send's path."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from adapters.house.shared import House
+from adapters.prometheus.metrics import Metrics
+from adapters.redis.connect import Client
 from adapters.redis.pulses import PulseTeller
+from engine.model import NowMs
 
 PULSE_EVERY_S: Final = 2.0
 
 
-def pulsing(house: House) -> Callable[[], Awaitable[None]]:
-    """Return the step that tells all processes what this worker did, once in a while."""
-    teller = PulseTeller(house.client, house.clock.now_ms)
+def pulsing(client: Client, now_ms: NowMs, metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    """Return the step that tells all processes, once in a while, what this one did and heard.
+
+    Who writes no messages may hear of failures: they are told later, by webhook.
+    """
+    teller = PulseTeller(client, now_ms)
 
     async def pulse() -> None:
         await asyncio.sleep(PULSE_EVERY_S)
-        await teller.tell(house.metrics.messages, house.metrics.errors, house.metrics.sent())
+        await teller.tell(metrics.messages, metrics.errors, metrics.sent())
 
     return pulse

@@ -23,6 +23,7 @@ from adapters.house.keys import first_key, open_registry, recipient_keys
 from adapters.house.listening import Ears, build_ears
 from adapters.house.meeting import meet, time_of
 from adapters.house.people import Persons
+from adapters.house.pulsing import pulsing
 from adapters.house.quieting import LostTails, build_quiet, keeping_quiet
 from adapters.house.telling import Teller
 from adapters.house.waking import WakingLedger
@@ -275,6 +276,7 @@ def _keep_up(house: House, reader: str) -> None:
     house.keep("listen", house.ears.listen)
     house.keep("look", lambda: _look(house, reader))
     house.keep("speak", lambda: _speak(house))
+    house.keep("pulse", pulsing(house.client, house.clock.now_ms, house.metrics))
     house.keep("quiet", keeping_quiet(house.quiet))
     directory = house.registry.directory
     export = exporting(

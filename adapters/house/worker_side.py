@@ -13,7 +13,6 @@ from typing import Final
 
 from adapters.api.app import build_probe_app
 from adapters.api.front import Operations
-from adapters.house.pulsing import pulsing
 from adapters.house.serving import listen, listening_at
 from adapters.house.shared import HINT_BLOCK_MS, REGISTRY, House
 from adapters.house.template_doubts import TemplateDoubts
@@ -104,7 +103,6 @@ def _keep_in_touch(house: House, pool: Pool, worker: str) -> None:
     house.ledger.renewed = _renewing(house)
     house.keep("hear", lambda: _hear_hints(house, pool))
     house.keep("attend", lambda: _attend(house, worker))
-    house.keep("pulse", pulsing(house))
 
 
 async def _attend(house: House, worker: str) -> None:

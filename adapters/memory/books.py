@@ -53,7 +53,8 @@ def counts(slot: Slot, name: str) -> Counts:
     waiting = {gate: n for gate, n in source.waiting.items() if n}
     for number in source.lanes:
         lane = slot.lanes[number]
-        gate = slot.closed_gate(lane.lane)
+        closed = slot.sender_closed_until(lane.lane.sender, slot.clock_ms)
+        gate = slot.closed_gate(lane.lane) or closed
         if gate is not None:
             _add(waiting, gate[0], lane.fresh + lane.waiting)
         else:
@@ -128,10 +129,10 @@ def _queued(slot: Slot, lane: LaneState, key: JobKey, now_ms: int) -> JobView:
 
 def depths(slot: Slot, now_ms: int) -> list[Depth]:
     """Return what each sender has to do."""
-    found: dict[SenderId, Depth] = {
-        sender: Depth(sender, state.slots.rate_mps, {}, {})
-        for sender, state in slot.senders.items()
-    }
+    found: dict[SenderId, Depth] = {}
+    for sender, known in slot.senders.items():
+        _, until_ms = slot.sender_closed_until(sender, now_ms) or (None, 0)
+        found[sender] = Depth(sender, known.slots.rate_mps, {}, {}, until_ms)
 
     def add(sender: SenderId, priority: Priority, word: JobState | Gate, by: int) -> None:
         depth = found.setdefault(sender, Depth(sender, 0, {}, {})) if by else None

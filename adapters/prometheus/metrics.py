@@ -33,7 +33,7 @@ from engine.events import (
     QuickRetried,
     StatusesReceived,
 )
-from engine.model import Gate, NowMs, PortfolioId, SenderId
+from engine.model import Gate, JobKey, NowMs, PortfolioId, SenderId
 from engine.outcomes import (
     Accepted,
     Deferred,
@@ -45,7 +45,7 @@ from engine.outcomes import (
     Unwritten,
     never_left,
 )
-from engine.ports import FOREVER_MS, Claimed
+from engine.ports import FOREVER_MS, Claimed, Receipt
 
 SEND_BUCKETS_US = tuple(
     round(s * 1e6) for s in (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
@@ -71,6 +71,7 @@ OUTCOMES: dict[type[Outcome], str] = {
 }
 KINDS: Final = frozenset({"campaign", "journey", "direct"})  # of sources
 CODES_MAX: Final = 500  # codes of Meta with a label of their own; it documents about 150
+FAILURES_MAX: Final = 20_000  # writes whose failure was told: a repetition comes soon, or seldom
 LANES_MAX: Final = 100_000  # a process may live longer than its lanes
 SPREADS_MAX: Final = 2_000  # labels of senders, those of former times too, with a histogram
 
@@ -113,6 +114,7 @@ class Metrics:
         self.closed = Tally()
         self.unanswered = Tally()
         self._codes: set[int] = set()
+        self._failures: dict[tuple[PortfolioId, JobKey | None, int], None] = {}  # told later
         self.sends: dict[Values, Spread] = {}
         self.queues: dict[Values, Spread] = {}
         self.scripts: dict[Values, Spread] = {}
@@ -252,6 +254,18 @@ class Metrics:
         now_ms = self._now_ms()
         for receipt in event.receipts:
             self.lag.observe(max(0, now_ms - receipt.at_ms))
+            if receipt.code and receipt.key is not None:
+                self._told_later(event.portfolio, receipt)
+
+    def _told_later(self, portfolio: PortfolioId, receipt: Receipt) -> None:
+        """Count the number of a message that had been accepted; Meta repeats its webhooks."""
+        write = (portfolio, receipt.key, receipt.attempt)
+        if write in self._failures:
+            return
+        if len(self._failures) >= FAILURES_MAX:
+            del self._failures[next(iter(self._failures))]
+        self._failures[write] = None
+        self.errors.add((self._labels(receipt.sender), self._code(receipt.code)))
 
     def _rescued(self, event: JobsRescued) -> None:
         for key in event.repeated:
@@ -307,7 +321,7 @@ class Metrics:
         yield Table("penstock_messages", text, ("sender", "category", "outcome"), self.messages)
         text = "Job steps that a gate refused."
         yield Table("penstock_gate_refusals", text, ("sender", "gate"), self.refusals)
-        text = "Errors that Meta answered."
+        text = "Errors that Meta answered, or told later of a message that it had accepted."
         yield Table("penstock_provider_errors", text, ("sender", "code"), self.errors)
         yield Table("penstock_retries", "Writes repeated.", ("sender", "reason"), self.retries)
         text = "Webhook calls (field `all`) and what they brought by field, by what became of it."

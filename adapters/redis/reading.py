@@ -86,8 +86,9 @@ class Depths:
     def add(self, reply: Reply) -> str:
         """Add one bite; return where the next one begins, 0 when this was the last."""
         cursor, senders, jobs, oldest = reply
-        for i in range(0, len(senders), 2):
-            self._of(senders[i].decode()).rate_mps = senders[i + 1]
+        for i in range(0, len(senders), 3):
+            its_depth = self._of(senders[i].decode())
+            its_depth.rate_mps, its_depth.closed_until_ms = senders[i + 1], senders[i + 2]
         for i in range(0, len(jobs), 2):
             sender, priority, word = jobs[i].decode().rsplit("|", 2)
             place = (Priority(int(priority)), JobState(word) if word in LIVE else Gate(word))

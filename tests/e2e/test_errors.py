@@ -4,6 +4,7 @@ What is expected stands in tests/edge/test_meta_codes.py, written down apart fro
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -221,6 +222,15 @@ async def test_told_later_it_closes_the_same_and_gives_the_place_back_where_it_p
             and await is_closed(whole, str(code), expected_to_be=code in closes)
         }
         assert closed == closes - TOKEN_CODES
+        assert await counted_errors(whole) == {(str(code), str(code)) for code in codes if code}
+
+
+async def counted_errors(whole: Whole) -> set[tuple[str, str]]:
+    """Return the senders and numbers of the errors that a scrape tells."""
+    async with whole.session.get(whole.url + "/metrics") as response:
+        text = await response.text()
+    line = re.compile(r'penstock_provider_errors_total\{code="(.*?)",sender="(.*?)"\} 1\.0')
+    return {(sender, code) for code, sender in line.findall(text)}
 
 
 async def used_of(whole: Whole, portfolio: str) -> int:

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from engine.model import JobKey, PortfolioId
+from engine.model import DeliveryStatus, JobKey, PortfolioId, RecipientKey
 from engine.outcomes import Accepted, Dropped, InDoubt, Outcome, Retry
-from engine.ports import Ask, Settlement
+from engine.ports import Ask, Receipt, Settlement
 from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, Desk, a_campaign, a_desk
 
 OWNER = PortfolioId(PORTFOLIO)
+NOBODY = RecipientKey(b"8 bytes.")
 PEOPLE = [f"+49151123456{n:02}" for n in range(12)]
 
 
@@ -110,6 +111,37 @@ async def test_what_failed_goes_once_more_and_only_once(
         }
         counts = (await desk.call("GET", "/v1/campaigns/c1"))[1]
         assert (counts["enqueued"], counts["counts"]["failed"]) == (6, 3)
+        assert await desk.ledger.audit(OWNER) == []
+
+
+async def tell(desk: Desk, job: str, status: DeliveryStatus, code: int = 0) -> None:
+    """Have a webhook tell of a job that Meta had accepted."""
+    place = desk.front.job_ids.decode(job)
+    assert place is not None
+    receipt = Receipt(place[1], 1, NOBODY, status, desk.now_ms, code=code, undelivered=code > 0)
+    await desk.ledger.receive(OWNER, [receipt])
+
+
+@pytest.mark.parametrize("is_real", [True, False])
+async def test_what_failed_later_goes_once_more_where_surely_nobody_was_reached(
+    redis_client: Redis, *, is_real: bool
+) -> None:
+    async with a_desk(redis=redis_client if is_real else None) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", a_file(PEOPLE[:4]))
+        await go(desk, [Accepted(f"wamid.{number}") for number in range(4)])
+        jobs = [each["job"] for each in await lines_of(desk)]
+        await tell(desk, jobs[0], DeliveryStatus.UNDELIVERED, 131042)  # nobody had paid
+        await tell(desk, jobs[1], DeliveryStatus.UNDELIVERED, 131000)  # it proves nothing
+        await tell(desk, jobs[2], DeliveryStatus.UNDELIVERED, 131026)
+        await tell(desk, jobs[2], DeliveryStatus.DELIVERED)  # on another device of the person
+        path = "/v1/campaigns/c1/retry-failed"
+        answer = {"failed": 1, "retried": 1, "forgotten": 0}
+        assert (await desk.call("POST", path, key=SEND)) == (200, answer)
+        assert (await desk.call("POST", path, key=SEND))[1]["retried"] == 0
+        await go(desk, [Accepted("wamid.9")], first=41)
+        lines = await lines_of(desk)
+        assert [(each["to"], each["state"]) for each in lines[4:]] == [(PEOPLE[0], "accepted")]
         assert await desk.ledger.audit(OWNER) == []
 
 

@@ -115,23 +115,6 @@ async def test_a_template_is_submitted_and_waits_for_its_review() -> None:
         assert (status, shown["code"]) == (409, "no_draft")
 
 
-async def test_an_account_s_profile_judges_where_none_is_named() -> None:
-    async with a_desk() as desk:
-        otp = {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE"}]}
-        components = [{"type": "BODY"}, otp]
-        code: dict[str, Any] = {"category": "AUTHENTICATION", "components": components}
-        assert (await desk.call("PUT", f"{LIST}/login/en_US", code))[0] == 201
-        rules = {"profile": "seed", "region": "EU1"}
-        status, shown = await desk.call("PUT", f"/v1/wabas/{WABA}/template-rules", rules)
-        assert (status, shown) == (200, {"profile": "seed", "tracking": "https://ct1.io/"})
-        assert (await desk.call("PUT", f"{LIST}/login/en_US", code))[0] == 422
-        named = code | {"profile": "meta"}
-        assert (await desk.call("PUT", f"{LIST}/login/en_US", named))[0] == 200
-        assert (await desk.call("GET", f"/v1/wabas/{WABA}/template-rules", key=READ))[1] == shown
-        odd = {"region": "MARS"}
-        assert (await desk.call("PUT", f"/v1/wabas/{WABA}/template-rules", odd))[0] == 422
-
-
 async def test_an_edit_stops_what_uses_it_and_approval_brings_it_back() -> None:
     async with a_desk() as desk:
         await a_campaign(desk)

@@ -1,5 +1,6 @@
 """Why something has not been sent yet, over HTTP, on a real server."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,18 @@ from engine.outcomes import Accepted, Deferred, InDoubt, Outcome, Retry
 from engine.ports import FOREVER_MS, Ask, SenderSpec, Settlement, TemplateSpec
 from engine.senders import QualityGuard
 from engine.silence import silent_fact
-from tests.front_desk import PORTFOLIO, READ, SEND, SENDER, WABA, Desk, a_campaign, a_desk, a_job
+from tests.front_desk import (
+    PORTFOLIO,
+    READ,
+    SEND,
+    SENDER,
+    WABA,
+    Desk,
+    a_campaign,
+    a_desk,
+    a_job,
+    a_message,
+)
 
 OWNER = PortfolioId(PORTFOLIO)
 TEMPLATE = f"{WABA}/offer/en_US"
@@ -67,6 +79,48 @@ async def test_a_template_that_is_paused_is_named_with_its_campaigns(redis_clien
         assert (gate["jobs"], gate["holder"], gate["detail"]) == (2, TEMPLATE, "it is PAUSED")
         gate = (await why(desk, TEMPLATE))["template"]
         assert (gate["jobs"], gate["holder"]) == (2, "campaign:c1")
+
+
+async def test_a_template_is_told_of_journeys_and_single_jobs_that_wait_for_it_too(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await desk.call("PUT", "/v1/journeys/welcome", {}, SEND)
+        for number, source in enumerate(({"kind": "journey", "id": "welcome"}, None, None)):
+            job = a_job(to=f"+491511234567{number}") | ({"source": source} if source else {})
+            assert (await desk.call("POST", "/v1/jobs", job, SEND))[0] == 202
+        assert await why(desk, TEMPLATE) == {}
+        (answer,) = await desk.ledger.claim([Ask(OWNER, "w", 1, 1, 1)])
+        parked = Deferred(Gate.TEMPLATE, 132015, FOREVER_MS, "paused")
+        (job,) = answer.jobs
+        await desk.ledger.settle(OWNER, [Settlement(job.key, job.attempt, parked)])
+        _, shown = await desk.call("GET", f"/v1/why/{TEMPLATE}", key=READ)
+        held = {gate["holder"]: (gate["jobs"], gate["detail"]) for gate in shown["gates"]}
+        assert sorted(jobs for jobs, _ in held.values()) == [1, 2]
+        assert held["journey:welcome"][0] == 1
+        assert all("parked it" in detail for _, detail in held.values())
+
+
+async def test_whoever_waits_for_templates_is_told_which(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await desk.call("PUT", "/v1/journeys/welcome", {}, SEND)
+        source = {"kind": "journey", "id": "welcome"}
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(source=source), SEND)
+        assert shown["accepted"] == 1
+        other = a_job(message=a_message("Ada", "A1", name="update"), to="+4915112345677")
+        assert (await desk.call("POST", "/v1/jobs", other, SEND))[0] == 202
+        for key in (TEMPLATE, f"{WABA}/update/en_US"):
+            template = desk.registry.directory.templates[key]
+            await desk.registry.put(replace(template, status=TemplateStatus.PAUSED))
+            paused = TemplateSpec(TemplateStatus.PAUSED, template.category)
+            await desk.ledger.put_template(OWNER, key, paused)
+        both = f"{TEMPLATE} is PAUSED; {WABA}/update/en_US is PAUSED"
+        for name, detail in (
+            ("welcome", f"{TEMPLATE} is PAUSED"),
+            (SENDER, both),
+            (PORTFOLIO, both),
+        ):
+            assert (await why(desk, name))["template"]["detail"] == detail
 
 
 async def test_a_sender_says_what_meta_taught_it(redis_client: Redis) -> None:
@@ -131,7 +185,46 @@ async def test_what_somebody_paused_is_told_with_its_cause(redis_client: Redis) 
         assert (await desk.call("POST", path, {"reason": "ill"}))[0] == 200
         for name in (SENDER, "c1"):
             gate = (await why(desk, name))["sender"]
-            assert (gate["holder"], "ill" in gate["detail"]) == (SENDER, True)
+            assert (gate["holder"], gate["jobs"], "ill" in gate["detail"]) == (SENDER, 2, True)
+        _, shown = await desk.call("GET", "/v1/campaigns/c1")
+        assert (shown["counts"]["queued"], shown["counts"]["waiting"]) == (0, {"sender": 2})
+        assert shown["eta"] is None  # nobody knows when somebody resumes it
+
+
+async def test_a_closed_number_is_named_also_while_some_wait_for_something_else(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        await claim(desk, Retry(131000, desk.now_ms + 60_000, "again"))
+        await desk.upload("c1", "to,name,code\n+4915112345670,Eve,C3\n")
+        await desk.call("POST", f"/v1/senders/{SENDER}/pause", {"reason": "ill"})
+        gates = await why(desk, "c1")
+        assert {name: gate["jobs"] for name, gate in gates.items()} == {"retry": 1, "sender": 1}
+        await desk.call("POST", "/v1/campaigns/c1/pause", key=SEND)
+        assert (await why(desk, "c1")).keys() == {"retry", "source"}  # its own pause says it all
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [("token-of-the-test", "nothing that it writes is answered"), ("", "it has no access token")],
+)
+async def test_what_a_worker_closed_by_itself_is_named_with_its_end(
+    redis_client: Redis, token: str, words: str
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        await a_campaign(desk)
+        await desk.upload("c1", CSV)
+        await desk.call("POST", "/v1/campaigns/c1/start", key=SEND)
+        await desk.registry.put_token(SENDER, token)
+        await claim(desk, Deferred(Gate.SENDER, 0, desk.now_ms + 60_000, "nothing came back"))
+        for name in ("c1", SENDER, PORTFOLIO):
+            gate = (await why(desk, name))["sender"]
+            assert gate["detail"].startswith(f"{SENDER}: {words}")
+            is_soon = str(gate["until"]).startswith("2026-05-28T20:")
+            assert is_soon or name == PORTFOLIO  # of several numbers, each has its own
 
 
 async def rated(desk: Desk, quality: str) -> None:

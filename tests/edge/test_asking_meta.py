@@ -1,6 +1,7 @@
 """Asking Meta about a number: its answer never undoes what came after it was asked."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -109,6 +110,31 @@ async def test_an_answer_lifts_what_was_closed_before_it_was_asked(world: World)
     await world.refresh()
     assert (world.value(TOKEN), world.value(ANSWER)) == (GIVEN, "")
     assert world.closed_until_ms == 0
+
+
+async def test_a_token_that_works_again_opens_every_number_that_has_it(world: World) -> None:
+    twin, other = SenderId("2"), SenderId("3")
+    for name, token in ((twin, "old"), (other, "another")):
+        await world.registry.put(Sender(name, P, WABA, "+1 555 0101"))
+        await world.registry.put_token(name, token)
+    for name in (NUMBER, twin, other):
+        refusal = a_refusal(NOW_MS - 60_000)
+        await world.tell(replace(refusal, id=of_sender(name, TOKEN)))
+    await world.refresh()
+    senders = world.ledger.slot(P)[0].senders
+    closed = [senders[name].closed_until_ms for name in (NUMBER, twin, other)]
+    assert closed == [0, 0, FOREVER_MS]
+
+
+async def test_a_twins_refusal_that_came_meanwhile_stays(world: World) -> None:
+    twin = SenderId("2")
+    await world.registry.put(Sender(twin, P, WABA, "+1 555 0101"))
+    await world.registry.put_token(twin, "old")
+    refused = replace(a_refusal(NOW_MS - 60_000), id=of_sender(twin, TOKEN))
+    await world.tell(refused)
+    world.meanwhile = lambda: world.tell(replace(refused, at_ms=NOW_MS - 1))
+    await world.refresh()
+    assert world.registry.directory.facts[refused.id].value == REFUSED
 
 
 async def test_a_refusal_of_the_token_that_came_meanwhile_stays(world: World) -> None:

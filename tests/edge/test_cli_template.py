@@ -134,3 +134,7 @@ async def test_samples_and_rules(call: Callable[[Desk], Call], tmp_path: Path) -
             {"profile": "seed", "tracking": "https://ct3.io/"},
         )
         assert "profile: seed" in (await cli("rules", WABA))[1]
+        both = ("--region", "EU1", "--tracking", "https://go.example/")
+        assert (await cli("rules", WABA, *both))[0] == 1  # which of them is not said
+        code, printed = await cli("rules", WABA, "--tracking", "off", "--json")
+        assert (code, json.loads(printed)) == (0, {"profile": "seed", "tracking": ""})

@@ -10,11 +10,12 @@ from adapters.meta.facts import SPREAD_MS
 from adapters.redis.registry import RedisRegistry
 from engine.directory import Sender
 from engine.events import GateClosed, Journey
-from engine.facts import Fact
+from engine.facts import Fact, Source, of_sender
 from engine.keeper import Keeper
 from engine.model import Gate, PortfolioId, SenderId, WabaId
 from engine.outcomes import Deferred
 from engine.ports import FOREVER_MS
+from engine.senders import GIVEN, TOKEN
 from tests.builders import a_claimed, a_lane
 
 P1 = PortfolioId("p1")
@@ -69,6 +70,19 @@ def test_a_refused_token_is_refused_for_all_who_have_it(closings: Closings, code
     fact = facts["sender/2/token"]
     assert (fact.value, fact.until_ms) == ("refused", FOREVER_MS)
     assert fact.at_ms == SENT_US // 1_000 - SPREAD_MS  # a token given since then is another one
+
+
+async def test_a_refused_old_token_says_nothing_of_those_who_had_the_new_one_before(
+    closings: Closings,
+) -> None:
+    """The operator gives number after number another token while answers to the old one come."""
+    sent_ms = SENT_US // 1_000
+    registry = closings._registry
+    await registry.tell(Fact(of_sender("2", TOKEN), GIVEN, sent_ms - 9_000, Source.OPERATOR))
+    await registry.tell(Fact(of_sender("1", TOKEN), GIVEN, sent_ms + 50, Source.OPERATOR))
+    cause = a_cause("1", Gate.SENDER, 190, FOREVER_MS)
+    facts = meant(closings, Gate.SENDER, "1", cause)
+    assert facts.keys() == {"sender/1/token"}  # told, it is older news: the gate opens
 
 
 def test_a_permission_that_is_missing_is_the_numbers_own_trouble(closings: Closings) -> None:

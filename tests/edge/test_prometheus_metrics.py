@@ -108,6 +108,38 @@ async def test_the_door_the_gates_and_the_webhooks_are_counted() -> None:
     assert found["penstock_webhook_lag_seconds_bucket|1.0"] == 1
 
 
+def told_later(code: int, job: int | None = 1, attempt: int = 1) -> Receipt:
+    """Return the `failed` status of a message that Meta had accepted."""
+    key = None if job is None else JobKey(1, job)
+    failed = DeliveryStatus.UNDELIVERED
+    return Receipt(
+        key, attempt, RecipientKey(b"8 bytes."), failed, NOW_MS, code=code, sender=SENDER
+    )
+
+
+async def test_what_meta_tells_later_is_an_error_too_once_however_often_it_is_told() -> None:
+    counted = metrics()
+    batch = [told_later(131049), told_later(131049, job=2), told_later(131026, attempt=2)]
+    for receipts in (batch, batch, [*batch, told_later(131049)]):
+        counted(StatusesReceived(PORTFOLIO, receipts, [], []))
+    counted(StatusesReceived(PORTFOLIO, [told_later(130429, job=None)], [], []))  # not ours
+    found = await samples(counted)
+    assert found["penstock_provider_errors_total|131049|shop"] == 2
+    assert found["penstock_provider_errors_total|131026|shop"] == 1
+    assert "penstock_provider_errors_total|130429|shop" not in found
+
+
+async def test_of_what_was_told_later_only_the_newest_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adapters.prometheus.metrics.FAILURES_MAX", 2)
+    counted = metrics()
+    for job in (1, 2, 3, 3, 1):
+        counted(StatusesReceived(PORTFOLIO, [told_later(131049, job=job)], [], []))
+    found = await samples(counted)
+    assert found["penstock_provider_errors_total|131049|shop"] == 4
+
+
 async def test_the_quota_is_a_fact_of_the_ledger_asked_for_at_most_once_in_a_while() -> None:
     counted = metrics()
     ledger = MemoryLedger(Terms(), lambda: NOW_MS)

@@ -121,9 +121,9 @@ WAYS: list[Any] = [
         id="the account is throttled",
     ),
     pytest.param(
-        ends(lambda ms: Deferred(Gate.SENDER, 131048, ms, "")),
-        *("sender", SENDER, SOON, "the sender is"),
-        id="an answer closed the number",
+        ends(lambda ms: Deferred(Gate.SENDER, 0, ms, "")),
+        *("sender", SENDER, SOON, "nothing that it writes is answered"),
+        id="its breaker is open",
     ),
     pytest.param(
         ends(lambda ms: Deferred(Gate.TEMPLATE, 132015, ms, "")),
@@ -178,6 +178,53 @@ async def test_a_job_that_waits_is_told_what_for(
         assert words in held["detail"], held
         assert str(held["until"]).startswith(until or "None"), held
         assert held["limit"] is not None or gate not in {"quota", "rate"} or until, held
+        _, told = await desk.call("GET", f"/v1/jobs/{job}", key=READ)
+        for waits in told["waiting_for"]:
+            assert (waits["gate"], waits["detail"]) == (held["gate"], held["detail"])
+
+
+async def test_a_job_is_not_told_what_holds_others(redis_client: Redis) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        twin = {"portfolio_id": PORTFOLIO, "waba_id": WABA, "display_phone_number": "+1 555 0101"}
+        await desk.call("PUT", "/v1/senders/200", twin | {"access_token": "t"})
+        await desk.call("POST", "/v1/senders/200/pause", {"reason": "another number's"})
+        _, shown = await desk.call("POST", "/v1/jobs", a_job(), SEND)
+        await paused_number(desk)
+        await desk.front.keeper.tell(restriction(desk.now_ms))
+        kind, name = "RESTRICTED_CUSTOMER_INITIATED_MESSAGING", of_account(WABA, "replies")
+        answers = Fact(name, kind, desk.now_ms, Source.WEBHOOK, FOREVER_MS)
+        await desk.front.keeper.tell(answers)
+        job = shown["results"][0]["id"]
+        for opened in (False, True):
+            if opened:
+                await desk.call("POST", f"/v1/senders/{SENDER}/resume", {})
+            _, told = await desk.call("GET", f"/v1/jobs/{job}", key=READ)
+            _, answer = await desk.call("GET", f"/v1/why/{job}", key=READ)
+            (held,), (waits,) = answer["gates"], told["waiting_for"]
+            assert held["detail"] == waits["detail"]
+            assert "another number's" not in held["detail"]
+            assert "CUSTOMER" not in held["detail"]
+
+
+async def test_a_journey_and_a_portfolio_are_told_of_the_numbers_that_hold_jobs_and_until_when(
+    redis_client: Redis,
+) -> None:
+    async with a_desk(redis=redis_client) as desk:
+        twin = {"portfolio_id": PORTFOLIO, "waba_id": WABA, "display_phone_number": "+1 555 0101"}
+        await desk.call("PUT", "/v1/senders/200", twin | {"access_token": "t"})
+        await desk.call("POST", "/v1/senders/200/pause", {"reason": "it has no jobs"})
+        await desk.call("PUT", "/v1/journeys/welcome", {}, SEND)
+        body = a_job(source={"kind": "journey", "id": "welcome"})
+        assert (await desk.call("POST", "/v1/jobs", body, SEND))[0] == 202
+        await desk.front.keeper.tell(status_fact(SENDER, "RESTRICTED", desk.now_ms, Source.REFRESH))
+        for name in ("welcome", PORTFOLIO):
+            _, answer = await desk.call("GET", f"/v1/why/{name}", key=READ)
+            (held,) = answer["gates"]
+            assert (held["gate"], held["jobs"], held["until"][:14]) == (
+                *("sender", 1, "2026-05-29T20:"),
+            )
+            assert "RESTRICTED" in held["detail"]
+            assert "it has no jobs" not in held["detail"]
 
 
 async def test_a_row_of_a_campaign_says_when_its_campaign_begins(redis_client: Redis) -> None:

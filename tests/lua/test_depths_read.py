@@ -93,6 +93,8 @@ async def test_a_closed_gate_holds_its_jobs(slot: Slot, gate: Gate) -> None:
             await slot.put_sender(a_sender(closed_until_ms=slot.now_ms + 70))
     (depth,) = await depths(slot)
     assert depth.jobs == {(LOW, gate): 2}
+    is_its_own = gate in {Gate.ACCOUNT, Gate.SENDER}
+    assert depth.closed_until_ms == (slot.now_ms + 70 if is_its_own else 0)
     assert depth.oldest_due_ms == ({} if gate is Gate.SOURCE else {LOW: START_MS})
 
 

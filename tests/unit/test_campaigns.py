@@ -16,7 +16,7 @@ from engine.facts import Fact, Source, of_sender
 from engine.front_door import FrontDoor
 from engine.messages import SeveralErrors
 from engine.model import Category, PortfolioId, SenderId, SourceState, TemplateStatus, WabaId
-from engine.ports import PortfolioSpec
+from engine.ports import FOREVER_MS, PortfolioSpec
 from engine.recipients import RecipientKeys
 from engine.row_intake import CampaignRows
 from engine.senders import QualityGuard
@@ -196,6 +196,58 @@ async def test_the_end_of_a_draft_is_not_foretold_while_one_of_its_numbers_is_cl
     fact = Fact(of_sender(campaign.senders[0], "quality"), "RED", desk.now_ms, Source.REFRESH)
     await desk.registry.tell(fact)
     assert (await desk.campaigns.foretell("c1")).eta_ms is None
+
+
+@pytest.mark.parametrize(("days", "is_late"), [(1, True), (3, False), (0, False)])
+async def test_a_start_and_a_campaign_that_runs_say_that_rows_will_expire(
+    desk: Desk, *, days: int, is_late: bool
+) -> None:
+    expires_at_ms = desk.now_ms + days * 86_400_000 if days else 0
+    campaign = await desk.campaigns.create(a_wish(expires_at_ms=expires_at_ms))
+    await desk.open_all()
+    await desk.rows.accept(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(600)])
+    foretold = await desk.campaigns.foretell("c1")
+    await desk.campaigns.move("c1", "start")
+    for warnings in (foretold.warnings, (await desk.campaigns.status("c1")).warnings):
+        late = [each for each in warnings if "what waits then is never sent" in each]
+        assert len(late) == is_late
+        assert all(each.startswith("it expires at 2026-05-29T20:26:40Z") for each in late)
+
+
+CLOSED: list[Any] = [
+    pytest.param("sender/{}/pause", "paused", FOREVER_MS, "wait until that is mended", id="paused"),
+    pytest.param("sender/{}/status", "RESTRICTED", 90_000, "wait until 2026-", id="restricted"),
+    pytest.param(
+        "waba/{}/restriction",
+        *("RESTRICTED_BIZ_INITIATED_MESSAGING", 90_000, "wait until 2026-"),
+        id="its account is restricted",
+    ),
+    pytest.param("sender/{}/status", "RESTRICTED", -1, "", id="was restricted"),
+    pytest.param(
+        "waba/{}/replies",
+        *("RESTRICTED_CUSTOMER_INITIATED_MESSAGING", FOREVER_MS, ""),
+        id="only answers wait",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "lasts_ms", "words"), CLOSED)
+async def test_a_start_and_a_campaign_that_runs_say_which_numbers_are_closed(
+    desk: Desk, name: str, value: str, lasts_ms: int, words: str
+) -> None:
+    campaign = await desk.campaigns.create(a_wish())
+    await desk.rows.accept(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(100)])
+    number = desk.registry.directory.senders[campaign.senders[0]]
+    until_ms = FOREVER_MS if lasts_ms == FOREVER_MS else desk.now_ms + lasts_ms
+    its = name.format(number.waba_id if name.startswith("waba") else number.id)
+    await desk.registry.tell(Fact(its, value, desk.now_ms, Source.WEBHOOK, until_ms))
+    foretold = await desk.campaigns.foretell("c1")
+    assert (foretold.eta_ms is None) == bool(words)
+    await desk.campaigns.move("c1", "start")
+    for warnings in (foretold.warnings, (await desk.campaigns.status("c1")).warnings):
+        told = [each for each in warnings if each.startswith(f"sender {number.id}: ")]
+        assert len(told) == bool(words)
+        assert all(value in each and words in each for each in told)
 
 
 async def test_a_campaign_nobody_made_is_unknown(desk: Desk) -> None:

@@ -1,5 +1,7 @@
 """Today's rules about numbers and the seed's: how many, until when, and what a flag costs."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine.facts import Fact, Source, newest, of_portfolio, of_sender
@@ -102,3 +104,15 @@ def test_the_end_of_a_flag_is_told_once_and_undoes_no_later_word_of_metas() -> N
     assert after_flag(SEED, flagged | {status.id: status}, SENDER, name, 1_000, ends_ms + 9) == []
     good = after_flag(SEED, facts(status="FLAGGED", quality="GREEN"), SENDER, name, 250, ends_ms)
     assert [each.value for each in good] == ["CONNECTED"]
+
+
+def test_a_flag_is_paid_once_though_somebody_looks_between_its_two_facts() -> None:
+    """Another process does, or the next one after whoever told the first has died."""
+    name, ends_ms = of_portfolio("p1", "limit"), 100 + 7 * DAY_MS
+    flagged = facts(status="FLAGGED", quality="RED")
+    limit, status = after_flag(SEED, flagged, SENDER, name, 10_000, ends_ms)
+    between = flagged | {limit.id: limit}
+    assert after_flag(SEED, between, SENDER, name, 1_000, ends_ms + 5) == [status]
+    twins = replace(limit, detail=limit.detail.replace(SENDER, "another number"))
+    lowered, _ = after_flag(SEED, flagged | {twins.id: twins}, SENDER, name, 1_000, ends_ms + 5)
+    assert lowered.value == "250"

@@ -7,13 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.quiet import AHEAD_DAYS, QuietHours, open_spans, shut_until_ms
+from engine.quiet import (
+    AHEAD_DAYS,
+    QuietHours,
+    open_spans,
+    shown_zone,
+    shut_until_ms,
+    unknown_places,
+)
 from engine.quota import DAY_MS
 
 FOREVER = 9_000_000_000_000
 ZONES = [
     *("UTC", "Europe/Rome", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"),
-    *("America/Sao_Paulo", "Pacific/Apia", "Pacific/Honolulu", "Africa/Casablanca"),
+    *("America/Sao_Paulo", "Pacific/Apia", "Pacific/Honolulu", "Africa/Casablanca", "Etc/GMT+5"),
 ]
 
 
@@ -109,6 +116,14 @@ def test_where_no_zone_is_known_or_none_fits_all_the_fallback_counts(zone: str) 
     hours = QuietHours("18:00", "09:00", "Europe/Rome", by_recipient=True)
     assert shut(hours, "2026-07-01T16:30:00+00:00", zone) == "2026-07-02T07:00:00"
     assert shut(hours, "2026-07-01T12:00:00+00:00", zone) is None
+
+
+def test_a_zone_may_have_a_plus_in_its_name() -> None:
+    hours = QuietHours("21:00", "08:00", "Etc/GMT+5")
+    assert shut(hours, "2026-07-02T01:59:00+00:00") is None
+    assert shut(hours, "2026-07-02T02:00:00+00:00") == "2026-07-02T13:00:00"
+    assert (unknown_places("Etc/GMT+5", Clocks()), shown_zone("Etc/GMT+5")) == ([], "Etc/GMT+5")
+    assert unknown_places("Europe/Rome+Mars/Base", Clocks()) == ["Mars/Base"]
 
 
 def test_a_fixed_time_zone_asks_nobody_where_he_is() -> None:

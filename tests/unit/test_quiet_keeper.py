@@ -193,6 +193,37 @@ async def test_hours_that_change_while_they_are_told_are_told_again(desk: Desk) 
     assert (desk.ledger.puts, desk.ledger.ends) == ([("journey:j", [""])], ["journey:j"])
 
 
+@pytest.mark.parametrize(
+    ("now", "puts", "ends"),
+    [
+        (a_journey(None), [["", "Asia/Tokyo"]], ["journey:j"]),
+        (a_journey(ROME), [["", "Asia/Tokyo"], [""]], []),
+    ],
+    ids=["taken away", "others"],
+)
+async def test_hours_that_change_while_a_zone_is_told_to_it_are_not_those_before(
+    desk: Desk, now: Journey, puts: list[list[str]], ends: list[str]
+) -> None:
+    await desk.registry.put(a_journey())
+    desk.ledger.meanwhile = desk.registry.put(now)
+    await desk.keeper.know(a_journey(), {"Asia/Tokyo"})
+    assert [zones for _, zones in desk.ledger.puts] == puts
+    assert desk.ledger.ends == ends
+    told = desk.keeper._told.get("journey:j")
+    assert (told.hours if told else None) == now.quiet
+
+
+async def test_hours_that_were_taken_away_while_a_process_told_them_end_with_its_look(
+    desk: Desk,
+) -> None:
+    await desk.registry.put(a_journey())
+    await desk.keeper.look()
+    await desk.registry.put(a_journey(None))
+    desk.now_ms += 60_000
+    await desk.keeper.look()
+    assert (desk.ledger.ends, desk.keeper._told) == (["journey:j"], {})
+
+
 async def test_what_is_held_is_told_with_the_first_opening(desk: Desk) -> None:
     assert (await desk.keeper.held(a_journey())).sentence == ""
     desk.ledger.standings = [

@@ -9,7 +9,15 @@ from adapters.memory.registry import MemoryRegistry
 from engine.books import Books, Counts
 from engine.campaigns import Campaigns
 from engine.directory import Campaign
-from engine.model import Category, JobState, PortfolioId, Priority, SourceState
+from engine.model import (
+    Category,
+    DeliveryStatus,
+    Gate,
+    JobState,
+    PortfolioId,
+    Priority,
+    SourceState,
+)
 from engine.ports import Catalog, Contents, SourceSpec
 from engine.storms import Storm, StormWatch
 
@@ -33,7 +41,9 @@ class Played:
 
     def __init__(self) -> None:
         self.now_ms = 1_780_000_000_000
-        self.failed = self.accepted = 0
+        self.failed = self.accepted = self.undelivered = self.delivered = 0
+        self.waiting: dict[Gate, int] = {}
+        self.queued = 0
         self.put: list[SourceState] = []
         self.storms: list[Storm] = []
         self.registry = MemoryRegistry()
@@ -56,7 +66,12 @@ class Played:
 
     async def counts(self, _portfolio: PortfolioId, _source: str) -> Counts:
         states = {JobState.FAILED: self.failed, JobState.ACCEPTED: self.accepted}
-        return Counts(10_000, states, {}, {})
+        states[JobState.QUEUED] = self.queued
+        told = {
+            DeliveryStatus.UNDELIVERED: self.undelivered,
+            DeliveryStatus.DELIVERED: self.delivered,
+        }
+        return Counts(10_000, states, self.waiting, told)
 
     async def put_source(self, _portfolio: PortfolioId, _source: str, spec: SourceSpec) -> None:
         self.put.append(spec.state)
@@ -67,6 +82,14 @@ class Played:
         self.now_ms += after_ms
         await self.watch.look()
         return self.registry.directory.campaigns["c1"].state
+
+    async def hear(self, undelivered: int, delivered: int, accepted: int = 0) -> SourceState:
+        """Let webhooks tell so much, look, and return the campaign's state."""
+        self.undelivered, self.delivered = (
+            self.undelivered + undelivered,
+            self.delivered + delivered,
+        )
+        return await self.look(0, accepted)
 
 
 async def test_a_storm_pauses_and_says_why() -> None:
@@ -93,6 +116,52 @@ async def test_what_is_no_storm_goes_on(failed: int, accepted: int, after_ms: in
     played = Played()
     for _ in range(20):
         assert await played.look(failed, accepted, after_ms) is SourceState.RUNNING
+
+
+async def test_what_meta_takes_first_and_fails_later_is_a_storm_too() -> None:
+    """131026, 131049 and 130472 come mostly by webhook."""
+    played = Played()
+    assert await played.hear(0, 900, accepted=1_000) is SourceState.RUNNING
+    assert await played.hear(49, 0, accepted=60) is SourceState.RUNNING
+    assert await played.hear(1, 40, accepted=40) is SourceState.PAUSED
+    campaign = played.registry.directory.campaigns["c1"]
+    assert campaign.paused_because == "50 of 100 messages failed within a minute"
+
+
+@pytest.mark.parametrize(
+    ("undelivered", "delivered", "accepted"),
+    [
+        pytest.param(60, 0, 200, id="many more are written, of which nothing is known yet"),
+        pytest.param(60, 70, 0, id="nothing is written any more, most of it arrives"),
+    ],
+)
+async def test_a_part_that_is_told_late_is_no_storm(
+    undelivered: int, delivered: int, accepted: int
+) -> None:
+    played = Played()
+    await played.hear(0, 0)
+    for _ in range(5):
+        state = await played.hear(undelivered, delivered, accepted)
+        assert state is SourceState.RUNNING
+
+
+@pytest.mark.parametrize("gate", [Gate.TEMPLATE, Gate.ACCOUNT, Gate.SENDER])
+async def test_what_a_gate_holds_already_needs_no_pause_and_goes_on_by_itself(gate: Gate) -> None:
+    """Held messages that Meta drops with 132015, an unpaid account (131042): it stands still."""
+    played = Played()
+    await played.hear(0, 0)
+    played.waiting = {gate: 7}
+    assert await played.hear(500, 0) is SourceState.RUNNING
+    played.waiting = {}
+    assert await played.hear(0, 0) is SourceState.RUNNING
+    assert await played.hear(60, 0) is SourceState.PAUSED
+
+
+async def test_one_number_of_several_that_is_closed_hides_no_storm_of_the_others() -> None:
+    played = Played()
+    played.waiting, played.queued = {Gate.SENDER: 7}, 9
+    await played.hear(0, 0)
+    assert await played.hear(60, 0) is SourceState.PAUSED
 
 
 async def test_what_was_before_the_first_look_is_not_held_against_it() -> None:

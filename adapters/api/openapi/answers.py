@@ -162,7 +162,10 @@ class CampaignsAnswer(msgspec.Struct):
 
 
 class RetryAnswer(msgspec.Struct):
-    """What retrying did: failed rows seen, queued once more, and those nobody knows any more."""
+    """What retrying did: failed rows seen, queued once more, and those nobody knows any more.
+
+    Rows that were accepted and failed later are among them where surely nobody was reached.
+    """
 
     failed: Count
     retried: Count

@@ -1,7 +1,7 @@
 -- books_read: the books of one source, and what its lanes' queues hold.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing
+-- uses: part_sources part_standing part_closed
 --
 -- KEYS[1]  tag     begin of every key of the portfolio
 -- ARGV[1]  now_ms  epoch ms
@@ -17,7 +17,7 @@ if #fields == 0 then return {} end
 local flat = {}
 for _, number in ipairs(call('LRANGE', tag .. 'lanes_of:' .. name, 0, -1)) do
   local lane, at = lane_of(tonumber(number)), #flat
-  flat[at + 1] = closed_gate(lane) or ''
+  flat[at + 1] = closed_gate(lane) or gate_of_sender(lane.sender) or ''
   local queued, parked = call('LLEN', lane.queue), call('LLEN', lane.parked)
   flat[at + 2], flat[at + 3] = without_ghosts(lane, queued, parked)
 end

@@ -1,7 +1,7 @@
 -- depths_read: what each sender has to do, in bites of lanes; not on the way of a send.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_pace
+-- uses: part_sources part_standing part_closed part_pace
 --
 -- KEYS[1]  tag        begin of every key of the portfolio
 -- ARGV[1]  now_ms     epoch ms
@@ -12,13 +12,13 @@
 --
 -- Returns  { cursor, senders, jobs, oldest }
 --   cursor   where the next bite begins, 0 when this was the last
---   senders  name, rate in force, ...
+--   senders  name, rate in force, until when all it has waits (0: it does not), ...
 --   jobs     'sender|priority|state or gate', how many, ...
 --   oldest   'sender|priority', since when the oldest front row may leave, ...
 local BITE = 100
 local GATES = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
 local part, cursor, aside_max = argv[3], argv[4], tonumber(argv[5])
-local jobs, oldest, gates, senders = {}, {}, {}, {}
+local jobs, oldest, senders = {}, {}, {}
 local are_many = call('HLEN', tag .. 'aside') > aside_max
 
 local function add(sender, priority, word, by)
@@ -30,17 +30,6 @@ end
 local function look_at_front(lane, key)
   local name, due = lane.sender .. '|' .. lane.priority, number6(call('LINDEX', key, 0), 27)
   oldest[name] = min(oldest[name] or due, due)
-end
-
-local function gate_of_sender(name)
-  if gates[name] == nil then
-    local h = call('HMGET', tag .. 's:' .. name, 'waba', 'closed')
-    local account_until = h[1] and tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
-    if not h[1] or (tonumber(h[2] or 0) > now and not off.sender) then gates[name] = 'sender'
-    elseif account_until > now and not off.account then gates[name] = 'account'
-    else gates[name] = false end
-  end
-  return gates[name]
 end
 
 -- by_source: jobs kept aside of a lane's source, told once: with its first lane.
@@ -76,7 +65,8 @@ elseif part == 'senders' then
   local page = call('SSCAN', tag .. part, cursor, 'COUNT', BITE)
   for _, name in ipairs(page[2]) do
     local h, at = call('HMGET', tag .. 's:' .. name, 'nominal', 'learned'), #senders
-    senders[at + 1], senders[at + 2] = name, rate_of(h[1], h[2])
+    local _, till = gate_of_sender(name)
+    senders[at + 1], senders[at + 2], senders[at + 3] = name, rate_of(h[1], h[2]), till or 0
   end
   cursor = page[1]
 elseif part == 'open' or not are_many then

@@ -1,7 +1,7 @@
 -- job_read: where one job stands.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_books part_due
+-- uses: part_sources part_standing part_closed part_books part_due
 --
 -- KEYS[1]  tag       begin of every key of the portfolio
 -- ARGV[1]  now_ms    epoch ms
@@ -55,16 +55,8 @@ local code = ended_with(lane, sequence)
 if code then return answer('cancelled', text(code), '', 0) end
 local gate = closed_gate(lane)
 if gate then return answer('waiting', '', gate, lane.gate_until or 0, lane.gate_key) end
-local h = call('HMGET', tag .. 's:' .. lane.sender, 'waba', 'closed')
-if not h[1] then return answer('waiting', '', 'sender', FOREVER) end
-local closed_until = tonumber(h[2] or 0)
-if closed_until > now and not off.sender then
-  return answer('waiting', '', 'sender', closed_until)
-end
-local account_until = tonumber(call('HGET', tag .. 'accounts', h[1]) or 0)
-if account_until > now and not off.account then
-  return answer('waiting', '', 'account', account_until)
-end
+local holds, till = gate_of_sender(lane.sender)
+if holds then return answer('waiting', '', holds, till) end
 if is_parked() then
   return answer('waiting', '', 'quota', quota_frees(scope_of(lane.sender)))
 end
