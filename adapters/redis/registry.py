@@ -318,7 +318,7 @@ class RedisRegistry:
 
     async def _read(self, kind: str, names: Iterable[str]) -> bool:
         """Take over some records of a kind; what is there no more is dropped."""
-        wanted = [name.encode() for name in names]
+        wanted = [name.encode() for name in sorted(names)]  # in one order, in every process
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
             values = await self._undisturbed(partial(self._client.hmget, PREFIX + kind, some))
