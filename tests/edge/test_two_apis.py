@@ -37,11 +37,11 @@ async def desks(redis_client: Redis, server_url: str) -> AsyncIterator[Desks]:
     """Two processes under the strict rules; a portfolio that may register one more number."""
     other = connect(server_url)
     assert isinstance(other, Redis)
+    between = Between(redis_client)
     async with a_desk(redis=other) as there, a_desk(redis=redis_client, is_furnished=False) as here:
         here.front.rules = there.front.rules = SEED
         assert (await there.call("PUT", "/v1/portfolios/p2", {"messaging_limit": 250}))[0] == 200
         await here.registry.refresh()
-        between = Between(redis_client)
         yield here, there, between
         assert between.is_over, "nobody came between"
     await disconnect(other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
@@ -11,6 +12,7 @@ from redis.asyncio import Redis
 from adapters.meta.template_folding import TemplateFolding
 from adapters.redis.connect import connect, disconnect
 from adapters.redis.ledger import RedisLedger
+from adapters.redis.lines import lines_of
 from adapters.redis.registry import RedisRegistry
 from adapters.redis.results import RedisResults
 from adapters.redis.seal import Seal
@@ -38,14 +40,18 @@ Action = Callable[[], Awaitable[object]]
 
 
 class Between:
-    """What somebody else does at the moment in which a client writes to a key, once for each."""
+    """What somebody else does at the moment in which a client writes to a key, once for each.
+
+    Made before the client's scripts are: they take their road once.
+    """
 
     def __init__(self, client: Redis) -> None:
         self._actions: list[tuple[str, Action]] = []
         self.lag_s: Callable[[], float] = lambda: 0.0
         """How long a command is on its way to the server; who is quicker overtakes."""
-        self._execute: Any = client.execute_command
-        client.execute_command = self._meddle  # type: ignore[method-assign]  # of this client only
+        lines = lines_of(client)
+        client.execute_command = partial(self._meddle, client.execute_command)  # type: ignore[method-assign]  # of this client only
+        lines.call = partial(self._meddle, lines.call)  # type: ignore[method-assign]  # and of it
 
     def put(self, key: str, action: Action) -> None:
         """Do something before the next script or HSET that names a key and this word."""
@@ -56,7 +62,7 @@ class Between:
         """Return whether all of it was done."""
         return not self._actions
 
-    async def _meddle(self, *words: Any, **options: Any) -> Any:  # noqa: ANN401 (redis-py's)
+    async def _meddle(self, execute: Any, *words: Any, **options: Any) -> Any:  # noqa: ANN401
         key = words[1] if words[0] == "HSET" else words[3] if words[0] == "EVALSHA" else None
         for each in list(self._actions):
             if isinstance(key, str) and each[0] in (key, *words):
@@ -64,7 +70,7 @@ class Between:
                 await each[1]()
         if lag_s := self.lag_s():
             await asyncio.sleep(lag_s)
-        return await self._execute(*words, **options)
+        return await execute(*words, **options)
 
 
 class House:
