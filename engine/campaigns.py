@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from engine.agreeing import agree
+from engine.agreeing import agree, move, spec_of
 from engine.books import Counts, Quota, ZonedBooks
 from engine.campaign_wishes import CampaignWish, draft_of, same_campaign, wrong
 from engine.directory import Campaign, Registry, Sender
@@ -23,7 +22,7 @@ from engine.model import (
     TemplateStatus,
 )
 from engine.moments import moment_text
-from engine.ports import Catalog, Contents, SourceSpec
+from engine.ports import Catalog, Contents
 from engine.quiet import NEVER_QUIET
 from engine.quiet_keeper import Held, QuietKeeper
 from engine.senders import QUALITY, UNGUARDED, Closure, QualityGuard, closed_for, value_of
@@ -99,7 +98,6 @@ class Campaigns:
         self._span_ms = span_ms
         self._moved = moved
         self._quiet = quiet
-        self.turn = asyncio.Lock()  # of whoever looks at a campaign and stores it anew
 
     def get(self, campaign_id: str) -> Campaign:
         """Return a campaign; UnknownNameError when there is none."""
@@ -117,6 +115,7 @@ class Campaigns:
 
         The same wish again returns the campaign it made; another one under its id is refused.
         """
+        await self._registry.refresh()
         draft, body = draft_of(wish, self._registry.directory, self._quiet)
         known = self._registry.directory.campaigns.get(wish.id)
         if known is not None:
@@ -124,14 +123,20 @@ class Campaigns:
         if 0 < draft.expires_at_ms <= max(self._now_ms(), draft.start_at_ms):
             detail = "is past, or not later than start_at: no row would ever be sent"
             raise wrong("/expires_at", "expired", detail)
-        spec = SourceSpec(SourceState.DRAFT, draft.weight, draft.start_at_ms)
-        await self._catalog.put_source(draft.portfolio_id, draft.source, spec)
+        await self._catalog.put_source(draft.portfolio_id, draft.source, spec_of(draft))
         content = await self._contents.put_content(draft.portfolio_id, draft.source, body)
         campaign = replace(draft, content=content, created_at_ms=self._now_ms())
-        await self._registry.put(campaign)
-        if self._quiet is not None and campaign.quiet is not None:
-            await self._quiet.obey(campaign)
-        return campaign
+
+        def created(other: Campaign | None) -> Campaign:
+            return campaign if other is None else same_campaign(other, draft)
+
+        try:
+            stands = await self._registry.change(Campaign, campaign.id, created)
+        finally:  # also where somebody else has created it, and started it
+            await agree(self._registry, self._catalog, campaign)
+        if self._quiet is not None and stands.quiet is not None:
+            await self._quiet.obey(stands)
+        return stands
 
     async def move(self, campaign_id: str, action: str, *, because: str = "") -> Campaign:
         """Start, pause, resume or cancel a campaign: O(1), also for jobs that come later.
@@ -139,34 +144,27 @@ class Campaigns:
         `because` is told with its state, where it is not a person who moves it.
         """
         await self._registry.refresh()
-        campaign = self.get(campaign_id)
-        now_ms = self._now_ms()
-        _check_move(campaign, action)
-        _, state = MOVES[action]
-        if state is SourceState.RUNNING and campaign.start_at_ms > now_ms:
-            state = SourceState.SCHEDULED
-        if action in ("start", "resume") and (
-            errors := misfits(self._registry.directory, campaign)
-        ):
-            raise SeveralErrors(errors)
-        spec = SourceSpec(state, campaign.weight, campaign.start_at_ms)
-        await self._catalog.put_source(campaign.portfolio_id, campaign.source, spec)
-        async with self.turn:
-            newest = self.get(campaign_id)  # a change that came meanwhile stays
-            can_move = newest.state in MOVES[action][0]
-            if can_move:
-                newest = replace(
-                    newest,
-                    state=state,
-                    started_at_ms=newest.started_at_ms or (now_ms if action == "start" else 0),
-                    stopped_by="",
-                    stopped_from=None,
-                    paused_because=because,
-                )
-                await self._registry.put(newest)
-        stands = await agree(self._registry, self._catalog, newest)
-        if not can_move:
+        campaign, now_ms = self.get(campaign_id), self._now_ms()
+
+        def moved(newest: Campaign) -> Campaign:
             _check_move(newest, action)
+            state = MOVES[action][1]
+            if state is SourceState.RUNNING and newest.start_at_ms > now_ms:
+                state = SourceState.SCHEDULED
+            if action in ("start", "resume") and (
+                errors := misfits(self._registry.directory, newest)
+            ):
+                raise SeveralErrors(errors)
+            return replace(
+                newest,
+                state=state,
+                started_at_ms=newest.started_at_ms or (now_ms if action == "start" else 0),
+                stopped_by="",
+                stopped_from=None,
+                paused_because=because,
+            )
+
+        stands = await move(self._registry, self._catalog, campaign, moved)
         if self._moved is not None:
             await self._moved(stands)
         return stands

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from engine.agreeing import agree
+from engine.agreeing import agree, spec_of
 from engine.books import Books
 from engine.campaign_wishes import CampaignWish, shared_body
 from engine.campaigns import Campaigns
@@ -93,6 +93,7 @@ class CampaignChanges:
         stays; one is taken out when all of its rows have ended. The start can change until it has
         begun. The same change again completes one that was cut off.
         """
+        await self._registry.refresh()
         known = self._campaigns.get(campaign_id)
         if known.state is SourceState.CANCELLED:
             raise InvalidJobError("the campaign is cancelled", pointer="", code="state")
@@ -157,9 +158,7 @@ class CampaignChanges:
         portfolio, source = known.portfolio_id, known.source
         is_moving = known.state in MOVING
         if is_moving:
-            opens_ms = max(known.start_at_ms, self._now_ms() + HOLD_MS)
-            spec = SourceSpec(SourceState.SCHEDULED, known.weight, opens_ms)
-            await self._ledger.put_source(portfolio, source, spec)
+            await self._hold(known)
         body = shared_body(changed)
         version = await self._ledger.put_content(portfolio, source, body)
         changed = replace(changed, content=version)
@@ -182,34 +181,38 @@ class CampaignChanges:
             await self._took_back(changed)
         return changed, rows_now
 
+    async def _hold(self, known: Campaign) -> None:
+        """Let nothing of a campaign leave for a while; what was paused meanwhile stays paused."""
+        opens_ms = max(known.start_at_ms, self._now_ms() + HOLD_MS)
+        spec = SourceSpec(SourceState.SCHEDULED, known.weight, opens_ms)
+        await self._ledger.put_source(known.portfolio_id, known.source, spec)
+        await self._registry.refresh()
+        newest = self._campaigns.get(known.id)
+        if newest.state not in MOVING:
+            await self._ledger.put_source(newest.portfolio_id, newest.source, spec_of(newest))
+
     async def _put_unless_mended(self, known: Campaign, changed: Campaign) -> None:
         """Store a campaign that has no rows, unless this took so long that others gave it up."""
-        await self._registry.refresh()
-        async with self._campaigns.turn:
-            if self._campaigns.get(known.id) != known:
+
+        def unless_mended(newest: Campaign | None) -> Campaign:
+            if newest != known:
                 raise InvalidJobError(MEANWHILE[RUNS], pointer="", code="conflict")
-            await self._registry.put(changed)
+            return changed
+
+        await self._registry.change(Campaign, known.id, unless_mended)
 
     async def _put(self, known: Campaign, changed: Campaign) -> Campaign:
         """Store a changed campaign as others moved it meanwhile: a pause is not undone by it.
 
-        InvalidJobError where another change came between: its rows have a newer message.
+        InvalidJobError where another change came between: its rows may have a newer message.
         """
-        async with self._campaigns.turn:
-            newest = self._campaigns.get(known.id)
-            if newest.content > changed.content:
+
+        def as_it_stands(newest: Campaign | None) -> Campaign:
+            if newest is None or _standing(newest, known) != known:
                 raise InvalidJobError(MEANWHILE[RUNS], pointer="", code="conflict")
-            if newest.state != known.state:
-                changed = replace(
-                    changed,
-                    state=newest.state,
-                    started_at_ms=newest.started_at_ms,
-                    paused_because=newest.paused_because,
-                    stopped_by=newest.stopped_by,
-                    stopped_from=newest.stopped_from,
-                )
-            await self._registry.put(changed)
-        return changed
+            return changed if newest == known else _standing(changed, newest)
+
+        return await self._registry.change(Campaign, known.id, as_it_stands)
 
     async def _open(self, known: Campaign, changed: Campaign) -> Campaign:
         """Let it leave, or not, as it is now; quiet hours hold before anything leaves."""
@@ -246,6 +249,12 @@ class CampaignChanges:
         elif state is SourceState.SCHEDULED and changed.start_at_ms <= self._now_ms():
             state = SourceState.RUNNING
         return replace(changed, state=state)
+
+
+def _standing(campaign: Campaign, newest: Campaign) -> Campaign:
+    """Return a campaign standing where the newest one was moved."""
+    names = ("state", "started_at_ms", "paused_because", "stopped_by", "stopped_from")
+    return replace(campaign, **{name: getattr(newest, name) for name in names})
 
 
 def _wish(known: Campaign, change: CampaignChange) -> CampaignWish:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from engine.facts import Fact, Facts
 from engine.model import (
@@ -193,6 +193,8 @@ class ApiKey:
 
 
 Record = Portfolio | Sender | Template | AccountRules | Campaign | Journey | ApiKey | Fact
+Kind = TypeVar("Kind", bound=Record)
+Made = TypeVar("Made", bound=Record | None)
 
 
 def template_key(waba: str, name: str, language: str) -> str:
@@ -218,8 +220,12 @@ class Directory:
         self.api_keys: dict[str, ApiKey] = {}
         self.facts: dict[str, Fact] = {}
 
-    def shelf_of(self, record: Record) -> dict[str, Record]:
+    def shelf_of(self, record: Kind) -> dict[str, Kind]:
         """Return the shelf a record stands on."""
+        return self.shelf(type(record))
+
+    def shelf(self, kind: type[Kind]) -> dict[str, Kind]:
+        """Return the shelf of a kind of records."""
         shelves: Mapping[type, object] = {
             Portfolio: self.portfolios,
             Sender: self.senders,
@@ -230,7 +236,7 @@ class Directory:
             ApiKey: self.api_keys,
             Fact: self.facts,
         }
-        return shelves[type(record)]  # type: ignore[return-value]  # each shelf holds its own kind
+        return shelves[kind]  # type: ignore[return-value]  # each shelf holds its own kind
 
     def portfolio_of_number(self, number: int) -> Portfolio | None:
         """Return the portfolio that public job ids call `number`."""
@@ -270,15 +276,36 @@ class Registry(Protocol):
         ...
 
     async def put(self, record: Record) -> Record:
-        """Store a record, also in this process; return it with what the registry gave it."""
+        """Store a record, also in this process; return it with what the registry gave it.
+
+        Whatever others made of it is lost: a record that was read before is changed with `change`.
+        """
         ...
 
-    async def put_all(self, records: Sequence[Record]) -> None:
-        """Store records of one kind that need nothing of the registry's own, in one step."""
+    async def add_all(self, records: Sequence[Kind]) -> None:
+        """Store those records of a kind that are not there yet, in one step; the others stay.
+
+        They need nothing of the registry's own.
+        """
         ...
 
-    async def drop(self, record: Record) -> None:
-        """Forget a record, also in this process; one that is not there is no error."""
+    async def change(
+        self,
+        kind: type[Kind],
+        name: str,
+        changed: Callable[[Kind | None], Made],
+        *,
+        alone: bool = False,
+    ) -> Made:
+        """Change a record as it is now, None where there is none; return what it became.
+
+        `changed` returns what becomes of it, None to forget it, and does nothing else: where
+        somebody wrote the record meanwhile it is asked again, with that one. The directory is then
+        as new as the record. What it raises is raised here, and nothing was changed. With `alone`
+        it is asked again also where another one was changed with `alone`: for a rule about all
+        records of a kind, which `changed` looks at in the directory. LedgerError: it may have
+        been changed, and may not; do it again.
+        """
         ...
 
     async def refresh(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from engine.agreeing import agree, spec_of
+from engine.agreeing import agree, move
 from engine.books import Books, Counts
 from engine.directory import Directory, Journey, Registry
 from engine.errors import InvalidJobError, UnknownNameError
@@ -156,6 +156,7 @@ class Journeys:
         It runs from its creation on. Its state stays as it is when it is changed, and jobs that
         wait keep the TTL they came with.
         """
+        await self._registry.refresh()
         known = self._registry.directory.journeys.get(wish.id)
         portfolio = self._portfolio(wish, known)
         before = known.quiet if known else None
@@ -166,7 +167,21 @@ class Journeys:
             errors += unsorted_rows(before, wish.quiet, waiting)
         if errors:
             raise SeveralErrors(errors)
-        journey = Journey(
+
+        def described(newest: Journey | None) -> Journey:
+            return self._described(wish, self._portfolio(wish, newest), newest)
+
+        journey = await self._registry.change(Journey, wish.id, described)
+        journey = await agree(self._registry, self._catalog, journey)
+        if self._quiet is not None and journey.quiet != before:
+            await self._quiet.obey(journey)
+        return journey, known is None
+
+    def _described(
+        self, wish: JourneyWish, portfolio: PortfolioId, known: Journey | None
+    ) -> Journey:
+        """Return the journey of a wish, with what a known one has lived through."""
+        return Journey(
             id=wish.id,
             name=wish.name or wish.id,
             portfolio_id=portfolio,
@@ -181,10 +196,6 @@ class Journeys:
             stopped_from=known.stopped_from if known else None,
             quiet=wish.quiet,
         )
-        await self._write(journey)
-        if self._quiet is not None and journey.quiet != before:
-            await self._quiet.obey(journey)
-        return journey, known is None
 
     async def move(self, journey_id: str, action: str) -> Journey:
         """Pause, resume or stop a journey: O(lanes), in force within a second, also for what comes.
@@ -192,9 +203,12 @@ class Journeys:
         Asking for the state it has already is fine; what a template's change had to do with it is
         forgotten: a person has decided.
         """
-        known = self.get(journey_id)
-        journey = replace(known, state=MOVES[action], stopped_by="", stopped_from=None)
-        await self._write(journey)
+        await self._registry.refresh()
+
+        def moved(newest: Journey) -> Journey:
+            return replace(newest, state=MOVES[action], stopped_by="", stopped_from=None)
+
+        journey = await move(self._registry, self._catalog, self.get(journey_id), moved)
         if self._moved is not None:
             await self._moved(journey)
         return journey
@@ -214,11 +228,6 @@ class Journeys:
                 then = "it resumes when the template is approved again"
             warnings.append(f"stopped by a change of template {journey.stopped_by}: {then}")
         return JourneyStatus(journey, counts, warnings)
-
-    async def _write(self, journey: Journey) -> None:
-        await self._catalog.put_source(journey.portfolio_id, journey.source, spec_of(journey))
-        await self._registry.put(journey)
-        await agree(self._registry, self._catalog, journey)
 
     def _portfolio(self, wish: JourneyWish, known: Journey | None) -> PortfolioId:
         """Return whose a journey is: as said, as before, or the only one there is."""

@@ -93,7 +93,7 @@ class Keeper:
             await self._catalog.put_sender(sender.portfolio_id, sender.id, spec)
             granted = granted_mps(self.facts, name, sender.throughput)
             if granted != sender.throughput:
-                await self._registry.put(replace(sender, throughput=granted))
+                await self._registry.change(Sender, name, self._granted)
             await self._registry.refresh()
             now = self._registry.directory.senders.get(name)
             if now is not None and self.sender_spec(now) == spec:
@@ -123,7 +123,7 @@ class Keeper:
             places = self.places_of(portfolio)
             await self._catalog.put_portfolio(name, portfolio_spec(portfolio, places))
             if places != portfolio.messaging_limit:
-                await self._registry.put(replace(portfolio, messaging_limit=places))
+                await self._registry.change(Portfolio, name, self._limited)
             await self._registry.refresh()
             now = self._registry.directory.portfolios.get(name)
             if now is not None and self.places_of(now) == places:
@@ -155,6 +155,16 @@ class Keeper:
             shut=shut_by(closures),
             marketing_share=self.share_of(sender.id) or 1.0,  # without a share it is shut
         )
+
+    def _granted(self, known: Sender | None) -> Sender | None:
+        """Return a number with the rate that facts give it."""
+        if known is None:
+            return None
+        return replace(known, throughput=granted_mps(self.facts, known.id, known.throughput))
+
+    def _limited(self, known: Portfolio | None) -> Portfolio | None:
+        """Return a portfolio with the limit that facts give it."""
+        return replace(known, messaging_limit=self.places_of(known)) if known else None
 
     def closures_of(self, sender: SenderId) -> Iterator[Closure]:
         """Yield what closes a number, or marketing from it, as the guard has it."""

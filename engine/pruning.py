@@ -90,5 +90,5 @@ class Pruning:
             return
         campaign = directory.campaigns.get(name) if kind == "campaign" else None
         if campaign is not None and campaign.portfolio_id == portfolio:
-            await self._registry.drop(campaign)
+            await self._registry.change(Campaign, name, lambda _: None)
             gone.append(campaign)

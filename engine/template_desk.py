@@ -17,7 +17,7 @@ from engine.errors import (
 )
 from engine.messages import SeveralErrors
 from engine.model import NowMs, TemplateStatus, WabaId
-from engine.template_changes import TemplateChanges
+from engine.template_changes import News, TemplateChanges
 from engine.template_checks import Draft, check_template
 from engine.template_journeys import Touched
 from engine.template_life import category_of, edited, read_again, second_of, why_no_edit
@@ -25,7 +25,7 @@ from engine.template_ports import Archive, Master
 from engine.template_rules import PROFILES
 
 POLL_EVERY_MS = 30 * 60_000  # what waits for a verdict is asked about this often: webhooks get lost
-ASK_EVERY_MS = 60_000  # one account's templates, at most: 200 management calls an hour is the quota
+ASK_EVERY_MS = 60_000  # about one account's verdicts, at most: 200 calls an hour is the quota
 ASK_AGAIN_MS = 60_000  # after an answer that was none
 SOON_MS = 1_000  # before one template is asked about again; twice as long each time, up to
 STALE_EVERY_MS = 32_000  # this, however often news leaves a question open,
@@ -72,6 +72,7 @@ class TemplateDesk:
         self._archive = archive
         self._now_ms = now_ms
         self._asked_ms: dict[str, int] = {}  # accounts and templates: not before
+        self._polled_ms: dict[str, int] = {}  # accounts: not about a verdict before
         self._rests: dict[str, tuple[int, int]] = {}  # when a template was asked about, and rests
         self.failures: Counter[str] = Counter()
         """Questions that Meta did not answer, by the error's name, for metrics."""
@@ -103,8 +104,8 @@ class TemplateDesk:
         """Keep a draft, checked: what is sent stays as it is until the draft is submitted."""
         draft = self.check(waba, wanted, profile)
         key = template_key(waba, wanted.name, wanted.language)
-        async with self._changes.turn:
-            known = self._registry.directory.templates.get(key)
+
+        def written(known: Template | None) -> Template:
             if known is None:
                 known = Template(
                     waba_id=WabaId(waba),
@@ -115,27 +116,31 @@ class TemplateDesk:
                     components=draft.components,
                     parameter_format=draft.parameter_format,
                 )
-            written = replace(known, draft=draft)
-            await self._changes.put(written)
-        return written
+            return replace(known, draft=draft)
+
+        template, _ = await self._changes.change(key, written)
+        return template
 
     async def state(self, template: Template) -> list[Touched]:
         """Put in force what the operator says a template is at Meta, without asking Meta."""
-        async with self._changes.turn:
-            known = self._registry.directory.templates.get(template.key)
-            if known is not None:
-                at_ms = second_of(self._now_ms())
-                template = replace(
-                    known,
-                    category=template.category,
-                    status=template.status,
-                    components=template.components,
-                    parameter_format=template.parameter_format,
-                    status_at_ms=at_ms,
-                    category_at_ms=at_ms,
-                    is_read=True,
-                )
-            return await self._changes.put(template)
+
+        def stated(known: Template | None) -> Template:
+            if known is None:
+                return template
+            at_ms = second_of(self._now_ms())
+            return replace(
+                known,
+                category=template.category,
+                status=template.status,
+                components=template.components,
+                parameter_format=template.parameter_format,
+                status_at_ms=at_ms,
+                category_at_ms=at_ms,
+                is_read=True,
+            )
+
+        _, touched = await self._changes.change(template.key, stated)
+        return touched
 
     async def submit(
         self, waba: str, name: str, language: str, profile: str = ""
@@ -158,14 +163,15 @@ class TemplateDesk:
                 minutes = -(-(objection.until_ms - self._now_ms()) // 60_000)
                 detail += f" {minutes // 60} h {minutes % 60} min"
             raise InvalidJobError(detail, pointer="", code=objection.code)
-        async with self._asking(known.key):
+        async with self._asking(known):
             await self._master.edit(known, draft)
-        async with self._changes.turn:
-            await self._registry.refresh()
-            now = self.get(waba, name, language)
+
+        def taken(now: Template | None) -> Template:
+            now = now or known
             template = edited(replace(now, draft=draft), self._now_ms())
-            template = replace(template, draft=_left_of(now.draft, draft))
-            return template, await self._changes.put(template, is_edit=True)
+            return replace(template, draft=_left_of(now.draft, draft))
+
+        return await self._changes.change(known.key, taken, is_edit=True)
 
     async def refresh(self, waba: str, name: str, language: str) -> tuple[Template, list[Touched]]:
         """Ask Meta what a template is now, and put that in force."""
@@ -173,26 +179,24 @@ class TemplateDesk:
         before = self.get(waba, name, language)
         asked_ms = self._now_ms()
         found = await self._master.one(before)
-        async with self._changes.turn:
-            await self._registry.refresh()  # what came meanwhile, also to other processes, is newer
-            known = self._registry.directory.templates.get(before.key, before)
+
+        def read(known: Template | None) -> Template:  # what came meanwhile is newer
+            known = known or before
             if found is not None:
-                template = read_again(known, found, asked_ms, self._now_ms(), before=before)
-            elif known.status is TemplateStatus.DRAFT:
-                template = replace(known, stale_since_ms=0)
-            else:
-                template = _gone(known, asked_ms)
-            return template, await self._changes.put(template)
+                return read_again(known, found, asked_ms, self._now_ms(), before=before)
+            if known.status is TemplateStatus.DRAFT:
+                return replace(known, stale_since_ms=0)
+            return _gone(known, asked_ms)
+
+        return await self._changes.change(before.key, read)
 
     async def delete(self, waba: str, name: str, language: str) -> tuple[Template, list[Touched]]:
         """Delete a template at Meta and here; the campaigns that use it are cancelled."""
         known = self.get(waba, name, language)
         if known.meta_id and known.status is not TemplateStatus.DELETED:
-            async with self._asking(known.key):
+            async with self._asking(known):
                 await self._master.delete(known)
-        async with self._changes.turn:
-            template = _gone(self.get(waba, name, language), self._now_ms())
-            return template, await self._changes.put(template)
+        return await self._changes.change(known.key, _is_gone(known, self._now_ms()))
 
     async def import_all(self, waba: WabaId, *, replaces: bool) -> Imported:
         """Read all templates of an account, keep the set of before, tell what changed.
@@ -215,21 +219,23 @@ class TemplateDesk:
         now_ms = self._now_ms()
         added = [read_again(None, each, asked_ms, now_ms, before=None) for each in fresh]
         imported.added = [each.key for each in added]
-        await self._registry.put_all(added)  # nobody can use them yet: all in one step
+        await self._registry.add_all(added)  # nobody can use them yet: all in one step
         for found in listing.templates:
-            async with self._changes.turn:
-                template = self._read_again(found, before.get(found.key), asked_ms, imported)
-                imported.templates.append(template)
-                imported.touched += await self._changes.put(template)
+            news = self._listed(found, before.get(found.key), asked_ms)
+            known = templates.get(found.key)
+            template, touched = await self._changes.change(found.key, news)
+            if known is not None and _differs(known, template):
+                imported.changed.append(template.key)
+            imported.templates.append(template)
+            imported.touched += touched
         if replaces and listing.templates and not listing.unreadable:
             listed = {each.key for each in listing.templates}
             for known in before.values():
                 is_ours = known.status in (TemplateStatus.DRAFT, TemplateStatus.DELETED)
                 if known.key not in listed and not is_ours:
                     imported.deleted.append(known.key)
-                    async with self._changes.turn:
-                        gone = _gone(templates.get(known.key, known), asked_ms)
-                        imported.touched += await self._changes.put(gone)
+                    _, touched = await self._changes.change(known.key, _is_gone(known, asked_ms))
+                    imported.touched += touched
         return imported
 
     async def kept_sets(self, waba: WabaId) -> list[int]:
@@ -251,10 +257,12 @@ class TemplateDesk:
             if not _is_due(template, now_ms):
                 continue
             due_ms = max(self._asked_ms.get(name, 0) for name in (template.waba_id, template.key))
+            if not template.stale_since_ms:
+                due_ms = max(due_ms, self._polled_ms.get(template.waba_id, 0))
             if now_ms < due_ms or directory.portfolio_of_waba(template.waba_id) is None:
                 continue  # not yet; or there is no sender whose token could ask
-            pace_ms = ASK_EVERY_MS if not template.stale_since_ms else 0
-            self._asked_ms[template.waba_id] = now_ms + pace_ms
+            if not template.stale_since_ms:
+                self._polled_ms[template.waba_id] = now_ms + ASK_EVERY_MS
             self._asked_ms[template.key] = now_ms + self._rest_ms(template.key, now_ms)
             try:
                 asked, _ = await self.refresh(template.waba_id, template.name, template.language)
@@ -272,20 +280,20 @@ class TemplateDesk:
         rules = self._registry.directory.account_rules
         return rules.get(waba, AccountRules(WabaId(waba)))
 
-    def _read_again(
-        self, found: Template, before: Template | None, asked_ms: int, imported: Imported
-    ) -> Template:
-        """Return a template as it was listed; one that is as before stays as it was written."""
-        known = self._registry.directory.templates[found.key]
-        template = read_again(known, found, asked_ms, self._now_ms(), before=before)
-        if _differs(known, template):
-            imported.changed.append(template.key)
-        elif not known.stale_since_ms and known.status not in UNDECIDED:
-            return known
-        return template
+    def _listed(self, found: Template, before: Template | None, asked_ms: int) -> News:
+        """Return what becomes of a listed template; one that is as before stays as it was."""
+
+        def listed(known: Template | None) -> Template:
+            template = read_again(known, found, asked_ms, self._now_ms(), before=before)
+            if known is None or _differs(known, template):
+                return template
+            is_open = known.stale_since_ms or known.status in UNDECIDED
+            return template if is_open else known
+
+        return listed
 
     @asynccontextmanager
-    async def _asking(self, key: str) -> AsyncGenerator[None]:
+    async def _asking(self, known: Template) -> AsyncGenerator[None]:
         """Have Meta asked when nobody knows whether it did what was asked of it.
 
         Until then what may be in review, or gone, is not sent.
@@ -293,13 +301,9 @@ class TemplateDesk:
         try:
             yield
         except ProviderAwayError:
-            async with self._changes.turn:
-                await self._registry.refresh()
-                known = self._registry.directory.templates[key]
-                is_open = known.status is TemplateStatus.APPROVED
-                status = TemplateStatus.UNKNOWN if is_open else known.status
-                doubted = replace(known, status=status, stale_since_ms=self._now_ms())
-                await self._changes.put(doubted)
+            await self._changes.change(
+                known.key, lambda newest: _doubted(newest or known, self._now_ms())
+            )
             raise
 
     def _rest_ms(self, key: str, now_ms: int) -> int:
@@ -314,28 +318,30 @@ class TemplateDesk:
     async def _create(
         self, known: Template, draft: TemplateDraft
     ) -> tuple[Template, list[Touched]]:
-        async with self._asking(known.key):
+        async with self._asking(known):
             answer = await self._master.create(known, draft)
-        async with self._changes.turn:
-            await self._registry.refresh()
-            now = self._registry.directory.templates[known.key]
+
+        def created(now: Template | None) -> Template:
+            now = now or known
             template = replace(
                 now,
                 components=draft.components,
                 parameter_format=draft.parameter_format,
                 draft=_left_of(now.draft, draft),
             )
-            if now.meta_id != answer.meta_id:  # else its review was quicker than this answer
-                template = replace(
-                    template,
-                    meta_id=answer.meta_id,
-                    status=answer.status,
-                    category=answer.category,  # Meta may judge that it is another
-                    rejected_reason="",
-                    status_at_ms=second_of(self._now_ms()),
-                    edited_at_ms=(),
-                )
-            return template, await self._changes.put(template)
+            if now.meta_id == answer.meta_id:  # its review was quicker than this answer
+                return template
+            return replace(
+                template,
+                meta_id=answer.meta_id,
+                status=answer.status,
+                category=answer.category,  # Meta may judge that it is another
+                rejected_reason="",
+                status_at_ms=second_of(self._now_ms()),
+                edited_at_ms=(),
+            )
+
+        return await self._changes.change(known.key, created)
 
 
 def _is_due(template: Template, now_ms: int) -> bool:
@@ -348,6 +354,18 @@ def _is_due(template: Template, now_ms: int) -> bool:
 def _left_of(draft: TemplateDraft | None, submitted: TemplateDraft) -> TemplateDraft | None:
     """Return the draft that stays: one that somebody wrote while another was submitted."""
     return None if draft == submitted else draft
+
+
+def _doubted(template: Template, now_ms: int) -> Template:
+    """Return a template of which nobody knows whether Meta did what was asked."""
+    is_open = template.status is TemplateStatus.APPROVED
+    status = TemplateStatus.UNKNOWN if is_open else template.status
+    return replace(template, status=status, stale_since_ms=now_ms)
+
+
+def _is_gone(known: Template, at_ms: int) -> News:
+    """Return that a template is no more."""
+    return lambda newest: _gone(newest or known, at_ms)
 
 
 def _gone(template: Template, at_ms: int) -> Template:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from engine.agreeing import move
 from engine.directory import Campaign, Journey, Registry, Template
 from engine.errors import InvalidJobError
 from engine.model import NowMs, SourceState
-from engine.ports import Catalog, SourceSpec
+from engine.ports import Catalog
 from engine.quota import DAY_MS
 from engine.template_ports import TemplateJobs
 
@@ -60,12 +61,10 @@ class JourneyStops:
         for source in await self._jobs.users(portfolio, template.key, since_ms):
             journey = self._journey(source)
             if journey is not None and journey.state is not SourceState.STOPPED:
-                came_from = None if is_for_good else journey.state
-                noted = replace(journey, stopped_by=template.key, stopped_from=came_from)
-                await self._move(noted, SourceState.STOPPED)
+                await self._stop(journey, template.key, is_for_good=is_for_good)
                 touched.append(Touched(source, "stopped"))
             elif journey is not None and is_for_good and journey.stopped_by == template.key:
-                await self._registry.put(replace(journey, stopped_from=None))
+                await self._stop(journey, template.key, is_for_good=is_for_good)
                 touched.append(Touched(source, "stays_stopped"))
             elif journey is None and not is_for_good and not source.startswith("campaign:"):
                 touched.append(Touched(source, "waits"))
@@ -84,8 +83,7 @@ class JourneyStops:
             if journey is None or journey.on_template_change == RESUME:
                 continue
             if journey.state is not SourceState.STOPPED:
-                noted = replace(journey, stopped_by=template.key, stopped_from=journey.state)
-                await self._move(noted, SourceState.STOPPED)
+                await self._stop(journey, template.key, is_for_good=False)
                 touched.append(Touched(source, "stopped"))
         return touched
 
@@ -94,6 +92,12 @@ class JourneyStops:
 
         What its queued jobs fill in is looked at job by job, when each is about to be written.
         """
+
+        def freed(newest: Journey) -> Journey:
+            if newest.stopped_by != template.key or newest.stopped_from is None:
+                return newest  # a person has moved it
+            return replace(newest, state=newest.stopped_from, stopped_by="", stopped_from=None)
+
         touched: list[Touched] = []
         for journey in list(self._registry.directory.journeys.values()):
             if journey.stopped_by != template.key or journey.stopped_from is None:
@@ -101,8 +105,7 @@ class JourneyStops:
             if journey.on_template_change == STAY_STOPPED:
                 touched.append(Touched(journey.source, "stays_stopped"))
                 continue
-            free = replace(journey, stopped_by="", stopped_from=None)
-            await self._move(free, journey.stopped_from)
+            await self._move(journey, freed)
             touched.append(Touched(journey.source, "resumed"))
         return touched
 
@@ -110,10 +113,18 @@ class JourneyStops:
         kind, _, name = source.partition(":")
         return self._registry.directory.journeys.get(name) if kind == "journey" else None
 
-    async def _move(self, journey: Journey, state: SourceState) -> None:
-        moved = replace(journey, state=state)
-        spec = SourceSpec(state, journey.weight)
-        await self._catalog.put_source(journey.portfolio_id, journey.source, spec)
-        await self._registry.put(moved)
+    async def _stop(self, journey: Journey, key: str, *, is_for_good: bool) -> None:
+        def stopped(newest: Journey) -> Journey:
+            if newest.state is not SourceState.STOPPED:
+                came_from = None if is_for_good else newest.state
+                noted = replace(newest, stopped_by=key, stopped_from=came_from)
+                return replace(noted, state=SourceState.STOPPED)
+            is_ours = newest.stopped_by == key  # else a person has stopped it, or another template
+            return replace(newest, stopped_from=None) if is_for_good and is_ours else newest
+
+        await self._move(journey, stopped)
+
+    async def _move(self, journey: Journey, moved: Callable[[Journey], Journey]) -> None:
+        stands = await move(self._registry, self._catalog, journey, moved)
         if self._moved is not None:
-            await self._moved(moved)
+            await self._moved(stands)

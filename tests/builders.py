@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from engine.directory import Template
 from engine.model import (
     Category,
     JobKey,
@@ -21,6 +22,8 @@ from engine.model import (
     WabaId,
 )
 from engine.ports import Claimed, PortfolioSpec, SenderSpec, SourceSpec, TemplateSpec
+from engine.template_changes import TemplateChanges
+from engine.template_journeys import Touched
 from tests.virtual_time import START_MS
 
 SENDER = SenderId("100000000000001")
@@ -91,3 +94,11 @@ def a_template(**changes: Any) -> TemplateSpec:
 def a_source(**changes: Any) -> SourceSpec:
     """A running source of weight one."""
     return replace(SourceSpec(SourceState.RUNNING), **changes)
+
+
+async def put_in_force(
+    changes: TemplateChanges, template: Template, *, is_edit: bool = False
+) -> list[Touched]:
+    """Put a template in force, whatever it was; return the sources it touched."""
+    _, touched = await changes.change(template.key, lambda _known: template, is_edit=is_edit)
+    return touched

@@ -66,7 +66,12 @@ TOO_LATE = {
 
 
 class SourceBody(Strict):
-    """Whose job it is."""
+    """Whose job it is.
+
+    `node`, the step of a journey, is for whoever reads the call: it is not kept, and no answer has
+    it. To tell steps apart later, give each a journey of its own, or send a `traceparent`: that is
+    kept with its job.
+    """
 
     kind: Literal["campaign", "journey", "direct"]
     id: Name

@@ -57,22 +57,21 @@ class KeyRoutes:
             wrong = FieldError("/portfolio", "unknown_portfolio", detail)
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code=wrong.code, errors=[wrong])
         key_id = key_id_of(request.headers.get("Idempotency-Key", ""))
-        if key_id:
-            await self._refuse_again(key_id)
         token, key = make_key(body.name, body.role, self._front.now_ms(), portfolio, key_id)
-        await self._front.registry.put(key)
-        return as_json(shown_key(key) | {"key": token}, HTTPStatus.CREATED)
 
-    async def _refuse_again(self, key_id: str) -> None:
-        """Make no second key under one Idempotency-Key: the first was shown and is not kept."""
-        await self._front.registry.refresh()
-        if key_id in self._front.registry.directory.api_keys:
-            detail = (
-                f"made key {key_id} before, which was shown then and is not kept: "
-                "revoke it and make another one if it was lost"
-            )
-            wrong = FieldError("/Idempotency-Key", "conflict", detail)
-            raise Problem(HTTPStatus.CONFLICT, detail, code=wrong.code, errors=[wrong])
+        def made(known: ApiKey | None) -> ApiKey:
+            """Make one key under one Idempotency-Key: the first was shown and is not kept."""
+            if known is not None:
+                detail = (
+                    f"made key {key_id} before, which was shown then and is not kept: "
+                    "revoke it and make another one if it was lost"
+                )
+                wrong = FieldError("/Idempotency-Key", "conflict", detail)
+                raise Problem(HTTPStatus.CONFLICT, detail, code=wrong.code, errors=[wrong])
+            return key
+
+        await self._front.registry.change(ApiKey, key.id, made)
+        return as_json(shown_key(key) | {"key": token}, HTTPStatus.CREATED)
 
     @described("All keys, without their secrets", gives=KeysAnswer)
     async def _list(self, _request: web.Request) -> web.Response:
@@ -86,13 +85,16 @@ class KeyRoutes:
     )
     async def _delete(self, request: web.Request) -> web.Response:
         keys = self._front.registry.directory.api_keys
-        key = keys.get(request.match_info["id"])
-        if key is None:
-            raise UnknownNameError("there is no such key")
-        if scope() is None and [each for each in keys.values() if _opens_all(each)] == [key]:
-            detail = "is the last admin key of all portfolios; make another one first"
-            raise Problem(HTTPStatus.CONFLICT, detail, code="last_key")
-        await self._front.registry.drop(key)
+
+        def revoked(key: ApiKey | None) -> None:
+            if key is None:
+                raise UnknownNameError("there is no such key")
+            if scope() is None and [each for each in keys.values() if _opens_all(each)] == [key]:
+                detail = "is the last admin key of all portfolios; make another one first"
+                raise Problem(HTTPStatus.CONFLICT, detail, code="last_key")
+
+        name = request.match_info["id"]
+        await self._front.registry.change(ApiKey, name, revoked, alone=True)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
 

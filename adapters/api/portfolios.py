@@ -70,7 +70,8 @@ class PortfolioRoutes:
     async def _put(self, request: web.Request) -> web.Response:
         name = PortfolioId(id_in(request))
         body = await read_json(request, PortfolioBody)
-        known = self._front.registry.directory.portfolios.get(name)
+        registry = self._front.registry
+        known = registry.directory.portfolios.get(name)
         limit = None
         if body.messaging_limit is not msgspec.UNSET:
             limit = parse_limit(body.messaging_limit)
@@ -78,25 +79,26 @@ class PortfolioRoutes:
             detail = 'is no limit; write a number, or "TIER_250", "TIER_2K", … "UNLIMITED"'
             shown = FieldError("/messaging_limit", "invalid", detail)
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[shown])
-        if known is not None and body.quota_scope not in {msgspec.UNSET, known.quota_scope}:
-            detail = f"the scope is {known.quota_scope}: a window that counts cannot be split"
-            shown = FieldError("/quota_scope", "conflict", detail)
-            raise Problem(HTTPStatus.CONFLICT, detail, code="conflict", errors=[shown])
         if body.reserve is not msgspec.UNSET and sum(body.reserve.values()) > 1:
             detail = "keeps more than all places; its shares add up to 1 at most"
             shown = FieldError("/reserve", "range", detail)
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="range", errors=[shown])
-        told = msgspec.structs.asdict(body)
-        changes = {
-            field: value
-            for field, value in told.items()
-            if value is not msgspec.UNSET and field != "messaging_limit"
-        }
-        portfolio = replace(known or Portfolio(name, limit or 0), **changes)
+
+        def changed(known: Portfolio | None) -> Portfolio:
+            _refuse_split(body, known)
+            told = msgspec.structs.asdict(body)
+            changes = {
+                field: value
+                for field, value in told.items()
+                if value is not msgspec.UNSET and field != "messaging_limit"
+            }
+            return replace(known or Portfolio(name, limit or 0), **changes)
+
+        changed(known)
         # Before anything can be sent there; the second time for what came between.
         if known is None:
             await self._front.suppressions.adopt(name)
-        await self._front.registry.put(portfolio)
+        await registry.change(Portfolio, name, changed)
         if known is None:
             await self._front.suppressions.adopt(name)
         if limit is None:
@@ -142,6 +144,14 @@ class PortfolioRoutes:
         if portfolio is None:
             raise UnknownNameError(f"there is no portfolio {name}")
         return portfolio
+
+
+def _refuse_split(body: PortfolioBody, known: Portfolio | None) -> None:
+    """Raise the problem of a scope that is to be another one."""
+    if known is not None and body.quota_scope not in {msgspec.UNSET, known.quota_scope}:
+        detail = f"the scope is {known.quota_scope}: a window that counts cannot be split"
+        shown = FieldError("/quota_scope", "conflict", detail)
+        raise Problem(HTTPStatus.CONFLICT, detail, code="conflict", errors=[shown])
 
 
 def shown_portfolio(portfolio: Portfolio) -> dict[str, object]:

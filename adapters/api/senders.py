@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 from http import HTTPStatus
@@ -47,6 +46,7 @@ NUMBER_PATTERN = re.compile(r"[0-9]{1,32}")
 TOKEN_PATTERN = re.compile(r"[\x21-\x7e]+")  # what a header may carry
 NUMBER_DETAIL = "a sender is called by its phone_number_id of Meta's: 1 to 32 digits"
 NOBODY = (PortfolioId(""), WabaId(""), "")  # what a new sender has to name
+UNRULED = {"alias", "throughput"}  # what no rule about several numbers looks at
 
 
 class SenderBody(Strict):
@@ -71,7 +71,6 @@ class SenderRoutes:
 
     def __init__(self, front: Front) -> None:
         self._front = front
-        self._turn = asyncio.Lock()  # of those who add one: each is counted before the next
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add them."""
@@ -94,20 +93,25 @@ class SenderRoutes:
     async def _put(self, request: web.Request) -> web.Response:
         name = SenderId(id_in(request, NUMBER_PATTERN, NUMBER_DETAIL))
         body = await read_json(request, SenderBody)
-        async with self._turn:
-            await self._front.registry.refresh()
-            known = self._front.registry.directory.senders.get(name)
+        registry, added_at_ms = self._front.registry, self._front.now_ms()
+        changes = {
+            field: value
+            for field, value in msgspec.structs.asdict(body).items()
+            if value is not msgspec.UNSET and field != "access_token"
+        }
+
+        def changed(known: Sender | None) -> Sender:
             self._check(body, known)
-            changes = {
-                field: value
-                for field, value in msgspec.structs.asdict(body).items()
-                if value is not msgspec.UNSET and field != "access_token"
-            }
-            new = known or Sender(name, *NOBODY, added_at_ms=self._front.now_ms())
-            sender = replace(new, **changes)
-            self._refuse_shared(sender)
-            self._refuse_unruly(sender)
-            await self._store(sender, body.access_token)
+            sender = replace(known or Sender(name, *NOBODY, added_at_ms=added_at_ms), **changes)
+            self._refuse_shared(sender, known)
+            self._refuse_unruly(sender, known)
+            return sender
+
+        await registry.refresh()
+        known = registry.directory.senders.get(name)
+        await self._prepare(changed(known), body.access_token)
+        is_ruled = known is None or bool(changes.keys() - UNRULED)
+        sender = await registry.change(Sender, name, changed, alone=is_ruled)
         keeper = self._front.keeper
         if body.throughput is not msgspec.UNSET:
             await keeper.order(of_sender(name, CEILING), str(body.throughput))
@@ -145,7 +149,7 @@ class SenderRoutes:
             detail = "a new sender needs its access token"
             raise _refusal("/access_token", "missing", detail)
 
-    def _refuse_shared(self, sender: Sender) -> None:
+    def _refuse_shared(self, sender: Sender, known: Sender | None) -> None:
         """Raise the problem of an account that is in another portfolio already.
 
         Meta counts one limit for all of an account's numbers; two windows would allow it twice.
@@ -153,21 +157,18 @@ class SenderRoutes:
         directory = self._front.registry.directory
         others = [*directory.portfolios_of_waba(sender.waba_id)]
         others = [each for each in others if each != sender.portfolio_id]
-        if others and (
-            sender.id not in directory.senders
-            or directory.senders[sender.id].waba_id != sender.waba_id
-        ):
+        if others and (known is None or known.waba_id != sender.waba_id):
             detail = f"WABA {sender.waba_id} is in portfolio {others[0]}; an account is in one"
             raise _refusal("/waba_id", "conflict", detail, HTTPStatus.CONFLICT)
 
-    def _refuse_unruly(self, sender: Sender) -> None:
+    def _refuse_unruly(self, sender: Sender, known: Sender | None) -> None:
         """Raise the problem of a number that may not be registered, where the rules are strict."""
         front = self._front
         twins = twins_of(sender, front.registry.directory)
         if front.rules.distinct and twins:
             detail = f"sender {twins[0]} has this number; each number may be only one sender"
             raise _refusal("/display_phone_number", "conflict", detail, HTTPStatus.CONFLICT)
-        if sender.id in front.registry.directory.senders or not front.rules.distinct:
+        if known is not None or not front.rules.distinct:
             return
         others = senders_of(sender.portfolio_id, front.registry.directory)
         most = numbers_max(front.rules, front.keeper.facts, sender.portfolio_id, others)
@@ -178,15 +179,14 @@ class SenderRoutes:
             )
             raise _refusal("/portfolio_id", "conflict", detail, HTTPStatus.CONFLICT)
 
-    async def _store(self, sender: Sender, token: str | None) -> None:
-        """Store a sender, with its token first and the templates of its WABA beside it."""
+    async def _prepare(self, sender: Sender, token: str | None) -> None:
+        """Store what a sender needs before it may send: its token, the templates of its WABA."""
         if token is not None:
             await self._front.registry.put_token(sender.id, token)
         for template in self._front.registry.directory.templates.values():
             if template.waba_id == sender.waba_id:
                 spec = replace(spec_of(template), lifts=False)  # what answers closed stays so
                 await self._front.ledger.put_template(sender.portfolio_id, template.key, spec)
-        await self._front.registry.put(sender)
 
     async def _reopen(self, name: SenderId) -> None:
         """Lift what an answer of Meta closed: whoever sets a sender wants it tried again."""

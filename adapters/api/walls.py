@@ -17,6 +17,7 @@ from engine.directory import (
     Campaign,
     Directory,
     Journey,
+    Made,
     Portfolio,
     Record,
     Sender,
@@ -31,6 +32,7 @@ _WORD = re.compile("[A-Z][a-z]*")
 
 Kind = TypeVar("Kind")
 Other = TypeVar("Other")
+Stored = TypeVar("Stored", bound=Record)
 
 
 class Scope:
@@ -189,22 +191,40 @@ class _WalledRegistry:
         stored: Record = await self._registry.put(record)
         return stored
 
-    async def put_all(self, records: Sequence[Record]) -> None:
-        """See Registry.put_all."""
+    async def add_all(self, records: Sequence[Record]) -> None:
+        """See Registry.add_all."""
         for record in records:
             self._check(record)
-        await self._registry.put_all(records)
+        await self._registry.add_all(records)
+
+    async def change(
+        self,
+        kind: type[Stored],
+        name: str,
+        changed: Callable[[Stored | None], Made],
+        *,
+        alone: bool = False,
+    ) -> Made:
+        """See Registry.change; what the caller may not see is not there, nor stored by him."""
+
+        def walled(known: Stored | None) -> Made:
+            caller = _scope.get()
+            is_hidden = caller is not None and known is not None and not caller.sees(known)
+            made = changed(None if is_hidden else known)
+            if made is not None:
+                self._check(made)
+            elif is_hidden:
+                raise UnknownNameError(f"there is no {_word_of(kind)} {name}")
+            return made
+
+        stored: Made = await self._registry.change(kind, name, walled, alone=alone)
+        return stored
 
     async def tell(self, fact: Fact) -> Fact:
         """See Facts.tell."""
         self._check(fact)
         holds: Fact = await self._registry.tell(fact)
         return holds
-
-    async def drop(self, record: Record) -> None:
-        """See Registry.drop."""
-        self._check(record)
-        await self._registry.drop(record)
 
     async def put_token(self, sender: str, token: str) -> None:
         """See Registry.put_token."""
@@ -225,7 +245,7 @@ class _WalledRegistry:
             return
         name = record_name(record)
         known = self._all.shelf_of(record).get(name)
-        kind = " ".join(_WORD.findall(type(record).__name__)).lower()
+        kind = _word_of(type(record))
         is_source = isinstance(record, (Campaign, Journey))
         if is_source and known is not None and not caller.sees(known):
             detail = f"is the id of another {kind}; choose another id"  # names are the house's
@@ -236,6 +256,10 @@ class _WalledRegistry:
         )
         if is_moved or not caller.sees(record) or (known and not caller.sees(known)):
             raise UnknownNameError(f"there is no {kind} {name}")
+
+
+def _word_of(kind: type) -> str:
+    return " ".join(_WORD.findall(kind.__name__)).lower()
 
 
 class _WalledLedger:

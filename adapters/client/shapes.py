@@ -16,7 +16,7 @@ Message = Mapping[str, Any]  # a Cloud API message as Meta has it, without its r
 
 
 class Source(msgspec.Struct, omit_defaults=True):
-    """Whose job it is."""
+    """Whose job it is. `node` is for whoever reads the call: the API does not keep it."""
 
     kind: Literal["campaign", "journey", "direct"]
     id: str

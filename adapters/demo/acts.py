@@ -168,12 +168,12 @@ class Acts:
     async def _play_schedule(self) -> None:
         """Let a job wait for its time, and a campaign start after its own."""
         soon_ms = self._scene.clock.now_ms() + round(STAND_S * 1_000)
+        await self._campaign("schedule", rows=1, expires_at=self._moment(soon_ms))  # before it is
         early, late = person("schedule", 100), person("schedule")
         until_ms = soon_ms - CLOCKS_DIFFER_MS
         wish = {"rule": "schedule", "recipients": [early], "until_ms": until_ms}
         await self._scene.control("POST", "wishes", wish)
         jobs = await self._send("schedule", [early], not_before=self._moment(soon_ms))
-        await self._campaign("schedule", rows=1, expires_at=self._moment(soon_ms))
         wish = {"rule": "schedule", "recipients": [late], "from_ms": soon_ms}
         await self._scene.control("POST", "wishes", wish)
         await self._until_state(jobs[0], "accepted")

@@ -96,5 +96,8 @@ async def first_key(registry: RedisRegistry, settings: Settings, now_ms: int) ->
     if known:
         return ""
     token, made = make_key("first start", Role.ADMIN, now_ms)
-    await registry.put(made)
-    return token
+
+    def first(_: ApiKey | None) -> ApiKey | None:
+        return None if known else made  # another process was quicker
+
+    return token if await registry.change(ApiKey, made.id, first, alone=True) else ""

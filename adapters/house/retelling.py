@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from adapters.redis.registry import RedisRegistry
 from engine.directory import Campaign, Journey
@@ -35,10 +36,13 @@ def retold(moved: Moved, remember: Remember, ledger: Catalog, registry: RedisReg
     async def move(source: Campaign | Journey) -> None:
         if isinstance(source, Campaign) and source.state is SourceState.CANCELLED:
 
+            def cancelled(known: Campaign | None) -> Campaign:
+                return replace(known or source, state=SourceState.CANCELLED)
+
             async def again() -> None:
                 spec = SourceSpec(SourceState.CANCELLED, source.weight)
                 await ledger.put_source(source.portfolio_id, source.source, spec)
-                await registry.put(source)
+                await registry.change(Campaign, source.id, cancelled)
 
             remember(source.portfolio_id, again)
         await moved(source)

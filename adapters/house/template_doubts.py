@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from adapters.house.shared import House
+from engine.directory import Template
 from engine.errors import EngineError
 from engine.events import Event, GateClosed
 from engine.model import Gate
@@ -33,13 +34,15 @@ class TemplateDoubts:
         keys, self._keys = self._keys, set()
         registry = self._house.registry
         try:
-            await registry.refresh()
             for key in sorted(keys):
-                template = registry.directory.templates.get(key)
-                if template is not None:  # also while Meta is asked: this question is a newer one
-                    now_ms = self._house.clock.now_ms()
-                    await registry.put(replace(template, stale_since_ms=now_ms))
+                await registry.change(Template, key, self._doubted)
         except EngineError:
             self._keys |= keys
             self._has_some.set()
             raise
+
+    def _doubted(self, known: Template | None) -> Template | None:
+        """Return a template with a question, a newer one also while Meta is asked."""
+        if known is None:
+            return None
+        return replace(known, stale_since_ms=self._house.clock.now_ms())

@@ -36,8 +36,7 @@ def changes_of(house: House) -> TemplateChanges:
 
 def callers_changes_of(house: House, changes: TemplateChanges) -> TemplateChanges:
     """Return the same for callers, behind their walls; all take turns."""
-    registry, ledger = walled_registry(house.registry), walled_ledger(house.ledger)
-    callers = _changes(house, registry, ledger)
+    callers = _changes(house, walled_registry(house.registry), walled_ledger(house.ledger))
     callers.turn = changes.turn
     return callers
 

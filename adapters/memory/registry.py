@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from engine.directory import Directory, Portfolio, Record, record_name
+from engine.directory import Directory, Kind, Made, Portfolio, Record, record_name
 from engine.facts import Fact, newest
 from engine.model import SenderId
 
@@ -20,12 +20,9 @@ class MemoryRegistry:
 
     async def put(self, record: Record) -> Record:
         """See Registry.put."""
-        if isinstance(record, Portfolio) and not record.number:
-            known = self.directory.portfolios.get(record.id)
-            number = known.number if known else len(self.directory.portfolios) + 1
-            record = replace(record, number=number)
-        self.directory.shelf_of(record)[record_name(record)] = record
-        return record
+        stored = self._numbered(record)
+        self.directory.shelf_of(stored)[record_name(stored)] = stored
+        return stored
 
     async def tell(self, fact: Fact) -> Fact:
         """See Facts.tell."""
@@ -34,14 +31,38 @@ class MemoryRegistry:
             self.directory.facts[fact.id] = holds
         return holds
 
-    async def put_all(self, records: Sequence[Record]) -> None:
-        """See Registry.put_all."""
+    async def add_all(self, records: Sequence[Kind]) -> None:
+        """See Registry.add_all."""
         for record in records:
-            self.directory.shelf_of(record)[record_name(record)] = record
+            self.directory.shelf_of(record).setdefault(record_name(record), record)
 
-    async def drop(self, record: Record) -> None:
-        """See Registry.drop."""
-        self.directory.shelf_of(record).pop(record_name(record), None)
+    async def change(
+        self,
+        kind: type[Kind],
+        name: str,
+        changed: Callable[[Kind | None], Made],
+        *,
+        alone: bool = False,
+    ) -> Made:
+        """See Registry.change; nobody comes between."""
+        del alone
+        shelf = self.directory.shelf(kind)
+        known = shelf.get(name)
+        made = changed(known)
+        if made is None:
+            shelf.pop(name, None)
+        elif made != known:
+            made = self._numbered(made)
+            self.directory.shelf_of(made)[name] = made
+        return made
+
+    def _numbered(self, record: Kind) -> Kind:
+        """Return a portfolio with its number, and any other record as it is."""
+        if not isinstance(record, Portfolio) or record.number:
+            return record
+        known = self.directory.portfolios.get(record.id)
+        number = known.number if known else len(self.directory.portfolios) + 1
+        return replace(record, number=number)
 
     async def refresh(self) -> None:
         """See Registry.refresh."""

@@ -16,7 +16,7 @@ from adapters.meta.news import (
 from adapters.meta.news import Template as Named
 from engine.directory import Registry, Template, template_key
 from engine.model import Category, NowMs, TemplateStatus
-from engine.template_changes import TemplateChanges
+from engine.template_changes import News, TemplateChanges
 from engine.template_life import heard_category, heard_edit, heard_quality, heard_status
 
 TemplateNews = (
@@ -61,12 +61,17 @@ class TemplateFolding:
                 stopped[name, failure.code] = max(at_ms, failure.at_ms)
         if not stopped:
             return
-        async with self._changes.turn:
-            await self._registry.refresh()
-            for (name, code), at_ms in stopped.items():
-                known = self._registry.directory.templates.get(name)
-                if known is not None:
-                    await self._changes.put(self._stopped(known, STOPPING[code], at_ms))
+        await self._registry.refresh()
+        for (name, code), at_ms in stopped.items():
+            if name in self._registry.directory.templates:
+                await self._changes.change(name, self._stopping(STOPPING[code], at_ms))
+
+    def _stopping(self, status: TemplateStatus, at_ms: int) -> News:
+        def stopped(known: Template | None) -> Template:
+            assert known is not None  # none is ever forgotten
+            return self._stopped(known, status, at_ms)
+
+        return stopped
 
     def _stopped(self, known: Template, status: TemplateStatus, at_ms: int) -> Template:
         now_ms = self._now_ms()
@@ -75,15 +80,17 @@ class TemplateFolding:
 
     async def note(self, notice: TemplateNews) -> None:
         """Put a notice in force; LedgerError when that is not sure: then it comes again."""
-        async with self._changes.turn:
-            await self._registry.refresh()  # another process may have folded newer news
-            known = self._template(notice.template)
-            if known is None:
-                return
-            template = self._after(known, notice)
-            if not template.meta_id:
-                template = replace(template, meta_id=notice.template.id)
-            await self._changes.put(template)
+        await self._registry.refresh()
+        named, directory = notice.template, self._registry.directory
+        key = template_key(named.waba, named.name, named.language)
+        if key not in directory.templates and directory.portfolio_of_waba(named.waba) is None:
+            return  # of an account that is not ours
+
+        def noted(known: Template | None) -> Template:
+            template = self._after(known or self._unread(named), notice)
+            return template if template.meta_id else replace(template, meta_id=named.id)
+
+        await self._changes.change(key, noted)
 
     def _after(self, known: Template, notice: TemplateNews) -> Template:
         now_ms, at_ms = self._now_ms(), notice.at_ms
@@ -109,15 +116,8 @@ class TemplateFolding:
             known = heard_status(known, notice.status, 0, now_ms)
         return heard_edit(known, now_ms)
 
-    def _template(self, named: Named) -> Template | None:
-        """Return the template a notice is about; None for one of an account that is not ours.
-
-        One that nobody read yet is written down unread and unsendable: then Meta is asked for it.
-        """
-        directory = self._registry.directory
-        known = directory.templates.get(template_key(named.waba, named.name, named.language))
-        if known is not None or directory.portfolio_of_waba(named.waba) is None:
-            return known
+    def _unread(self, named: Named) -> Template:
+        """Return a template that nobody read yet: unsendable, and Meta is asked for it."""
         return Template(
             waba_id=named.waba,
             name=named.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from itertools import chain, islice, pairwise
 
@@ -20,7 +20,9 @@ COMMENT = re.compile(r"(^| +)--.*$")
 CONSTANTS = re.compile(
     r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (\d+(?:, \d+)*)$", re.MULTILINE
 )
-BEGIN = re.compile(r"^local function (begin_\w+)", re.MULTILINE)
+HIDDEN_MAX = 10  # with more names of its own a part is a function: Lua counts these anew in it
+USES, LATER = "-- uses:", "-- later:"
+BEGIN = re.compile(r"^local function begin_\w+\((.*?)\)", re.MULTILINE)
 
 
 @cache
@@ -54,26 +56,50 @@ def assemble(name: str, texts: dict[str, str]) -> str:
 
     Nothing but definitions stands outside functions, so a server that keeps functions runs them
     once and not at every call. Lua knows at most 200 locals at a time: numbers stand where their
-    names stood, and the parts stand in thirds. What only one part uses is seen in that part only,
-    what only one third uses in that third only: none of them uses what a later third brings.
+    names stood, what begins a part has a number, and the parts stand in thirds. What only one part
+    uses is seen in that part only, what only one third uses in that third only: none of them uses
+    what a later third brings.
+
+    Parts of `later:` lines begin where the script says `begin_later()`, all others at its start.
     """
-    groups = groups_of(name, texts)
-    ends = [0, len(groups) // 3, len(groups) * 2 // 3, len(groups)]
-    thirds = [
-        [without_comments(texts[part]) for group in groups[start:end] for part in group]
-        for start, end in pairwise(ends)
+    groups = groups_of(name, texts, USES, LATER)
+    later = frozenset(chain.from_iterable(groups_of(name, texts, LATER)))
+    begins = Begins()
+    parts = [
+        "\n".join(
+            begins.take(without_comments(texts[part]), is_later=part in later) for part in group
+        )
+        for group in groups
     ]
-    for at, third in enumerate(thirds):
-        third.append(beginning(f"begin_{at}", third))
-    begin = "\n".join(f"begin_{at}(keys, arguments)" for at in range(len(thirds)))
-    body = without_comments(texts[name])
-    thirds.append([f"local function main(keys, arguments)\n{begin}\n{body}\nend"])
+    ends = [0, len(parts) // 3, len(parts) * 2 // 3, len(parts)]
+    thirds = [parts[start:end] for start, end in pairwise(ends)]
+    body = without_comments(texts[name]).replace("begin_later()", " ".join(begins.later))
+    at_once = " ".join(begins.at_once)
+    thirds.append([f"local function main(keys, arguments)\n{at_once}\n{body}\nend"])
     thirds = in_thirds(thirds, without_unused(with_numbers([*chain.from_iterable(thirds)])))
-    lines: list[str] = []
+    lines = ["local begins = {}"]
     for at, third in enumerate(thirds[:-1]):
         blocks, shared, shown = in_blocks(third, [*chain.from_iterable(thirds[at + 1 :])])
         lines += [*_locals(shown), "do", *_locals(shared), *blocks, "end"]
     return "\n".join([*lines, *thirds[-1]])
+
+
+class Begins:
+    """What begins the parts of a script anew, numbered, and the calls of those."""
+
+    def __init__(self) -> None:
+        self.at_once: list[str] = []
+        self.later: list[str] = []
+
+    def take(self, part: str, *, is_later: bool) -> str:
+        """Return a part whose beginnings are numbers; their calls are noted."""
+        calls = self.later if is_later else self.at_once
+        return BEGIN.sub(partial(self._numbered, calls), part)
+
+    def _numbered(self, calls: list[str], found: re.Match[str]) -> str:
+        number = len(self.at_once) + len(self.later) + 1
+        calls.append(f"begins[{number}]({found[1]})")
+        return f"begins[{number}] = function({found[1]})"
 
 
 def in_thirds(thirds: Sequence[Sequence[str]], parts: Sequence[str]) -> list[list[str]]:
@@ -82,24 +108,15 @@ def in_thirds(thirds: Sequence[Sequence[str]], parts: Sequence[str]) -> list[lis
     return [list(islice(rest, len(third))) for third in thirds]
 
 
-def groups_of(name: str, texts: dict[str, str]) -> list[list[str]]:
+def groups_of(name: str, texts: dict[str, str], *marks: str) -> list[list[str]]:
     """Return the parts a script uses, each followed by those it uses itself."""
-    lines = [line for line in texts[name].splitlines() if line.startswith("-- uses:")]
     return [
-        [part, *(each for own in groups_of(part, texts) for each in own)]
-        for line in lines
-        for part in line.removeprefix("-- uses:").split()
+        [part, *chain.from_iterable(groups_of(part, texts, USES))]
+        for line in texts[name].splitlines()
+        for mark in marks
+        if line.startswith(mark)
+        for part in line.removeprefix(mark).split()
     ]
-
-
-def beginning(name: str, parts: Sequence[str]) -> str:
-    """Return the function that begins each of `parts` anew."""
-    calls = " ".join(
-        f"{begin}(keys, arguments)" if begin == "begin_slot" else f"{begin}()"
-        for part in parts
-        for begin in BEGIN.findall(part)
-    )
-    return f"local function {name}(keys, arguments)\n{calls}\nend"
 
 
 def with_numbers(parts: list[str]) -> list[str]:
@@ -160,7 +177,8 @@ def in_blocks(parts: Sequence[str], later: Sequence[str]) -> tuple[list[str], li
             kind.append(name)
         code = PLAIN.sub("", part)
         code = re.sub(r"^local (?:function (\w+)|(?=\w))", _defined, code, flags=re.MULTILINE)
-        blocks.append("\n".join(["do", *_locals(hidden), code, "end"]))
+        start, end = ("do", "end") if len(hidden) < HIDDEN_MAX else ("(function()", "end)()")
+        blocks.append("\n".join([start, *_locals(hidden), code, end]))
     return blocks, shared, shown
 
 

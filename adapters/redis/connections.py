@@ -38,9 +38,10 @@ async def _send(
         await self.check_health()
     writer: Any = self._writer
     try:
-        async with asyncio.timeout(self.socket_timeout):
-            writer.writelines(_pieces(command))
-            await writer.drain()
+        writer.writelines(_pieces(command))
+        if writer.transport.get_write_buffer_size() > 0:  # mostly the kernel took all of it
+            async with asyncio.timeout(self.socket_timeout):
+                await writer.drain()
     except TimeoutError:
         await self.disconnect(nowait=True)
         raise RedisTimeoutError("Timeout writing to socket") from None

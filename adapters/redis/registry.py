@@ -7,14 +7,14 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
-from redis import RedisError, WatchError
 
 from adapters.redis.asking import reply_to
 from adapters.redis.change_log import NEVER, ChangeLog
 from adapters.redis.connect import Client
+from adapters.redis.scripts import Call, Scripts
 from adapters.redis.seal import Seal, SealError
 from engine.directory import (
     AccountRules,
@@ -22,6 +22,8 @@ from engine.directory import (
     Campaign,
     Directory,
     Journey,
+    Kind,
+    Made,
     Portfolio,
     Record,
     Sender,
@@ -50,7 +52,8 @@ KINDS: Final[Mapping[str, type[Record]]] = {
 NEWS: Final = PREFIX + "news:"  # and a fact's name; zset: what was told -> when; only the newest
 encode: Final = msgspec.json.encode
 decode: Final = msgspec.json.decode
-KIND_OF: Final = {record: kind for kind, record in KINDS.items()}
+KIND_OF: Final[Mapping[type, str]] = {record: kind for kind, record in KINDS.items()}
+CHANGE: Final = "record_change"  # the script
 READS_MAX: Final = 10  # in a row, while this process goes on writing; then with the next refresh
 AT_ONCE: Final = 200  # records of one write or read: a megabyte of templates, a millisecond of ours
 READ_ALL_EVERY_S: Final = 600.0
@@ -68,6 +71,8 @@ class RedisRegistry:
         self._client = client
         self._seal = seal
         self._changes = ChangeLog(client)
+        self._scripts = Scripts(client)
+        self._turns: dict[str, bytes] = {}  # by kind, those whose records we know
         self._seen = NEVER
         self._read_all_at_s = 0.0  # by the loop's clock
         self._refreshing = asyncio.Lock()
@@ -79,32 +84,96 @@ class RedisRegistry:
 
     async def put(self, record: Record) -> Record:
         """See Registry.put."""
-        if isinstance(record, Portfolio) and not record.number:
-            record = replace(record, number=await self._number(record.id))
-        kind, name = KIND_OF[type(record)], record_name(record)
-        await self._write(kind, name, record)
+        record = await self._numbered(record)
+        await self._write(KIND_OF[type(record)], record_name(record), record)
         return record
 
-    async def put_all(self, records: Sequence[Record]) -> None:
-        """See Registry.put_all; whoever hears of it reads them once."""
+    async def add_all(self, records: Sequence[Kind]) -> None:
+        """See Registry.add_all; whoever hears of it reads them once."""
         if not records:
             return
         kind = KIND_OF[type(records[0])]
-        self._writes += 1
         for start in range(0, len(records), AT_ONCE):
             chunk = records[start : start + AT_ONCE]
-            items = [part for each in chunk for part in (record_name(each), encode(each))]
-            await reply_to(self._client.hset(PREFIX + kind, items=items))
-            for each in chunk:
-                self.directory.shelf_of(each)[record_name(each)] = each
-            await self._changes.note(kind, [record_name(each) for each in chunk])
-        self._writes += 1
+            names = [record_name(each) for each in chunk]
+            pipeline = self._client.pipeline(transaction=False)
+            for name, each in zip(names, chunk, strict=True):
+                pipeline.hsetnx(PREFIX + kind, name, encode(each))
+            await reply_to(pipeline.execute())
+            await self._changes.note(kind, names)
+        await self.refresh()
         self.changed()
 
-    async def drop(self, record: Record) -> None:
-        """See Registry.drop."""
-        kind, name = KIND_OF[type(record)], record_name(record)
-        await self._write(kind, name, None)
+    async def change(
+        self,
+        kind: type[Kind],
+        name: str,
+        changed: Callable[[Kind | None], Made],
+        *,
+        alone: bool = False,
+    ) -> Made:
+        """See Registry.change: stored where the stored one is to the letter what was read."""
+        await self.refresh()
+        word = KIND_OF[kind]
+        known: Kind | None = self._shelf(word).get(name)
+        before = b"" if known is None else encode(known)
+        while True:
+            turn = await self._turn(word) if alone else b""
+            made = await self._numbered(changed(known))
+            other = await self._exchange(word, name, before, made, turn=turn)
+            if other is None:
+                return made
+            await self.refresh()  # what came with it
+            before, known = other, decode(other, type=kind) if other else None
+
+    async def _exchange(
+        self, kind: str, name: str, before: bytes, kept: Record | bytes | None, *, turn: bytes = b""
+    ) -> bytes | None:
+        """Write what is still as it was read; else return what it is, empty where it is not."""
+        after = kept if isinstance(kept, bytes) else b"" if kept is None else encode(kept)
+        self._writes += 1
+        call = Call(CHANGE, PREFIX + kind, [name, before, after, turn])
+        [(is_done, told)] = await self._scripts.run([call])
+        if not is_done:
+            self._take(kind, {name.encode(): told or None})
+            self._writes += 1
+            return bytes(told)
+        if turn:
+            self._turns[kind] = told
+        if after == before:
+            self._writes += 1
+            return None
+        self._shelve(kind, name, kept)
+        await self._changes.note(kind, [name])
+        self._writes += 1
+        self.changed()
+        return None
+
+    def _shelve(self, kind: str, name: str, kept: Record | bytes | None) -> None:
+        if kept is None:
+            self._shelf(kind).pop(name, None)
+        else:
+            self._shelf(kind)[name] = kept
+
+    async def _turn(self, kind: str) -> bytes:
+        """Return a kind's turn, with all records it counts on the shelf.
+
+        They may have been written and not noted yet, so all of the kind are read; not those that
+        this process wrote itself.
+        """
+        while True:
+            turn = await reply_to(self._client.get(f"ps:{{{PREFIX}{kind}}}:turn")) or b"0"
+            if self._turns.get(kind) == turn:
+                return turn
+            async with self._refreshing:
+                if await self._read_kind(kind):
+                    self._turns[kind] = turn
+
+    async def _numbered(self, record: Made) -> Made:
+        """Return a portfolio with its number, and any other record as it is."""
+        if isinstance(record, Portfolio) and not record.number:
+            return replace(record, number=await self._number(record.id))
+        return record
 
     async def refresh(self) -> None:
         """See Registry.refresh; whoever comes while others wait shares what the next one reads.
@@ -192,29 +261,10 @@ class RedisRegistry:
             except SealError:
                 unopened.append(sender)
                 continue
-            if is_old:
-                await self._exchange(sender, sealed)
+            if is_old:  # unless somebody puts another token meanwhile, under the first secret
+                fresh = self._seal.close(sender, self._seal.open(sender, sealed))
+                await self._exchange(TOKENS_KIND, sender, sealed, fresh)
         return unopened
-
-    async def _exchange(self, sender: str, sealed: bytes) -> None:
-        """Put the same token under another seal, unless somebody puts another token meanwhile."""
-        fresh = self._seal.close(sender, self._seal.open(sender, sealed))
-        pipe = cast("Any", self._client.pipeline(transaction=True))
-        async with pipe:
-            try:
-                await reply_to(pipe.watch(TOKENS))
-                if await reply_to(pipe.hget(TOKENS, sender)) != sealed:
-                    return
-                pipe.multi()
-                pipe.hset(TOKENS, sender, fresh)
-                await pipe.execute()
-            except WatchError:
-                return  # whoever was quicker used the first secret too
-            except (TimeoutError, RedisError, OSError) as error:
-                kind = type(error).__name__
-                raise LedgerAwayError(f"Redis does not answer: {kind}") from error
-        self._sealed[sender] = fresh
-        await self._changes.note(TOKENS_KIND, [sender])
 
     async def secret(self, name: str, first: bytes = b"") -> bytes:
         """Return a secret of this ledger; whoever asks first makes it, of `first` where given."""
@@ -234,16 +284,12 @@ class RedisRegistry:
         await reply_to(self._client.hsetnx(NUMBERS, portfolio, str(last)))
         return int(await reply_to(self._client.hget(NUMBERS, portfolio)))
 
-    async def _write(self, kind: str, name: str, kept: Record | bytes | None) -> None:
+    async def _write(self, kind: str, name: str, kept: Record | bytes) -> None:
         """Write, put it on our shelf, then tell: whoever wrote in between is read after that."""
         self._writes += 1
-        if kept is None:
-            await reply_to(self._client.hdel(PREFIX + kind, name))
-            self._shelf(kind).pop(name, None)
-        else:
-            value = kept if isinstance(kept, bytes) else encode(kept)
-            await reply_to(self._client.hset(PREFIX + kind, name, value))
-            self._shelf(kind)[name] = kept
+        value = kept if isinstance(kept, bytes) else encode(kept)
+        await reply_to(self._client.hset(PREFIX + kind, name, value))
+        self._shelf(kind)[name] = kept
         await self._changes.note(kind, [name])
         self._writes += 1
         self.changed()
@@ -272,7 +318,7 @@ class RedisRegistry:
 
     async def _read(self, kind: str, names: Iterable[str]) -> bool:
         """Take over some records of a kind; what is there no more is dropped."""
-        wanted = [name.encode() for name in names]
+        wanted = [name.encode() for name in sorted(names)]  # in one order, in every process
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
             values = await self._undisturbed(partial(self._client.hmget, PREFIX + kind, some))

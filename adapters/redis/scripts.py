@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from adapters.redis.assembly import read_scripts
+from adapters.redis.lines import lines_of
 from engine.errors import LedgerAwayError, LedgerError
 
 Client = Redis | RedisCluster
@@ -95,6 +96,11 @@ class Scripts:
         self._loaded = {name: Loaded(name, code) for name, code in read_scripts().items()}
         self._names = {name: ("EVALSHA", script.sha) for name, script in self._loaded.items()}
         self._wants_functions = as_functions
+        self._call: Callable[..., Awaitable[Reply]]
+        if isinstance(client, RedisCluster):  # it chooses a node by the command
+            self._call = client.execute_command
+        else:
+            self._call = lines_of(client).call
 
     async def load(self) -> None:
         """Load all scripts, on every node; those on a message's path as functions if allowed.
@@ -167,9 +173,7 @@ class Scripts:
             call = calls[0]
             command, name = names[call.script]
             try:
-                reply = await self._client.execute_command(
-                    command, name, 1, call.tag, *call.arguments
-                )
+                reply = await self._call(command, name, 1, call.tag, *call.arguments)
             except exceptions.ResponseError as error:
                 return [error]
             return [reply]

@@ -75,6 +75,9 @@ def configuration(
         "appendonly": "yes",
         "save": "",
         "latency-tracking": "no",  # of every command within a script: a twentieth of a claim
+        # Else Lua counts its every step, a twentieth of a claim, so that a script which goes on for
+        # seconds could be ended; one that has written, as ours do, never can.
+        "busy-reply-threshold": "0",
         "disable-thp": "no",  # see TUNABLES: what a rewrite of the file may copy is soon copied
         "maxmemory-policy": "noeviction",  # a ledger that forgets would break the limit
         "proc-title-template": "{title} {unixsocket} {server-mode}",  # how it is recognised

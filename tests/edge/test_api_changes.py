@@ -12,6 +12,7 @@ from engine.contents import compile_shared
 from engine.errors import LedgerAwayError
 from engine.model import PortfolioId, Priority, TemplateStatus
 from engine.ports import Ask, Claimed
+from tests.builders import put_in_force
 from tests.front_desk import (
     BODY,
     PORTFOLIO,
@@ -78,7 +79,7 @@ async def put_offer(desk: Desk, status: TemplateStatus, *, is_edit: bool = False
     if not is_edit:
         template = replace(template, components=[{"type": "BODY", "text": "Hi {{1}}."}])
     assert desk.changes is not None
-    await desk.changes.put(template, is_edit=is_edit)
+    await put_in_force(desk.changes, template, is_edit=is_edit)
 
 
 @pytest.mark.parametrize(("wish", "state"), [("resume", "running"), ("stay_stopped", "stopped")])
@@ -100,7 +101,7 @@ async def test_one_that_a_template_stopped_stays_so_while_nothing_is_mended() ->
         assert (status, shown["state"]) == (200, "stopped")
         assert shown["stopped_by"] == f"{WABA}/offer/en_US"
         assert desk.changes is not None
-        await desk.changes.put(a_template())
+        await put_in_force(desk.changes, a_template())
         assert (await desk.call("GET", PATH))[1]["state"] == "running"
 
 
@@ -247,7 +248,7 @@ async def test_rows_that_do_not_fit_another_template_end_and_are_named(
         long = "Hi {{1}}." + " " + "y" * 1_000
         template = replace(a_template("narrow"), components=[{"type": "BODY", "text": long}])
         assert desk.changes is not None
-        await desk.changes.put(template)
+        await put_in_force(desk.changes, template)
         change = {"message": a_message("{{name}}", name="narrow"), "misfits": "cancel"}
         status, shown = await desk.call("PATCH", PATH, change, SEND)
         assert (status, shown["version"], shown["fields"]) == (200, 2, ["name", "code"])

@@ -26,7 +26,9 @@ from engine.model import Category, PortfolioId, SenderId, TemplateStatus, WabaId
 from engine.ports import PortfolioSpec, SenderSpec
 from engine.template_changes import TemplateChanges
 from engine.template_desk import ASK_AGAIN_MS, POLL_EVERY_MS, REFUSED_MS, TemplateDesk
+from engine.template_life import second_of
 from engine.terms import Terms
+from tests.builders import put_in_force
 from tests.front_desk import Master, a_template
 
 WABA = "waba-1"
@@ -89,7 +91,7 @@ async def house() -> House:
 
 
 async def test_an_older_notice_never_undoes_a_newer_one(house: House) -> None:
-    await house.changes.put(a_template(status_at_ms=NOW_MS))
+    await put_in_force(house.changes, a_template(status_at_ms=NOW_MS))
     await house.note_status(PAUSED, NOW_MS + 120_000)
     await house.note_status(APPROVED, NOW_MS + 30_000)
     assert (house.template.status, house.gate) == (PAUSED, PAUSED)
@@ -98,7 +100,7 @@ async def test_an_older_notice_never_undoes_a_newer_one(house: House) -> None:
 
 
 async def test_which_pause_it_is_is_told_as_its_reason(house: House) -> None:
-    await house.changes.put(a_template())
+    await put_in_force(house.changes, a_template())
     pause = {"template": OFFER, "event": "PAUSED", "status": PAUSED, "reason": "NONE"}
     await house.folding.note(TemplateStatusChanged(**pause, title="FIRST_PAUSE", at_ms=NOW_MS))  # type: ignore[arg-type]  # of several types
     assert (house.template.status, house.template.rejected_reason) == (PAUSED, "FIRST_PAUSE")
@@ -115,7 +117,7 @@ async def test_a_template_without_a_sender_hears_its_news_too() -> None:
 
 
 async def test_news_that_does_not_tell_the_status_is_asked_about(house: House) -> None:
-    await house.changes.put(a_template())
+    await put_in_force(house.changes, a_template())
     await house.note_status(None, NOW_MS)
     assert house.template.stale_since_ms
     house.master.templates = [replace(a_template(status=PAUSED), meta_id="77")]
@@ -127,7 +129,7 @@ async def test_news_that_does_not_tell_the_status_is_asked_about(house: House) -
 
 
 async def test_an_unknown_event_forbids_until_meta_was_asked(house: House) -> None:
-    await house.changes.put(a_template())
+    await put_in_force(house.changes, a_template())
     await house.note_status(TemplateStatus.UNKNOWN, NOW_MS)
     assert house.gate is TemplateStatus.UNKNOWN
     house.now_ms += 1_000
@@ -148,7 +150,7 @@ async def test_a_template_nobody_read_yet_is_asked_for_and_then_known(house: Hou
 async def test_news_of_another_template_of_this_name_ends_nothing_and_is_asked_about(
     house: House,
 ) -> None:
-    await house.changes.put(replace(a_template(), meta_id="78", status_at_ms=NOW_MS))
+    await put_in_force(house.changes, replace(a_template(), meta_id="78", status_at_ms=NOW_MS))
     await house.note_status(TemplateStatus.DELETED, NOW_MS + 120_000)  # of 77, which it was before
     assert (house.template.status, house.gate) == (TemplateStatus.UNKNOWN, TemplateStatus.UNKNOWN)
     house.master.templates = [replace(a_template(), meta_id="78")]
@@ -165,7 +167,7 @@ async def test_news_of_an_account_that_is_not_ours_is_left_alone(house: House) -
 
 
 async def test_category_and_quality_are_heard(house: House) -> None:
-    await house.changes.put(a_template())
+    await put_in_force(house.changes, a_template())
     change = TemplateCategoryChanged(template=OFFER, current="UTILITY", at_ms=NOW_MS)
     await house.folding.note(change)
     await house.folding.note(TemplateQualityChanged(template=OFFER, quality="RED", at_ms=NOW_MS))
@@ -175,7 +177,7 @@ async def test_category_and_quality_are_heard(house: House) -> None:
 
 
 async def test_a_busy_meta_is_left_alone_as_long_as_it_wants(house: House) -> None:
-    await house.changes.put(a_template())
+    await put_in_force(house.changes, a_template())
     await house.note_status(None, NOW_MS)
     busy_ms = 10 * 60_000
     for error, wait_ms in (
@@ -195,8 +197,8 @@ async def test_a_busy_meta_is_left_alone_as_long_as_it_wants(house: House) -> No
 
 
 async def test_one_template_that_is_refused_keeps_no_other_waiting(house: House) -> None:
-    await house.changes.put(a_template(stale_since_ms=1))
-    await house.changes.put(a_template("update", stale_since_ms=1))
+    await put_in_force(house.changes, a_template(stale_since_ms=1))
+    await put_in_force(house.changes, a_template("update", stale_since_ms=1))
     house.master.templates.append(a_template("update"))
     house.master.error = ProviderRefusedError("no", code=100)
     assert await house.desk.ask_next() is None
@@ -205,12 +207,40 @@ async def test_one_template_that_is_refused_keeps_no_other_waiting(house: House)
 
 async def test_a_review_whose_webhook_was_lost_is_asked_about_slowly(house: House) -> None:
     pending = TemplateStatus.PENDING
-    await house.changes.put(a_template(status=pending, meta_id="77", read_at_ms=NOW_MS))
+    await put_in_force(house.changes, a_template(status=pending, meta_id="77", read_at_ms=NOW_MS))
     house.now_ms += POLL_EVERY_MS - 1
     assert await house.desk.ask_next() is None
     house.now_ms += 1
     assert await house.desk.ask_next() is not None
     assert house.gate is APPROVED
+
+
+async def test_a_question_does_not_wait_because_a_review_was_asked_about(house: House) -> None:
+    """The verdict of a new template may come in the very second in which its review was seen."""
+    pending = a_template(status=TemplateStatus.PENDING, meta_id="77")
+    await put_in_force(house.changes, pending)
+    house.master.templates = [pending]
+    assert await house.desk.ask_next() is not None
+    await house.note_status(APPROVED, second_of(house.now_ms))
+    assert (house.gate, bool(house.template.stale_since_ms)) == (TemplateStatus.PENDING, True)
+    house.master.templates = [a_template(meta_id="77")]
+    house.now_ms += 1_000
+    assert await house.desk.ask_next() is not None
+    assert house.gate is APPROVED
+
+
+async def test_reviews_of_an_account_are_asked_about_one_a_minute(house: House) -> None:
+    for name in ("offer", "update"):
+        pending = a_template(name, status=TemplateStatus.PENDING, meta_id=name)
+        house.master.templates.append(pending)
+        await put_in_force(house.changes, pending)
+    assert await house.desk.ask_next() is not None
+    await house.note_status(None, house.now_ms)  # a question in between
+    house.now_ms += 1_000
+    assert await house.desk.ask_next() is not None
+    assert await house.desk.ask_next() is None
+    house.now_ms += 59_000
+    assert await house.desk.ask_next() is not None
 
 
 def a_failure(code: int, at_ms: int, opaque: str = "ours") -> Failure:
@@ -225,7 +255,7 @@ def a_failure(code: int, at_ms: int, opaque: str = "ours") -> Failure:
 
 
 async def test_a_wave_of_dropped_messages_stops_their_template(house: House) -> None:
-    await house.changes.put(a_template(meta_id="77"))
+    await put_in_force(house.changes, a_template(meta_id="77"))
     wave = [a_failure(132015, NOW_MS + n) for n in range(100)]
     await house.folding.note_failures([a_failure(131049, NOW_MS), *wave])
     assert (house.gate, bool(house.template.stale_since_ms)) == (PAUSED, True)
@@ -237,14 +267,14 @@ async def test_a_wave_of_dropped_messages_stops_their_template(house: House) -> 
 
 
 async def test_a_disabled_template_ends_nothing_before_meta_was_asked(house: House) -> None:
-    await house.changes.put(a_template(meta_id="77"))
+    await put_in_force(house.changes, a_template(meta_id="77"))
     await house.folding.note_failures([a_failure(132016, NOW_MS)])
     assert house.gate is TemplateStatus.UNKNOWN
     assert house.template.stale_since_ms
 
 
 async def test_messages_that_are_not_ours_stop_nothing(house: House) -> None:
-    await house.changes.put(a_template(meta_id="77"))
+    await put_in_force(house.changes, a_template(meta_id="77"))
     await house.folding.note_failures([a_failure(132015, NOW_MS, opaque="")])
     assert house.gate is APPROVED
 
@@ -252,7 +282,7 @@ async def test_messages_that_are_not_ours_stop_nothing(house: House) -> None:
 async def test_a_template_that_is_doubted_all_the_time_is_asked_about_ever_more_rarely(
     house: House,
 ) -> None:
-    await house.changes.put(a_template(meta_id="77"))
+    await put_in_force(house.changes, a_template(meta_id="77"))
     asked = 0
     for _ in range(600):  # ten minutes
         await house.note_status(None, house.now_ms)

@@ -96,7 +96,7 @@ async def test_what_was_put_here_and_dropped_elsewhere_is_gone(redis_client: Red
     here, there = a_registry(redis_client), a_registry(redis_client)
     await here.put(SENDER)
     await there.refresh()
-    await there.drop(SENDER)
+    await there.change(Sender, SENDER.id, lambda _known: None)
     await here.refresh()
     assert here.directory.senders == {}
 
@@ -167,8 +167,8 @@ async def test_many_records_are_one_change(redis_client: Redis) -> None:
     here.changed = lambda: changes.append(1)
     await there.refresh()
     records = [a_template(f"offer_{n}") for n in range(450)]
-    await here.put_all(records)
-    await here.put_all([])
+    await here.add_all(records)
+    await here.add_all([])
     await there.refresh()
     assert len(changes) == 1
     for registry in (here, there):

@@ -47,6 +47,7 @@ from engine.senders import (
 from engine.suppressions import Suppressions
 from engine.template_changes import TemplateChanges
 from engine.template_life import heard_edit, read_again, second_of
+from tests.builders import put_in_force
 from tests.simulation.faulty_ledger import FaultyLedger
 from tests.simulation.judge import Judge
 from tests.simulation.known import KnownWorld
@@ -158,7 +159,9 @@ class Hearing:
         for key, category in categories.items():
             _, name, language = parts_of(key)
             status = TemplateStatus.APPROVED
-            await self.changes.put(Template(WabaId(WABA), name, language, category, status, []))
+            await put_in_force(
+                self.changes, Template(WabaId(WABA), name, language, category, status, [])
+            )
             self._known.told(key, "template", 0, 0)
         await self.keeper.obey_limit(portfolio)
         self._known.told_limit(self._truth.limit, 0)
@@ -276,11 +279,13 @@ class Hearing:
         before = self.registry.directory.templates[key]
         asked_ms, status = self._now_ms(), self._truth.templates[key]
         await asyncio.sleep(self._rng.random())
-        async with self.changes.turn:
-            known = self.registry.directory.templates[key]
-            read = replace(known, status=status, stale_since_ms=0)
-            again = read_again(known, read, asked_ms, self._now_ms(), before=before)
-            await self._until_done(lambda: self.changes.put(again))
+
+        def read(known: Template | None) -> Template:
+            assert known is not None
+            answer = replace(known, status=status, stale_since_ms=0)
+            return read_again(known, answer, asked_ms, self._now_ms(), before=before)
+
+        await self._until_done(lambda: self.changes.change(key, read))
         until_ms = 0 if status is TemplateStatus.APPROVED else FOREVER_MS
         self._known.told(key, "template", second_of(asked_ms), until_ms)
         self._world.judge.seen.add("asked_template")
@@ -302,9 +307,11 @@ class Hearing:
                 self._known.told(event.key, "token", sent_us // 1_000, FOREVER_MS)
 
     async def _doubt_template(self, key: str) -> None:
-        async with self.changes.turn:
-            known = self.registry.directory.templates[key]
-            await self.registry.put(heard_edit(known, self._now_ms()))
+        def doubted(known: Template | None) -> Template:
+            assert known is not None
+            return heard_edit(known, self._now_ms())
+
+        await self.registry.change(Template, key, doubted)
         await self._world.changed()
         self._ask_stale()
 

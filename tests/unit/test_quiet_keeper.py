@@ -174,7 +174,7 @@ async def test_a_ledger_that_lost_its_tail_is_told_more_than_once(desk: Desk) ->
 async def test_a_source_that_is_no_more_is_forgotten(desk: Desk) -> None:
     await desk.registry.put(a_journey())
     await desk.keeper.look()
-    await desk.registry.drop(a_journey())
+    await desk.registry.change(Journey, "j", lambda _known: None)
     desk.now_ms += 60_000
     await desk.keeper.look()
     assert desk.keeper._told == {}

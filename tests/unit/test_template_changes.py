@@ -20,6 +20,7 @@ from engine.model import (
 from engine.ports import PortfolioSpec, SenderSpec, SourceSpec, TemplateSpec
 from engine.template_changes import TemplateChanges, spec_of
 from engine.terms import Terms
+from tests.builders import put_in_force
 
 NOW_MS = 1_780_000_000_000
 P = PortfolioId("p")
@@ -43,6 +44,11 @@ class Ledger(MemoryLedger):
         super().__init__(Terms(), lambda: NOW_MS)
         self.told: list[str] = []
         self.is_away = False
+
+    @property
+    def first_told(self) -> list[str]:
+        """Return what it was told, each once: who writes tells it again in the end."""
+        return list(dict.fromkeys(self.told))
 
     async def put_template(self, portfolio: PortfolioId, template: str, spec: TemplateSpec) -> None:
         if self.is_away:
@@ -85,7 +91,7 @@ class House:
         for number, waba in (("1", "w1"), ("2", "w2")):
             await self.registry.put(Sender(SenderId(number), P, WabaId(waba), "+1"))
             await self.ledger.put_sender(P, SenderId(number), SenderSpec(WabaId(waba)))
-            await self.changes.put(a_template(waba))
+            await put_in_force(self.changes, a_template(waba))
         campaign = Campaign(
             id="c",
             name="c",
@@ -108,7 +114,7 @@ class House:
         return self.registry.directory.campaigns["c"]
 
     async def put(self, template: Template, *, is_edit: bool = False) -> list[str]:
-        return [each.did for each in await self.changes.put(template, is_edit=is_edit)]
+        return [each.did for each in await put_in_force(self.changes, template, is_edit=is_edit)]
 
 
 def a_template(waba: str = "w1", **changes: object) -> Template:
@@ -143,7 +149,7 @@ async def test_only_news_that_it_is_approved_open_what_an_answer_closed(house: H
     house.ledger.is_away = True
     approved = a_template(status_at_ms=NOW_MS, read_at_ms=NOW_MS)
     with pytest.raises(LedgerAwayError):
-        await house.changes.put(approved)
+        await put_in_force(house.changes, approved)
     house.ledger.is_away = False
     await house.put(approved)  # once more, for nobody knows whether it was done
     assert slot.struck == set()
@@ -151,16 +157,16 @@ async def test_only_news_that_it_is_approved_open_what_an_answer_closed(house: H
 
 async def test_closing_comes_first_and_opening_last(house: House) -> None:
     assert await house.put(a_template(status=PENDING), is_edit=True) == ["stopped"]
-    assert house.ledger.told == ["gate PENDING", "source stopped"]
+    assert house.ledger.first_told == ["gate PENDING", "source stopped"]
     house.ledger.told.clear()
     assert await house.put(a_template()) == ["resumed"]
-    assert house.ledger.told == ["source running", "gate APPROVED"]
+    assert house.ledger.first_told == ["source running", "gate APPROVED"]
     assert house.moved == [SourceState.STOPPED, SourceState.RUNNING]
 
 
 async def test_words_that_no_longer_fit_stop_it_before_the_gate_opens(house: House) -> None:
     assert await house.put(a_template(components=NONE)) == ["stopped"]
-    assert house.ledger.told == ["source stopped", "gate APPROVED"]
+    assert house.ledger.first_told == ["source stopped", "gate APPROVED"]
     assert house.campaign.stopped_by == "w1/offer/en"
     assert await house.put(a_template()) == ["resumed"]
 
@@ -233,6 +239,6 @@ async def test_a_template_has_another_version_when_it_wants_something_else(house
 
 async def test_what_news_named_before_it_was_read_is_no_change(house: House) -> None:
     unread = replace(a_template("w1", components=[], is_read=False), name="fresh")
-    await house.changes.put(unread)
-    await house.changes.put(replace(unread, components=ONE, is_read=True))
+    await put_in_force(house.changes, unread)
+    await put_in_force(house.changes, replace(unread, components=ONE, is_read=True))
     assert house.registry.directory.templates["w1/fresh/en"].version == 0

@@ -22,7 +22,7 @@ from engine.ports import Batch, PortfolioSpec, SenderSpec
 from engine.template_changes import TemplateChanges
 from engine.template_journeys import USED_MS
 from engine.terms import Terms
-from tests.builders import a_row
+from tests.builders import a_row, put_in_force
 
 START_MS = 1_780_000_000_000
 P, KEY = PortfolioId("p"), "w/offer/en"
@@ -72,7 +72,7 @@ class House:
     ) -> Did:
         marketing, waba = Category.MARKETING, WabaId("w")
         template = Template(waba, "offer", "en", marketing, status, components)
-        touched = await self.changes.put(template, is_edit=is_edit)
+        touched = await put_in_force(self.changes, template, is_edit=is_edit)
         return [(each.source, each.did, each.jobs) for each in touched]
 
     @property

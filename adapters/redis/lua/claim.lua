@@ -1,13 +1,22 @@
 -- claim: take jobs that may be written now, in fair order through all gates, under a lease; how
--- earlier writes ended may be told along with it, and is recorded first.
+-- earlier writes ended may be told along with it, and is recorded first. A wish of which all is
+-- plain, as nearly every one of a campaign is, goes the short way of part_plain.
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
--- uses: part_sources part_standing part_rest part_books part_rows part_due part_rings
--- uses: part_rings_end part_market part_claim part_senders gate_schedule gate_suppression
--- uses: gate_border gate_window gate_pair gate_quota part_bites part_serve part_grant part_order
--- uses: part_run part_fresh part_due_senders part_turns part_flush part_finish part_call
--- uses: part_settle part_again part_shut part_return part_log part_repeats
--- uses: part_outcomes part_dead part_apply part_late part_told part_accepted part_settlements
+-- uses: part_sources part_standing part_rest part_books part_rows part_due
+-- later: part_rings part_rings_end
+-- uses: part_market
+-- later: part_claim
+-- uses: part_senders
+-- later: gate_schedule
+-- uses: gate_suppression
+-- later: gate_border
+-- uses: gate_window gate_pair
+-- later: gate_quota part_bites part_serve part_grant part_order part_run part_fresh
+-- later: part_due_senders part_turns part_flush part_finish part_call part_settle part_again
+-- later: part_shut part_return part_log part_repeats part_outcomes part_dead part_apply part_late
+-- later: part_told part_accepted part_settlements
+-- uses: part_plain
 --
 -- KEYS[1]  tag      begin of every key of the portfolio
 -- ARGV[1]  now_ms   epoch ms
@@ -41,16 +50,26 @@ local function refused()
   if counter < meta.worker then return 'stale' end
 end
 
-local function answer(why, come_back_ms)
+local function answer(why, come_back_ms, refusals, jobs, ignored, news)
+  local rescue_ms = FOREVER
+  if meta.has.doubts then rescue_ms = first_of('doubts') end
+  if meta.has.expiring then rescue_ms = min(rescue_ms, first_of('expiring')) end
+  if jobs[1] then rescue_ms = min(rescue_ms, lease_until) end
+  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, refusals, jobs, ignored, news,
+    meta.edition }
+end
+
+local plain_jobs, plain_refusals = fulfil_plainly(worker, counter)
+if plain_jobs then return answer('', next_due(), plain_refusals, plain_jobs, NONE, NONE) end
+begin_later()
+
+local function answer_the_long_way(why, come_back_ms)
   local flat = {}
   for name, times in pairs(refusals) do
     flat[#flat + 1] = name
     flat[#flat + 1] = times
   end
-  local rescue_ms = min(first_of('doubts'), first_of('expiring'))
-  if #jobs > 0 then rescue_ms = min(rescue_ms, lease_until) end
-  return { why, come_back_ms, rescue_ms, meta.sequence, lease_until, flat, jobs, ignored, news,
-    meta.edition }
+  return answer(why, come_back_ms, flat, jobs, ignored, news)
 end
 
 if known_sequence > meta.sequence then
@@ -71,7 +90,7 @@ if why then
     touch(false)
     flush_log()
   end
-  return answer(why, now + 1000)
+  return answer_the_long_way(why, now + 1000)
 end
 if counter == meta.worker then
   flush_settled() -- what has ended is not given again
@@ -80,7 +99,7 @@ if counter == meta.worker then
   if went_back > 0 then call_waiters() end
   if went_back > 0 or is_told then touch(went_back > 0) end
   flush_log()
-  return answer('', next_due())
+  return answer_the_long_way('', next_due())
 end
 open_scheduled()
 promote()
@@ -92,4 +111,4 @@ flush_counts()
 flush_ends(keep_ms)
 touch(given > 0, 'worker:' .. worker, argv[4])
 flush_log()
-return answer('', next_due())
+return answer_the_long_way('', next_due())

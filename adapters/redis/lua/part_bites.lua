@@ -27,9 +27,9 @@ local function bite(lane, list)
 end
 
 -- note_people: who of a bite opted out, wrote to us, or was written to in a burst.
-local function note_people(lane, recipients)
+local function note_people(lane, recipients, noted)
   if not some_suppressed and not some_windows and not some_pairs then return end
-  local noted, names, categories = lane.noted, {}, {}
+  local names, categories = {}, {}
   local category = category_of(lane)
   for i, recipient in ipairs(recipients) do
     names[i] = lane.sender .. ':' .. recipient
@@ -56,7 +56,7 @@ local function has_row(lane, list)
   list.rows, list.recipients, list.at, list.more = rows, recipients, 1, #rows == rows_read
   if #rows == 0 then return false end
   fetch_scores(lane.win, recipients)
-  note_people(lane, recipients)
+  note_people(lane, recipients, lane.noted)
   note_borders(lane, rows, recipients)
   return true
 end

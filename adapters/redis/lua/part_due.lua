@@ -48,7 +48,9 @@ local function quota_frees(scope)
 end
 
 local function next_due()
-  local first = min(first_of('due'), first_of('later'), first_of('openings'))
+  local first = first_of('due')
+  if meta.has.later then first = min(first, first_of('later')) end
+  if meta.has.openings then first = min(first, first_of('openings')) end
   local scopes = waiting_now()
   for i = 1, #scopes do first = min(first, quota_frees(scopes[i])) end
   if first >= FOREVER then return FOREVER end

@@ -18,9 +18,9 @@ local function look_at(name)
   return sender
 end
 
--- busy_only: the one priority that has jobs to give; nil where there are several, or none may be
--- taken, or lanes sleep that only a look at their sender wakes.
-local function busy_only()
+-- busy_alone: the one priority that has jobs to give; nil where there are several or none, or
+-- lanes sleep that only a look at their sender wakes.
+local function busy_alone()
   if meta.busy[SLEEPERS] > 0 then return nil end
   local busy
   for priority = 0, 3 do
@@ -29,6 +29,12 @@ local function busy_only()
       busy = priority
     end
   end
+  return busy
+end
+
+-- busy_only: the same, of which this wish may take.
+local function busy_only()
+  local busy = busy_alone()
   return busy and may_take(busy) and busy or nil
 end
 

@@ -30,7 +30,7 @@ end
 -- prune_windows: about twice a second; no answer depends on it.
 local function prune_windows()
   if now - meta.pruned < PRUNE_EVERY_MS then return end
-  meta.pruned_text = now_text
+  meta.pruned, meta.pruned_text = now, now_text
   prune_workers()
   for _, win in pairs(windows) do
     local past = call('ZRANGEBYSCORE', win.key, '-inf', cut, 'LIMIT', 0, PRUNE_MAX)

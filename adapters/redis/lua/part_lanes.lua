@@ -42,16 +42,18 @@ local function lane_fact(number)
     source = h[1], sender = h[2], template = h[3], priority = tonumber(h[4]), zone = h[5] or '',
     key = key, queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number,
     -- What a call finds out of a lane, not found out yet: nil would be looked up as standing.
-    win = false, fresh = false, looked = false, gate = false, parking = false, named = false,
+    win = false, fresh = false, looked = false, gate = false, parking = false, named = -100,
     done_bucket = false, end_high = false, middle = false }, unknown_lane)
   fact.index = { __index = fact }
   return h[1] and keep_fact(meta.facts.lanes, number, fact) or fact
 end
 
+local function fact_of(number) return meta.facts.lanes[number] or lane_fact(number) end
+
 local function lane_of(number)
   local lane = lanes[number]
   if not lane then
-    lane = setmetatable({}, (meta.facts.lanes[number] or lane_fact(number)).index)
+    lane = setmetatable({}, fact_of(number).index)
     lanes[number] = lane
   end
   return lane

@@ -23,8 +23,10 @@ local function note_told(entry, moment)
   logged[at + 1], logged[at + 2] = entry, moment
 end
 
+local function write_log(entries) call('XADD', tag .. 'log', now_text .. '-*', 'moved', entries) end
+
 local function flush_log()
   if #logged == 0 then return end
-  call('XADD', tag .. 'log', now_text .. '-*', 'moved', table.concat(logged))
+  write_log(table.concat(logged))
   logged = {}
 end

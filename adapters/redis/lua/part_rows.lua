@@ -1,5 +1,7 @@
 -- part_rows: a job as its lane queues it, and how it goes back to its lane or is kept aside.
 --
+-- uses: part_job_name
+--
 -- Needs  part_slot, part_lanes, part_sources, part_books.
 -- A row is packed: sequence 5, recipient 8, fence 2, failures 1, repeats 1, repeats_max 1,
 -- content 2, expires 6, due 6, then the tail that only the worker reads. It expires when its source
@@ -10,7 +12,6 @@
 -- expiring   ZSET  lane -> not later than its first row expires: see part_expire
 local GATE_LETTER = { schedule = 'S', pair = 'P', rate = 'R', retry = 'T' }
 local GATE_NAME = { S = 'schedule', P = 'pair', R = 'rate', T = 'retry' }
-local two_digits = {}
 
 local function row_sequence(row) return number5(row, 1) end
 local function row_recipient(row) return sub(row, 6, 13) end
@@ -22,20 +23,6 @@ local function with_fence(row, fence) return sub(row, 1, 13) .. bytes2(fence) ..
 local function with_failures(row, n) return sub(row, 1, 15) .. char(n) .. sub(row, 17) end
 local function with_repeats(row, n) return sub(row, 1, 16) .. char(n) .. sub(row, 18) end
 local function with_due(row, due) return sub(row, 1, 26) .. bytes6(due) .. sub(row, 33) end
-
--- job_name: the name of a row's job. The same hundred comes again: a number is costly to write.
-local function job_name(lane, row)
-  local a, b, c, d, e = byte(row, 1, 5)
-  local sequence = (((a * 256 + b) * 256 + c) * 256 + d) * 256 + e
-  local low = sequence % 100
-  local high = sequence - low
-  if lane.named ~= high then
-    lane.named, lane.named_text = high, lane.prefix .. (high > 0 and text(high / 100) or '')
-  end
-  if high == 0 then return lane.prefix .. digits(low) end
-  two_digits[low] = two_digits[low] or string.format('%02d', low)
-  return lane.named_text .. two_digits[low]
-end
 
 -- note_expiry: have rescue look at a lane when a row that came into it expires; 0 never does.
 local function note_expiry(lane, expires_ms)

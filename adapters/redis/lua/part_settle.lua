@@ -27,7 +27,7 @@ local function flush_closed()
     call('HDEL', tag .. 'open', unpack(closed_jobs, i, min(i + 399, #closed_jobs)))
   end
   if #closed_doubts > 0 then call('ZREM', tag .. 'doubts', unpack(closed_doubts)) end
-  begin_settle()
+  closed_jobs, closed_doubts = {}, {}
 end
 
 -- drop_open: a job is neither in flight nor in doubt any more.
