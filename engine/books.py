@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.model import DeliveryStatus, Gate, JobKey, JobState, PortfolioId, Priority, SenderId
+from engine.quiet import ZoneStanding
 
 ASIDE_MAX = 2_000  # jobs kept aside that are told by their sender; more are told by their source
 
@@ -132,6 +133,14 @@ class Books(Protocol):
 
     async def audit(self, portfolio: PortfolioId) -> list[str]:
         """Recount everything from the raw state; return what does not agree, best empty."""
+        ...
+
+
+class ZonedBooks(Books, Protocol):
+    """Books that tell of a source's time zones, too."""
+
+    async def zones(self, portfolio: PortfolioId, source: str) -> list[ZoneStanding]:
+        """See QuietLedger.zones."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.agreeing import agree, move, spec_of
-from engine.books import Books, Counts, Quota
+from engine.books import Counts, Quota, ZonedBooks
 from engine.campaign_wishes import CampaignWish, draft_of, same_campaign, wrong
 from engine.directory import Campaign, Registry, Sender
 from engine.endings import last_leaves_ms
@@ -57,7 +57,7 @@ class Foretold:
 
     campaign: Campaign
     rows: int
-    at_once: int  # how many have a place in the messaging limit at this moment
+    at_once: int  # how many would leave: a place in the messaging limit is free, no number closed
     eta_ms: int | None
     warnings: list[str]
 
@@ -81,7 +81,7 @@ class Campaigns:
         registry: Registry,
         catalog: Catalog,
         contents: Contents,
-        books: Books,
+        books: ZonedBooks,
         *,
         now_ms: NowMs,
         span_ms: int,
@@ -285,16 +285,29 @@ class Campaigns:
         counts = await self._books.counts(campaign.portfolio_id, campaign.source)
         quota = await self._books.quota(campaign.portfolio_id)
         rows = remaining(counts)
-        at_once = rows if quota.limit < 0 else min(rows, quota.available)
+        places = rows if quota.limit < 0 else min(rows, quota.available)
         held = await self._held(campaign, if_running=True)
         warnings = [*self._warnings(campaign, counts), *held.warnings(campaign.quiet)]
         if not rows:
             warnings.append("it has no rows: upload recipients first")
-        elif at_once < rows:
-            warnings.append(f"{rows - at_once:,} rows will wait for a place in the messaging limit")
+        elif places < rows:
+            warnings.append(f"{rows - places:,} rows will wait for a place in the messaging limit")
         eta_ms = await self._eta_ms(campaign, counts, quota)
         warnings += _late(campaign, eta_ms)
-        return Foretold(campaign, rows, min(at_once, rows - held.jobs), eta_ms, warnings)
+        at_once = min(places, await self._ready(campaign))
+        return Foretold(campaign, rows, at_once, eta_ms, warnings)
+
+    async def _ready(self, campaign: Campaign) -> int:
+        """Return how many rows neither a closed number nor quiet hours would hold now."""
+        open_ = {each.id for each in self._senders(campaign) if not self._closed(campaign, each)}
+        is_quiet = self._quiet is not None and campaign.category not in NEVER_QUIET
+        return sum(
+            jobs
+            for zone in await self._books.zones(campaign.portfolio_id, campaign.source)
+            if zone.opens_at_ms is None or not is_quiet
+            for sender, jobs in zone.senders.items()
+            if sender in open_
+        )
 
     async def _held(self, campaign: Campaign, *, if_running: bool = False) -> Held:
         """Return what quiet hours hold; nothing of codes and replies."""

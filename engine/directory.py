@@ -86,6 +86,7 @@ class Template:
     rejected_reason: str = ""
     draft: TemplateDraft | None = None
     status_at_ms: int = 0
+    reason_at_ms: int = 0  # news from before it do not tell why it has its status: an earlier time
     quality_at_ms: int = 0
     category_at_ms: int = 0
     edited_at_ms: tuple[int, ...] = ()  # our edits of the last 30 days

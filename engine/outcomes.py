@@ -35,8 +35,8 @@ class Retry:
 class Deferred:
     """Nothing is wrong with the message: `gate` is closed until `until_ms`; costs no attempt.
 
-    `PAIR` holds this job alone; `RATE` also lowers the sender's learned rate; `ACCOUNT`, `SENDER`
-    and `TEMPLATE` close that gate for every job that shares its key.
+    `PAIR` and `RETRY` hold this job alone; `RATE` also lowers the sender's learned rate; `ACCOUNT`,
+    `SENDER` and `TEMPLATE` close that gate for every job that shares its key.
     """
 
     gate: Gate

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final, Protocol
 
@@ -74,6 +74,7 @@ class ZoneStanding:
     jobs: int = 0  # queued or waiting for a place, in lanes of this zone
     held: int = 0  # those of them that nothing but quiet hours holds
     opens_at_ms: int | None = None  # FOREVER_MS: nobody has told yet; None: it is open
+    senders: Mapping[str, int] = field(default_factory=dict[str, int])  # the jobs, by their sender
 
 
 class QuietLedger(Protocol):

@@ -48,7 +48,8 @@ def heard_status(
 
     Older news changes nothing. What contradicts news of the same second, or comes without a date,
     or nearly as late as clocks differ, can only be settled by asking: the template is stale then,
-    and meanwhile never more sendable than it was.
+    and meanwhile never more sendable than it was. Where Meta was asked before they came, older news
+    of the same status tell why: only news know which pause it is.
     """
     stale = replace(template, stale_since_ms=now_ms)
     if status is None:
@@ -61,12 +62,21 @@ def heard_status(
         return replace(stale, status=TemplateStatus.UNKNOWN)
     if at_ms < template.status_at_ms:
         is_close = template.status_at_ms - at_ms <= SKEW_MS
-        return stale if differs and is_close else template
+        told = template if differs else _with_reason(template, reason, at_ms)
+        return stale if differs and is_close else told
     is_tie = at_ms == template.status_at_ms and differs
     if is_tie and is_approval:
         return stale
     known = stale if is_tie or status is TemplateStatus.UNKNOWN else template
-    return replace(known, status=status, status_at_ms=at_ms, rejected_reason=reason)
+    return replace(
+        known, status=status, status_at_ms=at_ms, rejected_reason=reason, reason_at_ms=at_ms
+    )
+
+
+def _with_reason(template: Template, reason: str, at_ms: int) -> Template:
+    if not reason or at_ms < template.reason_at_ms:
+        return template
+    return replace(template, rejected_reason=reason, reason_at_ms=at_ms)
 
 
 def heard_quality(template: Template, quality: str, at_ms: int) -> Template:
@@ -116,8 +126,11 @@ def read_again(
     if known is None:
         return fresh
     fresh = replace(fresh, draft=known.draft, edited_at_ms=known.edited_at_ms)
-    if known.status is fresh.status and not fresh.rejected_reason:
-        fresh = replace(fresh, rejected_reason=known.rejected_reason)  # only news tell which pause
+    if known.status is not fresh.status:
+        fresh = replace(fresh, reason_at_ms=max(0, known.status_at_ms - SKEW_MS))
+    else:
+        reason = fresh.rejected_reason or known.rejected_reason  # only news tell which pause
+        fresh = replace(fresh, rejected_reason=reason, reason_at_ms=known.reason_at_ms)
     fresh = _after_draft(known, fresh, asked_at_ms)
     if before is not None and known.stale_since_ms > before.stale_since_ms:
         fresh = heard_edit(fresh, known.stale_since_ms)  # a question that came meanwhile stays open
@@ -163,7 +176,8 @@ def _with_status(
         return replace(fresh, status_at_ms=max(known.status_at_ms, fresh.status_at_ms))
     if not is_newer and fresh.status is not TemplateStatus.APPROVED:
         return heard_edit(fresh, now_ms)  # Meta's own word, and it forbids
-    kept = replace(fresh, status=known.status, status_at_ms=known.status_at_ms)
+    names = ("status", "status_at_ms", "rejected_reason", "reason_at_ms")
+    kept = replace(fresh, **{name: getattr(known, name) for name in names})
     return heard_edit(kept, now_ms)
 
 

@@ -6,11 +6,10 @@ from adapters.memory.records import Job, LaneState
 from adapters.memory.slot import Slot
 from adapters.memory.under_way import Claim
 from engine.borders import BEGIN_MAX, BORDER_CODE, is_behind, sides
+from engine.inbound import WINDOW_CLOSED_CODE
 from engine.model import Gate, JobState
 from engine.pace import NOTHING_SPENT, PAIR_INTERVAL_MS, PairSpent, pair_ready_at_ms
 from engine.quota import may_enter
-
-WINDOW_CLOSED_CODE = 131047  # Meta's own code for free-form outside the service window
 
 
 def examine(under_way: Claim, lane: LaneState, job: Job) -> bool:

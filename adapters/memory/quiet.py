@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from adapters.memory.records import SourceStateOf
 from adapters.memory.slot import QUIET, Slot
@@ -43,21 +43,23 @@ def zones(slot: Slot, name: str, now_ms: int) -> list[ZoneStanding]:
     source = slot.sources.get(name)
     if source is None:
         return []
-    jobs, held = Counter[str](), Counter[str]()
+    held, senders = Counter[str](), defaultdict[str, Counter[str]](Counter)
     for number in source.lanes:
         lane = slot.lanes[number]
-        jobs[lane.lane.zone] += lane.fresh + lane.waiting
+        if lane.fresh + lane.waiting:
+            senders[lane.lane.zone][lane.lane.sender] += lane.fresh + lane.waiting
         gate = slot.closed_gate(lane.lane)
         if gate is not None and gate[0] is Gate.SCHEDULE:
             held[lane.lane.zone] += lane.fresh + lane.waiting
     return [
         ZoneStanding(
             zone,
-            jobs[zone],
+            senders[zone].total(),
             held[zone],
             shut_until_ms(source.quiet.get(zone, ()), now_ms, FOREVER_MS)
             if source.is_quiet
             else None,
+            senders[zone],
         )
         for zone in _known(slot, source)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.memory.records import Done
-from adapters.memory.settle import accept, cancel_repeat, close
+from adapters.memory.settle import accept, cancel_repeat, close, disprove_window
 from adapters.memory.slot import Slot
 from engine.model import DELIVERY_RANK, DeliveryStatus, Gate, JobKey, JobState, SenderId
 from engine.ports import Receipt, Received
@@ -116,6 +116,7 @@ def _move_mark(
     if receipt.status is DeliveryStatus.UNDELIVERED:
         if receipt.undelivered:
             done.code = receipt.code
+            disprove_window(slot, key, done.recipient, receipt.code, at_ms)
             if done.mark_ms:
                 window.replace(done.recipient, done.mark_ms, 0, now_ms)
                 done.mark_ms = 0

@@ -8,7 +8,8 @@ from adapters.memory.gates import suppression
 from adapters.memory.records import Job, LaneState, Open
 from adapters.memory.retold import retold
 from adapters.memory.slot import Slot
-from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState
+from engine.inbound import disproves
+from engine.model import Category, DeliveryStatus, Gate, JobKey, JobState, RecipientKey
 from engine.outcomes import (
     Accepted,
     Deferred,
@@ -23,6 +24,8 @@ from engine.outcomes import (
 from engine.pace import NEVER_REFUSED, NOTHING_SPENT, PAIR_BURST, PAIR_SLACK_MS, PairSpent
 from engine.ports import Again, Settled, Settlement
 from engine.terms import ANSWER_HOLDS_MS, STRIKES_MAX
+
+ALONE = (Gate.RATE, Gate.RETRY)  # behind these a deferred job waits aside, and the others go on
 
 
 def settle(slot: Slot, settlements: list[Settlement], now_ms: int) -> Settled:
@@ -65,6 +68,7 @@ def _apply(slot: Slot, opened: Open, outcome: Outcome, now_ms: int, answer: Sett
             job = close(slot, opened, now_ms)
             slot.keep_dead(job)
             slot.end(job, JobState.FAILED, code=outcome.code).wamid = misfit(outcome)
+            disprove_window(slot, job.key, job.recipient, outcome.code, now_ms)
             if outcome.strikes:
                 _strike(slot, lane, answer)
         case Suppressed():
@@ -111,6 +115,16 @@ def doubt(slot: Slot, opened: Open, since_ms: int, now_ms: int) -> None:
     slot.count(job.key, JobState.IN_DOUBT, 1)
 
 
+def disprove_window(
+    slot: Slot, key: JobKey, recipient: RecipientKey, code: int, at_ms: int
+) -> None:
+    """Close a person's service window where Meta refused a message because it was closed."""
+    pair = (slot.lane_of(key).lane.sender, recipient)
+    until_ms = slot.service_windows.get(pair, 0)
+    if disproves(code, at_ms, until_ms):
+        slot.service_windows.pop(pair, None)
+
+
 def _retry(slot: Slot, job: Job, outcome: Retry) -> None:
     job.failures += 1
     late = 0 < slot.expires_ms(job) <= outcome.until_ms
@@ -138,10 +152,10 @@ def _defer(
         slot.pairs[pair] = max(slot.pairs.get(pair, NOTHING_SPENT), owed)
         slot.delay(job, until_ms, Gate.PAIR)
         return
-    if outcome.gate is Gate.RATE:
-        if sender.slots.learn_down(sent_at_ms, now_ms):
-            answer.closed.append((Gate.RATE, lane.lane.sender))
-        slot.delay(job, outcome.until_ms, Gate.RATE)
+    if outcome.gate is Gate.RATE and sender.slots.learn_down(sent_at_ms, now_ms):
+        answer.closed.append((Gate.RATE, lane.lane.sender))
+    if outcome.gate in ALONE:
+        slot.delay(job, outcome.until_ms, outcome.gate)
         return
     key = _close_gate(slot, lane, outcome, now_ms)
     if key:

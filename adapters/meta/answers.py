@@ -28,6 +28,10 @@ HELD: Final = frozenset({"held_for_quality_assessment", "paused"})
 # Refused by something between us and Meta's application: it never saw the message.
 REFUSED_BEFORE: Final = frozenset({400, 401, 403, 404, 405, 411, 413, 414, 415, 422, 429, 431})
 
+# In an outage that the breaker knows. Longer than a breaker is open: the next probe is another job.
+PROBED_REST_MS: Final = 15 * SECOND_MS
+UNPROVEN_REST_MS: Final = 30 * SECOND_MS  # and each time four times as long: 42 minutes in all
+
 BY_THE_CURVE: Final = 0  # as `until_ms` of a Retry: engine.delivery knows the curve, we do not
 
 TRACE: Final = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)  # a token is longer
@@ -143,6 +147,20 @@ class Judge:
         if status in REFUSED_BEFORE:
             return Retry(status, BY_THE_CURVE, f"HTTP {status} from a gateway"), False
         return InDoubt(GATEWAY), False
+
+    def in_outage(self, outcome: Retry, failures: int) -> Deferred | Retry:
+        """Return how a job goes on that met an outage which is known: it shall not die of it.
+
+        It spends nothing where Meta says that its service is down, which proves that the message
+        was not taken. Any other answer is written again only as often as the job has attempts,
+        for each write may be a copy; but so late that few outages last that long.
+        """
+        now_ms = self._now_ms()
+        if outcome.code in ILL and verdict(outcome.code).proves:
+            rest_ms = now_ms + PROBED_REST_MS
+            return Deferred(Gate.RETRY, outcome.code, rest_ms, outcome.reason)
+        outcome.until_ms = max(outcome.until_ms, now_ms + (UNPROVEN_REST_MS << 2 * failures))
+        return outcome
 
     def _outcome(self, error: GraphError, headers: Mapping[str, str], letter: Letter) -> Outcome:
         row = verdict(error.code, error.details, error.error_subcode or 0)

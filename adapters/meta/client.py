@@ -33,7 +33,7 @@ from adapters.meta.payload import (
 )
 from engine.letters import Letter
 from engine.model import Gate, JobKey, NowMs, SenderId
-from engine.outcomes import Accepted, Deferred, InDoubt, Outcome, Unwritten
+from engine.outcomes import Accepted, Deferred, InDoubt, Outcome, Retry, Unwritten
 from engine.ports import Claimed
 
 KEEPALIVE_S: Final = 30  # below Meta's own idle time (not published): a dying connection is a doubt
@@ -175,6 +175,8 @@ class MetaClient:
             breaker.note_answer()
         else:
             breaker.note_trouble(self._now_ms())
+            if breaker.open_until_ms and isinstance(outcome, Retry):
+                return self._judge.in_outage(outcome, letter.job.failures)
         return outcome
 
     def _broken(self, breaker: Breaker, body: LastMoment, reason: str) -> Outcome:

@@ -33,16 +33,21 @@ from engine.borders import BORDER_CODE, border_to
 from engine.directory import Registry
 from engine.errors import EngineError
 from engine.facts import Fact
-from engine.inbound import RECENT_MS, Arrival, Arrivals, Throughput, Windows
+from engine.inbound import (
+    RECENT_MS,
+    SERVICE_WINDOW_MS,
+    Arrival,
+    Arrivals,
+    Throughput,
+    Windows,
+)
 from engine.keeper import Keeper
 from engine.model import PortfolioId, Priority, SenderId
 from engine.ports import Catalog, Contents, Receipts
-from engine.quota import DAY_MS
 from engine.receipts import ReceiptFolder, StatusSeen
 from engine.suppressions import Leads, Pair, Word
 from engine.template_ports import PlaceWish, TakesBack
 
-SERVICE_WINDOW_MS: Final = DAY_MS  # M/messages/send-messages
 TEMPLATE_NEWS: Final = (
     TemplateStatusChanged,
     TemplateQualityChanged,

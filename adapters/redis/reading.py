@@ -72,9 +72,13 @@ def counts(reply: Reply) -> Counts:
 def zones(reply: Reply) -> list[ZoneStanding]:
     """Read what quiet_read.lua answers."""
     return [
-        ZoneStanding(reply[i].decode(), reply[i + 1], reply[i + 2], reply[i + 3] or None)
-        for i in range(0, len(reply), 4)
+        ZoneStanding(zone.decode(), jobs, held, opens_ms or None, _counts(senders))
+        for zone, jobs, held, opens_ms, senders in zip(*[iter(reply)] * 5, strict=True)
     ]
+
+
+def _counts(flat: Reply) -> dict[str, int]:
+    return {name.decode(): jobs for name, jobs in zip(flat[::2], flat[1::2], strict=True)}
 
 
 class Depths:

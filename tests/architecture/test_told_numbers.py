@@ -16,11 +16,11 @@ from adapters.house import (
     worker_side,
 )
 from adapters.knobs import DOUBT_SECONDS
-from adapters.meta import breaker, management, parsing
+from adapters.meta import answers, breaker, management, parsing
 from adapters.prometheus import known, metrics, rounds, standings, tallies, wanted
 from adapters.redis import ledger as redis_ledger
 from adapters.redis import pulses, results, traces, uploads
-from engine import messages, pace, quiet, recipients, revalidation, storms, terms
+from engine import inbound, messages, pace, quiet, recipients, revalidation, storms, terms
 from engine.borders import REMEMBERED_MS
 from engine.dead import DEAD_MAX
 from engine.model import Category
@@ -70,6 +70,9 @@ TOLD = [
     (RUNBOOK, in_words("five unknown codes in a row", terms.STRIKES_MAX == 5)),
     (RUNBOOK, in_words("Five writes in a row got no answer", breaker.TROUBLE_MAX == 5)),
     (RUNBOOK, in_words("one probe every five seconds", breaker.OPEN_FOR_MS == 5 * SECOND_MS)),
+    (RUNBOOK, f"after {answers.UNPROVEN_REST_MS // SECOND_MS} s, then 2, 8 and 32 min"),
+    (ERRORS, in_words("in the last five minutes", inbound.JUST_WROTE_MS == 5 * MINUTE_MS)),
+    (ERRORS, f"waits {answers.UNPROVEN_REST_MS // SECOND_MS} s, four times as long"),
     (RUNBOOK, in_words("after an hour in doubt it ends", terms.HELD_MS == 60 * MINUTE_MS)),
     (RUNBOOK, in_words("or not for eight days", quiet.AHEAD_DAYS == 8)),
     (RUNBOOK, f"above {management.FULL_PERCENT} %"),

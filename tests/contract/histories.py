@@ -11,7 +11,6 @@ from typing import Any
 from engine.borders import border_of
 from engine.model import (
     Category,
-    DeliveryStatus,
     JobKey,
     Lane,
     Priority,
@@ -29,7 +28,6 @@ from engine.ports import (
     Batch,
     Claimed,
     PortfolioSpec,
-    Receipt,
     SenderSpec,
     Settlement,
     SourceSpec,
@@ -38,7 +36,14 @@ from engine.ports import (
 from engine.template_ports import Repoint
 from engine.terms import Terms
 from tests.contract.erasing import erase
-from tests.contract.outcomes import an_outcome, may_close, outcome_name, take_place
+from tests.contract.outcomes import (
+    a_receipt,
+    an_outcome,
+    may_close,
+    outcome_name,
+    refused_outside,
+    take_place,
+)
 from tests.contract.small_world import (
     CATEGORIES,
     FAVOURITES,
@@ -253,27 +258,9 @@ class History:
 
     def _receive(self) -> Step:
         pool = self.claimed + self.past
-        receipts = [self._receipt(pool) for _ in range(self.rng.choice([1, 3]))]
+        receipts = [a_receipt(self.rng, pool, self.now_ms) for _ in range(self.rng.choice([1, 3]))]
         self.touched = [receipt.key for receipt in receipts if receipt.key]
         return ("receive", lambda led: led.receive(PORTFOLIO, receipts))
-
-    def _receipt(self, pool: list[Claimed]) -> Receipt:
-        rng = self.rng
-        job = rng.choice(pool) if pool and rng.random() < 0.9 else None
-        recipient = job.recipient if job else RecipientKey(b"foreign" + bytes([rng.randrange(9)]))
-        return Receipt(
-            key=job.key if job else None,
-            attempt=job.attempt if job else 0,
-            recipient=recipient,
-            status=rng.choice(list(DeliveryStatus)[2:]),
-            at_ms=self.now_ms + rng.choice([-61_000, -5_000, -1, 0, 900]),
-            wamid=rng.choice(["", "wamid.X"]),
-            code=131026,
-            counted=rng.random() < 0.9,
-            undelivered=rng.random() < 0.8,
-            sender=job.lane.sender if job else rng.choice(SENDERS),
-            throttled=job.key.sequence % 5 == 0 if job else rng.random() < 0.3,
-        )
 
     def _cancel_job(self) -> Step:
         """Cancel a job that was claimed once, or any other: most of them still wait."""
@@ -359,6 +346,10 @@ class History:
         recipient = RecipientKey(b"recip" + rng.randrange(RECIPIENTS).to_bytes(3, "big"))
         if draw < 0.85:
             until_ms = self.now_ms + rng.choice([100, 30_000])
+            if self.claimed and rng.random() < 0.5:
+                self.past.append(self.claimed.pop())
+                self.planned = refused_outside(rng, self.past[-1], self.now_ms)
+                return self.planned.pop(0)
             return somebody_wrote(rng.choice(SENDERS), recipient, until_ms)
         if draw < 0.93:
             name = rng.choice(["suppress", "unsuppress"])

@@ -8,8 +8,10 @@ from typing import Any
 from redis.asyncio import Redis
 
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.windows import MemoryWindows
 from adapters.redis.ledger import RedisLedger
-from engine.model import JobKey
+from adapters.redis.windows import RedisWindows
+from engine.model import JobKey, RecipientKey, SenderId
 from tests.contract.dead import reading
 from tests.contract.histories import History
 from tests.contract.small_world import PORTFOLIO, SENDERS, SOURCES, Step
@@ -40,6 +42,7 @@ class Play:
         terms = self.history.terms()
         self._memory = MemoryLedger(terms, self.history.clock)
         self.redis = RedisLedger(client, terms, self.history.clock, tolerance_ms=0)
+        self._windows = RedisWindows(client)
         self._trail: deque[str] = deque(maxlen=3)
         self._at = 0
         self._steps = STEPS
@@ -111,6 +114,16 @@ class Play:
         asked = sorted({job.key for job in jobs} | keys)
         rows = await self._both("dead", reading(PORTFOLIO, asked))
         self.visits.note_dead(rows)
+        await self._look_at_windows({(job.lane.sender, job.recipient) for job in jobs})
+
+    async def _look_at_windows(self, pairs: set[tuple[SenderId, RecipientKey]]) -> None:
+        """Compare the service windows of people who were written to; those long closed are none."""
+        now_ms, ledgers = self.history.now_ms, (MemoryWindows(self._memory), self._windows)
+        for pair in sorted(pairs):
+            until = [await each.until_ms(PORTFOLIO, *pair) for each in ledgers]
+            expected, answer = (each if each > now_ms else 0 for each in until)
+            if answer != expected:
+                raise self._disagreement(f"window of {pair}", expected, answer)
 
     async def _audit(self) -> None:
         """Let both recount everything: neither may find fault."""

@@ -48,7 +48,7 @@ MUST_VISIT = (
     *(f"delivery {status}" for status in DeliveryStatus if status is not DeliveryStatus.NONE),
     *(f"closed {gate}" for gate in (Gate.RATE, *GATES_THAT_CLOSE)),
     *("Accepted", "Accepted held", "InDoubt", "Unwritten", "Retry", "Dropped", "Suppressed"),
-    *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, *GATES_THAT_CLOSE)),
+    *(f"Deferred {gate}" for gate in (Gate.PAIR, Gate.RATE, Gate.RETRY, *GATES_THAT_CLOSE)),
     *("duplicate", "conflict", "batch refused full", "batch refused cancelled"),
     *("batch refused ended", "ended with its template", "place taken"),
     *("repointed", "not repointed: it runs"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.meta import breaker
+from adapters.meta import answers, breaker
 from tests.e2e.whole_house import (
     PORTFOLIO,
     SENDER,
@@ -26,6 +26,7 @@ pytestmark = [
 
 DAY_MS = 86_400_000
 OPEN_FOR_MS = 1_500  # of production's 5,000 until the next letter probes
+UNPROVEN_REST_MS = 1_000  # of 30,000
 
 
 async def until(holds: Callable[[], Awaitable[bool]], most_s: float = 40) -> None:
@@ -45,6 +46,7 @@ async def test_while_meta_is_ill_few_attempts_are_burnt_and_all_leave_afterwards
     """A storm of 131000: the breaker of the number opens, and its jobs wait behind `sender`."""
     ill = {"kind": "error", "code": 131000, "status": 500}
     monkeypatch.setattr(breaker, "OPEN_FOR_MS", OPEN_FOR_MS)
+    monkeypatch.setattr(answers, "UNPROVEN_REST_MS", UNPROVEN_REST_MS)
     async with a_whole_house(server_url, tmp_path, a_world(window_ms=DAY_MS)) as whole:
         await whole.control("POST", "faults", {"faults": [ill]})
         posted = [

@@ -106,3 +106,23 @@ async def test_a_stop_follows_a_person_to_a_new_number_and_so_does_the_user_id(
             }:
                 await asyncio.sleep(LOOK_EVERY_S)
         assert whole.report().accepted == 0
+
+
+async def test_a_window_that_meta_says_is_closed_is_closed_here_until_the_person_writes(
+    server_url: str, tmp_path: Path
+) -> None:
+    """We heard that they wrote an hour ago; of Meta's own books that is not so."""
+    async with a_whole_house(server_url, tmp_path) as whole:
+        hour_ago_s = int(time.time()) - 3_600
+        await post_webhook(whole, wrote(hour_ago_s, **{"from": NUMBER}), at_s=hour_ago_s)
+        folding = whole.house.folding
+        assert folding is not None
+        await until(whole, lambda _: folding.results["messages", "folded"] == 1)
+        for _ in range(2):
+            refused = await ended(whole, await post(whole, f"+{NUMBER}", message=ANSWER))
+            assert (refused["state"], refused["code"]) == ("failed", 131047)
+            assert whole.report().errors == {"131047": 1}  # the second one ended at our gate
+        await whole.control("POST", "inbound", {"phone_number_id": SENDER, "from": NUMBER})
+        await until(whole, lambda _: folding.results["messages", "folded"] == 2)
+        answered = await ended(whole, await post(whole, f"+{NUMBER}", message=ANSWER))
+        assert answered["state"] == "accepted"

@@ -164,6 +164,7 @@ def a_letter(
     sequence: int = 1,
     recipient: bytes = b"8 bytes.",
     sender: SenderId = SENDER,
+    failures: int = 0,
 ) -> Letter:
     job = Claimed(
         JobKey(1, sequence),
@@ -176,6 +177,7 @@ def a_letter(
         b"",
         Lane("campaign:1", sender, "1/order/en", priority),
         counted=True,
+        failures=failures,
     )
     return Letter(sender, body, job, deadline_s)
 

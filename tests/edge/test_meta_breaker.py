@@ -11,7 +11,7 @@ from aiohttp.http_writer import StreamWriter
 from adapters.meta.breaker import Breaker
 from adapters.meta.client import MetaClient
 from adapters.meta.payload import LastMoment, RefusedError
-from engine.model import Gate, SenderId
+from engine.model import Gate, Priority, SenderId
 from engine.outcomes import Accepted, Deferred, InDoubt, Retry, Unwritten
 from tests.edge.meta_graph import (
     NOW_MS,
@@ -133,14 +133,67 @@ async def test_a_storm_of_errors_by_which_meta_says_it_is_ill_stops_the_writing(
     for _ in range(4):
         await desk.answered(Reply(http(500, graph_error(code))))
     await desk.answered(Reply(http(400, graph_error(131026))))  # of that letter alone
-    for _ in range(5):
+    for _ in range(4):
         assert isinstance(await desk.answered(Reply(http(500, graph_error(code)))), Retry)
+    assert isinstance(await desk.answered(Reply(http(500, graph_error(code)))), Retry | Deferred)
     outcome = await desk.client.send(a_letter())
     assert isinstance(outcome, Deferred)
     assert (outcome.gate, outcome.code, outcome.until_ms) == (Gate.SENDER, 0, NOW_MS + 5_000)
     desk.now_ms += 5_000
     assert await desk.client.send(a_letter()) == Accepted(WAMID)
     assert await desk.client.send(a_letter()) == Accepted(WAMID)
+
+
+def ill(code: int) -> Reply:
+    return Reply(http(500, graph_error(code)))
+
+
+async def _until_open(desk: Desk, reply: Reply) -> None:
+    for _ in range(4):
+        outcome = await desk.answered(reply)
+        assert isinstance(outcome, Retry)
+        assert outcome.until_ms == 0  # nobody knows yet that it is an outage: by the curve
+
+
+@pytest.mark.parametrize("code", [2, 131016, 133004])
+async def test_an_outage_that_is_known_costs_no_attempt_where_meta_says_it_is_down(
+    desk: Desk, code: int
+) -> None:
+    await _until_open(desk, ill(code))
+    for _ in range(100):  # the one that opens it, and its probes for eight minutes
+        outcome = await desk.answered(ill(code))
+        assert isinstance(outcome, Deferred)
+        assert (outcome.gate, outcome.code) == (Gate.RETRY, code)
+        assert outcome.until_ms == desk.now_ms + 15_000  # the next probe is another job
+        desk.now_ms += 5_000
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
+    assert isinstance(await desk.answered(ill(code)), Retry)
+
+
+@pytest.mark.parametrize(
+    "reply", [ill(131000), Reply(http(403, b"<html>not here</html>"))], ids=["131000", "gateway"]
+)
+async def test_what_proves_less_is_written_no_oftener_in_an_outage_but_so_late_that_it_outlasts_it(
+    desk: Desk, reply: Reply
+) -> None:
+    """Each write of an unknown error may be a copy: so many as it has attempts, and no more."""
+    await _until_open(desk, reply)
+    rests_s: list[float] = []
+    for failures in range(4):
+        desk.graph.tell(reply)
+        outcome = await desk.client.send(a_letter(failures=failures))
+        assert isinstance(outcome, Retry)
+        rests_s.append((outcome.until_ms - desk.now_ms) / 1_000)
+        desk.now_ms = outcome.until_ms
+    assert rests_s == [30, 120, 480, 1_920]
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
+
+
+async def test_an_unknown_error_of_marketing_is_a_doubt_in_an_outage_too(desk: Desk) -> None:
+    await _until_open(desk, ill(131000))
+    desk.graph.tell(ill(131000))
+    outcome = await desk.client.send(a_letter(priority=Priority.MARKETING))
+    assert isinstance(outcome, InDoubt)
 
 
 async def test_a_probe_that_refuses_itself_lets_another_one_probe(desk: Desk) -> None:

@@ -120,6 +120,11 @@ CASES: list[tuple[str, Outcome, State]] = [
         ENDED | FREED | aside("R") | {"src:campaign:a w:rate": 1},
     ),
     (
+        "deferred by a retry waits alone and costs no attempt",
+        Deferred(Gate.RETRY, 131016, UNTIL_MS, "Meta is down"),
+        ENDED | FREED | aside("T") | {"src:campaign:a w:retry": 1},
+    ),
+    (
         "deferred by the account closes it for all",
         Deferred(Gate.ACCOUNT, 80007, UNTIL_MS, "slow"),
         ENDED | FREED | BACK | {"accounts W": LATER, "answered account|W": ANSWERED},

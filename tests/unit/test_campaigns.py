@@ -198,6 +198,21 @@ async def test_the_end_of_a_draft_is_not_foretold_while_one_of_its_numbers_is_cl
     assert (await desk.campaigns.foretell("c1")).eta_ms is None
 
 
+async def test_rows_of_a_number_that_is_closed_do_not_leave_at_once(desk: Desk) -> None:
+    campaign = await desk.campaigns.create(a_wish())
+    await desk.rows.accept(campaign, [(f"49151{n:08}", ["Ada"]) for n in range(100)])
+    standings = await desk.ledger.zones(PORTFOLIO, campaign.source)
+    rows = [sum(each.senders.get(name, 0) for each in standings) for name in campaign.senders]
+    assert sum(rows) == 100
+    assert all(20 < each < 80 for each in rows)
+    for closed, at_once in ((0, rows[1]), (1, 0)):
+        name = of_sender(campaign.senders[closed], "pause")
+        await desk.registry.tell(Fact(name, "paused", desk.now_ms, Source.OPERATOR, FOREVER_MS))
+        foretold = await desk.campaigns.foretell("c1")
+        assert (foretold.rows, foretold.at_once, foretold.eta_ms) == (100, at_once, None)
+        assert not any("messaging limit" in each for each in foretold.warnings)
+
+
 @pytest.mark.parametrize(("days", "is_late"), [(1, True), (3, False), (0, False)])
 async def test_a_start_and_a_campaign_that_runs_say_that_rows_will_expire(
     desk: Desk, *, days: int, is_late: bool

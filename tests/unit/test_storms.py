@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from adapters.memory.registry import MemoryRegistry
-from engine.books import Books, Counts
+from engine.books import Books, Counts, ZonedBooks
 from engine.campaigns import Campaigns
 from engine.directory import Campaign
 from engine.model import (
@@ -52,7 +52,7 @@ class Played:
             self.registry,
             cast("Catalog", self),
             cast("Contents", self),
-            cast("Books", self),
+            cast("ZonedBooks", self),
             now_ms=lambda: self.now_ms,
             span_ms=86_700_000,
         )

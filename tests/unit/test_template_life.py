@@ -21,6 +21,7 @@ from engine.template_life import (
 from engine.template_rules import SEED
 
 NOW_MS = 1_780_000_000_000
+HOUR_MS = 3_600_000
 APPROVED, PENDING, PAUSED = (
     TemplateStatus.APPROVED,
     TemplateStatus.PENDING,
@@ -147,6 +148,40 @@ def test_what_came_while_meta_was_asked_stays_whatever_its_date() -> None:
     marketing = heard_category(before, "MARKETING", "", NOW_MS - 5_000, NOW_MS)
     again = read_again(marketing, before, NOW_MS, NOW_MS + 300, before=before)
     assert (again.category, again.stale_since_ms) == (Category.MARKETING, NOW_MS + 300)
+
+
+def test_which_pause_it_is_stays_known_where_a_read_that_began_before_it_says_approved() -> None:
+    before = a_template()
+    paused = heard_status(before, PAUSED, NOW_MS + 1_000, NOW_MS + 1_950, "FIRST_PAUSE")
+    again = read_again(paused, a_template(), NOW_MS + 900, NOW_MS + 2_500, before=before)
+    assert (again.status, again.rejected_reason) == (PAUSED, "FIRST_PAUSE")
+    read = a_template(status=PAUSED)
+    settled = read_again(again, read, NOW_MS + 2_600, NOW_MS + 2_700, before=again)
+    assert (settled.rejected_reason, settled.stale_since_ms) == ("FIRST_PAUSE", 0)
+
+
+@pytest.mark.parametrize("known", [a_template(), a_template(status=PAUSED, rejected_reason="OLD")])
+@pytest.mark.parametrize("late_ms", [0, DAY_MS])
+def test_which_pause_it_is_is_taken_from_news_that_a_read_has_overtaken(
+    known: Template, late_ms: int
+) -> None:
+    read = a_template(status=PAUSED)
+    paused = read_again(known, read, NOW_MS + 5_900 + late_ms, NOW_MS + DAY_MS, before=known)
+    assert (paused.status, paused.rejected_reason) == (PAUSED, known.rejected_reason)
+    told = heard_status(paused, PAUSED, NOW_MS + 3_000, NOW_MS + DAY_MS, "SECOND_PAUSE")
+    assert told == replace(paused, rejected_reason="SECOND_PAUSE", reason_at_ms=NOW_MS + 3_000)
+    late = heard_status(told, PAUSED, NOW_MS + 1_000, NOW_MS + DAY_MS, "FIRST_PAUSE")
+    assert late == told
+
+
+def test_news_of_a_pause_that_was_over_tell_nothing_of_the_one_that_was_read() -> None:
+    approved = a_template(status_at_ms=NOW_MS)
+    read = a_template(status=PAUSED)
+    paused = read_again(approved, read, NOW_MS + 5_900, NOW_MS + 6_000, before=approved)
+    told = heard_status(paused, PAUSED, NOW_MS - 3 * HOUR_MS, NOW_MS + 7_000, "FIRST_PAUSE")
+    assert told == paused
+    behind = heard_status(paused, PAUSED, NOW_MS - 5_000, NOW_MS + 7_000, "SECOND_PAUSE")
+    assert behind.rejected_reason == "SECOND_PAUSE"  # Meta's clock is behind
 
 
 def test_a_question_that_came_while_meta_was_asked_stays_open() -> None:

@@ -23,6 +23,8 @@ local function defer(opened, detail)
   elseif gate == 'rate' then
     learn_down(opened.lane.sender, sent_at_ms)
     delay(opened.lane, opened.row, until_ms, 'rate')
+  elseif gate == 'retry' then
+    delay(opened.lane, opened.row, until_ms, 'retry')
   else
     close_gate(opened, gate, until_ms)
     put_back(opened.lane, opened.row)
@@ -59,6 +61,7 @@ local function apply(opened, kind, detail)
     if kind == 'R' then return retry(opened, tonumber(code), tonumber(rest)) end
     keep_dead(opened)
     end_open(opened, 'F', 's:failed', 0, 0, tonumber(code), misfit)
+    disprove_window(tonumber(code), lane, opened.recipient, now)
     if rest == '1' then strike(lane) end
   end
 end

@@ -1,6 +1,7 @@
 -- part_marks: an ended job's delivery status moves up, and its mark in the window with it.
 --
--- Needs  part_receipts, part_ends, part_proofs. Mirror of adapters/memory/receive.py.
+-- Needs  part_receipts, part_ends, part_proofs, part_outcomes. Mirror of
+--        adapters/memory/receive.py.
 local DELIVERY = { 'd:held', 'd:sent', 'd:undelivered', 'd:delivered', 'd:read' }
 local NO_MARK, BARE = '\0\0\0\0\0\0', 22
 
@@ -11,6 +12,7 @@ local function move_mark(ended, lane)
   if receipt.rank == UNDELIVERED then
     if was_reached() then return nil end
     if mark > 0 then replace(window_of(lane), recipient, mark, 0) end
+    disprove_window(code_told(), lane, recipient, receipt.at_ms)
     local code_at = heads[receipt.place] + 10
     return NO_MARK, sub(receipts, code_at, code_at + 3)
   end

@@ -6,7 +6,9 @@
 -- strikes  HASH  sender|template -> unknown codes in a row
 -- struck   SET   sender|template parked after five
 -- answered HASH  see part_answered
+-- service  ZSET  see gate_window
 local STRIKES_MAX, JUDGED_FOR_MS, ANSWER_HOLDS_MS = 5, 10000, 2000
+local OUTSIDE_CODE, SERVICE_MS, JUST_WROTE_MS = 131047, 86400000, 300000 -- engine/inbound.py
 local some_strikes, unstruck, news = nil, {}, {}
 
 local function begin_outcomes()
@@ -41,6 +43,14 @@ local function learn_down(sender, sent_at_ms)
   call('HSET', key, 'learned', max(1, floor(rate * 7 / 10)), 'decreased', now, 'raised', now)
   new_facts()
   tell('rate', sender)
+end
+
+-- disprove_window: Meta refused a message because the person's service window was closed.
+local function disprove_window(code, lane, recipient, at_ms)
+  if code ~= OUTSIDE_CODE then return end
+  local key, pair = tag .. 'service', lane.sender .. ':' .. recipient
+  local until_ms = tonumber(call('ZSCORE', key, pair) or 0)
+  if until_ms - SERVICE_MS <= at_ms - JUST_WROTE_MS then call('ZREM', key, pair) end
 end
 
 local function close_gate(opened, gate, until_ms)
