@@ -3,7 +3,7 @@
 --
 -- uses: part_plain_told part_plain_rows part_plain_given
 --
--- Needs  part_finish, part_due_senders.
+-- Needs  part_bites, part_due_senders, part_flush, part_books, gate_pair.
 --
 -- Plain is a wish when its outcomes are acceptances of jobs in flight, one priority has jobs to
 -- give, each number whose turn it is has one lane, and its rows may go without a look: nearly every

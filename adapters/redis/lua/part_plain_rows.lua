@@ -35,7 +35,7 @@ local function run_of(run, name, priority, wanted)
   places_left = places_left - room
   run.sender, run.lane, run.rows, run.room = sender, lane, rows, room
   run.from_us, run.interval_us, run.next_us = from_us, interval_us, from_us + room * interval_us
-  run.ends, run.middle = source_of(lane.source).expires or false, false
+  run.ends = source_of(lane.source).expires or false
   return run
 end
 
