@@ -21,7 +21,7 @@ end
 local function bite(lane, list)
   local sender = lane.from
   if list.taken > 0 or off.rate or not sender.known then return BITE_MAX end
-  local ahead_us = (now + (lane.is_low and 10 or 250)) * 1000
+  local ahead_us = (now + ahead_ms(lane.is_low)) * 1000
   local slots = floor((ahead_us - max(sender.next_us, now * 1000)) / sender.interval_us) + 2
   return max(2, min(BITE_MAX, slots, most - given + 1))
 end

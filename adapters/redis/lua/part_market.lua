@@ -19,9 +19,12 @@ local function is_slowed(sender, lane)
   return sender.market_us and category_of(lane) == 'marketing'
 end
 
+-- ahead_ms: how far ahead of its send time a job may be given.
+local function ahead_ms(is_low) return is_low and 10 or 250 end
+
 local function ready_at(sender, priority, slowed) -- when its next send time is near enough
   local next_us = slowed and max(sender.next_us, sender.market_us) or sender.next_us
-  return math.ceil(next_us / 1000) - ((slowed or priority > 1) and 10 or 250)
+  return math.ceil(next_us / 1000) - ahead_ms(slowed or priority > 1)
 end
 
 -- take_share: marketing took send times: its next one is its share of the rate away from each.

@@ -36,7 +36,7 @@ local function write_runs(priority)
   local is_due, refused = false, NONE
   for i = 1, running do
     local run = runs[i]
-    local sender, due_ms = run.sender, math.ceil(run.next_us / 1000) - (priority > 1 and 10 or 250)
+    local sender, due_ms = run.sender, ready_at(run, priority)
     call('LTRIM', run.lane.queue, digits(run.room), '-1')
     call('HSET', sender.key, 'next_us', run.next_us)
     count(run.lane.source, 's:in_flight', run.room)

@@ -25,9 +25,9 @@ local function run_of(run, name, priority, wanted)
   local first = call('ZRANGE', tag .. 'ring:' .. name .. ':' .. digits(priority), '0', '0')[1]
   local lane = first and fact_of(tonumber(first))
   if not lane or not lane.source or lane.template == '' or look_at_gates(lane) then return nil end
-  local interval_us = math.ceil(1000000 / (sender.learned > 0 and sender.learned or sender.nominal))
+  local interval_us = step_of(sender)
   local from_us = max((h[1] or 0) + 0, now * 1000)
-  local ahead_us = (now + (priority > 1 and 10 or 250)) * 1000
+  local ahead_us = (now + ahead_ms(priority > 1)) * 1000
   local room = min(wanted, floor((ahead_us - from_us) / interval_us) + 1)
   if room < 1 or room > places_left then return nil end
   local rows = call('LRANGE', lane.queue, '0', digits(room))

@@ -10,7 +10,7 @@
 -- for, of those at hand.
 local function room_for(lane, at_most)
   local list, sender, limit = lane.fresh, lane.from, limit_of(lane.scope)
-  local ahead_us = (now + (lane.is_low and 10 or 250)) * 1000
+  local ahead_us = (now + ahead_ms(lane.is_low)) * 1000
   local slots = floor((ahead_us - max(sender.next_us, now * 1000)) / sender.interval_us) + 1
   local room = min(at_most, most - given, steps, #list.rows - list.at + 1, slots)
   if is_slowed(sender, lane) then

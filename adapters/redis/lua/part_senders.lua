@@ -47,6 +47,11 @@ local function raise(sender)
   sender.fields, sender.is_raised = { 'learned', sender.learned, 'raised', now }, true
 end
 
+-- step_of: microseconds from one of its send times to the next.
+local function step_of(sender)
+  return math.ceil(1000000 / (sender.learned > 0 and sender.learned or sender.nominal))
+end
+
 -- load_sender: a sender with its gate, looked at once per claim; a learned rate rises here.
 local function load_sender(name)
   local sender = senders[name]
@@ -73,8 +78,7 @@ local function load_sender(name)
   end
   look_at_gate(sender, fact)
   if sender.learned > 0 and now - fact.raised >= 1000 then raise(sender) end
-  local rate = sender.learned > 0 and sender.learned or sender.nominal
-  sender.interval_us = math.ceil(1000000 / rate)
+  sender.interval_us = step_of(sender)
   if h[2] then load_market(sender, h[2]) end
   return sender
 end
