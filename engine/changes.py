@@ -151,34 +151,40 @@ class CampaignChanges:
     ) -> tuple[Campaign, int]:
         """Store a campaign and change its rows, which do not leave meanwhile; how many it has now.
 
+        Whatever refuses the change, the campaign goes on as it stands then.
+        """
+        is_moving = known.state in MOVING
+        try:
+            if is_moving:
+                await self._hold(known)
+            changed, rows_now = await self._put_both(known, changed, wish, rows)
+        except InvalidJobError:
+            await self._open(known, known)
+            raise
+        if is_moving and self._took_back is not None:
+            await self._took_back(changed)
+        return changed, rows_now
+
+    async def _put_both(
+        self, known: Campaign, changed: Campaign, wish: Repoint, rows: int
+    ) -> tuple[Campaign, int]:
+        """Change the record and the rows; InvalidJobError where others came in between.
+
         Who has not heard of the change can queue no row any more. Where there are rows, the
         registry comes first: whoever claims after they changed reads it before he writes. Where
         there are none, the rows come first: one that came meanwhile has other fields, and refuses.
         """
         portfolio, source = known.portfolio_id, known.source
-        is_moving = known.state in MOVING
-        if is_moving:
-            await self._hold(known)
-        body = shared_body(changed)
-        version = await self._ledger.put_content(portfolio, source, body)
+        version = await self._ledger.put_content(portfolio, source, shared_body(changed))
         changed = replace(changed, content=version)
         wish = replace(wish, version=version, is_first=not rows)
         if rows:
-            try:
-                changed = await self._put(known, changed)
-            except InvalidJobError:
-                await self._open(known, known)
-                raise
+            changed = await self._put(known, changed)
         rows_now = await self._ledger.repoint(portfolio, source, wish)
         if rows_now < 0:
-            if rows_now == HAS_ROWS:
-                await self._open(known, known)
-            detail = MEANWHILE[rows_now]
-            raise InvalidJobError(detail, pointer="", code="conflict")
+            raise InvalidJobError(MEANWHILE[rows_now], pointer="", code="conflict")
         if not rows:
             await self._put_unless_mended(known, changed)
-        if is_moving and self._took_back is not None:
-            await self._took_back(changed)
         return changed, rows_now
 
     async def _hold(self, known: Campaign) -> None:

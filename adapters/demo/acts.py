@@ -167,8 +167,10 @@ class Acts:
 
     async def _play_schedule(self) -> None:
         """Let a job wait for its time, and a campaign start after its own."""
+        await self._campaign("schedule", rows=1)
         soon_ms = self._scene.clock.now_ms() + round(STAND_S * 1_000)
-        await self._campaign("schedule", rows=1, expires_at=self._moment(soon_ms))  # before it is
+        ends = {"expires_at": self._moment(soon_ms)}  # by a change, which may come after it
+        await self._scene.call("PATCH", "/v1/campaigns/gates-schedule", ends)
         early, late = person("schedule", 100), person("schedule")
         until_ms = soon_ms - CLOCKS_DIFFER_MS
         wish = {"rule": "schedule", "recipients": [early], "until_ms": until_ms}

@@ -262,6 +262,22 @@ async def test_a_change_of_a_campaign_leaves_a_pause(houses: Houses) -> None:
     assert await here.state("campaign:c1") == "paused"
 
 
+async def test_a_change_that_another_one_overtook_leaves_the_campaign_running(
+    houses: Houses,
+) -> None:
+    """It held what leaves for as long as it took, and what it held goes on at once."""
+    here, there = houses
+    await there.campaigns.move("c1", "start")
+    await here.registry.refresh()
+    here.between.put(
+        SourceState.SCHEDULED, lambda: there.patches.change("c1", CampaignChange(weight=5))
+    )
+    with pytest.raises(InvalidJobError, match="changed meanwhile"):
+        await here.patches.change("c1", CampaignChange(priority=Priority.UTILITY))
+    assert (await here.campaign()).weight == 5
+    assert await here.state("campaign:c1") == "running"
+
+
 async def test_who_dies_while_he_holds_a_campaign_leaves_it_paused(
     houses: Houses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
