@@ -2,8 +2,10 @@
 
 import os
 import random
+import re
 import shutil
 import socket
+from collections import deque
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -11,6 +13,9 @@ import pytest
 
 from adapters.redis.embedded import EmbeddedServerError, FoundServer, find_server
 from adapters.redis.server_program import OLDEST, identify_server
+
+PORTS, PORTS_A_WORKER = range(20_000, 32_000), 1_500
+_given: deque[int] = deque(maxlen=100)
 
 
 def in_ci() -> bool:
@@ -42,22 +47,27 @@ def require_server(name: str) -> FoundServer:
 
 def free_port() -> int:
     """Return a loopback port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return free_row(1)
 
 
 def free_row(length: int) -> int:
     """Return the first of some loopback ports in a row that nobody has at this moment.
 
     Below those the kernel gives to connections: whoever connects meanwhile takes none of them.
+    Each xdist worker looks among ports of its own, and gives none twice in a test: whoever has
+    one need not listen there yet.
     """
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+    begin = PORTS.start + worker * PORTS_A_WORKER % len(PORTS)
     while True:
-        first = random.randrange(20_000, 32_000)
+        first = random.randrange(begin, begin + PORTS_A_WORKER - length)
+        row = range(first, first + length)
+        if any(port in row for port in _given):
+            continue
         with ExitStack() as probes, suppress(OSError):
-            for port in range(first, first + length):
+            for port in row:
                 probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            _given.extend(row)
             return first
 
 

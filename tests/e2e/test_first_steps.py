@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source_tree import ROOT
+from tests.redis_servers import free_port
 
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BEGIN, END = "## Try all of it without an account at Meta", "## Use it for real"
@@ -37,19 +37,11 @@ def commands() -> list[str]:
     return [*lines, "penstock audit"]
 
 
-def free_ports() -> list[int]:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return [one.getsockname()[1], two.getsockname()[1]]
-
-
 def script(folder: Path) -> str:
     """Return all of it as one shell script, at ports that are free; the rest is as printed."""
     (_, begin), (_, curl), (_, program) = blocks()
     (folder / "with_pywa.py").write_text(program, encoding="utf-8")
-    sandbox, api = free_ports()
+    sandbox, api = free_port(), free_port()
     for file in (folder / "with_pywa.py",):
         text = file.read_text(encoding="utf-8").replace(":8080", f":{api}")
         file.write_text(text, encoding="utf-8")
