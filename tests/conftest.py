@@ -9,8 +9,10 @@ from redis.asyncio import Redis
 from adapters.redis.connect import connect, disconnect
 from adapters.redis.embedded import EmbeddedServer
 from tests.late_connections import end_late_connections
+from tests.patience import be_patient_with_redis
 from tests.redis_servers import require_server, server_names
 
+be_patient_with_redis()
 end_late_connections()
 
 
@@ -39,12 +41,9 @@ async def redis_client(server_url: str) -> AsyncIterator[Redis]:
 
     It keeps the scripts, as production's does: they are named by their text.
     """
-    patient = connect(server_url, reply_timeout_ms=30_000)  # the machine may have nothing to give
-    assert isinstance(patient, Redis)
-    await patient.flushall()
-    await disconnect(patient)
     client = connect(server_url)
     assert isinstance(client, Redis)
+    await client.flushall()
     yield client
     await disconnect(client)
 

@@ -1,9 +1,9 @@
-"""The client factory: nothing is repeated, nobody is refused a connection, addresses are read."""
+"""The client factory: nobody is refused a connection, addresses are read."""
 
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,13 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from adapters.redis.cluster_client import as_of_one_server
-from adapters.redis.connect import RedisAddressError, connect, connect_blocking, disconnect
+from adapters.redis.connect import (
+    REPLY_TIMEOUT_MS,
+    RedisAddressError,
+    connect,
+    connect_blocking,
+    disconnect,
+)
 from adapters.redis.connections import MasterConnection, TcpConnection, TlsConnection
 from adapters.redis.embedded import EmbeddedServer
 from adapters.redis.fitness import (
@@ -25,90 +31,6 @@ from adapters.redis.scripts import Call, Scripts
 from engine.errors import LedgerAwayError
 from tests.redis_cluster import cluster_url, redis_cluster
 from tests.redis_servers import free_port, require_server, server_names
-from tests.tcp_proxy import Loss, TcpProxy
-
-
-@pytest.fixture
-async def proxy(redis_server: EmbeddedServer, redis_client: Redis) -> AsyncIterator[TcpProxy]:
-    assert await redis_client.ping()
-    async with TcpProxy(redis_server.url.removeprefix("unix://")) as running:
-        yield running
-
-
-@pytest.fixture
-async def through_proxy(proxy: TcpProxy) -> AsyncIterator[Redis]:
-    client = connect(f"redis://127.0.0.1:{proxy.port}", reply_timeout_ms=200)
-    assert isinstance(client, Redis)
-    await client.ping()  # the handshake's replies are not the ones to lose
-    yield client
-    await disconnect(client)
-
-
-@pytest.mark.parametrize(
-    ("loss", "error"),
-    [
-        pytest.param(Loss.SILENCE, redis.exceptions.TimeoutError, id="silence"),
-        pytest.param(Loss.CUT, redis.exceptions.ConnectionError, id="cut"),
-    ],
-)
-async def test_a_command_whose_reply_is_lost_runs_once(
-    proxy: TcpProxy,
-    through_proxy: Redis,
-    redis_client: Redis,
-    loss: Loss,
-    error: type[redis.exceptions.RedisError],
-) -> None:
-    proxy.lose_reply_to(b"INCR", loss)
-    with pytest.raises(error):
-        await through_proxy.incr("jobs")
-    assert await redis_client.get("jobs") == b"1"
-    assert proxy.times_sent(b"INCR") == 1
-
-
-async def test_a_pipeline_whose_reply_is_lost_runs_once(
-    proxy: TcpProxy, through_proxy: Redis, redis_client: Redis
-) -> None:
-    proxy.lose_reply_to(b"XADD")
-    pipeline = through_proxy.pipeline(transaction=False)
-    pipeline.xadd("log", {"a": "1"})
-    pipeline.xadd("log", {"a": "2"})
-    with pytest.raises(redis.exceptions.TimeoutError):
-        await pipeline.execute()
-    assert await redis_client.xlen("log") == 2
-
-
-async def test_after_a_lost_reply_the_next_answer_is_its_own(
-    proxy: TcpProxy, through_proxy: Redis
-) -> None:
-    await through_proxy.mset({"a": "1", "b": "2"})
-    proxy.lose_reply()
-    with pytest.raises(redis.exceptions.TimeoutError):
-        await through_proxy.get("a")
-    assert await through_proxy.get("b") == b"2"
-
-
-@pytest.mark.parametrize("turns", range(8))
-async def test_a_cancelled_command_ends_and_leaves_no_stray_answer(
-    proxy: TcpProxy, through_proxy: Redis, turns: int
-) -> None:
-    await through_proxy.mset({"a": "1", "b": "2"})
-    proxy.freeze()
-    waiting = asyncio.ensure_future(through_proxy.get("a"))
-    for _ in range(turns):  # cancelled at every step of a command, also as its write ends
-        await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    proxy.thaw()
-    assert await through_proxy.get("b") == b"2"
-
-
-async def test_the_server_may_go_and_come_back(proxy: TcpProxy, through_proxy: Redis) -> None:
-    await proxy.refuse()
-    with pytest.raises(redis.exceptions.ConnectionError):
-        await through_proxy.ping()
-    await proxy.accept()
-    assert await through_proxy.ping()
 
 
 async def test_who_finds_no_free_connection_waits_for_one(server_url: str) -> None:
@@ -168,7 +90,7 @@ async def test_replies_have_the_shapes_the_ledger_reads(redis_client: Redis) -> 
     ],
 )
 def test_an_address_is_read_as_redis_py_reads_it(url: str, expected: dict[str, object]) -> None:
-    client = connect(url)
+    client = connect(url, reply_timeout_ms=REPLY_TIMEOUT_MS)
     assert isinstance(client, Redis)
     options = client.connection_pool.connection_kwargs
     assert {name: options.get(name) for name in expected} == expected
