@@ -24,6 +24,7 @@ from tests.tcp_proxy import Loss, TcpProxy
 
 PORTFOLIO = PortfolioId("acme")
 LANE = Lane("campaign:spring", SENDER, TEMPLATE, Priority.MARKETING)
+BREATH_MS = 400  # what is off by 2.5 s is off by more than 2 s for so long, and so is 1.5 s by less
 
 
 async def furnish(ledger: RedisLedger, rows: int = 5) -> None:
@@ -177,10 +178,14 @@ async def test_a_full_or_read_only_server_is_away_and_heals(
 
 
 async def claim_with_clock_off(client: Redis, off_ms: int) -> Answer:
-    """Furnish with the right time and claim with one that is `off_ms` away."""
-    await furnish(a_ledger(client, off_ms=0))
-    (answer,) = await a_ledger(client, off_ms=off_ms).claim([an_ask(1)])
-    return answer
+    """Furnish with the right time and claim with one that is `off_ms` away, in one breath."""
+    while True:
+        await client.flushall()
+        await furnish(a_ledger(client, off_ms=0))
+        began_ms = machine_ms()
+        (answer,) = await a_ledger(client, off_ms=off_ms).claim([an_ask(1)])
+        if machine_ms() - began_ms < BREATH_MS:
+            return answer
 
 
 @pytest.mark.parametrize("off_ms", [-2_500, 2_500, -86_400_000, 86_400_000])
@@ -214,6 +219,7 @@ async def test_other_calls_bring_a_wrong_clock_to_the_edge_of_what_is_allowed(
 
 async def test_time_never_goes_back_in_a_slot(redis_client: Redis) -> None:
     await furnish(a_ledger(redis_client, off_ms=1_500))
+    before: Any = await redis_client.hget(tag(PORTFOLIO) + "meta", "state")
     await a_ledger(redis_client, off_ms=-1_500).put_portfolio(PORTFOLIO, a_portfolio())
-    (answer,) = await a_ledger(redis_client, off_ms=-1_500).claim([an_ask(1, most=1)])
-    assert answer.jobs[0].send_at_us // 1_000 >= machine_ms()
+    (answer,) = await a_ledger(redis_client, off_ms=-500).claim([an_ask(1, most=1)])
+    assert answer.jobs[0].send_at_us // 1_000 >= int(before.partition(b"|")[0])
