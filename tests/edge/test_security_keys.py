@@ -86,9 +86,12 @@ async def test_s9_a_revoked_key_ends_in_every_process(
         async with one.session.delete(f"{one.url}/v1/keys/{made['id']}") as response:
             assert response.status == 204
         assert await status_of(one.session, one.url, made["key"]) == 401
-        began_ms = two.clock.now_ms()
-        while await status_of(two.session, two.url, made["key"]) != 401:
-            assert two.clock.now_ms() - began_ms < REVOKED_WITHIN_S * 1000
+        stranger = await stack.enter_async_context(aiohttp.ClientSession())
+        began_ms = asked_ms = two.clock.now_ms()
+        while (status := await status_of(stranger, two.url, made["key"])) != 401:
+            # 503 where a stall has made what it knows too old: it opens nothing either.
+            assert status == 503 or asked_ms - began_ms < REVOKED_WITHIN_S * 1000
+            asked_ms = two.clock.now_ms()
 
 
 async def test_s9_no_key_opens_anything_while_nobody_knows_which_are_revoked(
@@ -104,13 +107,14 @@ async def test_s9_no_key_opens_anything_while_nobody_knows_which_are_revoked(
             raise LedgerAwayError("away")
 
         monkeypatch.setattr(whole.house.registry, "refresh", away)
-        began_ms = whole.clock.now_ms()
-        while (status := await status_of(whole.session, whole.url, key)) == 200:
-            assert whole.clock.now_ms() - began_ms < REVOKED_WITHIN_S * 1000
+        began_ms = asked_ms = whole.clock.now_ms()
+        async with aiohttp.ClientSession() as once:
+            while (status := await status_of(once, whole.url, key)) == 200:
+                assert asked_ms - began_ms < REVOKED_WITHIN_S * 1000
+                asked_ms = whole.clock.now_ms()
         assert status == 503
         monkeypatch.undo()
-        while await status_of(whole.session, whole.url, key) != 200:
-            assert whole.clock.now_ms() - began_ms < 3 * REVOKED_WITHIN_S * 1000
+        assert await status_of(whole.session, whole.url, key) == 200  # it asks again until it is so
 
 
 async def test_s9_the_last_admin_key_stays() -> None:
