@@ -158,6 +158,10 @@ class Acts:
             "recipient": person("suppression"),
         }
         await self._scene.control("POST", "preferences", preference)
+        path = f"/v1/suppressions/{person('suppression')}"
+        await self._until(
+            lambda: self._scene.call("GET", path), lambda shown: bool(shown["suppressions"])
+        )
         await self._stand()
         offer = notice("Ada", OFFER)
         jobs = await self._send("suppression", [person("suppression")], message=offer)
