@@ -19,6 +19,7 @@ from engine.model import Gate
 from engine.ports import FOREVER_MS
 from tests.e2e.whole_house import LOOK_EVERY_S, Whole, a_message, a_whole_house, a_world
 from tests.edge.test_meta_codes import DEFERRED, DROPPED, RETRIED
+from tests.held_steps import HeldSteps
 
 pytestmark = [
     pytest.mark.usefixtures("redis_client"),
@@ -39,7 +40,7 @@ TIMED = {Gate.ACCOUNT.value, Gate.SENDER.value, Gate.PAIR.value}
 TOKEN_CODES = {0, 102, 190}  # answers only: a message that was accepted had a good token
 UNPROVEN = {1, 2, 131000, 131016, 133004, 135000}  # told later they prove nothing: the place stays
 TEXT = {"type": "BODY", "text": "Hi {{1}}, you are welcome."}
-LATER_MS = 1_000  # told before the answer is recorded, it would end its job
+LATER_MS = 1_234  # as nothing else; told before the answer is recorded, it would end its job
 FURNISHED_AT_ONCE = 4  # all at once would want more connections than one client has
 
 
@@ -204,9 +205,12 @@ async def failures(whole: Whole, portfolio: str) -> int:
 
 @pytest.mark.parametrize("codes", HOUSES)
 async def test_told_later_it_closes_the_same_and_gives_the_place_back_where_it_proves_something(
-    server_url: str, tmp_path: Path, codes: list[int]
+    server_url: str, tmp_path: Path, codes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told_later = HeldSteps(monkeypatch, LATER_MS)
     async with a_house_of_errors(server_url, tmp_path, "late_error", codes) as (whole, jobs):
+        await seen(whole, jobs, lambda _, job: job["state"] == "accepted")
+        told_later.take()
         shown = await seen(whole, jobs, lambda _, job: job["delivery"] == "undelivered")
         assert {(job["state"], job["delivery"]) for job in shown.values()} == {
             ("accepted", "undelivered")

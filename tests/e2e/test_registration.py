@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.house import deadlines
-from engine.profiles import RULES, SEED, Profile
+from engine.profiles import RULES, SEED, Profile, Rules
+from engine.quota import DAY_MS
 from tests.e2e.test_world import a_job, causes, told, until
 from tests.e2e.whole_house import PORTFOLIO, SENDER, WABA, Whole, a_whole_house, a_world
 
@@ -75,10 +77,15 @@ async def test_numbers_that_are_added_at_once_are_counted_one_after_the_other(
         assert len((await whole.call("GET", "/v1/senders"))["senders"]) == 2
 
 
+def let_pass(rules: Rules, days: str, took_ms: int = 1) -> None:
+    """Have some of the rules' days be over now, and not before the test has looked."""
+    object.__setattr__(rules, days, took_ms)
+
+
 async def test_when_the_days_to_be_verified_are_over_meta_is_asked_and_obeyed(
     server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(RULES, Profile.SEED, replace(SEED, unverified_ms=2_000))
+    monkeypatch.setitem(RULES, Profile.SEED, rules := replace(SEED, unverified_ms=DAY_MS))
     monkeypatch.setattr(deadlines, "LOOK_EVERY_S", 0.1)
     unverified = {"name_status": "PENDING_REVIEW", "code_verification_status": "NOT_VERIFIED"}
     world = a_world(senders=[a_number(0, **unverified)])
@@ -88,6 +95,7 @@ async def test_when_the_days_to_be_verified_are_over_meta_is_asked_and_obeyed(
         assert shown["closed_by"] == []
         offline = {"status": "OFFLINE", "webhook": False}
         await whole.control("POST", f"senders/{SENDER}", offline)
+        let_pass(rules, "unverified_ms")
         shown = await until(whole, lambda each: causes(each) == ["status"], PATH)
         assert (shown["closed_by"][0]["value"], shown["closed_by"][0]["until"]) == ("OFFLINE", None)
         job = await a_job(whole, 1)
@@ -104,7 +112,7 @@ async def test_when_the_days_to_be_verified_are_over_meta_is_asked_and_obeyed(
 async def test_a_flagged_number_sends_and_pays_with_one_level_at_its_end(
     server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(RULES, Profile.SEED, replace(SEED, flag_ms=3_000))
+    monkeypatch.setitem(RULES, Profile.SEED, rules := replace(SEED, flag_ms=DAY_MS))
     monkeypatch.setattr(deadlines, "LOOK_EVERY_S", 0.1)
     world = a_world(
         senders=[a_number(0, status="FLAGGED", quality_rating="RED")],
@@ -118,6 +126,8 @@ async def test_a_flagged_number_sends_and_pays_with_one_level_at_its_end(
         assert "the limit does not rise, and is 1000 then" in shown["warnings"][0]
         job = await a_job(whole, 1)
         await until(whole, lambda each: each["state"] == "accepted", f"/v1/jobs/{job}")
+        flagged_ms = round(datetime.fromisoformat(since).timestamp() * 1_000)
+        let_pass(rules, "flag_ms", whole.clock.now_ms() - flagged_ms)
         shown = await until(whole, lambda each: each["status"] == "CONNECTED", PATH)
         assert shown["told"]["status"]["source"] == "noticed"
         portfolio = await whole.call("GET", f"/v1/portfolios/{PORTFOLIO}")

@@ -12,10 +12,22 @@ from adapters.sandbox.control import TemplateChange
 from adapters.sandbox.management import ManagementDesk
 from adapters.sandbox.uploads import UploadDesk
 from tests.e2e.test_template_changes import ended, post
-from tests.e2e.test_templates import BARE, EDIT, LIST, OFFER, QUOTA, TEXT, raise_limit, the_world
+from tests.e2e.test_templates import (
+    BARE,
+    EDIT,
+    LIST,
+    OFFER,
+    QUOTA,
+    REVIEW_MS,
+    TEXT,
+    a_paused_campaign,
+    raise_limit,
+    the_world,
+)
 from tests.e2e.test_templates import template as with_status
 from tests.e2e.test_world import until
 from tests.e2e.whole_house import LOOK_EVERY_S, Whole, a_message, a_whole_house, rows
+from tests.held_steps import HeldSteps
 
 pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
@@ -28,13 +40,6 @@ async def refused(whole: Whole, method: str, path: str, body: object = None) -> 
         assert not answer.ok
         content: dict[str, Any] = await answer.json(content_type=None)
         return content
-
-
-async def a_paused_campaign(whole: Whole) -> None:
-    """Leave a campaign with rows that wait, of which nothing leaves meanwhile."""
-    await whole.upload("c1", rows(10))
-    await whole.call("POST", "/v1/campaigns/c1/start")
-    await whole.call("POST", "/v1/campaigns/c1/pause")
 
 
 def lose_answers(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -99,8 +104,9 @@ async def test_of_two_edits_at_once_one_is_done_and_what_uses_it_comes_back_once
 
 
 async def test_rows_that_come_while_the_template_is_edited_are_kept_until_it_is_approved(
-    server_url: str, tmp_path: Path
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    reviews = HeldSteps(monkeypatch, REVIEW_MS)
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
         await raise_limit(whole)
         await whole.call("PUT", OFFER, EDIT)
@@ -117,20 +123,23 @@ async def test_rows_that_come_while_the_template_is_edited_are_kept_until_it_is_
         async with whole.session.post(url, data=body(), headers=headers) as answer:
             taken = await answer.json()
         assert (taken["accepted"], taken["errors"]) == (1_510, [])
+        reviews.take()
         await whole.until("c1", lambda each: each["state"] == "running")
         await whole.call("POST", "/v1/campaigns/c1/cancel")
         assert whole.report().clean, whole.report().violations
 
 
 async def test_an_edit_that_is_rejected_leaves_waiting_what_waits(
-    server_url: str, tmp_path: Path
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    reviews = HeldSteps(monkeypatch, REVIEW_MS)
     world = the_world(rejected=["offer"])
     async with a_whole_house(server_url, tmp_path, world) as whole:
         await a_paused_campaign(whole)
         await whole.call("PUT", OFFER, EDIT)
         await whole.call("POST", OFFER + "/submit")
         held = await post(whole)
+        reviews.take()
         shown = await with_status(whole, "REJECTED")
         assert shown["rejected_reason"] == "INVALID_FORMAT"
         job = await whole.call("GET", held)
@@ -262,6 +271,7 @@ async def test_a_sample_of_media_that_is_cut_off_half_way_goes_on_where_it_ended
         return web.Response(status=504, text="<html>")
 
     monkeypatch.setattr(UploadDesk, "take", cut_once)
+    HeldSteps(monkeypatch, REVIEW_MS)
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
         url = f"{whole.url}{LIST}/samples?name=a.png"
         headers = {"Content-Type": "image/png"}

@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 
 from adapters.sandbox.control import TemplateChange
-from tests.e2e.test_templates import BARE, EDIT, OFFER, template, the_world
-from tests.e2e.whole_house import ENDS, LOOK_EVERY_S, SENDER, Whole, a_message, a_whole_house, rows
+from tests.e2e.test_templates import (
+    BARE,
+    EDIT,
+    OFFER,
+    REVIEW_MS,
+    a_paused_campaign,
+    template,
+    the_world,
+)
+from tests.e2e.whole_house import ENDS, LOOK_EVERY_S, SENDER, Whole, a_message, a_whole_house
+from tests.held_steps import HeldSteps
 
 pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
@@ -33,8 +42,9 @@ async def ended(whole: Whole, place: str) -> dict[str, Any]:
 
 
 async def test_an_edit_stops_a_journey_and_its_approval_lets_it_go_on(
-    server_url: str, tmp_path: Path
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    reviews = HeldSteps(monkeypatch, REVIEW_MS)
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
         await whole.call("PUT", "/v1/journeys/j1", {})
         await ended(whole, await post(whole, source=JOURNEY))
@@ -46,6 +56,7 @@ async def test_an_edit_stops_a_journey_and_its_approval_lets_it_go_on(
         job = {"sender": SENDER, "to": GERMAN, "message": a_message("A"), "source": JOURNEY}
         async with whole.session.post(whole.url + "/v1/jobs", json=job) as answer:
             assert (answer.status, (await answer.json())["code"]) == (409, "source_stopped")
+        reviews.take()
         await template(whole, "APPROVED")
         async with asyncio.timeout(20):  # first the template is known, then all that waits for it
             while (journey := await whole.call("GET", "/v1/journeys/j1"))["state"] == "stopped":
@@ -100,9 +111,7 @@ async def test_a_deletion_ends_what_waits_and_the_reason_is_told(
 ) -> None:
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
         await whole.call("PUT", "/v1/journeys/j1", {})
-        await whole.upload("c1", rows(10))
-        await whole.call("POST", "/v1/campaigns/c1/start")
-        await whole.call("POST", "/v1/campaigns/c1/pause")
+        await a_paused_campaign(whole)
         desk = whole.sandbox.controls
         desk.change_template("waba-1", "offer", "en_US", TemplateChange(status="PAUSED"))
         await template(whole, "PAUSED")

@@ -19,6 +19,7 @@ from tests.e2e.whole_house import (
     a_world,
     rows,
 )
+from tests.held_steps import HeldSteps
 
 pytestmark = [pytest.mark.usefixtures("redis_client"), pytest.mark.one_server]
 
@@ -35,11 +36,13 @@ BARE: dict[str, Any] = {
     "components": [{"type": "BODY", "text": "Hello, be welcome."}],
 }
 REVIEW_MS = 400
+HOLD_MS = 1_234  # as nothing else
+DAY_MS = 86_400_000
 QUOTA = "/v1/portfolios/portfolio-1/quota"
 
 
 def the_world(
-    faults: Sequence[object] = (), *, window_ms: int = 2_000, **management: object
+    faults: Sequence[object] = (), *, window_ms: int = DAY_MS, **management: object
 ) -> World:
     return a_world(
         faults=list(faults),
@@ -54,6 +57,15 @@ async def raise_limit(whole: Whole) -> None:
     await whole.call("PUT", "/v1/portfolios/portfolio-1", {"messaging_limit": 1_000})
 
 
+async def a_paused_campaign(whole: Whole) -> None:
+    """Leave a campaign with rows that wait; its number is paused until then: nothing leaves."""
+    await whole.call("POST", f"/v1/senders/{SENDER}/pause", {"reason": "test"})
+    await whole.upload("c1", rows(10))
+    await whole.call("POST", "/v1/campaigns/c1/start")
+    await whole.call("POST", "/v1/campaigns/c1/pause")
+    await whole.call("POST", f"/v1/senders/{SENDER}/resume", {})
+
+
 async def template(whole: Whole, status: str, path: str = OFFER) -> dict[str, Any]:
     """Wait until a template has a status here."""
     async with asyncio.timeout(20):
@@ -62,7 +74,10 @@ async def template(whole: Whole, status: str, path: str = OFFER) -> dict[str, An
     return shown
 
 
-async def test_a_template_is_reviewed_and_then_sent(server_url: str, tmp_path: Path) -> None:
+async def test_a_template_is_reviewed_and_then_sent(
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviews = HeldSteps(monkeypatch, REVIEW_MS)
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
         path = f"{LIST}/spring/en_US"
         await whole.call("PUT", path, EDIT)
@@ -70,6 +85,7 @@ async def test_a_template_is_reviewed_and_then_sent(server_url: str, tmp_path: P
         assert (shown["status"], shown["draft"]) == ("PENDING", None)
         job = {"sender": SENDER, "to": "+4915100000000", "message": a_message("A", name="spring")}
         answer = await whole.call("POST", "/v1/jobs", job)
+        reviews.take()
         await template(whole, "APPROVED", path)
         place = f"/v1/jobs/{answer['results'][0]['id']}"
         async with asyncio.timeout(20):
@@ -94,8 +110,9 @@ async def test_a_review_may_reject_and_may_judge_another_category(
 
 
 async def test_an_edit_stops_a_running_campaign_and_its_approval_lets_it_go_on(
-    server_url: str, tmp_path: Path
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    reviews = HeldSteps(monkeypatch, REVIEW_MS)
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
         await raise_limit(whole)
         await whole.upload("c1", rows(400))
@@ -109,6 +126,7 @@ async def test_an_edit_stops_a_running_campaign_and_its_approval_lets_it_go_on(
         assert shown["journeys"] == [{"id": "j1", "did": "waits", "errors": [], "jobs": 0}]
         status = await whole.call("GET", "/v1/campaigns/c1")
         assert (status["state"], status["counts"]["accepted"] < 400) == ("stopped", True)
+        reviews.take()
         await template(whole, "APPROVED")
         status = await whole.completed("c1")
         assert status["counts"]["accepted"] == 400
@@ -120,9 +138,7 @@ async def test_where_it_no_longer_fits_it_stays_stopped_and_says_why(
     server_url: str, tmp_path: Path
 ) -> None:
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
-        await whole.upload("c1", rows(10))
-        await whole.call("POST", "/v1/campaigns/c1/start")
-        await whole.call("POST", "/v1/campaigns/c1/pause")
+        await a_paused_campaign(whole)
         await whole.call("PUT", OFFER, BARE)
         await whole.call("POST", OFFER + "/submit")
         await template(whole, "APPROVED")
@@ -244,7 +260,7 @@ async def test_a_test_send_that_is_told_failed_later_gives_its_place_back(
 ) -> None:
     first = "+4915100000000"
     fault = {"kind": "late_error", "code": 131026, "recipients": [first], "times_max": 1}
-    world = the_world(faults=[fault], window_ms=86_400_000)
+    world = the_world(faults=[fault], window_ms=DAY_MS)
     async with a_whole_house(server_url, tmp_path, world) as whole:
         folding = whole.house.folding
         assert folding is not None
@@ -260,7 +276,10 @@ async def test_a_test_send_that_is_told_failed_later_gives_its_place_back(
         assert whole.report().clean
 
 
-async def test_a_sample_of_media_is_uploaded_and_used(server_url: str, tmp_path: Path) -> None:
+async def test_a_sample_of_media_is_uploaded_and_used(
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    HeldSteps(monkeypatch, REVIEW_MS)
     async with a_whole_house(server_url, tmp_path, the_world()) as whole:
         url = f"{whole.url}{LIST}/samples?name=a.png"
         headers = {"Content-Type": "image/png"}
@@ -289,9 +308,10 @@ async def test_a_pause_that_no_webhook_told_is_found_out(server_url: str, tmp_pa
 
 
 async def test_held_messages_are_held_and_a_wave_of_drops_pauses_the_template(
-    server_url: str, tmp_path: Path
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold = {"kind": "hold", "delay_ms": 1_500, "is_dropped": True}
+    drops = HeldSteps(monkeypatch, HOLD_MS)
+    hold = {"kind": "hold", "delay_ms": HOLD_MS, "is_dropped": True}
     async with a_whole_house(server_url, tmp_path, the_world(faults=[hold])) as whole:
         await whole.upload("c1", rows(10))
         await whole.call("POST", "/v1/campaigns/c1/start")
@@ -299,5 +319,6 @@ async def test_held_messages_are_held_and_a_wave_of_drops_pauses_the_template(
         assert held["counts"]["accepted"] == 10
         quota = await whole.call("GET", "/v1/portfolios/portfolio-1/quota")
         assert quota["used"] == 10
+        drops.take()
         await template(whole, "PAUSED")
         await whole.until("c1", lambda each: each["delivery"]["undelivered"] == 10)

@@ -17,11 +17,13 @@ from adapters.sandbox import scenario
 from adapters.sandbox.control import SenderChange, TemplateChange
 from adapters.sandbox.scenario import Management, TemplateSpec
 from adapters.sandbox.server import Sandbox
+from tests.held_steps import HeldSteps
 
 Json = Any  # what a decoded answer is
 PLAIN = Path(__file__).parents[1] / "data" / "sandbox" / "plain.json"
 WABA, NUMBER = "900100", "100200"
 BODY: list[dict[str, object]] = [{"type": "BODY", "text": "Hello {{1}}, here is your offer."}]
+REVIEW_MS = 7  # as nothing else
 pytestmark = pytest.mark.asyncio
 
 
@@ -38,7 +40,7 @@ class Desk:
         world = msgspec.structs.replace(
             world,
             templates=[*world.templates, *more],
-            management=msgspec.convert({"review_ms": 5, **management}, Management),
+            management=msgspec.convert({"review_ms": REVIEW_MS, **management}, Management),
         )
         self.sandbox = Sandbox(world, now_ms=lambda: self.now_ms, rng=random.Random(1))
         self.url = f"{await self.sandbox.start()}/v25.0"
@@ -50,7 +52,7 @@ class Desk:
 
     async def approved(self, name: str) -> None:
         template = self.sandbox.stage.world.templates[(WABA, name, "en_US")]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while template.status != "APPROVED":
                 await asyncio.sleep(0.002)
 
@@ -98,12 +100,16 @@ async def test_a_bad_cursor_is_131059(desk: Desk) -> None:
     assert page["error"]["code"] == 131059
 
 
-async def test_a_created_template_is_pending_and_then_approved(desk: Desk) -> None:
-    await desk.start(review_ms=500)  # longer than a busy machine takes for the next lines
+async def test_a_created_template_is_pending_and_then_approved(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviews = HeldSteps(monkeypatch, REVIEW_MS)
+    await desk.start()
     wish = {"name": "fresh", "language": "en_US", "category": "UTILITY", "components": BODY}
     answer = await desk.call("POST", f"{WABA}/message_templates", wish)
     assert (answer["status"], answer["category"]) == ("PENDING", "UTILITY")
     assert desk.sandbox.send(NUMBER, offer("fresh")).code == 132001
+    reviews.take()
     await desk.approved("fresh")
     assert desk.sandbox.send(NUMBER, offer("fresh")).status == 200
 
@@ -124,13 +130,17 @@ async def test_a_bad_creation_is_refused(desk: Desk, change: dict[str, Any]) -> 
     assert answer["error"]["code"] == 100
 
 
-async def test_an_edit_goes_through_review_and_only_once_a_day(desk: Desk) -> None:
+async def test_an_edit_goes_through_review_and_only_once_a_day(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviews = HeldSteps(monkeypatch, REVIEW_MS)
     await desk.start()
     page = await desk.call("GET", f"{WABA}/message_templates?name=offer")
     template_id = page["data"][0]["id"]
     edit = {"components": [{"type": "BODY", "text": "Nothing variable."}]}
     assert (await desk.call("POST", template_id, edit))["success"] is True
     assert desk.sandbox.send(NUMBER, offer()).code == 132001
+    reviews.take()
     await desk.approved("offer")
     assert desk.sandbox.send(NUMBER, offer()).code == 132000
     assert (await desk.call("POST", template_id, edit))["error"]["code"] == 100
@@ -144,7 +154,7 @@ async def test_a_review_may_reject_and_may_judge_another_category(desk: Desk) ->
         assert answer["category"] == ("MARKETING" if name == "sly" else "UTILITY")
     await desk.approved("sly")
     bad = desk.sandbox.stage.world.templates[(WABA, "bad", "en_US")]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while bad.status != "REJECTED":
             await asyncio.sleep(0.002)
     assert desk.sandbox.send(NUMBER, offer("bad")).code == 132001
