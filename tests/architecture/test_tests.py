@@ -35,11 +35,16 @@ def test_a_test_file_asserts() -> None:
     assert faults_in(test_files, asserts_nothing) == {}
 
 
-def long_sleeps(path: Path) -> list[int]:
+def is_on_virtual_time(path: Path) -> bool:
+    """Whether its seconds pass at once."""
     text = path.read_text(encoding="utf-8")
-    on_virtual_time = "tests.virtual_time" in text or "tests.unit.pool_world" in text
-    if "simulation" in path.parts or on_virtual_time:
-        return []  # its seconds pass at once
+    is_told = "tests.virtual_time" in text or "tests.unit.pool_world" in text
+    return "simulation" in path.parts or is_told
+
+
+def long_sleeps(path: Path) -> list[int]:
+    if is_on_virtual_time(path):
+        return []
     return [
         node.lineno
         for node in nodes_of(path)
@@ -55,6 +60,31 @@ def long_sleeps(path: Path) -> list[int]:
 def test_no_test_sleeps_for_a_second() -> None:
     """A short sleep inside a loop that asks is fine; a long one is hope."""
     assert faults_in(test_files, long_sleeps) == {}
+
+
+PATIENCE_S = (
+    20  # a busy machine stands still for seconds, and a test that passes never waits so long
+)
+WAITS = {"asyncio.timeout": 0, "asyncio.wait_for": 1}  # and which of their arguments says how long
+
+
+def impatience(path: Path) -> list[int]:
+    if is_on_virtual_time(path):
+        return []
+    return [
+        node.lineno
+        for node in nodes_of(path)
+        if isinstance(node, ast.Call)
+        and len(node.args) > (place := WAITS.get(dotted(node.func), len(node.args)))
+        and isinstance(limit := node.args[place], ast.Constant)
+        and isinstance(limit.value, int | float)
+        and limit.value < PATIENCE_S
+    ]
+
+
+def test_who_waits_for_something_has_patience() -> None:
+    """What ends a wait too soon on a busy machine is a failure that says nothing."""
+    assert faults_in(test_files, impatience) == {}
 
 
 def test_there_are_tests() -> None:

@@ -10,11 +10,11 @@ import pytest
 from adapters.live import addresses_of
 from adapters.redis.embedded import EmbeddedServer
 from adapters.settings import REMEDIES, load_settings
-from tests.e2e.fleet import a_process, an_environment
+from tests.e2e.fleet import START_S, a_process, an_environment
 from tests.redis_servers import free_port, require_server
 from tests.tcp_proxy import CHUNK_BYTES, TcpProxy
 
-pytestmark = pytest.mark.one_server
+pytestmark = [pytest.mark.one_server, pytest.mark.timeout(180)]
 
 WRONG = {
     "graph_url": "http://graph.facebook.com",
@@ -44,7 +44,7 @@ class AgeingProxy(TcpProxy):
 async def refused(directory: Path, *words: str, **settings: str) -> tuple[int | None, str]:
     """Return status and words of a start that must not succeed."""
     process = await a_process(an_environment(directory, **settings), *words)
-    printed, logged = await asyncio.wait_for(process.communicate(), 20)
+    printed, logged = await asyncio.wait_for(process.communicate(), START_S)
     said = (printed + logged).decode()
     assert "Traceback" not in said
     return process.returncode, said
@@ -172,7 +172,7 @@ async def test_a_redis_without_a_file_is_warned_about_and_used(tmp_path: Path) -
             said = await read_until_started(process)
         finally:
             process.send_signal(signal.SIGTERM)
-            rest = await asyncio.wait_for(process.communicate(), 20)
+            rest = await asyncio.wait_for(process.communicate(), START_S)
     assert process.returncode == 0, rest
     assert b"keeps no append-only file: a restart loses queued jobs" in said
     assert b"CONFIG SET appendonly yes" in said
@@ -182,7 +182,7 @@ async def read_until_started(process: asyncio.subprocess.Process) -> bytes:
     """Return the log up to the line that says it runs."""
     assert process.stderr is not None
     said = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(START_S):
         while b'"started"' not in said:
             line = await process.stderr.readline()
             assert line, said

@@ -98,7 +98,7 @@ async def test_a_redis_that_comes_back_during_the_drain_gets_every_outcome(tmp_p
         ):
             await proxy.refuse()
             began = tell_to_stop(fleet)
-            await asyncio.sleep(SLOW_MS / 1_000 + 1.5)  # Meta has answered, nobody could record it
+            await asyncio.sleep(SLOW_MS / 1_000 + 0.5)  # Meta has answered, nobody could record it
             assert (await counts_of(fleet))["in_flight"] > 0
             await proxy.accept()
             drained = await ended(fleet, began)

@@ -61,7 +61,7 @@ async def test_the_lines_of_the_readme_run(
     async with a_whole_house(server_url, tmp_path) as whole:
         program = block.replace("http://127.0.0.1:8080", whole.url).replace("autumn_", "")
         await asyncio.to_thread(exec, program, {})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not whole.report().accepted:
                 await asyncio.sleep(0.02)
     assert "Counts(" in capsys.readouterr().out
@@ -77,7 +77,7 @@ async def test_a_journey_node_sends_at_once_and_an_event_twice_is_one_message(
         two = await node.on_order(client, SENDER, "+4915112345678", "Ada", "4711", now)
         assert one.id == two.id
         assert await node.on_order(client, SENDER, "0151", "Ada", "4712", now) is None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await client.job(one.id)).state != "accepted":
                 await asyncio.sleep(0.02)
         assert whole.report().accepted == 1

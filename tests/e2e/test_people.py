@@ -133,7 +133,7 @@ async def test_a_stop_told_under_metas_id_stops_the_number_that_is_dialled(
 async def test_who_has_two_ids_takes_one_place_once_meta_has_told_so(
     server_url: str, tmp_path: Path
 ) -> None:
-    world = a_world(wa_ids={DIALLED.removeprefix("+"): REAL})
+    world = a_world(wa_ids={DIALLED.removeprefix("+"): REAL}, window_ms=86_400_000)
     async with a_whole_house(server_url, tmp_path, world) as whole:
         job = await a_job(whole, DIALLED, "update")
         await until(whole, lambda each: each["delivery"] == "delivered", f"/v1/jobs/{job}")

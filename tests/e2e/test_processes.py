@@ -13,14 +13,14 @@ import pytest
 
 from adapters.demo.play import CAMPAIGN_FILE
 from engine.model import Gate
-from tests.e2e.fleet import a_process, an_environment
+from tests.e2e.fleet import START_S, a_process, an_environment
 from tests.redis_servers import free_port
 
-pytestmark = pytest.mark.one_server
+pytestmark = [pytest.mark.one_server, pytest.mark.timeout(300)]
 
 
 async def until_ready(url: str) -> None:
-    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(START_S), aiohttp.ClientSession() as session:
         while True:
             try:
                 async with session.get(url + "/readyz") as response:
@@ -40,7 +40,7 @@ async def test_it_shows_its_first_key_once_and_ends_in_order(tmp_path: Path) -> 
         process = await a_process(environment, "run")
         await until_ready(f"http://127.0.0.1:{port}")
         process.send_signal(signal.SIGTERM)
-        printed, logged = await asyncio.wait_for(process.communicate(), 20)
+        printed, logged = await asyncio.wait_for(process.communicate(), START_S)
         shown.append(re.search(rb"PENSTOCK_API_KEY=(psk_\S+)", printed))
         assert process.returncode == 0, logged
         assert b'"drained"' in logged
@@ -63,7 +63,7 @@ async def test_what_is_wrong_at_the_start_is_said_in_a_sentence(
     tmp_path: Path, settings: dict[str, str], status: int, words: bytes
 ) -> None:
     process = await a_process(an_environment(tmp_path, **settings), "run")
-    printed, logged = await asyncio.wait_for(process.communicate(), 20)
+    printed, logged = await asyncio.wait_for(process.communicate(), START_S)
     assert process.returncode == status
     assert words in logged
     assert b"Traceback" not in printed + logged

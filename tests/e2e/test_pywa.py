@@ -26,7 +26,7 @@ KINDS = ["text", "text", "template", "image", "interactive", "location", "reacti
 async def open_window(whole: Whole) -> str:
     """Let the person write to us; return Meta's id of that message once we heard of it."""
     await whole.control("POST", "inbound", {"phone_number_id": SENDER, "from": f"+{PERSON}"})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await whole.house.client.exists(f"ps:{{{PORTFOLIO}}}:service"):
             await asyncio.sleep(0.02)
     return f"wamid.INBOUND{whole.sandbox.stage.inbound_count:010X}="

@@ -57,7 +57,7 @@ async def test_a_broken_callback_is_raised_and_repeats_nothing_but_codes_until_i
     monkeypatch.setattr(listening, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(postman, "BACKOFF_MAX_MS", 100)
     world = a_world(templates=TEMPLATES, portfolios=PORTFOLIO, webhook={"retries_max": 1_000})
-    settings = {"silence_seconds": 1, "doubt_seconds": 1}
+    settings = {"silence_seconds": 4, "doubt_seconds": 1}
     with capture_logs() as lines:
         async with a_whole_house(server_url, tmp_path, world, furnish=furnish, **settings) as whole:
             right = whole.sandbox.stage.postman.plan.url

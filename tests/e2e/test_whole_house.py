@@ -8,8 +8,10 @@ from redis.asyncio import Redis
 
 from adapters.cli.log_proof import LogProof
 from adapters.sandbox.control import TemplateChange
+from tests.e2e.test_world import until
 from tests.e2e.whole_house import (
     LOOK_EVERY_S,
+    PORTFOLIO,
     SENDER,
     Whole,
     a_message,
@@ -103,16 +105,20 @@ def places_of(whole: Whole, template: str) -> list[int]:
 
 @one_server
 async def test_a_pause_holds_at_once_and_a_resume_goes_on(server_url: str, tmp_path: Path) -> None:
-    async with a_whole_house(server_url, tmp_path) as whole:
-        await whole.upload("c1", rows(40))
+    async with a_whole_house(server_url, tmp_path, a_world(window_ms=60_000)) as whole:
+        await whole.upload("c1", rows(60))
         await whole.call("POST", "/v1/campaigns/c1/start")
         await whole.call("POST", "/v1/campaigns/c1/pause")
         held = await whole.until("c1", lambda each: not each["counts"]["in_flight"])
         sent = whole.report().accepted
-        assert held["counts"]["accepted"] == sent < 40
+        assert held["counts"]["accepted"] == sent <= 40
+        await whole.control("POST", f"limits/{PORTFOLIO}", {"limit": 100})
+        path = f"/v1/portfolios/{PORTFOLIO}"
+        await until(whole, lambda each: each["quota"]["limit"] == 100, path)
+        assert whole.report().accepted == sent  # there are places, and nobody takes them
         await whole.call("POST", "/v1/campaigns/c1/resume")
         await whole.completed("c1")
-        assert whole.report().accepted == 40
+        assert whole.report().accepted == 60
 
 
 @one_server

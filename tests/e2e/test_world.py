@@ -118,7 +118,11 @@ async def test_a_limit_an_upgrade_and_what_nobody_knows_come_in_one_body(
             quality("THROUGHPUT_UPGRADE", current_limit="TIER_100K"),
             {"field": "security", "value": {"display_phone_number": "15550100", "event": "PIN"}},
         )
-        shown = await until(whole, lambda each: told(each).get("security") == "PIN")
+        folding = whole.house.folding
+        assert folding is not None
+        await until(whole, lambda _: folding.results["security", "folded"] == 1)
+        shown = await whole.call("GET", f"/v1/senders/{SENDER}")
+        assert told(shown)["security"] == "PIN"
         assert told(shown)["event"] == "THROUGHPUT_UPGRADE"
         portfolio = await whole.call("GET", f"/v1/portfolios/{PORTFOLIO}")
         assert portfolio["quota"]["limit"] in {100_000, 40}  # 40: Meta was asked meanwhile

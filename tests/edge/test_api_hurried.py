@@ -116,7 +116,7 @@ async def test_what_is_no_http_is_refused_in_our_shape_and_not_quoted(
         for sent, says in UNREAD:
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(sent)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
             writer.close()
             assert head.split()[1] == "400", head

@@ -36,7 +36,7 @@ async def cut_after(desk: Desk, body: bytes, length: int) -> None:
     ]
     writer.write("\r\n".join(head).encode() + body[:length])
     await writer.drain()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await taken(desk):
             await asyncio.sleep(0.01)
     writer.transport.abort()

@@ -197,7 +197,7 @@ async def test_with_nobody_there_nothing_is_read(
         await event(response)
         await event(response)
         response.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while desk.pages._streams:
             await asyncio.sleep(0.05)
     taken, loop = desk.taken, asyncio.get_running_loop()
@@ -231,5 +231,5 @@ async def test_a_process_that_stops_waits_for_no_viewer(
 ) -> None:
     async with listening(session, desk) as response:
         await event(response)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):  # of the 30 s that it would wait
             await desk.runner.cleanup()

@@ -29,7 +29,7 @@ async def test_who_only_hears_of_failures_tells_them(
         failed = Receipt(key, 1, person, DeliveryStatus.UNDELIVERED, at_ms, code=131026)
         house.emit(StatusesReceived(PortfolioId("p1"), [failed], [], []))
         reader = PulseReader(redis_client, house.clock.now_ms)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not (pulses := await reader.newest()):
                 await asyncio.sleep(0.01)
     assert [list(each.errors.values()) for each in pulses] == [[{"131026": 1}]]

@@ -122,7 +122,7 @@ class Play:
             return content
 
     async def settled(self) -> Receiver:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.sandbox.settled()
         return self.receiver
 
@@ -244,7 +244,7 @@ async def test_a_late_error_gives_the_place_back(play: Play) -> None:
 
 async def failed(play: Play, count: int = 1) -> None:
     """Wait until `count` statuses arrived."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(play.receiver.statuses()) < count:
             await asyncio.sleep(0.002)
 

@@ -46,7 +46,7 @@ async def cut(desk: Desk, text: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", desk.client.port)
     writer.write(text.encode())
     writer.write_eof()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await reader.read()
     writer.close()
 

@@ -81,7 +81,8 @@ async def test_s3_what_comes_again_changes_nothing(
         whole.house.webhook._inbox = keep
         await whole.upload("c1", rows(20))
         await whole.call("POST", "/v1/campaigns/c1/start")
-        before = await whole.until("c1", lambda each: each["delivery"]["delivered"] == 20)
+        await whole.until("c1", lambda each: each["delivery"]["delivered"] == 20)
+        before = await whole.completed("c1")
         quota = await whole.call("GET", "/v1/portfolios/portfolio-1/quota")
         for body in [*heard, *reversed(heard)]:
             assert await posted(whole, body, **{"X-Hub-Signature-256": signature(body)}) == 200
