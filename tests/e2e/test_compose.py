@@ -19,7 +19,7 @@ from tests.redis_servers import free_port, free_row
 pytestmark = pytest.mark.one_server
 
 COMPOSE = ROOT / "deploy/compose/compose.yml"
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S, PATIENCE_S = 0.1, 90.0
 
 
 class Laptop:
@@ -88,12 +88,12 @@ async def running(
         for process in reversed(processes.values()):
             if process.returncode is None:
                 process.terminate()
-            await asyncio.wait_for(process.wait(), 40)
+            await asyncio.wait_for(process.wait(), PATIENCE_S)
 
 
 async def until_ready(session: aiohttp.ClientSession, laptop: Laptop, url: str, name: str) -> None:
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not await is_ready(session, url):
                 await asyncio.sleep(LOOK_EVERY_S)
     except TimeoutError:
@@ -109,7 +109,7 @@ async def is_ready(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("redis_client")
 async def test_the_services_of_the_compose_file_send_a_message(
     server_url: str, tmp_path: Path
@@ -136,7 +136,7 @@ async def test_the_services_of_the_compose_file_send_a_message(
             url = f"http://127.0.0.1:{int(laptop.ports['9108']) + place}"
             await until_ready(session, laptop, url, "worker")
         setup = await laptop.start("setup")
-        assert await asyncio.wait_for(setup.wait(), 60) == 0, laptop.log("setup")
+        assert await asyncio.wait_for(setup.wait(), PATIENCE_S) == 0, laptop.log("setup")
         async with session.post(f"{laptop.api}/v1/jobs", json=job) as response:
             answer = await response.json()
             assert answer["accepted"] == 1, json.dumps(answer)
@@ -148,7 +148,7 @@ async def until_delivered(session: aiohttp.ClientSession, laptop: Laptop, job: s
     """Wait until the simulator's webhook has told that it arrived."""
     shown: dict[str, Any] = {}
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while shown.get("delivery") not in {"delivered", "read"}:
                 await asyncio.sleep(LOOK_EVERY_S)
                 async with session.get(f"{laptop.api}/v1/jobs/{job}") as response:

@@ -52,8 +52,9 @@ def states(found: dict[str, list[Finding]], subject: str) -> list[State]:
 
 
 async def test_what_is_well_is_said_to_be_well(
-    durable_url: str, durable_client: Redis, tmp_path: Path
+    durable_url: str, durable_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(doctor_redis, "SLOW_US", 10_000_000)  # the machine may be busy
     assert await durable_client.ping()
     async with a_whole_house(durable_url, tmp_path, meta_verify_token=VERIFY) as whole:
         found = await examined(whole.house, durable_url)
@@ -135,7 +136,8 @@ async def test_a_clock_that_is_off_is_told(
     async with a_whole_house(server_url, tmp_path) as whole:
         [clock] = (await examined(whole.house, server_url))["clock"]
     assert clock.state is State.FAIL
-    assert "+3600" in clock.found
+    [off_s] = re.findall(r"is ([+-][\d.]+) s off", clock.found)
+    assert float(off_s) == pytest.approx(3_600, abs=10)  # as long as a stall may be
     assert "NTP" in clock.remedy
 
 
