@@ -63,7 +63,10 @@ async def was_in_doubt(fleet: Fleet) -> bool:
 async def test_a_worker_that_is_killed_leaves_at_most_its_claims_in_doubt(tmp_path: Path) -> None:
     slow = {"kind": "latency", "delay_ms": 500}
     deaf = a_busy_world(webhook={"loss_rate": 1.0}, faults=[slow])  # only the leases tell
-    async with a_fleet(tmp_path, world=deaf) as fleet:
+    async with a_fleet(tmp_path, workers=0, world=deaf) as fleet:
+        # Answers that a stall holds up leave no doubts of their own.
+        fleet.environment |= {"PENSTOCK_SEND_TIMEOUT_SECONDS": "4", "PENSTOCK_LEASE_SECONDS": "14"}
+        await asyncio.gather(fleet.start("worker-0"), fleet.start("worker-1"))
         await begin(fleet)
         await fleet.kill("worker-0")
         status = await fleet.until("c1", is_over)
