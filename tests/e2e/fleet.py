@@ -46,6 +46,7 @@ START_S, STOP_S, PATIENCE_S = 60.0, 60.0, 90.0
 CONCURRENCY, LEASE_S = 32, 11
 LIMIT, WINDOW_S, GUARD_S = 100, 2.0, 1.2  # Meta's statuses tell whole seconds: a guard below lies
 API = "api"
+NO_REDIS = re.compile(r"cannot start: (no answer from Redis|Timeout)[^\n]*\s*\Z")
 
 Status = dict[str, Any]
 
@@ -89,21 +90,30 @@ class Fleet:
     # -- processes -------------------------------------------------------------------------------
 
     async def start(self, name: str) -> None:
-        """Start the API or a worker and wait until it is ready."""
+        """Start the API or a worker and wait until it is ready.
+
+        Who finds no Redis at its start ends, and is started again by whoever runs it.
+        """
         url = self.url if name == API else f"http://127.0.0.1:{free_port()}"
+        log = self.directory / f"{name}.log"
+        process = await self._run(name, url, log)
+        async with asyncio.timeout(START_S):
+            while not await self._is_ready(url):
+                if process.returncode is not None:
+                    assert NO_REDIS.search(log.read_text()), log.read_text()
+                    process = await self._run(name, url, log)
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _run(self, name: str, url: str, log: Path) -> asyncio.subprocess.Process:
         listen = url.removeprefix("http://")
         words = ["serve"] if name == API else ["worker", "--metrics-listen", listen]
-        log = self.directory / f"{name}.log"
         program = HASTY if HASTE in self.environment else PROGRAM
         with log.open("ab") as written:
             process = await asyncio.create_subprocess_exec(
                 *(*program, *words), env=self.environment, cwd=ROOT, stdout=written, stderr=written
             )
         self.running[name] = Running(process, url, log)
-        async with asyncio.timeout(START_S):
-            while not await self._is_ready(url):
-                assert process.returncode is None, log.read_text()
-                await asyncio.sleep(LOOK_EVERY_S)
+        return process
 
     async def kill(self, name: str) -> None:
         """End a process as a crash would."""
@@ -124,8 +134,9 @@ class Fleet:
 
     async def close(self) -> None:
         """End what still runs."""
-        for name in list(self.running):
-            await self.terminate(name)
+        for name, running in list(self.running.items()):
+            if running.process.returncode is None:
+                await self.terminate(name)
 
     async def until_none_is_ready(self) -> None:
         """Wait until every process has noticed that it cannot work."""
@@ -290,8 +301,10 @@ async def a_fleet(
                 await asyncio.gather(*map(fleet.start, names))
                 yield fleet
             finally:
-                await fleet.close()
-                await sandbox.stop()
+                try:
+                    await fleet.close()
+                finally:
+                    await sandbox.stop()
 
 
 async def furnish_fleet(fleet: Fleet) -> None:
