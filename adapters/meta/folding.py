@@ -109,12 +109,18 @@ class Folding:
         self._heard = heard
         self._arrivals = arrivals
         self._windows = windows
+        self._in_hand: list[Entry] = []  # read, and not folded yet: the ledger was away
         self.results: Counter[tuple[str, str]] = Counter()
         """Items by field and by what became of them, for metrics."""
 
     async def fold_next(self) -> int:
-        """Fold what waits, or what comes within BLOCK_MS; return how many bodies that were."""
-        return await self._fold_steps(await self._inbox.read(BODIES_MAX, BLOCK_MS))
+        """Fold what waits, or what comes within BLOCK_MS; return how many bodies that were.
+
+        LedgerError: what was read stays in hand, and is folded first when this is called again.
+        """
+        if not self._in_hand:
+            self._in_hand = await self._inbox.read(BODIES_MAX, BLOCK_MS)
+        return await self._fold_steps(self._in_hand)
 
     async def fold_abandoned(self) -> int:
         """Fold all that readers have left that died, or found the ledger away."""
@@ -124,25 +130,30 @@ class Folding:
         return folded
 
     async def _fold_steps(self, entries: list[Entry]) -> int:
-        """Fold bodies, some at a time; raise what some met when the others are folded."""
+        """Fold bodies, some at a time; raise what some met when the others are folded.
+
+        Those that were looked at leave the list.
+        """
         broken: list[Exception] = []
-        for some in in_steps(entries):
+        count = len(entries)
+        for some in list(in_steps(entries)):
             try:
                 await self._fold(some)
             except EngineError:
                 raise
             except Exception as error:  # noqa: BLE001  # ours: raised below
                 broken.append(error)
+            del entries[: len(some)]
         if broken:
             raise broken[0] if len(broken) == 1 else ExceptionGroup("webhook bodies", broken)
-        return len(entries)
+        return count
 
     async def _fold(self, entries: list[Entry]) -> None:
         """Fold bodies together; only one that meets an error of ours is left where it is."""
         try:
             await self._fold_all(entries)
         except EngineError:
-            raise  # the ledger is away: they stay, and come again
+            raise  # the ledger is away: they stay
         except Exception:
             if len(entries) == 1:
                 self.results["other", "broken"] += 1

@@ -17,6 +17,7 @@ from adapters.meta.codes import RESTS, verdict
 from adapters.meta.entries import STEP_BYTES, Entry
 from adapters.meta.folding import BODIES_MAX, Folding
 from adapters.meta.preferring import Preferring
+from adapters.redis.letterbox import Inbox as Letters
 from engine.borders import REMEMBERED_MS, border_of
 from engine.directory import Directory, Portfolio, Sender
 from engine.errors import LedgerAwayError
@@ -121,7 +122,7 @@ def a_preferring(choices: MemoryPreferences, contents: Contents) -> Preferring:
     return Preferring(suppressions, resting, cast("RecipientKeys", Keys()))
 
 
-def a_folding(ledger: Ledger, inbox: Inbox) -> Folding:
+def a_folding(ledger: Ledger, inbox: Inbox | Letters) -> Folding:
     preferring = a_preferring(MemoryPreferences(), cast("Contents", ledger))
     parts: tuple[Any, ...] = (
         *(inbox, Folder(), ledger, Registry(), preferring, None, None),

@@ -7,10 +7,23 @@ from redis.asyncio import Redis
 
 from adapters.memory.arrivals import MemoryArrivals
 from adapters.redis.arrivals import RedisArrivals
+from adapters.redis.letterbox import Inbox as Letters
+from engine.errors import LedgerAwayError
 from engine.inbound import HEARD_MS
 from engine.model import RecipientKey, SenderId
 from engine.ports import FOREVER_MS
-from tests.edge.test_meta_folding import NOW_MS, P1, SENDER, WABA, World, of_ban, of_number
+from tests.edge.test_meta_folding import (
+    NOW_MS,
+    P1,
+    SENDER,
+    WABA,
+    Ledger,
+    World,
+    a_folding,
+    of_ban,
+    of_number,
+    says,
+)
 
 
 def wrote(*ids: str, at_s: int = NOW_MS // 1_000) -> bytes:
@@ -35,6 +48,28 @@ async def test_a_message_takes_once_however_often_it_is_told_and_its_body_is_fol
         await world.fold(wrote("a", "b"), wrote("b"), poison)
     assert world.taken == 2  # all were folded once more, one by one
     assert list(world.inbox.waiting.values()) == [poison]
+
+
+async def test_what_an_outage_left_in_hand_is_folded_at_the_next_step_and_once(
+    redis_client: Redis,
+) -> None:
+    """And not when its reader counts as dead: a stop would not be heard for a minute."""
+    inbox = Letters(redis_client, redis_client, "reader")
+    await inbox.open()
+    for person in "12":
+        await inbox.keep(says(person, "stop"))
+    ledger = Ledger()
+    ledger.poison, ledger.error = {RecipientKey(b"2")}, LedgerAwayError("away")
+    folding = a_folding(ledger, inbox)
+    for _ in range(2):
+        with pytest.raises(LedgerAwayError):
+            await folding.fold_next()
+    assert await inbox.length() == 2
+    ledger.poison = set()
+    assert await folding.fold_next() == 2
+    assert (ledger.stopped, await inbox.length()) == ({RecipientKey(b"1"), RecipientKey(b"2")}, 0)
+    await inbox.keep(says("3", "stop"))
+    assert await folding.fold_next() == 1
 
 
 async def test_a_message_that_two_processes_hear_of_takes_once() -> None:
