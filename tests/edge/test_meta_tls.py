@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +55,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @asynccontextmanager
-async def a_graph(certificate: tuple[Path, Path], sizes: list[int]) -> AsyncIterator[str]:
+async def a_graph(certificate: tuple[Path, Path], sizes: list[int]) -> AsyncGenerator[str]:
     """Give the address of a Graph API that notes how large each body was."""
 
     async def take(request: web.Request) -> web.Response:
