@@ -34,6 +34,7 @@ from tests.e2e.whole_house import (
     WABA,
     a_message,
     a_sandbox,
+    a_session,
     a_world,
 )
 from tests.redis_servers import free_port
@@ -273,7 +274,6 @@ async def a_fleet(
     """
     port = free_port()
     sandbox = a_sandbox(world or a_busy_world(), port)
-    headers = {"Authorization": f"Bearer {KEY}"}
     with server or EmbeddedServer(directory / "redis") as started:
         environment = an_environment(
             directory,
@@ -291,7 +291,7 @@ async def a_fleet(
         )
         if haste:
             environment[HASTE] = json.dumps(haste)
-        async with aiohttp.ClientSession(headers=headers) as session:
+        async with a_session() as session:
             url = f"http://127.0.0.1:{port}"
             fleet = Fleet(sandbox, started, directory, environment, session, url)
             try:
