@@ -46,6 +46,20 @@ class Rows:
     rejects: list[Reject] = field(default_factory=list)
 
 
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of several pieces, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    whole, has_keys = Rows(), any(part.keys for part in parts)
+    for part in parts:
+        whole.rows += part.rows
+        whole.numbers += part.numbers
+        whole.rejects += part.rejects
+        if has_keys:
+            whole.keys += part.keys or [""] * len(part.rows)
+    return whole
+
+
 class TableState(msgspec.Struct):
     """What is known of a file after its first rows, so that the rest can be read by itself."""
 
@@ -197,7 +211,7 @@ def _no_header() -> Problem:
     return Problem(status, detail, code=wrong.code, errors=[wrong])
 
 
-class Recipient(Strict):
+class Recipient(Strict, gc=False):  # of a million at a time; nothing in it leads back to it
     """One NDJSON line: who, and the values of the fields."""
 
     to: str
