@@ -243,6 +243,8 @@ class NdjsonTable:
         self.taken += len(piece)
         if not self._row:
             piece = piece.removeprefix(codecs.BOM_UTF8)  # as spreadsheets and Windows write it
+        has_keys = b'"key"' in piece
+        rows: list[tuple[str, Sequence[str]]]
         try:
             recipients = self._decoder.decode_lines(piece)
             if self._pick is not None:
@@ -255,15 +257,15 @@ class NdjsonTable:
             return self._feed_each(piece)
         names = sum([len(each.fields) for each in recipients])
         names += len(rows) + piece.count(b'"fields"')
-        names += sum([1 for each in recipients if each.key]) if b'"key"' in piece else 0
+        names += sum([1 for each in recipients if each.key]) if has_keys else 0
         if piece.count(b'":') != names:
             return self._feed_each(piece)  # maybe a name that is there twice
         if b"\n\n" in piece or b"\r" in piece or piece.startswith(b"\n"):
             return self._feed_each(piece)  # blank lines shift the numbers
         first = self._row + 1
         self._row += len(rows)
-        keys = [each.key for each in recipients] if b'"key"' in piece else []
-        return Rows(list(rows), list(range(first, first + len(rows))), keys)
+        keys = [each.key for each in recipients] if has_keys else []
+        return Rows(rows, list(range(first, first + len(rows))), keys)
 
     @property
     def state(self) -> TableState:
