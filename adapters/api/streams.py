@@ -142,7 +142,7 @@ async def read_ahead(items: AsyncGenerator[T, None], most: int) -> AsyncGenerato
             yield taken
     finally:
         reading.cancel()
-        await asyncio.wait([reading])
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 def _line_too_long() -> Problem:

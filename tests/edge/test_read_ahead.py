@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -101,6 +102,16 @@ async def test_who_leaves_early_leaves_nobody_reading(most: int) -> None:
         await anext(trips)
     assert source.is_left
     assert source.given < 100
+
+
+async def test_a_fault_that_nobody_waits_for_any_more_is_nobody_s() -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with aclosing(read_ahead(Source(3, ValueError("cut")).items(), 9)) as trips:
+        await anext(trips)
+        await turns()
+    gc.collect()
+    assert told == []
 
 
 def test_rows_of_pieces_are_together_in_their_order() -> None:
