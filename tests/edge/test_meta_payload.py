@@ -1,13 +1,14 @@
-"""The promise under everything: a body that refuses leaves not one byte, on both event loops."""
+"""The promise under everything: a letter leaves whole, as aiohttp would send it, or not at all."""
 
 import asyncio
 from collections.abc import Callable
 
 import pytest
+from aiohttp import ClientSession
 
 from adapters.meta.client import MetaClient, build_session
 from engine.outcomes import Accepted, Outcome, Unwritten
-from tests.edge.meta_graph import NOW_MS, TOKEN, FakeGraph, a_letter
+from tests.edge.meta_graph import NOW_MS, SENDER, TOKEN, WAMID, Desk, FakeGraph, a_letter
 
 uvloop = pytest.importorskip("uvloop")
 
@@ -46,3 +47,43 @@ def test_only_the_accepted_letter_left_bytes(
     ]
     assert Unwritten("late") in outcomes
     assert bytes_read == one_request
+
+
+async def test_a_letter_looks_on_the_wire_as_aiohttp_would_send_it(desk: Desk) -> None:
+    body = b'{"to":"+16505551234","text":{"body":"\xc3\xa4"}}'
+    await desk.client.send(a_letter(body=body))
+    headers = {
+        "Authorization": f"Bearer {TOKEN}",
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
+    }
+    address = f"{desk.graph.url}/v25.0/{SENDER}/messages"
+    async with ClientSession() as plain, plain.post(address, data=body, headers=headers):
+        pass
+    ours, theirs = (set(head.split(b"\r\n")) for head in desk.graph.heads)
+    assert ours == theirs
+    assert desk.graph.bodies == [body, body]
+
+
+async def test_a_body_larger_than_any_buffer_leaves_whole(desk: Desk) -> None:
+    body = b"x" * 5_000_000
+    assert await desk.client.send(a_letter(body=body)) == Accepted(WAMID)
+    assert desk.graph.bodies == [body]
+
+
+async def test_a_connection_that_has_not_taken_all_of_a_body_serves_no_other_letter(
+    desk: Desk,
+) -> None:
+    """A server may answer what is too large without reading it."""
+    desk.graph.is_hasty = True
+    assert await desk.client.send(a_letter(body=b"x" * 5_000_000)) == Accepted(WAMID)
+    assert await desk.client.send(a_letter()) == Accepted(WAMID)
+    assert desk.graph.connections == 2
+
+
+async def test_the_sending_session_sends_nothing_but_letters(desk: Desk) -> None:
+    with pytest.raises(TypeError, match="only letters"):
+        await desk.session.post(desk.graph.url, data=b"{}")
+    with pytest.raises(TypeError, match="only letters"):
+        await desk.session.get(desk.graph.url)
+    assert desk.graph.bytes_read == 0
