@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from struct import unpack
+from typing import NamedTuple
 
 from engine.alike import AlikeRows, Rows
-from engine.model import RecipientKey, Row
+from engine.model import RecipientKey
 from engine.recipients import RecipientKeys, canonical, canonical_chunk, on_the_wire, why_not
 from engine.template_fit import NOT_IN_URL, Room
 from engine.templates import PARAMETER_MAX, SPACES_MAX, why_not_text
@@ -20,6 +21,7 @@ _CONTROL = bytes((*range(0x1E), 0x7F))
 # A field of nothing or maybe of spaces, of which there are more than one thinks: US and RS, too.
 _BLANK = re.compile(r"\x1f\s")
 _SPACES = " " * (SPACES_MAX + 1)
+PART_ROWS = 25  # looked at one by one where one of them is wrong: one in a hundred often is
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +77,50 @@ class Packed:
     errors: list[RowError] = field(default_factory=list)
 
 
+class _Looked(NamedTuple):
+    """Ids, tails and places of the sound rows of a chunk, and what is wrong with the others."""
+
+    identities: list[bytes]
+    tails: list[bytes]
+    places: Sequence[int]
+    errors: list[RowError]
+
+
 def pack(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys) -> Packed:
-    """Return a chunk packed; the whole is checked first, row by row only when that finds something.
+    """Return a chunk packed; it is checked as a whole, row by row only where that finds something.
 
     A row without a key is known by its recipient.
     """
-    if chunk.keys is not None:
-        return _pack_keyed(chunk, chunk.keys, sheet, recipients)
-    sound = _sound_tails(chunk.rows, sheet)
+    found = _look(chunk, sheet)
+    people = recipients.keys(found.identities)
     shared = sheet.content, sheet.repeats_max, sheet.expires_at_ms
+    alike = AlikeRows(people, found.tails, found.places, *shared)
+    if chunk.keys is None:
+        return Packed(alike, found.errors)
+    names = dict(zip(chunk.places, chunk.keys, strict=True))
+    rows = list(alike)
+    for row in rows:
+        if name := names[row.place]:
+            row.dedupe, row.fingerprint = recipients.dedupe(name), recipients.fingerprint(row.tail)
+    return Packed(rows, found.errors)
+
+
+def _look(chunk: Chunk, sheet: Sheet) -> _Looked:
+    """Look at a chunk as a whole; where something is wrong, at each small part of it."""
+    rows = chunk.rows
+    sound = _sound_tails(rows, sheet)
     if sound is not None:
-        identities, tails = sound
-        return Packed(AlikeRows(recipients.keys(identities), tails, chunk.places, *shared))
-    identities, tails, places, errors = _look_at_each(chunk, sheet)
-    return Packed(AlikeRows(recipients.keys(identities), tails, places, *shared), errors)
+        return _Looked(*sound, chunk.places, [])
+    if len(rows) <= PART_ROWS:
+        return _look_at_each(chunk, sheet)
+    starts = range(0, len(rows), PART_ROWS)
+    parts = [_look(chunk.part(start, start + PART_ROWS), sheet) for start in starts]
+    return _Looked(
+        [identity for part in parts for identity in part.identities],
+        [tail for part in parts for tail in part.tails],
+        [place for part in parts for place in part.places],
+        [error for part in parts for error in part.errors],
+    )
 
 
 def _sound_tails(
@@ -133,10 +165,7 @@ def _is_sound(text: str, rows: int, width: int) -> bool:
     )
 
 
-def _look_at_each(
-    chunk: Chunk, sheet: Sheet
-) -> tuple[list[bytes], list[bytes], list[int], list[RowError]]:
-    """Return ids, tails and places of the sound rows of a chunk, and what is wrong with others."""
+def _look_at_each(chunk: Chunk, sheet: Sheet) -> _Looked:
     identities, tails = list[bytes](), list[bytes]()
     places, errors = list[int](), list[RowError]()
     for place, (to, values) in zip(chunk.places, chunk.rows, strict=True):
@@ -149,24 +178,7 @@ def _look_at_each(
             identities.append(identity.encode())
             tails.append(US.join((on_the_wire(identity), *values)).encode())
             places.append(place)
-    return identities, tails, places, errors
-
-
-def _pack_keyed(
-    chunk: Chunk, keys: Sequence[str], sheet: Sheet, recipients: RecipientKeys
-) -> Packed:
-    """Return a chunk packed of which rows have keys."""
-    names = dict(zip(chunk.places, keys, strict=True))
-    identities, tails, places, errors = _look_at_each(chunk, sheet)
-    rows: list[Row] = []
-    told = zip(recipients.keys(identities), tails, places, strict=True)
-    for person, tail, place in told:
-        row = Row(person, tail, sheet.content, sheet.repeats_max, sheet.expires_at_ms, 0, person)
-        row.place = place
-        if name := names[place]:
-            row.dedupe, row.fingerprint = recipients.dedupe(name), recipients.fingerprint(tail)
-        rows.append(row)
-    return Packed(rows, errors)
+    return _Looked(identities, tails, places, errors)
 
 
 def _errors(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:

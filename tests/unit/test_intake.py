@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -183,6 +184,20 @@ def test_a_chunk_is_packed_as_its_rows_one_by_one(rows: list[tuple[str, list[str
     alone = [pack(a_chunk(row, first=at), SHEET, KEYS) for at, row in enumerate(rows)]
     assert [row for each in alone for row in each.rows] == list(whole.rows)
     assert len({error.index for error in whole.errors}) == sum(bool(each.errors) for each in alone)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 7, 60])
+def test_what_is_wrong_with_some_rows_of_many_is_found_and_the_others_are_packed(
+    wrong: int,
+) -> None:
+    rows, rng = some_rows(130), Random(wrong)
+    for at in rng.sample(range(130), wrong):
+        rows[at] = rng.choice([("0151", ["a", "b"]), (rows[at][0], ["a", "\t"]), ("49", ["a"])])
+    whole = pack(a_chunk(*rows, first=9), SHEET, KEYS)
+    alone = [pack(a_chunk(row, first=at), SHEET, KEYS) for at, row in enumerate(rows, 9)]
+    assert list(whole.rows) == [row for each in alone for row in each.rows]
+    assert whole.errors == [error for each in alone for error in each.errors]
+    assert len(whole.rows) == 130 - wrong
 
 
 @given(
