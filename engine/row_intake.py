@@ -89,7 +89,7 @@ class CampaignRows:
                     campaign = await under_way
                 trip = self._enqueue_rows(campaign, hands, result)
                 under_way = asyncio.create_task(trip)  # the ledger works while we pack the next
-                await asyncio.sleep(0)  # it is asked before
+                await asyncio.sleep(0)  # it has been asked before that
             if under_way is not None:
                 await under_way
         finally:
