@@ -22,7 +22,7 @@ from yarl import URL
 
 from adapters.meta.answers import Judge, read_whole
 from adapters.meta.breaker import Breaker
-from adapters.meta.payload import (
+from adapters.meta.letter_request import (
     LastMoment,
     LetterRequest,
     Objection,

@@ -13,8 +13,8 @@ import msgspec
 from aiohttp import ClientSession
 
 from adapters.meta.client import MetaClient
+from adapters.meta.letter_request import Objection
 from adapters.meta.management import Management
-from adapters.meta.payload import Objection
 from engine.letters import Letter
 from engine.model import JobKey, Lane, Priority, RecipientKey, SenderId
 from engine.outcomes import Outcome

@@ -2,7 +2,7 @@
 
 It is written whole, head and body, in one go of the event loop: between the last look and the write
 nothing else can happen. aiohttp alone would build the headers anew for each request and write the
-body in a task of its own, which costs an eighth of all that a send costs.
+body in a task of its own, which was a quarter of what it takes to send a letter (ADR 37).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ stopped.
 
 
 class RefusedError(Exception):
-    """The body refused to be written; aiohttp wraps it, the client reads `refusal` instead."""
+    """The letter refused to be written; `LastMoment.refusal` says why."""
 
 
 def head_of(url: URL, token: str) -> bytes:
