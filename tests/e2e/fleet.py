@@ -47,7 +47,9 @@ START_S, STOP_S, PATIENCE_S = 60.0, 60.0, 90.0
 CONCURRENCY, LEASE_S = 32, 11
 LIMIT, WINDOW_S, GUARD_S = 100, 2.0, 1.2  # Meta's statuses tell whole seconds: a guard below lies
 API = "api"
-NO_REDIS = re.compile(r"cannot start: (no answer from Redis|Timeout)[^\n]*\s*\Z")
+NO_REDIS = re.compile(
+    r"cannot start: (no answer from Redis|Redis does not answer|Timeout)[^\n]*\s*\Z"
+)
 
 Status = dict[str, Any]
 
@@ -136,8 +138,13 @@ class Fleet:
     async def close(self) -> None:
         """End what still runs."""
         for name, running in list(self.running.items()):
-            if running.process.returncode is None:
+            if running.process.returncode is not None:
+                continue
+            try:
                 await self.terminate(name)
+            except aiohttp.ClientError:  # it never came to listening
+                running.process.kill()
+                await running.process.wait()
 
     async def until_none_is_ready(self) -> None:
         """Wait until every process has noticed that it cannot work."""
