@@ -63,6 +63,21 @@ def depth(told: dict[str, float]) -> float:
     return sum(value for line, value in told.items() if line.startswith("penstock_queue_depth"))
 
 
+async def until_sums_are_true(fleet: Fleet) -> None:
+    """Scrape all until a sum over them is what is so; it is never more, as told twice it would."""
+    so = (2, LIMIT, 1, ROWS)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            told = await told_by(fleet)
+            sums = sum(map(Counter, told.values()), Counter[str]())
+            depths = sum(map(depth, told.values()))
+            found = (sums[WORKERS], sums[LIMITS], sums[SPEAKER], depths)
+            assert all(one <= other for one, other in zip(found, so, strict=True)), found
+            if found == so:
+                return  # a ledger that is slow to answer leaves its gauges out
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
 async def test_a_sum_over_processes_is_true_and_another_speaks_when_one_dies(
     tmp_path: Path,
 ) -> None:
@@ -71,14 +86,13 @@ async def test_a_sum_over_processes_is_true_and_another_speaks_when_one_dies(
         assert await until_one_speaks(fleet, API) == API
         await fleet.upload("c1", rows(ROWS))  # a draft: nothing of it moves
         await asyncio.sleep(HOLD_MS / 1_000)  # none of the others begins beside it meanwhile
-        told = await told_by(fleet)
-        sums = sum(map(Counter, told.values()), Counter[str]())
-        assert (sums[WORKERS], sums[LIMITS], sums[SPEAKER]) == (2, LIMIT, 1)
-        assert sum(map(depth, told.values())) == ROWS
+        await until_sums_are_true(fleet)
 
         await fleet.kill(API)
         heir = await until_one_speaks(fleet, "worker-0", "worker-1")
-        assert depth(await scraped(fleet, heir)) == ROWS
+        async with asyncio.timeout(PATIENCE_S):
+            while depth(await scraped(fleet, heir)) != ROWS:
+                await asyncio.sleep(LOOK_EVERY_S)
 
         pid = fleet.running[heir].process.pid
         assert await speaker_pid(fleet) == pid
