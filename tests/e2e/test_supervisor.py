@@ -51,11 +51,13 @@ async def stopped_at_last(
     finally:
         if process.returncode is None:
             process.terminate()  # it takes its children and the embedded server with it
-            try:
-                await asyncio.wait_for(process.communicate(), STOP_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        try:
+            await asyncio.wait_for(
+                process.communicate(), STOP_S
+            )  # they hold its pipes to their end
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 @asynccontextmanager
