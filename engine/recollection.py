@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from engine.errors import LedgerError
+from engine.imprints import Imprint, WatchedLedger
 from engine.model import JobKey, NowMs, PortfolioId
 from engine.ports import (
     Again,
@@ -16,7 +17,6 @@ from engine.ports import (
     Batch,
     Claimed,
     Enqueued,
-    Ledger,
     Receipt,
     Receipts,
     Received,
@@ -61,7 +61,7 @@ class Recollection:
     """
 
     def __init__(
-        self, ledger: Ledger, receipts: Receipts, recovery: Recovery, now_ms: NowMs
+        self, ledger: WatchedLedger, receipts: Receipts, recovery: Recovery, now_ms: NowMs
     ) -> None:
         self._ledger = ledger
         self._receipts = receipts
@@ -124,6 +124,10 @@ class Recollection:
         answer = await self._ledger.rescue(portfolio)
         self._of(portfolio, answer.sequence)
         return answer
+
+    async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
+        """See Imprints.imprints."""
+        return await self._ledger.imprints(portfolios)
 
     async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
         """See Receipts.receive."""

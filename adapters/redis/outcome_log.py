@@ -14,15 +14,19 @@ from redis import exceptions
 
 from adapters.redis import keys
 from adapters.redis.ledger import LANES_KNOWN_MAX
+from adapters.redis.log_news import logs_with_news
 from adapters.redis.scripts import Client
 from adapters.redis.traces import RedisTraces
 from engine.errors import LedgerAwayError
 from engine.model import DeliveryStatus, PortfolioId, parse_key
+from engine.ports import FOREVER_MS
 from engine.traces import text_of
 
 ENTRY = re.compile(rb"(\d+\.\d+)([A-Z1-5])([+-])(.{8})(.{6})", re.DOTALL)
 READ_AT_ONCE = 100  # records, of up to BATCH_MAX jobs each: whoever hears of them has a loop, too
 LOCK_MS = 30_000
+TRIM_EVERY_MS = 60_000  # of one log, at most: whole nodes of it go, so mostly nothing does
+BEGIN = b"0-0"  # before the first record
 KINDS = {
     "A": "accepted",
     "H": "accepted",
@@ -91,7 +95,18 @@ class OutcomeLog:
         self._traces = traces
         self._heard = heard  # told of every batch before it counts as exported, maybe twice
         self._limits: dict[PortfolioId, tuple[str, int, str]] = {}  # the day's file, as told there
+        self._reached: dict[PortfolioId, bytes] = {}  # the place, as it was read last
+        self._trims_at_ms: dict[PortfolioId, int] = {}  # when a record leaves the window
         self._lanes: dict[tuple[PortfolioId, str], tuple[str, str, str]] = {}
+
+    async def unwritten(self, portfolios: Sequence[PortfolioId], now_ms: int) -> set[PortfolioId]:
+        """Return whose log an export has work with: records for a file, or such as may go.
+
+        One command for two hundred logs, however many of them are idle.
+        """
+        reached = {each: self._reached.get(each, BEGIN) for each in portfolios}
+        news = await logs_with_news(self._client, reached)
+        return {*news} | {each for each in portfolios if self._trims_at_ms.get(each, 0) <= now_ms}
 
     async def export(self, portfolio: PortfolioId, now_ms: int) -> int:
         """Write what is new since the last export; return how many lines that were.
@@ -109,9 +124,10 @@ class OutcomeLog:
                 if not await self._is_ours(portfolio):
                     return lines  # it took longer than a turn: the place is another's by now
                 await self._client.set(keys.log_exported(portfolio), batch[-1][0])
-            await self._client.xtrim(
-                keys.log(portfolio), minid=await self._trim_to(portfolio, now_ms), approximate=True
-            )
+                self._reached[portfolio] = batch[-1][0]
+                self._trim_by(portfolio, _moment(batch[0][0]) + self._span_ms)
+            if self._trims_at_ms.get(portfolio, 0) <= now_ms:
+                await self._trim(portfolio, now_ms)
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
         return lines
@@ -164,12 +180,28 @@ class OutcomeLog:
         return bool(await self._client.pexpire(lock, LOCK_MS))
 
     async def _read(self, portfolio: PortfolioId) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        reached = await self._client.get(keys.log_exported(portfolio)) or b"0"
-        after = b"(" + cast("bytes", reached)
+        reached = cast("bytes", await self._client.get(keys.log_exported(portfolio)) or BEGIN)
+        self._reached[portfolio] = reached
+        after = b"(" + reached
         entries = await self._client.xrange(
             keys.log(portfolio), min=after, max="+", count=READ_AT_ONCE
         )
         return cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)
+
+    async def _trim(self, portfolio: PortfolioId, now_ms: int) -> None:
+        """Let go what left the window and is in a file; note when the next record leaves it."""
+        name = keys.log(portfolio)
+        await self._client.xtrim(
+            name, minid=await self._trim_to(portfolio, now_ms), approximate=True
+        )
+        oldest = cast("list[tuple[bytes, object]]", await self._client.xrange(name, count=1))
+        self._trims_at_ms[portfolio] = FOREVER_MS
+        if oldest:
+            leaves_ms = _moment(oldest[0][0]) + self._span_ms
+            self._trim_by(portfolio, max(leaves_ms, now_ms + TRIM_EVERY_MS))
+
+    def _trim_by(self, portfolio: PortfolioId, at_ms: int) -> None:
+        self._trims_at_ms[portfolio] = min(self._trims_at_ms.get(portfolio, 0), at_ms)
 
     async def _trim_to(self, portfolio: PortfolioId, now_ms: int) -> str:
         """Return the oldest id to keep: a window back, or what is not written yet."""
@@ -185,7 +217,7 @@ class OutcomeLog:
     ) -> int:
         told: list[Record] = []
         for entry_id, fields in batch:
-            at_ms = int(entry_id.partition(b"-")[0])
+            at_ms = _moment(entry_id)
             records = [record async for record in self._records(portfolio, at_ms, fields)]
             if traced:
                 await self._add_traces(portfolio, records, traced)
@@ -259,6 +291,11 @@ def _enqueued(portfolio: PortfolioId, at_ms: int, packed: bytes) -> Iterator[Rec
 def _rfc3339(at_ms: int) -> str:
     moment = datetime.fromtimestamp(at_ms / 1_000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment(entry_id: bytes) -> int:
+    """Return when a record was written, epoch ms."""
+    return int(entry_id.partition(b"-")[0])
 
 
 def _id_order(entry_id: str) -> tuple[int, int]:
