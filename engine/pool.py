@@ -83,9 +83,12 @@ class Pool:
             settler=self._settler,
             served=self._served.values,
         )
-        self._caretaker = Caretaker(
+        self._caretaker = self._caretaker_over(ledger, rng, look_every_ms)
+
+    def _caretaker_over(self, ledger: WatchedLedger, rng: Random, look_every_ms: int) -> Caretaker:
+        return Caretaker(
             ledger=ledger,
-            now_us=now_us,
+            now_us=self._now_us,
             rng=rng,
             tell=self._tell,
             served=self._served.values,

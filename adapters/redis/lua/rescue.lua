@@ -11,11 +11,9 @@
 --
 -- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired }
 --
--- Where nothing ran out nothing is written, not even the clock: whoever compares imprints would take
--- a look for a change, and of two who look each would look again for ever because of the other.
---
--- A repeat leaves the first copy's proof in the window: it may have been taken. Doubts that
--- silence holds back are in none of the three.
+-- Where nothing ran out nothing is written, not even the clock: of two who compare imprints each
+-- would look for ever because of the other. A repeat leaves the first copy's proof in the window:
+-- it may have been taken. Doubts that silence holds back are in none of the three.
 local doubted, repeated, unknown = {}, {}, {}
 
 local function decide(opened)
