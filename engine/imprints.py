@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from engine.books import Books
 from engine.model import PortfolioId
 from engine.ports import Ledger
 
@@ -29,3 +30,7 @@ class Imprints(Protocol):
 
 class WatchedLedger(Ledger, Imprints, Protocol):
     """A ledger that tells whether a look at a slot is worth its while."""
+
+
+class WatchedBooks(Books, Imprints, Protocol):
+    """Books that tell whether they can have changed."""
