@@ -51,6 +51,11 @@ class Remembered:
     received: deque[tuple[int, Sequence[Receipt]]] = field(default_factory=deque)
     ordered: deque[tuple[int, Order]] = field(default_factory=deque)
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing happened lately."""
+        return not (self.enqueued or self.claimed or self.settled or self.received or self.ordered)
+
 
 class Recollection:
     """A Ledger (and the receiving half of Receipts) that remembers what it asked of another.
@@ -157,6 +162,8 @@ class Recollection:
         this about once a second; `worker` names this incarnation of the process.
         """
         for portfolio, of in list(self._portfolios.items()):
+            if of.is_empty:
+                continue
             self._forget_all(of)
             if of.enqueued or of.received or of.ordered:
                 of.looks += 1

@@ -152,7 +152,7 @@ class RedisLedger(RedisPlaces, RedisInbound):
 
     async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
         """See Imprints.imprints."""
-        return await read_imprints(self._client, portfolios)
+        return await read_imprints(self._client, self._scripts, portfolios)
 
     # -- Recovery -----------------------------------------------------------------------------
 

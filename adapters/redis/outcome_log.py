@@ -20,6 +20,7 @@ from adapters.redis.traces import RedisTraces
 from engine.errors import LedgerAwayError
 from engine.model import DeliveryStatus, PortfolioId, parse_key
 from engine.ports import FOREVER_MS
+from engine.quota import DAY_MS
 from engine.traces import text_of
 
 ENTRY = re.compile(rb"(\d+\.\d+)([A-Z1-5])([+-])(.{8})(.{6})", re.DOTALL)
@@ -94,7 +95,7 @@ class OutcomeLog:
         self._span_ms = span_ms
         self._traces = traces
         self._heard = heard  # told of every batch before it counts as exported, maybe twice
-        self._limits: dict[PortfolioId, tuple[str, int, str]] = {}  # the day's file, as told there
+        self._limits: dict[PortfolioId, tuple[int, int, str]] = {}  # day, as told in its file
         self._reached: dict[PortfolioId, bytes] = {}  # the place, as it was read last
         self._trims_at_ms: dict[PortfolioId, int] = {}  # when a record leaves the window
         self._lanes: dict[tuple[PortfolioId, str], tuple[str, str, str]] = {}
@@ -140,8 +141,7 @@ class OutcomeLog:
         With it the files alone prove that the limit was kept. Does nothing while another process
         exports.
         """
-        path = self._path(portfolio, now_ms)
-        told = (path.name, limit, scope)
+        told = (now_ms // DAY_MS, limit, scope)
         if self._limits.get(portfolio) == told:
             return
         try:
@@ -157,7 +157,7 @@ class OutcomeLog:
             scope=scope,
             window_seconds=window_s,
         )
-        self._append(path, [record])
+        self._append(self._path(portfolio, now_ms), [record])
         self._limits[portfolio] = told
 
     def _path(self, portfolio: PortfolioId, at_ms: int) -> Path:

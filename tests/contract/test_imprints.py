@@ -82,14 +82,3 @@ async def test_a_rescue_that_finds_nothing_writes_nothing(redis_client: Redis) -
 
 async def _changes(client: Redis) -> int:
     return int((await client.info("persistence"))["rdb_changes_since_last_save"])
-
-
-async def test_more_imprints_than_one_round_trip_takes_come_in_order(redis_client: Redis) -> None:
-    names = [type(PORTFOLIO)(f"p{number}") for number in range(250)]
-    for at in (0, 99, 100, 249):
-        await redis_client.hset(f"ps:{{{names[at]}}}:meta", "state", f"{at}|{at + 1}|0|0")
-    history = History(1)
-    found = await RedisLedger(redis_client, history.terms(), history.clock).imprints(names)
-    assert [each for each in found if each.sequence] == [
-        Imprint(at, at + 1) for at in (0, 99, 100, 249)
-    ]
