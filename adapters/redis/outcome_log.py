@@ -103,11 +103,15 @@ class OutcomeLog:
     async def unwritten(self, portfolios: Sequence[PortfolioId], now_ms: int) -> set[PortfolioId]:
         """Return whose log an export has work with: records for a file, or such as may go.
 
-        One command for two hundred logs, however many of them are idle.
+        One command for two hundred logs, however many of them are idle. Of which nothing is known
+        whether records may go, they are trimmed within a minute, not all in one moment.
         """
+        for place, each in enumerate(portfolios):
+            first_ms = now_ms + place * TRIM_EVERY_MS // len(portfolios)
+            self._trims_at_ms.setdefault(each, first_ms)
         reached = {each: self._reached.get(each, BEGIN) for each in portfolios}
         news = await logs_with_news(self._client, reached)
-        return {*news} | {each for each in portfolios if self._trims_at_ms.get(each, 0) <= now_ms}
+        return {*news} | {each for each in portfolios if self._trims_at_ms[each] <= now_ms}
 
     async def export(self, portfolio: PortfolioId, now_ms: int) -> int:
         """Write what is new since the last export; return how many lines that were.

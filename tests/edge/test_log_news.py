@@ -12,7 +12,7 @@ from adapters.house import exporting
 from adapters.redis import keys
 from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.log_news import AT_ONCE, EXPORTER, TURN_MS, logs_with_news
-from adapters.redis.outcome_log import OutcomeLog
+from adapters.redis.outcome_log import TRIM_EVERY_MS, OutcomeLog
 from adapters.settings import load_settings
 from engine.directory import Portfolio
 from engine.model import PortfolioId
@@ -111,9 +111,11 @@ async def test_a_log_without_news_is_trimmed_when_its_records_leave_the_window(
     log = OutcomeLog(redis_client, tmp_path, process="one", span_ms=SPAN_MS)
     for number in range(350):
         await redis_client.xadd(keys.log(P), {"enqueued": "0|1|1"}, id=f"{NOW_MS + number}-0")
-    assert await log.unwritten(MANY[:2], NOW_MS) == set(MANY[:2]), "nothing is known of them yet"
-    for each in MANY[:2]:
-        await log.export(each, NOW_MS)
+    assert await log.unwritten(MANY[:2], NOW_MS) == {P}
+    await log.export(P, NOW_MS)
+    later_ms = NOW_MS + TRIM_EVERY_MS // 2
+    assert await log.unwritten(MANY[:2], later_ms) == {MANY[1]}, "nothing is known of it yet"
+    await log.export(MANY[1], later_ms)
     assert await redis_client.xlen(keys.log(P)) == 350
     assert await log.unwritten(MANY[:2], NOW_MS + SPAN_MS - 1) == set()
     assert await log.unwritten(MANY[:2], NOW_MS + SPAN_MS) == {P}
