@@ -21,7 +21,7 @@ from engine.served import Served, trouble_ms
 RESCUE_EVERY_MS = 100  # a lease ends after each claim's, mostly with nothing left to look after
 QUIET_TIMES = 30  # a portfolio with nothing to do is looked at this much more rarely
 TRUSTED_MS = 600_000  # how long an imprint is believed: a rescue at least this often, come what may
-IN_STEP_PART = 10  # of the time between two looks: who is due so soon is looked at together
+IN_STEP_PART = 2  # of the time between two looks: who is due so soon is looked at along with others
 
 
 class Caretaker:
