@@ -15,19 +15,17 @@ from redis import exceptions
 from adapters.redis import keys
 from adapters.redis.ledger import LANES_KNOWN_MAX
 from adapters.redis.log_news import logs_with_news
+from adapters.redis.log_trimming import BEGIN, LogTrimming, moment_of
 from adapters.redis.scripts import Client
 from adapters.redis.traces import RedisTraces
 from engine.errors import LedgerAwayError
 from engine.model import DeliveryStatus, PortfolioId, parse_key
-from engine.ports import FOREVER_MS
 from engine.quota import DAY_MS
 from engine.traces import text_of
 
 ENTRY = re.compile(rb"(\d+\.\d+)([A-Z1-5])([+-])(.{8})(.{6})", re.DOTALL)
 READ_AT_ONCE = 100  # records, of up to BATCH_MAX jobs each: whoever hears of them has a loop, too
 LOCK_MS = 30_000
-TRIM_EVERY_MS = 60_000  # of one log, at most: whole nodes of it go, so mostly nothing does
-BEGIN = b"0-0"  # before the first record
 KINDS = {
     "A": "accepted",
     "H": "accepted",
@@ -92,26 +90,24 @@ class OutcomeLog:
         self._client = client
         self._directory = directory
         self._process = process
-        self._span_ms = span_ms
         self._traces = traces
         self._heard = heard  # told of every batch before it counts as exported, maybe twice
         self._limits: dict[PortfolioId, tuple[int, int, str]] = {}  # day, as told in its file
         self._reached: dict[PortfolioId, bytes] = {}  # the place, as it was read last
-        self._trims_at_ms: dict[PortfolioId, int] = {}  # when a record leaves the window
+        self._trimming = LogTrimming(client, span_ms)
         self._lanes: dict[tuple[PortfolioId, str], tuple[str, str, str]] = {}
 
-    async def unwritten(self, portfolios: Sequence[PortfolioId], now_ms: int) -> set[PortfolioId]:
-        """Return whose log an export has work with: records for a file, or such as may go.
+    async def unwritten(
+        self, portfolios: Sequence[PortfolioId], now_ms: int
+    ) -> frozenset[PortfolioId]:
+        """Return whose log has records that are in no file yet; trim those without, in their turn.
 
-        One command for two hundred logs, however many of them are idle. Of which nothing is known
-        whether records may go, they are trimmed within a minute, not all in one moment.
+        One command for two hundred logs, however many of them are idle.
         """
-        for place, each in enumerate(portfolios):
-            first_ms = now_ms + place * TRIM_EVERY_MS // len(portfolios)
-            self._trims_at_ms.setdefault(each, first_ms)
         reached = {each: self._reached.get(each, BEGIN) for each in portfolios}
         news = await logs_with_news(self._client, reached)
-        return {*news} | {each for each in portfolios if self._trims_at_ms[each] <= now_ms}
+        await self._trimming.look([each for each in portfolios if each not in news], now_ms)
+        return news
 
     async def export(self, portfolio: PortfolioId, now_ms: int) -> int:
         """Write what is new since the last export; return how many lines that were.
@@ -130,9 +126,8 @@ class OutcomeLog:
                     return lines  # it took longer than a turn: the place is another's by now
                 await self._client.set(keys.log_exported(portfolio), batch[-1][0])
                 self._reached[portfolio] = batch[-1][0]
-                self._trim_by(portfolio, _moment(batch[0][0]) + self._span_ms)
-            if self._trims_at_ms.get(portfolio, 0) <= now_ms:
-                await self._trim(portfolio, now_ms)
+                self._trimming.note(portfolio, batch[0][0])
+            await self._trimming.look([portfolio], now_ms)
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
         return lines
@@ -192,27 +187,6 @@ class OutcomeLog:
         )
         return cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)
 
-    async def _trim(self, portfolio: PortfolioId, now_ms: int) -> None:
-        """Let go what left the window and is in a file; note when the next record leaves it."""
-        name = keys.log(portfolio)
-        await self._client.xtrim(
-            name, minid=await self._trim_to(portfolio, now_ms), approximate=True
-        )
-        oldest = cast("list[tuple[bytes, object]]", await self._client.xrange(name, count=1))
-        self._trims_at_ms[portfolio] = FOREVER_MS
-        if oldest:
-            leaves_ms = _moment(oldest[0][0]) + self._span_ms
-            self._trim_by(portfolio, max(leaves_ms, now_ms + TRIM_EVERY_MS))
-
-    def _trim_by(self, portfolio: PortfolioId, at_ms: int) -> None:
-        self._trims_at_ms[portfolio] = min(self._trims_at_ms.get(portfolio, 0), at_ms)
-
-    async def _trim_to(self, portfolio: PortfolioId, now_ms: int) -> str:
-        """Return the oldest id to keep: a window back, or what is not written yet."""
-        reached = cast("bytes | None", await self._client.get(keys.log_exported(portfolio)))
-        window_ms = now_ms - self._span_ms
-        return min(f"{window_ms}-0", (reached or b"0-0").decode(), key=_id_order)
-
     async def _write(
         self,
         portfolio: PortfolioId,
@@ -221,7 +195,7 @@ class OutcomeLog:
     ) -> int:
         told: list[Record] = []
         for entry_id, fields in batch:
-            at_ms = _moment(entry_id)
+            at_ms = moment_of(entry_id)
             records = [record async for record in self._records(portfolio, at_ms, fields)]
             if traced:
                 await self._add_traces(portfolio, records, traced)
@@ -295,13 +269,3 @@ def _enqueued(portfolio: PortfolioId, at_ms: int, packed: bytes) -> Iterator[Rec
 def _rfc3339(at_ms: int) -> str:
     moment = datetime.fromtimestamp(at_ms / 1_000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _moment(entry_id: bytes) -> int:
-    """Return when a record was written, epoch ms."""
-    return int(entry_id.partition(b"-")[0])
-
-
-def _id_order(entry_id: str) -> tuple[int, int]:
-    at_ms, _, rest = entry_id.partition("-")
-    return int(at_ms), int(rest or 0)

@@ -11,7 +11,7 @@ from benchmarks.rows.idle import LIMIT, rounds, sums
 NAME = "idle_portfolios"
 CONCURRENCY = 512
 MANY = (1, 300, 1_000)  # portfolios of one number, each with a campaign that runs and has no rows
-REST_S = 60.0  # who kept up the portfolios until now is forgotten, and logs are looked through once
+REST_S = 100.0  # who kept up the portfolios until now is forgotten, and each log has had its turn
 
 
 async def measure(rig: Rig, *, smoke: bool) -> list[Figure]:

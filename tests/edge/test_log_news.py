@@ -12,7 +12,8 @@ from adapters.house import exporting
 from adapters.redis import keys
 from adapters.redis.dead_letters import DeadLetters
 from adapters.redis.log_news import AT_ONCE, EXPORTER, TURN_MS, logs_with_news
-from adapters.redis.outcome_log import TRIM_EVERY_MS, OutcomeLog
+from adapters.redis.log_trimming import TRIM_EVERY_MS, LogTrimming
+from adapters.redis.outcome_log import OutcomeLog
 from adapters.settings import load_settings
 from engine.directory import Portfolio
 from engine.model import PortfolioId
@@ -109,19 +110,48 @@ async def test_a_log_without_news_is_trimmed_when_its_records_leave_the_window(
 ) -> None:
     """Whole nodes of a stream go: here all but the youngest one."""
     log = OutcomeLog(redis_client, tmp_path, process="one", span_ms=SPAN_MS)
+    old = [f"{NOW_MS + number}-0" for number in range(350)]
+    for record in old:
+        await redis_client.xadd(keys.log(P), {"enqueued": "0|1|1"}, id=record)
+    assert await log.unwritten(MANY, NOW_MS) == {P}
+    assert await log.export(P, NOW_MS) == len(old)
+    for after_ms in (1, SPAN_MS - 1):
+        assert await log.unwritten(MANY, NOW_MS + after_ms) == set()
+        assert await redis_client.xlen(keys.log(P)) == len(old)
+    assert await log.unwritten(MANY, NOW_MS + SPAN_MS + 1_000) == set()
+    assert await redis_client.xlen(keys.log(P)) < 100
+
+
+async def test_what_is_in_no_file_yet_is_not_trimmed_however_old_it_is(redis_client: Redis) -> None:
+    trimming = LogTrimming(redis_client, SPAN_MS)
     for number in range(350):
         await redis_client.xadd(keys.log(P), {"enqueued": "0|1|1"}, id=f"{NOW_MS + number}-0")
-    assert await log.unwritten(MANY[:2], NOW_MS) == {P}
-    await log.export(P, NOW_MS)
-    later_ms = NOW_MS + TRIM_EVERY_MS // 2
-    assert await log.unwritten(MANY[:2], later_ms) == {MANY[1]}, "nothing is known of it yet"
-    await log.export(MANY[1], later_ms)
+    much_later_ms = NOW_MS + 100 * SPAN_MS
+    await trimming.look([P], much_later_ms)
     assert await redis_client.xlen(keys.log(P)) == 350
-    assert await log.unwritten(MANY[:2], NOW_MS + SPAN_MS - 1) == set()
-    assert await log.unwritten(MANY[:2], NOW_MS + SPAN_MS) == {P}
-    assert await log.export(P, NOW_MS + SPAN_MS + 1_000) == 0
-    assert await redis_client.xlen(keys.log(P)) < 100
-    assert await log.unwritten(MANY[:2], NOW_MS + SPAN_MS + 2_000) == set()
+    await redis_client.set(keys.log_exported(P), f"{NOW_MS + 200}-0")
+    await trimming.look([P], much_later_ms + TRIM_EVERY_MS - 1)
+    assert await redis_client.xlen(keys.log(P)) == 350, "it has had its turn"
+    await trimming.look([P], much_later_ms + TRIM_EVERY_MS)
+    assert 150 <= await redis_client.xlen(keys.log(P)) < 350
+
+
+async def test_logs_of_which_nothing_is_known_have_their_turns_within_a_minute(
+    deployment: Deployment,
+) -> None:
+    for each in MANY:
+        await deployment.client.set(keys.log_exported(each), f"{NOW_MS}-0")
+    trimming = LogTrimming(deployment.client, SPAN_MS)
+    asked: list[int] = []
+    for at_ms in range(0, TRIM_EVERY_MS + 1, 5_000):
+        before = await deployment.commands()
+        await trimming.look(MANY, NOW_MS + at_ms)
+        asked.append((await deployment.commands() - before) // 3)
+    assert abs(sum(asked) - len(MANY)) <= 1
+    assert max(asked) <= len(MANY) / 10
+    before = await deployment.commands()
+    await trimming.look(MANY, NOW_MS + 1_000 * SPAN_MS)
+    assert await deployment.commands() - before <= 1, "they are empty"
 
 
 async def test_a_place_is_told_for_each_log(redis_client: Redis) -> None:
