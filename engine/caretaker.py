@@ -68,19 +68,19 @@ class Caretaker:
         soon: list[Served] = []
         next_ms = now_ms + self._look_every_ms
         for served in self._served():
-            if served.rescue_not_before_ms > now_ms:
-                next_ms = min(next_ms, served.rescue_not_before_ms)
-                continue
             every_ms = self._look_every_ms * (QUIET_TIMES if served.is_quiet else 1)
             look_ms = served.looked_at_ms + every_ms
-            if min(served.rescue_at_ms, served.trusted_until_ms) <= now_ms:
-                due.append(served)
-            elif look_ms <= now_ms:
-                looks.append(served)
-            else:
-                if look_ms - every_ms // IN_STEP_PART <= now_ms:
+            rescue_ms = min(served.rescue_at_ms, served.trusted_until_ms)
+            at_ms = max(min(look_ms, rescue_ms), served.rescue_not_before_ms)
+            if at_ms > now_ms:
+                next_ms = min(next_ms, at_ms)
+                is_left_alone = served.rescue_not_before_ms > now_ms
+                if not is_left_alone and look_ms - every_ms // IN_STEP_PART <= now_ms:
                     soon.append(served)
-                next_ms = min(next_ms, served.rescue_at_ms, look_ms)
+            elif rescue_ms <= now_ms:
+                due.append(served)
+            else:
+                looks.append(served)
         return due, looks + soon if looks else looks, next_ms
 
     async def _changed(self, looks: Sequence[Served], now_ms: int) -> list[Served]:

@@ -50,6 +50,7 @@ class World:
         self.settles = 0
         self.rescues = self.looks = 0
         self.blind: LedgerError | None = None  # instead of imprints
+        self.away: set[PortfolioId] = set()  # whose rescues fail
         self.imprinted: Imprint | None = None  # of every portfolio, whatever happened there
         self.lose_claims = 0
         self.lose_settles = 0
@@ -120,6 +121,8 @@ class World:
 
     async def rescue(self, portfolio: PortfolioId) -> Rescued:
         self.rescues += 1
+        if portfolio in self.away:
+            raise LedgerAwayError("its server is away")
         return await self.ledger.rescue(portfolio)
 
     async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:

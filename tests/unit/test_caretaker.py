@@ -1,15 +1,16 @@
 """Looks at portfolios in which nothing happens cost next to nothing, and miss nothing."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from engine.caretaker import QUIET_TIMES, TRUSTED_MS
 from engine.errors import LedgerAwayError
-from engine.events import JobsRescued
-from engine.model import JobState, SourceState
+from engine.events import JobsRescued, LedgerFailed
+from engine.model import JobState, PortfolioId, SourceState
 from engine.ports import Ask, Batch
-from engine.served import TROUBLE_MOST_MS
+from engine.served import TROUBLE_FIRST_MS, TROUBLE_MOST_MS
 from tests.builders import LANE, a_row, a_source
 from tests.unit.pool_world import CODES, P, World, live
 
@@ -117,6 +118,35 @@ def test_without_imprints_each_portfolio_is_asked_by_itself(seconds: int) -> Non
         assert abs(world.rescues - rescues - seconds) <= 1 + seconds // 10, "once a second"
         await enqueue_unheard(world)
         await asyncio.sleep(TROUBLE_MOST_MS / 1_000 + world.took_s)
+        assert await world.states(CODES) == {JobState.ACCEPTED: 1}
+
+    live(story)
+
+
+def test_a_ledger_that_fails_is_left_alone_while_others_are_looked_at() -> None:
+    """Whoever is due soon is looked at along with the others; not who is being left alone."""
+    other = PortfolioId("Q")
+
+    async def story(world: World) -> None:
+        world.pool.serve([P, other])
+        await park(world)
+        failed: list[float] = []
+
+        def listen(event: object) -> None:
+            if isinstance(event, LedgerFailed) and event.call == "rescue":
+                failed.append(world.loop.time())
+
+        world.listener = listen
+        world.away.add(P)
+        world.blind = LedgerAwayError("a server is away")
+        await asyncio.sleep(60)
+        gaps = [late - early for early, late in pairwise(failed)]
+        assert len(gaps) > 10
+        assert min(gaps) >= 2 * TROUBLE_FIRST_MS / 1_000
+        world.away.clear()
+        world.blind = None
+        await enqueue_unheard(world)
+        await asyncio.sleep(TROUBLE_MOST_MS / 1_000 + world.took_s + 1)
         assert await world.states(CODES) == {JobState.ACCEPTED: 1}
 
     live(story)
