@@ -112,6 +112,8 @@ class Claimer:
         due: list[Served] = []
         next_ms = FOREVER_MS
         for served in self._served():
+            if served.due_at_ms >= FOREVER_MS and served.lost is None:
+                continue  # of a thousand portfolios mostly nearly all: no call for each
             at_ms = self._asks_at_ms(served)
             if at_ms <= now_ms:
                 due.append(served)
