@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
+from engine.alike import AlikeRows, Rows, recipients_of, tails_of
 from engine.contents import SEPARATOR
 from engine.errors import InvalidJobError
-from engine.model import Lane, Row
+from engine.model import Lane
 from engine.quiet import UNKNOWN_ZONE, ZoneOf
 from engine.rows import deal
 
@@ -37,32 +39,60 @@ class Hands:
         self._lanes = lanes
         self._shares = shares
         self._zone_of = zone_of
-        self._rows: list[list[Row]] = [[] for _ in lanes]
-        self._by_zone: dict[tuple[int, str], list[Row]] = {}
+        self._taken: list[Rows] = []
+        self._count = 0
+        self._hands: list[list[int]] = [[] for _ in lanes]  # places in what was taken
+        self._by_zone: dict[tuple[int, str], list[int]] = {}
 
-    def take(self, rows: list[Row]) -> None:
+    def take(self, rows: Rows) -> None:
         """Deal rows; a person is always dealt to the same sender."""
+        first, people = self._count, recipients_of(rows)
+        self._taken.append(rows)
+        self._count += len(people)
         if self._zone_of is None:
-            deal(rows, self._rows, self._shares)
+            deal(people, first, self._hands, self._shares)
             return
-        hands: list[list[Row]] = [[] for _ in self._lanes]
-        deal(rows, hands, self._shares)
+        hands: list[list[int]] = [[] for _ in self._lanes]
+        deal(people, first, hands, self._shares)
+        tails = tails_of(rows)
         for place, hand in enumerate(hands):
-            for row in hand:
-                identity = row.tail.partition(SEPARATOR)[0].decode().removeprefix("+")
+            for at in hand:
+                identity = tails[at - first].partition(SEPARATOR)[0].decode().removeprefix("+")
                 zone = self._zone_of(identity)
-                self._by_zone.setdefault((place, zone), []).append(row)
+                self._by_zone.setdefault((place, zone), []).append(at)
 
     @property
     def zones(self) -> set[str]:
         """Return the time zones that rows were dealt to."""
         return {zone for _, zone in self._by_zone} or {UNKNOWN_ZONE}
 
-    def dealt(self) -> list[tuple[Lane, list[Row]]]:
-        """Return each lane with its rows."""
+    def dealt(self) -> list[tuple[Lane, Rows]]:
+        """Return each lane that got rows, with them."""
         if self._zone_of is None:
-            return list(zip(self._lanes, self._rows, strict=True))
-        return [
-            (replace(self._lanes[place], zone=zone), rows)
-            for (place, zone), rows in self._by_zone.items()
-        ]
+            hands = list(zip(self._lanes, self._hands, strict=True))
+        else:
+            hands = [
+                (replace(self._lanes[place], zone=zone), hand)
+                for (place, zone), hand in self._by_zone.items()
+            ]
+        rows = _joined(self._taken)
+        return [(lane, _picked(rows, hand)) for lane, hand in hands if hand]
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    """Return rows of one sheet together."""
+    alike = [part for part in parts if isinstance(part, AlikeRows)]
+    if not alike or len(alike) < len(parts):
+        return list(chain.from_iterable(parts))
+    return replace(
+        alike[0],
+        recipients=list(chain.from_iterable(part.recipients for part in alike)),
+        tails=list(chain.from_iterable(part.tails for part in alike)),
+        places=list(chain.from_iterable(part.places for part in alike)),
+    )
+
+
+def _picked(rows: Rows, hand: Sequence[int]) -> Rows:
+    if len(hand) == len(rows):
+        return rows
+    return rows.picked(hand) if isinstance(rows, AlikeRows) else [rows[at] for at in hand]

@@ -6,9 +6,10 @@ till then, never too little.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
+from engine.alike import AlikeRows, Rows, recipients_of, tails_of
 from engine.model import PortfolioId, RecipientKey, Row
 
 # Numbers of Mexico, Argentina and Brazil have two forms; all others are what people are counted
@@ -35,13 +36,20 @@ async def count_each_once(leads: Leads | None, rows: Sequence[tuple[PortfolioId,
         await count_once(leads, portfolio, [row for of, row in rows if of == portfolio])
 
 
-async def count_once(leads: Leads | None, portfolio: PortfolioId, rows: Iterable[Row]) -> None:
+async def count_once(leads: Leads | None, portfolio: PortfolioId, rows: Rows) -> None:
     """Have rows count under the number Meta says is the person's; also what they are known by."""
-    others = [row for row in rows if may_have_another(row.tail)]
-    if leads is None or not others:
+    tails = tails_of(rows) if leads is not None else ()
+    if not any(map(may_have_another, {tail[:BEGIN_BYTES] for tail in tails})):
         return
-    known = await leads.leads(portfolio, [row.recipient for row in others])
-    for row in others:
+    assert leads is not None  # else there are no tails
+    recipients = recipients_of(rows)
+    others = [at for at, tail in enumerate(tails) if may_have_another(tail)]
+    known = await leads.leads(portfolio, [recipients[at] for at in others])
+    if isinstance(rows, AlikeRows):
+        rows.recipients = [known.get(recipient, recipient) for recipient in recipients]
+        return
+    for at in others:
+        row = rows[at]
         lead = known.get(row.recipient)
         if lead is not None:
             if row.dedupe == row.recipient:

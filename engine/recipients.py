@@ -32,12 +32,15 @@ def canonical(text: str) -> str | None:
     return text if _USER_ID.fullmatch(text) else None
 
 
-def canonical_chunk(texts: Sequence[str]) -> list[str] | None:
-    """Return all ids when every text is an E.164 number, else None: look at them one by one."""
+def canonical_chunk(texts: Sequence[str]) -> str | None:
+    """Return all ids, a line each, when every text is an E.164 number, else None.
+
+    Then they are to be looked at one by one.
+    """
     joined = "\n".join(texts)
     if joined.count("\n") != len(texts) - 1 or _CHUNK.fullmatch(joined) is None:
         return None
-    return joined.replace("+", "").split("\n")
+    return joined.replace("+", "")
 
 
 def on_the_wire(identity: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
+from engine.alike import tails_of
 from engine.books import JobView
 from engine.contents import SEPARATOR
 from engine.directory import Campaign
@@ -34,13 +35,15 @@ class KeptRows:
 
     lane: int
     first: int
-    tails: list[bytes]
+    tails: Sequence[bytes]
 
     @classmethod
     def of(cls, batch: Batch, enqueued: Enqueued) -> KeptRows:
         """Return what the rows that were queued say."""
         known = {each.index for each in enqueued.not_new}
-        tails = [row.tail for at, row in enumerate(batch.rows) if at not in known]
+        tails = tails_of(batch.rows)
+        if known:
+            tails = [tail for at, tail in enumerate(tails) if at not in known]
         return cls(enqueued.lane, enqueued.first, tails)
 
 

@@ -19,6 +19,7 @@ from engine.rows import Chunk, RowError
 from engine.sheets import pack_allowed, sheet_of
 
 LANES_PER_TRIP = 16  # so that the batches of a campaign with many senders stay large
+DEALT_MAX = 440  # rows a lane of several gets on average: by chance hardly ever more than BATCH_MAX
 
 OTHER_ROW = "was used for a row that says something else; give this one a key of its own"
 
@@ -42,15 +43,16 @@ class RowsResult:
         """Count what became of a batch."""
         self.accepted += enqueued.accepted
         for known in enqueued.not_new:
+            if not known.conflict and not known.over:
+                self.duplicates += 1
+                continue
             place = batch.rows[known.index].place
             self.conflicts += known.conflict
             if known.conflict:
                 self.errors.append(RowError(place, "key", "conflict", OTHER_ROW))
-            elif known.over:
+            else:
                 detail = f"the campaign takes {batch.rows_max} recipients; raise recipients_max"
                 self.errors.append(RowError(place, "to", "over_cap", detail))
-            else:
-                self.duplicates += 1
 
 
 class CampaignRows:
@@ -77,8 +79,9 @@ class CampaignRows:
         sending it all again repeats nothing.
         """
         result, under_way = RowsResult() if result is None else result, None
-        whole = Chunk(rows, keys)
-        per_trip = BATCH_MAX * max(BATCHES_PER_TRIP, self._spread(campaign))
+        whole = Chunk(rows, keys, range(len(rows)))
+        spread = self._spread(campaign)
+        per_trip = max(BATCHES_PER_TRIP, spread) * (BATCH_MAX if spread == 1 else DEALT_MAX)
         try:
             for start in range(0, len(rows), per_trip):
                 hands = await self._pack(campaign, whole.part(start, start + per_trip), result)
@@ -86,6 +89,7 @@ class CampaignRows:
                     campaign = await under_way
                 trip = self._enqueue_rows(campaign, hands, result)
                 under_way = asyncio.create_task(trip)  # the ledger works while we pack the next
+                await asyncio.sleep(0)  # it has been asked before that
             if under_way is not None:
                 await under_way
         finally:

@@ -6,17 +6,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
+from struct import unpack
+from typing import NamedTuple
 
-from engine.model import Row
+from engine.alike import AlikeRows, Rows
+from engine.model import RecipientKey
 from engine.recipients import RecipientKeys, canonical, canonical_chunk, on_the_wire, why_not
 from engine.template_fit import NOT_IN_URL, Room
 from engine.templates import PARAMETER_MAX, SPACES_MAX, why_not_text
 
 US = "\x1f"  # between recipient and fields, and between fields
 RS = "\x1e"  # between rows while a chunk is checked as one text
-_CONTROL = re.compile(r"[\x00-\x1d\x7f]")
-_BLANK = re.compile(r"\x1f\s")  # maybe a field of spaces; there are more of them than one thinks
+_CONTROL = bytes((*range(0x1E), 0x7F))
+# A field of nothing or maybe of spaces, of which there are more than one thinks: US and RS, too.
+_BLANK = re.compile(r"\x1f\s")
 _SPACES = " " * (SPACES_MAX + 1)
+PART_ROWS = 25  # looked at one by one where one of them is wrong: one in a hundred often is
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +46,17 @@ class Sheet:
 class Chunk:
     """Rows of an upload: recipient and field values, maybe with keys.
 
-    `first` is the place of its first row in the upload.
+    `places` are those of its rows in the upload.
     """
 
     rows: Sequence[tuple[str, Sequence[str]]]
-    keys: Sequence[str] | None = None
-    first: int = 0
+    keys: Sequence[str] | None
+    places: Sequence[int]
 
     def part(self, start: int, end: int) -> Chunk:
         """Return the rows from `start` to before `end`, counted from this chunk's first."""
         keys = self.keys and self.keys[start:end]
-        return Chunk(self.rows[start:end], keys, self.first + start)
+        return Chunk(self.rows[start:end], keys, self.places[start:end])
 
 
 @dataclass(slots=True)
@@ -68,96 +73,112 @@ class RowError:
 class Packed:
     """The good rows of a chunk, in order, and what is wrong with the others."""
 
-    rows: list[Row]
+    rows: Rows
     errors: list[RowError] = field(default_factory=list)
 
 
+class _Looked(NamedTuple):
+    """Ids, tails and places of the sound rows of a chunk, and what is wrong with the others."""
+
+    identities: list[bytes]
+    tails: list[bytes]
+    places: Sequence[int]
+    errors: list[RowError]
+
+
 def pack(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys) -> Packed:
-    """Return a chunk packed; the whole is checked first, row by row only when that finds something.
+    """Return a chunk packed; it is checked as a whole, row by row only where that finds something.
 
     A row without a key is known by its recipient.
     """
-    packed = _pack_sound(chunk, sheet, recipients) if chunk.keys is None else None
-    return packed or _pack_each(chunk, sheet, recipients)
+    found = _look(chunk, sheet)
+    people = recipients.keys(found.identities)
+    shared = sheet.content, sheet.repeats_max, sheet.expires_at_ms
+    alike = AlikeRows(people, found.tails, found.places, *shared)
+    if chunk.keys is None:
+        return Packed(alike, found.errors)
+    names = dict(zip(chunk.places, chunk.keys, strict=True))
+    rows = list(alike)
+    for row in rows:
+        if name := names[row.place]:
+            row.dedupe, row.fingerprint = recipients.dedupe(name), recipients.fingerprint(row.tail)
+    return Packed(rows, found.errors)
 
 
-def _pack_sound(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys) -> Packed | None:
-    """Return the chunk packed when every row is sound, else None."""
-    rows, first = chunk.rows, chunk.first
+def _look(chunk: Chunk, sheet: Sheet) -> _Looked:
+    """Look at a chunk as a whole; where something is wrong, at each small part of it."""
+    rows = chunk.rows
+    sound = _sound_tails(rows, sheet)
+    if sound is not None:
+        return _Looked(*sound, chunk.places, [])
+    if len(rows) <= PART_ROWS:
+        return _look_at_each(chunk, sheet)
+    starts = range(0, len(rows), PART_ROWS)
+    parts = [_look(chunk.part(start, start + PART_ROWS), sheet) for start in starts]
+    return _Looked(
+        [identity for part in parts for identity in part.identities],
+        [tail for part in parts for tail in part.tails],
+        [place for part in parts for place in part.places],
+        [error for part in parts for error in part.errors],
+    )
+
+
+def _sound_tails(
+    rows: Sequence[tuple[str, Sequence[str]]], sheet: Sheet
+) -> tuple[list[bytes], list[bytes]] | None:
+    """Return ids and tails of rows when every one is sound, else None."""
     width = len(sheet.fields)
     identities = canonical_chunk([row[0] for row in rows]) if rows else None
     if identities is None or {len(row[1]) for row in rows} != {width}:
         return None
     if width:
-        lines = [
-            f"+{identity}{US}{US.join(row[1])}"
-            for identity, row in zip(identities, rows, strict=True)
-        ]
+        told = zip(identities.split("\n"), rows, strict=True)
+        lines = [f"+{identity}{US}{US.join(row[1])}" for identity, row in told]
     else:
-        lines = ["+" + identity for identity in identities]
+        lines = ["+" + identity for identity in identities.split("\n")]
     text = RS.join(lines)
-    if not _is_sound(text, len(rows), width) or max(map(len, lines)) > sheet.line_max:
+    if not _is_sound(text, len(rows), width):
         return None
     if sheet.suffixes and any(
         NOT_IN_URL.search(row[1][place]) for row in rows for place in sheet.suffixes
     ):
         return None
     try:
-        tails = text.encode().split(b"\x1e")
+        packed = text.encode()
     except UnicodeEncodeError:
         return None
-    people = recipients.keys("\n".join(identities).encode().split(b"\n"))
-    return Packed(
-        list(
-            map(
-                Row,
-                people,
-                tails,
-                repeat(sheet.content),
-                repeat(sheet.repeats_max),
-                repeat(sheet.expires_at_ms),
-                repeat(0),
-                people,
-                repeat(b""),
-                range(first, first + len(rows)),
-            )
-        )
-    )
+    tails = packed.split(b"\x1e")
+    # A text has no more characters than bytes.
+    if len(packed.translate(None, _CONTROL)) < len(packed) or max(map(len, tails)) > sheet.line_max:
+        return None
+    return identities.encode().split(b"\n"), tails
 
 
 def _is_sound(text: str, rows: int, width: int) -> bool:
-    """Return whether a joined chunk holds nothing that a parameter must not hold."""
+    """Return whether a joined chunk has a text in each field, and no run of spaces too long."""
     return (
         text.count(US) == rows * width
         and text.count(RS) == rows - 1
-        and (width == 0 or not (US + US in text or US + RS in text or text.endswith(US)))
+        and not text.endswith(US)
         and _BLANK.search(text) is None
         and _SPACES not in text
-        and _CONTROL.search(text) is None
     )
 
 
-def _pack_each(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys) -> Packed:
-    first, keys = chunk.first, chunk.keys
-    packed = Packed([])
-    for place, (to, values) in enumerate(chunk.rows):
+def _look_at_each(chunk: Chunk, sheet: Sheet) -> _Looked:
+    identities, tails = list[bytes](), list[bytes]()
+    places, errors = list[int](), list[RowError]()
+    for place, (to, values) in zip(chunk.places, chunk.rows, strict=True):
         identity = canonical(to)
-        errors = _errors(first + place, values, sheet) if identity is not None else []
         if identity is None:
-            errors = [RowError(first + place, "to", *why_not(to))]
-        if errors or identity is None:
-            packed.errors += errors
-            continue
-        person = recipients.key(identity)
-        name = keys[place] if keys else ""
-        tail = US.join((on_the_wire(identity), *values)).encode()
-        row = Row(person, tail, sheet.content, sheet.repeats_max, sheet.expires_at_ms, 0)
-        row.place = first + place
-        row.dedupe = recipients.dedupe(name) if name else person
-        if name:
-            row.fingerprint = recipients.fingerprint(tail)
-        packed.rows.append(row)
-    return packed
+            errors.append(RowError(place, "to", *why_not(to)))
+        elif wrong := _errors(place, values, sheet):
+            errors += wrong
+        else:
+            identities.append(identity.encode())
+            tails.append(US.join((on_the_wire(identity), *values)).encode())
+            places.append(place)
+    return _Looked(identities, tails, places, errors)
 
 
 def _errors(index: int, values: Sequence[str], sheet: Sheet) -> list[RowError]:
@@ -204,24 +225,29 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def deal(rows: list[Row], hands: list[list[Row]], shares: Sequence[int] = ()) -> None:
-    """Give each row to a sender by its recipient, so that a person always hears from the same.
+def deal(
+    people: Sequence[RecipientKey],
+    first: int,
+    hands: Sequence[list[int]],
+    shares: Sequence[int] = (),
+) -> None:
+    """Give each person's row to a sender by the person, who so always hears from the same.
 
-    `shares` says how many parts of the people each hand gets; empty: all get as many.
+    The rows are counted from `first`. `shares` says how many parts of the people each hand gets;
+    empty: all get as many.
 
-    >>> from engine.model import Row
-    >>> rows = [Row(number.to_bytes(8, "big"), b"") for number in range(8)]
-    >>> hands: list[list[Row]] = [[], []]
-    >>> deal(rows, hands, (3, 1))
-    >>> [len(hand) for hand in hands]
-    [6, 2]
+    >>> people = [RecipientKey(number.to_bytes(8, "big")) for number in range(8)]
+    >>> hands: list[list[int]] = [[], []]
+    >>> deal(people, 100, hands, (3, 1))
+    >>> hands
+    [[100, 101, 102, 104, 105, 106], [103, 107]]
     """
     if len(hands) == 1:
-        hands[0] += rows
+        hands[0].extend(range(first, first + len(people)))
         return
     shared = zip(hands, shares or repeat(1), strict=False)
-    parts = [hand for hand, share in shared for _ in range(share)]
+    parts = [hand.append for hand, share in shared for _ in range(share)]
     count = len(parts)
-    for row in rows:
-        recipient = row.recipient
-        parts[(recipient[5] << 16 | recipient[6] << 8 | recipient[7]) % count].append(row)
+    numbers = unpack(f">{len(people)}Q", b"".join(people))
+    for at, number in enumerate(numbers, first):
+        parts[(number & 0xFFFFFF) % count](at)

@@ -37,13 +37,10 @@ def pack_allowed(chunk: Chunk, sheet: Sheet, recipients: RecipientKeys, bars: Ba
     refused = bars.refused(chunk.rows)
     if not refused:
         return pack(chunk, sheet, recipients)
-    places = [place for place in range(len(chunk.rows)) if place not in refused]
-    keys = [chunk.keys[place] for place in places] if chunk.keys else None
-    packed = pack(Chunk([chunk.rows[place] for place in places], keys), sheet, recipients)
-    for error in packed.errors:
-        error.index = chunk.first + places[error.index]
-    for row in packed.rows:
-        row.place = chunk.first + places[row.place]
-    wrong = [RowError(chunk.first + place, "to", *why) for place, why in refused.items()]
+    allowed = [at for at in range(len(chunk.rows)) if at not in refused]
+    keys = [chunk.keys[at] for at in allowed] if chunk.keys else chunk.keys
+    rows, places = [chunk.rows[at] for at in allowed], [chunk.places[at] for at in allowed]
+    packed = pack(Chunk(rows, keys, places), sheet, recipients)
+    wrong = [RowError(chunk.places[at], "to", *why) for at, why in refused.items()]
     packed.errors = sorted([*packed.errors, *wrong], key=lambda each: each.index)
     return packed

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from engine.alike import AlikeRows
 from engine.directory import Template
 from engine.model import (
     Category,
@@ -45,6 +47,13 @@ def a_row(number: int = 1, **changes: Any) -> Row:
     """A row for one person, with two field values."""
     tail = f"+4915100{number:06d}\x1fAnna\x1fCODE".encode()
     return replace(Row(a_recipient(number), tail), **changes)
+
+
+def alike_rows(rows: Sequence[Row]) -> AlikeRows:
+    """Rows as a campaign's come: of one message and expiry, each known by its recipient."""
+    people, tails = [row.recipient for row in rows], [row.tail for row in rows]
+    shared = rows[0].content, rows[0].repeats_max, rows[0].expires_at_ms
+    return AlikeRows(people, tails, [row.place for row in rows], *shared)
 
 
 def a_claimed(now_ms: int = START_MS, **changes: Any) -> Claimed:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from http import HTTPStatus
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -16,6 +19,7 @@ LINE_MAX = 2**20  # bytes of one line
 UNPACKED_MAX = 2**30  # bytes a gzip body may become
 ENCODINGS = ("identity", "gzip")
 GZIP_BITS = 16 + zlib.MAX_WBITS
+T = TypeVar("T")
 
 
 async def pieces_of(request: web.Request) -> AsyncIterator[bytes]:
@@ -99,6 +103,46 @@ async def lines_of(request: web.Request, most: int) -> AsyncIterator[list[bytes]
         lines = [line for line in block.splitlines() if line.strip()]
         for start in range(0, len(lines), most):
             yield lines[start : start + most]
+
+
+async def read_ahead(items: AsyncGenerator[T, None], most: int) -> AsyncGenerator[list[T], None]:
+    """Yield what comes while the last was worked on together, of at most `most` items.
+
+    What the source raises is raised after all that came before it. Close it where you leave early
+    (`contextlib.aclosing`): the source is read by a task of its own.
+    """
+    kept = list[T]()
+    came, has_room = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        try:
+            async with aclosing(items):
+                async for item in items:
+                    kept.append(item)
+                    came.set()
+                    await asyncio.sleep(0)  # to make an item took a while
+                    if len(kept) >= most:
+                        has_room.clear()
+                        await has_room.wait()
+        finally:
+            came.set()
+
+    reading = asyncio.create_task(read())
+    try:
+        while True:
+            await came.wait()
+            if not kept:
+                await reading
+                return
+            if not reading.done():
+                came.clear()
+            taken = kept.copy()
+            kept.clear()
+            has_room.set()
+            yield taken
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 def _line_too_long() -> Problem:

@@ -46,6 +46,20 @@ class Rows:
     rejects: list[Reject] = field(default_factory=list)
 
 
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of several pieces, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    whole, has_keys = Rows(), any(part.keys for part in parts)
+    for part in parts:
+        whole.rows += part.rows
+        whole.numbers += part.numbers
+        whole.rejects += part.rejects
+        if has_keys:
+            whole.keys += part.keys or [""] * len(part.rows)
+    return whole
+
+
 class TableState(msgspec.Struct):
     """What is known of a file after its first rows, so that the rest can be read by itself."""
 
@@ -197,7 +211,7 @@ def _no_header() -> Problem:
     return Problem(status, detail, code=wrong.code, errors=[wrong])
 
 
-class Recipient(Strict):
+class Recipient(Strict, gc=False):  # of a million at a time; nothing in it leads back to it
     """One NDJSON line: who, and the values of the fields."""
 
     to: str
@@ -229,6 +243,8 @@ class NdjsonTable:
         self.taken += len(piece)
         if not self._row:
             piece = piece.removeprefix(codecs.BOM_UTF8)  # as spreadsheets and Windows write it
+        has_keys = b'"key"' in piece
+        rows: list[tuple[str, Sequence[str]]]
         try:
             recipients = self._decoder.decode_lines(piece)
             if self._pick is not None:
@@ -241,15 +257,15 @@ class NdjsonTable:
             return self._feed_each(piece)
         names = sum([len(each.fields) for each in recipients])
         names += len(rows) + piece.count(b'"fields"')
-        names += sum([1 for each in recipients if each.key]) if b'"key"' in piece else 0
+        names += sum([1 for each in recipients if each.key]) if has_keys else 0
         if piece.count(b'":') != names:
             return self._feed_each(piece)  # maybe a name that is there twice
         if b"\n\n" in piece or b"\r" in piece or piece.startswith(b"\n"):
             return self._feed_each(piece)  # blank lines shift the numbers
         first = self._row + 1
         self._row += len(rows)
-        keys = [each.key for each in recipients] if b'"key"' in piece else []
-        return Rows(list(rows), list(range(first, first + len(rows))), keys)
+        keys = [each.key for each in recipients] if has_keys else []
+        return Rows(rows, list(range(first, first + len(rows))), keys)
 
     @property
     def state(self) -> TableState:

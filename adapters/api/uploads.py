@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import msgspec
@@ -21,8 +23,15 @@ from adapters.api.progress import (
     name_of,
     progress_of,
 )
-from adapters.api.streams import blocks_of, pieces_of
-from adapters.api.tables import CsvTable, NdjsonTable, Reject, Rows
+from adapters.api.streams import blocks_of, pieces_of, read_ahead
+from adapters.api.tables import (
+    CsvTable,
+    NdjsonTable,
+    Reject,
+    Rows,
+    TableState,
+    together,
+)
 from engine.directory import Campaign, Role
 from engine.errors import EngineError, HalfChangedError, UnknownNameError
 from engine.row_intake import RowsResult
@@ -32,6 +41,7 @@ CUT_OFF = (  # what came before is kept
     *(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT),
     *(HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+PIECES_MAX = 8  # read ahead while the ledger works: then they go in one trip
 REJECTS_MAX = 10_000  # told one by one; more are only counted
 
 
@@ -50,6 +60,15 @@ class Uploaded(msgspec.Struct):
         """Count rows that are refused, each once however much is wrong with it."""
         self.rejected += len({each.row for each in rejects})
         self.errors += rejects[: max(0, REJECTS_MAX - len(self.errors))]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The rows of one piece of a file, and where the file is to be taken up after them."""
+
+    rows: Rows
+    taken: int
+    table: TableState
 
 
 class UploadProgress(msgspec.Struct):
@@ -137,14 +156,17 @@ class Uploads:
     ) -> None:
         """Take a body's rows piece by piece, and note after each how far it came."""
         progress, first = named.progress, named.progress.offset
-        async for rows in _rows_of(request, table):
-            campaign = self._front.campaigns.get(campaign.id)  # it may have been changed
-            rejects = await self._accept(campaign, rows, uploaded, named.tally)
-            progress.offset, progress.table = first + table.taken, table.state
-            progress.read, progress.rejected = uploaded.read, uploaded.rejected
-            if not progress.table.row:
-                progress.offset, progress.table = 0, None  # not even the header is whole
-            await self._note(campaign, named, uploaded, rejects)
+        async with aclosing(read_ahead(_pieces_of(request, table), PIECES_MAX)) as trips:
+            async for pieces in trips:
+                campaign = self._front.campaigns.get(campaign.id)  # it may have been changed
+                rows = together([piece.rows for piece in pieces])
+                rejects = await self._accept(campaign, rows, uploaded, named.tally)
+                progress.offset = first + pieces[-1].taken
+                progress.table = pieces[-1].table
+                progress.read, progress.rejected = uploaded.read, uploaded.rejected
+                if not progress.table.row:
+                    progress.offset, progress.table = 0, None  # not even the header is whole
+                await self._note(campaign, named, uploaded, rejects)
         progress.complete = True
         await self._note(campaign, named, uploaded, [])
 
@@ -204,15 +226,17 @@ def _table_of(request: web.Request) -> type[CsvTable | NdjsonTable]:
     raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
 
 
-async def _rows_of(request: web.Request, table: CsvTable | NdjsonTable) -> AsyncIterator[Rows]:
+async def _pieces_of(
+    request: web.Request, table: CsvTable | NdjsonTable
+) -> AsyncGenerator[Piece, None]:
     """Yield a body's rows."""
     if isinstance(table, CsvTable):
         async for piece in pieces_of(request):
-            yield table.feed(piece)
-        yield table.feed(b"", is_last=True)
+            yield Piece(table.feed(piece), table.taken, table.state)
+        yield Piece(table.feed(b"", is_last=True), table.taken, table.state)
     else:
         async for block in blocks_of(request):
-            yield table.feed(block)
+            yield Piece(table.feed(block), table.taken, table.state)
 
 
 def _stopped(uploaded: Uploaded, problem: Problem, named: Named) -> web.Response:

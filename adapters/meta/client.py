@@ -18,18 +18,16 @@ from aiohttp import (
     DummyCookieJar,
     TCPConnector,
 )
-from multidict import CIMultiDict
 from yarl import URL
 
 from adapters.meta.answers import Judge, read_whole
 from adapters.meta.breaker import Breaker
-from adapters.meta.payload import (
-    CONNECTION_LOST,
-    JSON,
+from adapters.meta.letter_request import (
     LastMoment,
     LetterRequest,
     Objection,
     RefusedError,
+    head_of,
 )
 from engine.letters import Letter
 from engine.model import Gate, JobKey, NowMs, SenderId
@@ -68,7 +66,7 @@ class Road:
 
     url: URL
     token: str = field(repr=False)
-    headers: CIMultiDict[str] = field(repr=False)
+    head: bytes = field(repr=False)
     breaker: Breaker = field(default_factory=Breaker)
 
 
@@ -128,12 +126,11 @@ class MetaClient:
             return Deferred(
                 Gate.SENDER, 0, until_ms, "no answers from Meta, or it is ill: waiting for a probe"
             )
-        body = LastMoment(letter, self._now_ms, self._objection)
+        body = LastMoment(letter, road.head, self._now_ms, self._objection)
         try:
             response = await self._session.post(
                 road.url,
                 data=body,
-                headers=road.headers,
                 timeout=self._timeouts.get(letter.deadline_s) or self._timeout(letter.deadline_s),
                 allow_redirects=False,
             )
@@ -147,8 +144,6 @@ class MetaClient:
             outcome = self._judge.accept(raw)
             if isinstance(outcome, Accepted):
                 return outcome
-        if not body.written_at_ms:  # an idle connection's last words, not an answer to us
-            return self._broken(breaker, body, CONNECTION_LOST)
         return self._answered(response, raw, letter, breaker)
 
     def letter_was_written(self, job: Claimed) -> bool:
@@ -186,7 +181,6 @@ class MetaClient:
         if body.refusal:
             breaker.note_unwritten()
             return Unwritten(body.refusal)
-        body.refusal = UNREACHABLE  # were its write still to come, it would refuse
         breaker.note_trouble(self._now_ms())
         return Unwritten(UNREACHABLE)
 
@@ -198,7 +192,6 @@ class MetaClient:
         if body.written_at_ms:
             self._doubt(CANCELLED, breaker)
             return
-        body.refusal = body.refusal or CANCELLED
         breaker.note_unwritten()
         self._cancelled[(letter.job.key, letter.job.attempt)] = None
         if len(self._cancelled) > CANCELLED_MAX:
@@ -212,18 +205,11 @@ class MetaClient:
             return road
         if not token or not token.isascii() or not token.isprintable():
             return None
-        headers = CIMultiDict(
-            {
-                "Authorization": f"Bearer {token}",
-                "Content-Type": JSON,
-                "Accept-Encoding": "identity",  # we do not decompress
-            }
-        )
         if road is None:
             url = URL(f"{self._root}/{quote(sender, safe='')}/messages", encoded=True)
-            road = self._roads[sender] = Road(url, token, headers)
+            road = self._roads[sender] = Road(url, token, head_of(url, token))
         else:
-            road.token, road.headers = token, headers
+            road.token, road.head = token, head_of(road.url, token)
         return road
 
     def _timeout(self, deadline_s: float) -> ClientTimeout:

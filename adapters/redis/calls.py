@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from struct import Struct
+from struct import Struct, pack
+from struct import error as struct_error
 
 from adapters.redis.keys import tag
 from adapters.redis.receipts import pack_receipts
 from adapters.redis.scripts import Argument, Call, Reply
+from engine.alike import AlikeRows
 from engine.model import (
     Category,
     Gate,
@@ -75,8 +77,7 @@ class Calls:
     def enqueue(self, batch: Batch, now_ms: int) -> Call:
         """Return the call that queues a batch."""
         lane, rows = batch.lane, batch.rows
-        packed = pack_alike(rows, now_ms)
-        form = PLAIN if packed is not None else form_of(batch, rows)
+        alike = pack_alike(rows) if isinstance(rows, AlikeRows) and rows else None
         arguments: list[Argument] = [
             self._terms.queue_max,
             lane.source,
@@ -85,12 +86,12 @@ class Calls:
             int(lane.priority),
             lane.zone,
             len(rows),
-            form,
+            form_of(batch, rows) if alike is None else PLAIN,
             batch.rows_max,
             batch.tally,
         ]
-        if packed is not None:
-            arguments += packed
+        if alike is not None:
+            arguments += alike
         else:
             arguments += [pack_row(row) for row in rows]
             if any(row.dedupe for row in rows):
@@ -170,36 +171,30 @@ def calendar(spans: Spans) -> str:
     return "".join(f"{since_ms},{until_ms};" for since_ms, until_ms in spans)
 
 
-def pack_alike(rows: Sequence[Row], now_ms: int) -> list[bytes] | None:
-    """Return rows as they are queued, less their sequence; None when they are not a campaign's.
+def pack_alike(rows: AlikeRows) -> list[bytes] | None:
+    """Return rows of one kind as enqueue.lua takes them; None where one says more than 64 KB.
 
-    A campaign's rows are due now, expire together and are known by their recipient: nothing is
-    left to do for each.
+    Whom they are for, what all share, how long what each says is, and what it says: four texts,
+    because each text that Redis is given costs it a good part of what queueing a row does.
     """
-    packed: list[bytes] = []
-    due = now_ms.to_bytes(6, "big")
-    shared: tuple[int, int, int] | None = None
-    middle = b""
-    for row in rows:
-        recipient = row.recipient
-        if row.dedupe is not recipient or row.not_before_ms or row.fingerprint:
-            return None
-        its = (row.repeats_max, row.content, row.expires_at_ms)
-        if its != shared:
-            if shared is not None and row.expires_at_ms != shared[2]:
-                return None
-            shared = its
-            middle = b"".join(
-                (
-                    b"\0\0\0\0",
-                    bytes((row.repeats_max,)),
-                    row.content.to_bytes(2, "big"),
-                    row.expires_at_ms.to_bytes(6, "big"),
-                    due,
-                )
-            )
-        packed.append(recipient + middle + row.tail)
-    return packed or None
+    shared = pack_shared(rows.repeats_max, rows.content, rows.expires_at_ms)
+    try:
+        lengths = pack(f">{len(rows)}H", *map(len, rows.tails))
+    except struct_error:
+        return None
+    return [b"".join(rows.recipients), shared, lengths, b"".join(rows.tails)]
+
+
+def pack_shared(repeats_max: int, content: int, expires_at_ms: int) -> bytes:
+    """Return what stands between a row's recipient and when it is due: see part_rows.lua."""
+    return b"".join(
+        (
+            b"\0\0\0\0",
+            bytes((repeats_max,)),
+            content.to_bytes(2, "big"),
+            expires_at_ms.to_bytes(6, "big"),
+        )
+    )
 
 
 def pack_row(row: Row) -> bytes:
@@ -208,10 +203,7 @@ def pack_row(row: Row) -> bytes:
         (
             row.not_before_ms.to_bytes(6, "big"),
             row.recipient,
-            b"\0\0\0\0",
-            bytes((row.repeats_max,)),
-            row.content.to_bytes(2, "big"),
-            row.expires_at_ms.to_bytes(6, "big"),
+            pack_shared(row.repeats_max, row.content, row.expires_at_ms),
             row.tail,
         )
     )

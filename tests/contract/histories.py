@@ -35,6 +35,7 @@ from engine.ports import (
 )
 from engine.template_ports import Repoint
 from engine.terms import Terms
+from tests.builders import alike_rows
 from tests.contract.erasing import erase
 from tests.contract.outcomes import (
     a_receipt,
@@ -183,6 +184,9 @@ class History:
         keyed = lane.source.startswith(("journey", "direct"))
         rows = [self._row(keyed=keyed) for _ in range(self.rng.choice([1, 2, 8, 40]))]
         batch = Batch(PORTFOLIO, lane, rows, once_each=keyed and len(rows) == 8)
+        if not keyed and self.rng.random() < 0.4:
+            batch.rows = alike_rows(rows)
+            batch.rows_max = self.rng.choice([0, 0, 60])
         return ("enqueue", lambda led: led.enqueue([batch]))
 
     def _row(self, *, keyed: bool) -> Row:

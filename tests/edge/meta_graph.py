@@ -13,8 +13,8 @@ import msgspec
 from aiohttp import ClientSession
 
 from adapters.meta.client import MetaClient
+from adapters.meta.letter_request import Objection
 from adapters.meta.management import Management
-from adapters.meta.payload import Objection
 from engine.letters import Letter
 from engine.model import JobKey, Lane, Priority, RecipientKey, SenderId
 from engine.outcomes import Outcome
@@ -70,6 +70,7 @@ class FakeGraph:
     bodies: list[bytes] = field(default_factory=list[bytes])
     is_rude: bool = False  # resets every connection that is made
     is_over: bool = False
+    is_hasty: bool = False  # answers a head and reads no further
     greeting: bytes = b""  # sent on every connection that is made, then it is closed
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
@@ -133,7 +134,9 @@ class _Wire(asyncio.Protocol):
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
-        if len(rest) < length:
+        if self._graph.is_hasty and len(rest) < length:
+            self.transport.pause_reading()
+        elif len(rest) < length:
             return
         self._buffer = rest[length:]
         self._graph.heads.append(head)

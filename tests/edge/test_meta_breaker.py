@@ -5,12 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_writer import StreamWriter
 
 from adapters.meta.breaker import Breaker
 from adapters.meta.client import MetaClient
-from adapters.meta.payload import LastMoment, RefusedError
 from engine.model import Gate, Priority, SenderId
 from engine.outcomes import Accepted, Deferred, InDoubt, Retry, Unwritten
 from tests.edge.meta_graph import (
@@ -66,16 +63,6 @@ async def _cancel_after(desk: Desk, most: int, elsewhere: MetaClient, seen: set[
     if not was_written:
         assert desk.graph.bytes_read == before
     desk.client._roads.clear()  # no breaker here
-
-
-async def test_a_write_that_would_come_after_the_verdict_refuses(desk: Desk) -> None:
-    letter, breaker = a_letter(), Breaker()
-    body = LastMoment(letter, lambda: NOW_MS, lambda _job: "")
-    desk.client._note_cancelled(letter, breaker, body)
-    writer = StreamWriter(BaseProtocol(asyncio.get_running_loop()), asyncio.get_running_loop())
-    with pytest.raises(RefusedError):
-        await body.write(writer)
-    assert (body.refusal, body.written_at_ms) == ("cancelled", 0)
 
 
 # --- the breaker ----------------------------------------------------------------------------------

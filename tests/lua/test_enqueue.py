@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from engine.model import JobKey, Row, SenderId, SourceState
+from engine.model import JobKey, SenderId, SourceState
 from engine.ports import FOREVER_MS, NotNew
 from engine.quota import DAY_MS
 from tests.builders import a_row, a_source
@@ -168,23 +168,3 @@ async def test_an_empty_batch_changes_no_book(slot: Slot) -> None:
     before: State = await slot.state()
     assert (await slot.enqueue()).accepted == 0
     assert "q:1" not in await slot.changes(before)
-
-
-def by_recipient(*people: int) -> list[Row]:
-    """Return rows as a campaign's are: known by their recipient."""
-    rows = [a_row(person) for person in people]
-    for row in rows:
-        row.dedupe = row.recipient
-    return rows
-
-
-async def test_a_campaigns_rows_come_as_they_are_queued(slot: Slot) -> None:
-    await slot.furnish()
-    await slot.enqueue(*by_recipient(1, 2))
-    before = await slot.state()
-    answer = await slot.enqueue(*by_recipient(2, 3, 3))
-    assert (answer.first, answer.accepted) == (3, 1)
-    assert answer.not_new == [NotNew(0, None, conflict=False), NotNew(2, None, conflict=False)]
-    changes = await slot.changes(before)
-    assert changes["q:1"] == [Packed(1, 1), Packed(2, 2), Packed(3, 3)]
-    assert changes["src:campaign:a enqueued"] == 3

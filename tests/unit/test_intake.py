@@ -1,5 +1,9 @@
 """The front door: each job in its place, each row once, the bulk path equal to the slow one."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +26,8 @@ from engine.terms import Terms
 KEYS = RecipientKeys(b"a secret of this test's ledger")
 PORTFOLIO = PortfolioId("p1")
 SHEET = Sheet(("name", "code"), content=1, repeats_max=0)
+TEXTS = "a \u00a0\u2028\x7f\x1fé😀"  # what a value may be made of, and must not
+ROOMLESS = Sheet(("name", "code"), 2, 1, (Room("body", 5, (1, 2)),), (1,), 1_000)
 
 
 def a_campaign(senders: int = 1, **changes: object) -> Campaign:
@@ -61,6 +67,10 @@ def a_job(**changes: object) -> JobRequest:
         "body": b'{"type":"text","text":{"body":"Hi"}}',
     }
     return JobRequest(**(made | changes))  # type: ignore[arg-type]
+
+
+def a_chunk(*rows: tuple[str, Sequence[str]], first: int = 0) -> Chunk:
+    return Chunk(rows, None, range(first, first + len(rows)))
 
 
 def some_rows(count: int) -> list[tuple[str, list[str]]]:
@@ -170,21 +180,67 @@ async def test_a_cancelled_campaign_takes_no_rows() -> None:
     )
 )
 def test_a_chunk_is_packed_as_its_rows_one_by_one(rows: list[tuple[str, list[str]]]) -> None:
-    whole = pack(Chunk(rows), SHEET, KEYS)
-    alone = [pack(Chunk([row], first=at), SHEET, KEYS) for at, row in enumerate(rows)]
-    assert [row for each in alone for row in each.rows] == whole.rows
+    whole = pack(a_chunk(*rows), SHEET, KEYS)
+    alone = [pack(a_chunk(row, first=at), SHEET, KEYS) for at, row in enumerate(rows)]
+    assert [row for each in alone for row in each.rows] == list(whole.rows)
     assert len({error.index for error in whole.errors}) == sum(bool(each.errors) for each in alone)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 7, 60])
+def test_what_is_wrong_with_some_rows_of_many_is_found_and_the_others_are_packed(
+    wrong: int,
+) -> None:
+    rows, rng = some_rows(130), Random(wrong)
+    for at in rng.sample(range(130), wrong):
+        rows[at] = rng.choice([("0151", ["a", "b"]), (rows[at][0], ["a", "\t"]), ("49", ["a"])])
+    whole = pack(a_chunk(*rows, first=9), SHEET, KEYS)
+    alone = [pack(a_chunk(row, first=at), SHEET, KEYS) for at, row in enumerate(rows, 9)]
+    assert list(whole.rows) == [row for each in alone for row in each.rows]
+    assert whole.errors == [error for each in alone for error in each.errors]
+    assert len(whole.rows) == 130 - wrong
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["4915112345678", "+4915112345679"]),
+            st.lists(st.text(TEXTS, max_size=7), min_size=2, max_size=2),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([SHEET, ROOMLESS]),
+)
+def test_a_chunk_looked_at_as_a_whole_is_packed_as_one_looked_at_row_by_row(
+    rows: list[tuple[str, list[str]]], sheet: Sheet
+) -> None:
+    whole = pack(a_chunk(*rows), sheet, KEYS)
+    with_one_wrong = pack(a_chunk(*rows, ("0", [])), sheet, KEYS)
+    assert list(whole.rows) == list(with_one_wrong.rows)
+    assert whole.errors == with_one_wrong.errors[:-1]
+
+
+def test_rows_with_keys_are_packed_as_those_without_but_for_what_they_are_known_by() -> None:
+    rows = [*some_rows(3), ("0151", ["a", "b"]), *some_rows(1)]
+    plain, keyed = a_chunk(*rows, first=7), replace(a_chunk(*rows, first=7), keys=["", *"kkkk"])
+    without, packed = pack(plain, SHEET, KEYS), pack(keyed, SHEET, KEYS)
+    assert packed.errors == without.errors
+    assert [row.place for row in packed.rows] == [7, 8, 9, 11]
+    assert packed.rows[0] == without.rows[0]
+    assert {row.dedupe for row in packed.rows[1:]} == {KEYS.dedupe("k")}
+    assert [replace(row, dedupe=row.recipient, fingerprint=b"") for row in packed.rows] == list(
+        without.rows
+    )
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_no_row_that_meta_would_refuse_gets_in(name: str, code: str) -> None:
-    packed = pack(Chunk([("4915112345678", [name, code])]), SHEET, KEYS)
+    packed = pack(a_chunk(("4915112345678", [name, code])), SHEET, KEYS)
     is_sound = why_not_text(name) is None and why_not_text(code) is None
     assert bool(packed.rows) is (is_sound and "\x1f" not in name + code)
 
 
 def test_a_message_without_fields_needs_no_separator() -> None:
-    packed = pack(Chunk([("4915112345678", [])]), Sheet((), 1, 0), KEYS)
+    packed = pack(a_chunk(("4915112345678", [])), Sheet((), 1, 0), KEYS)
     assert packed.rows[0].tail == b"+4915112345678"
 
 
@@ -192,18 +248,18 @@ def test_a_row_that_makes_a_text_too_long_is_named_with_its_longest_field() -> N
     sheet = Sheet(("name", "code"), 1, 0, rooms=(Room("body", 20, (2, 1)),))
     fits = ("4915112345678", ["x" * 8, "y" * 4])
     long = ("4915112345679", ["x" * 8, "y" * 5])
-    packed = pack(Chunk([fits, long]), sheet, KEYS)
+    packed = pack(a_chunk(fits, long), sheet, KEYS)
     assert len(packed.rows) == 1
     (error,) = packed.errors
     assert (error.index, error.field, error.code) == (1, "name", "too_long")
-    assert len(pack(Chunk([("4915112345678", ["x", "y"])]), sheet, KEYS).rows) == 1
+    assert len(pack(a_chunk(("4915112345678", ["x", "y"])), sheet, KEYS).rows) == 1
 
 
 def test_a_value_that_no_url_may_hold_is_refused_only_where_it_becomes_one() -> None:
     row = ("4915112345678", ["Ada Lovelace", "a b"])
     name = Sheet(("name", "code"), 1, 0)
     suffix = Sheet(("name", "code"), 1, 0, suffixes=(1,))
-    assert len(pack(Chunk([row]), name, KEYS).rows) == 1
-    (error,) = pack(Chunk([row]), suffix, KEYS).errors
+    assert len(pack(a_chunk(row), name, KEYS).rows) == 1
+    (error,) = pack(a_chunk(row), suffix, KEYS).errors
     assert (error.field, error.code) == ("code", "not_in_url")
-    assert len(pack(Chunk([("4915112345678", ["Ada L", "ab"])]), suffix, KEYS).rows) == 1
+    assert len(pack(a_chunk(("4915112345678", ["Ada L", "ab"])), suffix, KEYS).rows) == 1

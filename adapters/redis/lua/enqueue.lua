@@ -2,7 +2,7 @@
 --
 -- uses: part_terms part_slot part_meta part_bytes part_window part_proofs part_lanes part_quiet
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_known part_once
--- uses: part_name part_number part_refusal part_room
+-- uses: part_name part_number part_refusal part_room part_alike
 --
 -- KEYS[1]   tag        begin of every key of the portfolio
 -- ARGV[1]   now_ms     epoch ms
@@ -14,15 +14,16 @@
 -- ARGV[7]   priority   its priority, 0 to 3,
 -- ARGV[8]   zone       and its time zone, empty where rows are not sorted by zone
 -- ARGV[9]   count      rows that follow
--- ARGV[10]  form       1: dedupe values come with a fingerprint of the body; 2: rows come as
---                      they are queued, less their sequence, due now, known by recipient and
---                      of one expiry; 3: as 1, and known by recipient too
+-- ARGV[10]  form       1: dedupe values come with a fingerprint of the body; 2: rows of one kind,
+--                      due now, of one expiry and known by recipient, come in four texts: see
+--                      part_alike; 3: as 1, and known by recipient too
 -- ARGV[11]  rows_max   jobs that its source takes at all; 0 is no bound
 -- ARGV[12]  tally      counts under this name what is queued; empty: nothing does
 -- ARGV[13]  rows       `count` rows without sequence and due; not_before 6 stands first
 -- ARGV[14]  dedupes    `count` dedupe values of 8 bytes and, when keyed, fingerprints of 8
 --
--- ARGV[13] begins a run of `count` values, ARGV[14] stands for the run after it (empty: none).
+-- ARGV[13] begins a run of `count` values, ARGV[14] stands for the run after it (empty: none); of
+-- form 2 they are the first two of the four texts.
 --
 -- Returns  { refused, lane, first, accepted, sequence, due_ms, not_new }
 --   refused  '' or full, cancelled, ended (its template is disabled or deleted), stale (rows of a
@@ -34,20 +35,20 @@
 --                 campaign keeps them for good, as day 0)
 -- tally:N   jobs queued under the name N, for a day
 local queue_max, rows, once = tonumber(argv[3]), tonumber(argv[9]), argv[10] == '3'
-local keyed = once or argv[10] == '1'
+local keyed, alike = once or argv[10] == '1', argv[10] == '2'
 local source_name, sender, template, priority = argv[4], argv[5], argv[6], argv[7]
 local rows_from, dedupes_from = 13, 13 + rows
 local source_key = tag .. 'src:' .. source_name
 call('HSETNX', source_key, 'state', 'running')
 call('HSETNX', source_key, 'weight', 1)
 local why = refused(source_name, template, rows, queue_max)
-if not why and are_stale(source_name, argv[rows_from], argv[10] == '2') then why = 'stale' end
+  or are_stale(source_name, argv[alike and 14 or 13], alike and 6 or 20) and 'stale'
 if why then return { why, 0, 0, 0, meta.sequence, next_due(), {} } end
 local lane = lane_of(lane_number(source_name, sender, template, priority, argv[8]))
 local last = tonumber(call('HGET', lane.key, 'last'))
 local first, fresh, seen, keys, keys_today = last + 1, {}, {}, {}, nil
 local room = room_of(source_key, tonumber(argv[11]))
-local expires_ms = 0 -- when the first of the queued rows does; of plain ones all do together
+local expires_ms = 0 -- when the first of the queued rows does; of alike ones all do together
 
 local function note_first(row)
   local its_ms = row_expires(lane, row)
@@ -89,9 +90,10 @@ local function take_each()
   end
 end
 
-if argv[10] == '2' then
-  fresh, seen = take_plain(source_name, argv, rows_from, rows, last, room)
-  last = last + #fresh
+if alike then
+  local count
+  fresh, count = take_alike(source_name, argv, 13, rows, last, room)
+  last = last + count
   if fresh[1] then note_first(fresh[1]) end
 else
   take_each()

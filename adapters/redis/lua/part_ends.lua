@@ -4,25 +4,34 @@
 local READ = 5
 local buckets, buckets_told
 
-local function begin_ends() buckets, buckets_told = {}, {} end
+local function begin_ends() buckets = {} end
 
--- bucket_of: the ends of a lane's jobs, of those that the batch tells of.
-local function bucket_of(lane, sequence)
-  local key = done_key_of(lane, tonumber(sequence))
+-- bucket_at: the ends of a lane's jobs whose sequences begin alike, of those that are told of.
+local function bucket_at(lane, high)
+  local key = done_key(lane.number, high * 4096)
   local bucket = buckets[key]
   if not bucket then
-    bucket = { key = key, asked = {}, ends = {}, changed = {} }
+    bucket = { key = key, high = high, asked = {}, ends = {}, changed = {}, size = 0 }
     buckets[key] = bucket
   end
-  local asked = bucket.asked
-  asked[#asked + 1] = sequence
+  lane.bucket = bucket
   return bucket
 end
 
 local function read_ends(count)
+  buckets_told = array(count)
+  local told, lanes, names = buckets_told, lanes_told, sequences
   for i = 1, count do
-    local lane = lanes_told[i]
-    buckets_told[i] = lane and bucket_of(lane, sequences[i])
+    local lane, bucket = lanes[i], false
+    if lane then
+      local sequence = names[i]
+      local high = floor(sequence / 4096)
+      bucket = lane.bucket
+      if not bucket or bucket.high ~= high then bucket = bucket_at(lane, high) end
+      local asked = bucket.asked
+      asked[#asked + 1] = sequence
+    end
+    told[i] = bucket
   end
   for key, bucket in pairs(buckets) do
     local asked, ends = bucket.asked, bucket.ends
@@ -55,9 +64,8 @@ end
 -- set_end: an end is written when all receipts are read.
 local function set_end(ended)
   local bucket, sequence = buckets_told[receipt.place], sequences[receipt.place]
-  local changed = bucket.changed
-  local at = #changed
-  bucket.ends[sequence], changed[at + 1], changed[at + 2] = ended, sequence, ended
+  local changed, at = bucket.changed, bucket.size + 2
+  bucket.ends[sequence], changed[at - 1], changed[at], bucket.size = ended, sequence, ended, at
 end
 
 -- flush_moved: write the ends that moved.

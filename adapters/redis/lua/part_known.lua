@@ -51,26 +51,3 @@ local function note_over(index)
   local at = #not_new
   not_new[at + 1], not_new[at + 2], not_new[at + 3] = index, '', 2
 end
-
--- take_plain: rows that come as they are queued, less their sequence, and are known by recipient:
--- those that are new, with the next sequences after `last`; and their dedupe values.
-local function take_plain(source, values, from, rows, last, room)
-  local dedupes, here, fresh, at = {}, {}, {}, 0
-  for i = 1, rows do dedupes[i] = sub(values[from + i - 1], 1, 8) end
-  local hits = call('SMISMEMBER', tag .. 'seen:' .. source, unpack(dedupes))
-  local is_now, due, seen = now == tonumber(values[1]), bytes6(now), {}
-  for i = 1, rows do
-    local own = dedupes[i]
-    if hits[i] == 1 or here[own] then
-      note_known(i - 1, '', '')
-    elseif at >= room then
-      note_over(i - 1)
-    else
-      at, here[own] = at + 1, true
-      local packed = values[from + i - 1]
-      if not is_now then packed = sub(packed, 1, 21) .. due .. sub(packed, 28) end
-      fresh[at], seen[at] = bytes5(last + at) .. packed, own
-    end
-  end
-  return fresh, seen
-end

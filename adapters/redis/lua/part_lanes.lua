@@ -43,7 +43,7 @@ local function lane_fact(number)
     key = key, queue = tag .. 'q:' .. number, parked = tag .. 'k:' .. number,
     -- What a call finds out of a lane, not found out yet: nil would be looked up as standing.
     win = false, fresh = false, looked = false, gate = false, parking = false, named = -100,
-    done_bucket = false, end_high = false, middle = false }, unknown_lane)
+    done_bucket = false, bucket = false, end_high = false, middle = false }, unknown_lane)
   fact.index = { __index = fact }
   return h[1] and keep_fact(meta.facts.lanes, number, fact) or fact
 end

@@ -4,6 +4,7 @@
 -- uses: part_sources part_standing part_rest part_books part_rows part_due part_log
 -- uses: part_call part_settle part_dead part_repeats part_outcomes part_receipts part_ends
 -- uses: part_asked part_evidence part_marks part_throttled
+-- uses: part_folded
 --
 -- KEYS[1]  tag       begin of every key of the portfolio
 -- ARGV[1]  now_ms    epoch ms
@@ -17,7 +18,8 @@ local settled, cancelled, told = {}, {}, tonumber(argv[3])
 find_receipts(argv[4], told)
 read_ends(told)
 read_asked(told)
-for i = 1, told do
+local i = fold_from(1, told)
+while i <= told do
   take_receipt(i)
   local lane, ended, record = lanes_told[i], end_at(i), opens[i]
   local flags = byte(receipts, heads[i])
@@ -40,6 +42,7 @@ for i = 1, told do
     count_arrival(nil)
     note_receipt(i)
   end
+  i = fold_from(i + 1, told)
 end
 flush_closed()
 flush_dead()
