@@ -24,6 +24,7 @@ from benchmarks.rows import (
     enqueue,
     growth,
     idle,
+    idle_portfolios,
     memory,
     peers,
     rate_accuracy,
@@ -63,6 +64,7 @@ ROWS = (
     Row(single_send.NAME, single_send.measure),
     Row(rate_accuracy.NAME, rate_accuracy.measure),
     Row(idle.NAME, idle.measure),
+    Row(idle_portfolios.NAME, idle_portfolios.measure),
     Row(growth.NAME, growth.measure),
 )
 

@@ -1,4 +1,4 @@
-"""Asking the ledger for jobs, no more than there is room for, and for what ran out.
+"""Asking the ledger for jobs, no more than there is room for.
 
 What has ended meanwhile is told along with a wish: its room is free for what the wish gives.
 """
@@ -11,7 +11,7 @@ from random import Random
 
 from engine.delivery import NowUs
 from engine.errors import LedgerAwayError, LedgerError
-from engine.events import Emit, JobsClaimed, JobsRescued, LedgerFailed, LoopFailed
+from engine.events import Emit, JobsClaimed, LedgerFailed, LoopFailed
 from engine.model import Gate
 from engine.ports import FOREVER_MS, Answer, Ask, Claimed, Ledger
 from engine.served import Room, Served, low_count, trouble_ms
@@ -25,14 +25,12 @@ SHIFTS_MS = (-1, 0, 0, 1)  # of it, by chance: who always asks after the same ga
 WOKEN_EVERY_MS = 1
 LOW_EVERY_MS = 20  # while only low priorities have no room: a login code may have come unheard
 EMPTY_MOST_MS = 1_000
-RESCUE_EVERY_MS = 100  # a lease ends after each claim's, mostly with nothing left to look after
-QUIET_TIMES = 30  # a portfolio with nothing to do is looked at this much more rarely
 
 Taken = Callable[[Served, list[Claimed]], None]
 
 
 class Claimer:
-    """Decides when each portfolio is asked, and for how much; and looks after what ran out."""
+    """Decides when each portfolio is asked, and for how much."""
 
     def __init__(
         self,
@@ -46,7 +44,6 @@ class Claimer:
         taken: Taken,
         settler: Settler,
         served: Callable[[], Iterable[Served]],
-        look_every_ms: int,
     ) -> None:
         self._ledger = ledger
         self._worker = worker
@@ -57,7 +54,6 @@ class Claimer:
         self._taken = taken
         self._settler = settler
         self._served = served
-        self._look_every_ms = look_every_ms
         self._together_max = ASKS_MAX
         self._room_worth_it = max(1, room.concurrency // 4)
         self._bell: asyncio.Future[None] | None = None
@@ -116,6 +112,8 @@ class Claimer:
         due: list[Served] = []
         next_ms = FOREVER_MS
         for served in self._served():
+            if served.due_at_ms >= FOREVER_MS and served.lost is None:
+                continue  # of a thousand portfolios mostly nearly all: no call for each
             at_ms = self._asks_at_ms(served)
             if at_ms <= now_ms:
                 due.append(served)
@@ -277,45 +275,6 @@ class Claimer:
             self._bell = None
             if timer is not None:
                 timer.cancel()
-
-    # -- the caretaker ---------------------------------------------------------------------------
-
-    async def rescue_forever(self) -> None:
-        """Have leases and doubts settled when they run out, and look again every second."""
-        while True:
-            now_ms = self._now_us() // 1_000
-            due = [served for served in self._served() if self._rescues_at_ms(served) <= now_ms]
-            if due:
-                await asyncio.gather(*(self._rescue(served) for served in due))
-                continue
-            moments = [self._rescues_at_ms(served) for served in self._served()]
-            next_ms = min([*moments, now_ms + self._look_every_ms])
-            await asyncio.sleep(max(1, next_ms - now_ms) / 1_000)
-
-    def _rescues_at_ms(self, served: Served) -> int:
-        every_ms = self._look_every_ms * (QUIET_TIMES if served.is_quiet else 1)
-        at_ms = min(served.rescue_at_ms, served.looked_at_ms + every_ms)
-        return max(at_ms, served.rescue_not_before_ms)
-
-    async def _rescue(self, served: Served) -> None:
-        now_ms = self._now_us() // 1_000
-        served.rescue_at_ms = FOREVER_MS  # a claim that answers meanwhile tells of its own lease
-        try:
-            rescued = await self._ledger.rescue(served.portfolio)
-        except LedgerError as error:
-            wait_ms = trouble_ms(served.troubles + 4, self._rng)
-            served.rescue_at_ms = served.rescue_not_before_ms = now_ms + wait_ms
-            self._tell(LedgerFailed(served.portfolio, "rescue", error, wait_ms))
-            return
-        served.looked_at_ms = now_ms
-        served.rescue_at_ms = min(served.rescue_at_ms, rescued.rescue_at_ms)
-        is_more = rescued.rescue_at_ms <= now_ms
-        served.rescue_not_before_ms = now_ms + (1 if is_more else RESCUE_EVERY_MS)
-        served.hint(rescued.due_at_ms, rescued.sequence)
-        if rescued.doubted or rescued.repeated or rescued.unknown:
-            doubted, repeated, unknown = rescued.doubted, rescued.repeated, rescued.unknown
-            self._tell(JobsRescued(served.portfolio, doubted, repeated, unknown))
-        self.ring()
 
 
 def _has_moved(answer: Answer) -> bool:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from random import Random
 
+from engine.caretaker import Caretaker
 from engine.claimer import Claimer
 from engine.delivery import Delivery, NowUs
 from engine.dispatch import Dispatch
 from engine.events import Emit, LoopFailed, PoolDrained, guarded
+from engine.imprints import WatchedLedger
 from engine.model import PortfolioId
 from engine.outcomes import InDoubt, Unwritten
-from engine.ports import Claimed, Ledger
+from engine.ports import Claimed
 from engine.served import Room, Served
 from engine.settler import Settler
 
@@ -35,7 +37,7 @@ class Pool:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        ledger: WatchedLedger,
         delivery: Delivery,
         worker: str,
         concurrency: int,
@@ -80,7 +82,18 @@ class Pool:
             taken=self._taken,
             settler=self._settler,
             served=self._served.values,
+        )
+        self._caretaker = self._caretaker_over(ledger, rng, look_every_ms)
+
+    def _caretaker_over(self, ledger: WatchedLedger, rng: Random, look_every_ms: int) -> Caretaker:
+        return Caretaker(
+            ledger=ledger,
+            now_us=self._now_us,
+            rng=rng,
+            tell=self._tell,
+            served=self._served.values,
             look_every_ms=look_every_ms,
+            ring=self._claimer.ring,
         )
 
     # -- what it is told -------------------------------------------------------------------------
@@ -124,7 +137,7 @@ class Pool:
         """Start all loops in the running event loop."""
         assert not self._tasks, "a pool starts once"
         self._start("claim", self._claimer.claim_forever)
-        self._start("rescue", self._claimer.rescue_forever)
+        self._start("rescue", self._caretaker.rescue_forever)
         for place in range(self._room.concurrency):
             self._start("send", partial(self._dispatch.send_forever, place))
 

@@ -11,6 +11,7 @@ from engine.quota import DAY_MS
 SOURCE_KEPT_MS: Final = 30 * DAY_MS  # after the last of its lanes was forgotten
 LANES_AT_ONCE: Final = 50  # bites of lanes in one step
 SOURCES_AT_ONCE: Final = 100
+REST_MS: Final = 600_000  # what is forgotten has been over for days
 
 
 class Pruner(Protocol):
@@ -53,9 +54,15 @@ class Pruning:
         self._registry = registry
         self._now_ms = now_ms
         self._after: dict[PortfolioId, int] = {}
+        self._rests_until_ms: dict[PortfolioId, int] = {}
 
     async def step(self, portfolio: PortfolioId) -> list[Campaign]:
-        """Look at some lanes and idle sources, every minute; return campaigns that are no more."""
+        """Look at some lanes and idle sources, every minute; return campaigns that are no more.
+
+        A portfolio of which all lanes were seen is left alone for a while.
+        """
+        if self._now_ms() < self._rests_until_ms.get(portfolio, 0):
+            return []
         after = self._after.get(portfolio, 0)
         for _ in range(LANES_AT_ONCE):
             after = await self._pruner.prune_lanes(portfolio, after)
@@ -67,6 +74,8 @@ class Pruning:
             await self._forget(portfolio, source, until_ms, gone)
         for campaign in self._empty(portfolio, until_ms)[:SOURCES_AT_ONCE]:
             await self._forget(portfolio, campaign.source, until_ms, gone)
+        if not after:
+            self._rests_until_ms[portfolio] = self._now_ms() + REST_MS
         return gone
 
     def _empty(self, portfolio: PortfolioId, until_ms: int) -> list[Campaign]:

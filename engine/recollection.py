@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from engine.errors import LedgerError
+from engine.imprints import Imprint, WatchedLedger
 from engine.model import JobKey, NowMs, PortfolioId
 from engine.ports import (
     Again,
@@ -16,7 +17,6 @@ from engine.ports import (
     Batch,
     Claimed,
     Enqueued,
-    Ledger,
     Receipt,
     Receipts,
     Received,
@@ -51,6 +51,11 @@ class Remembered:
     received: deque[tuple[int, Sequence[Receipt]]] = field(default_factory=deque)
     ordered: deque[tuple[int, Order]] = field(default_factory=deque)
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing happened lately."""
+        return not (self.enqueued or self.claimed or self.settled or self.received or self.ordered)
+
 
 class Recollection:
     """A Ledger (and the receiving half of Receipts) that remembers what it asked of another.
@@ -61,7 +66,7 @@ class Recollection:
     """
 
     def __init__(
-        self, ledger: Ledger, receipts: Receipts, recovery: Recovery, now_ms: NowMs
+        self, ledger: WatchedLedger, receipts: Receipts, recovery: Recovery, now_ms: NowMs
     ) -> None:
         self._ledger = ledger
         self._receipts = receipts
@@ -125,6 +130,10 @@ class Recollection:
         self._of(portfolio, answer.sequence)
         return answer
 
+    async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
+        """See Imprints.imprints."""
+        return await self._ledger.imprints(portfolios)
+
     async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
         """See Receipts.receive."""
         answer = await self._receipts.receive(portfolio, receipts)
@@ -153,6 +162,8 @@ class Recollection:
         this about once a second; `worker` names this incarnation of the process.
         """
         for portfolio, of in list(self._portfolios.items()):
+            if of.is_empty:
+                continue
             self._forget_all(of)
             if of.enqueued or of.received or of.ordered:
                 of.looks += 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from engine.events import Journey
+from engine.imprints import Imprint
 from engine.model import PortfolioId, Priority
 from engine.ports import FOREVER_MS, Ask, Claimed
 
@@ -45,7 +46,9 @@ class Served:
     not_before_ms: int = 0  # the ledger is left alone until then
 
     rescue_at_ms: int = FOREVER_MS
-    looked_at_ms: int = 0  # when it was last looked after what ran out
+    looked_at_ms: int = 0  # when it was last looked whether something happened
+    imprint: Imprint | None = None  # of the slot, seen before a rescue
+    trusted_until_ms: int = 0  # the same imprint is believed until then
     rescue_not_before_ms: int = 0
 
     journeys: list[Journey] = field(default_factory=list)  # ended, not yet recorded

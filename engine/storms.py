@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.books import Books, Counts
+from engine.books import Counts
 from engine.campaigns import Campaigns
 from engine.directory import Campaign, Directory
+from engine.imprints import Imprint, WatchedBooks
 from engine.model import ENDS, DeliveryStatus, Gate, JobState, NowMs, SourceState
 
 SPAN_MS = 60_000  # how far back it looks
@@ -53,14 +54,15 @@ def _stands_still(counts: Counts) -> bool:
 class StormWatch:
     """Looks at the books of running campaigns and pauses those in a storm.
 
-    Whoever resumes one begins a new minute: nothing is held against it twice.
+    Whoever resumes one begins a new minute: nothing is held against it twice. Books of a slot whose
+    imprint is as it was are as they were: they are not read again.
     """
 
     def __init__(
         self,
         campaigns: Campaigns,
         directory: Directory,
-        books: Books,
+        books: WatchedBooks,
         *,
         now_ms: NowMs,
         told: Callable[[Storm], None],
@@ -71,18 +73,23 @@ class StormWatch:
         self._now_ms = now_ms
         self._told = told
         self._samples: dict[str, deque[_Sample]] = {}
+        self._read: dict[str, Imprint] = {}  # of the slot, before its books were read last
 
     async def look(self) -> None:
         """Look once at every running campaign; do it every few seconds."""
         running = [each for each in self._directory.campaigns.values() if self._runs(each)]
         for name in self._samples.keys() - {each.id for each in running}:
             del self._samples[name]
+            self._read.pop(name, None)
+        portfolios = list({each.portfolio_id for each in running})
+        found = await self._books.imprints(portfolios)  # before the books: those may be newer
+        imprints = dict(zip(portfolios, found, strict=True))
         for campaign in running:
-            storm = await self._storm(campaign)
+            storm = await self._storm(campaign, imprints[campaign.portfolio_id])
             if storm is not None:
                 because = f"{storm.failed} of {storm.ended} messages failed within a minute"
                 await self._campaigns.move(campaign.id, "pause", because=because)
-                del self._samples[campaign.id]
+                del self._samples[campaign.id], self._read[campaign.id]
                 self._told(storm)
 
     def _runs(self, campaign: Campaign) -> bool:
@@ -90,21 +97,25 @@ class StormWatch:
             return campaign.start_at_ms <= self._now_ms()
         return campaign.state is SourceState.RUNNING
 
-    async def _storm(self, campaign: Campaign) -> Storm | None:
+    async def _storm(self, campaign: Campaign, imprint: Imprint) -> Storm | None:
         """Return the storm a campaign is in, if any.
 
         Most failures are told later, also when nothing is written any more: then they are a part of
         what is told meanwhile. What a gate holds already spends nothing, and goes on by itself.
         """
-        counts = await self._books.counts(campaign.portfolio_id, campaign.source)
-        now = _sample(counts, self._now_ms())
         samples = self._samples.setdefault(campaign.id, deque())
-        if _stands_still(counts):
-            samples.clear()
-        samples.append(now)
-        while len(samples) > 1 and samples[1].at_ms <= now.at_ms - SPAN_MS:
+        if self._read.get(campaign.id) != imprint:
+            counts = await self._books.counts(campaign.portfolio_id, campaign.source)
+            if _stands_still(counts):
+                samples.clear()
+            samples.append(_sample(counts, self._now_ms()))
+            self._read[campaign.id] = imprint
+        oldest_ms = self._now_ms() - SPAN_MS
+        while len(samples) > 1 and samples[1].at_ms <= oldest_ms:
             samples.popleft()
-        first = samples[0]
+        if len(samples) == 1:
+            return None  # nothing happened
+        first, now = samples[0], samples[-1]
         of = max(now.ended - first.ended, now.known - first.known)
         storm = Storm(campaign, now.failed - first.failed, of)
         is_one = storm.failed >= FAILED_MIN and storm.failed >= SHARE * storm.ended

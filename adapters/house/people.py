@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from adapters.breath import breathe
 from adapters.meta.codes import RESTS
 from adapters.meta.preferring import STOPPED_CODE
 from adapters.redis.connect import Client
@@ -23,6 +24,7 @@ from engine.resting import Miss, Reason, Resting
 from engine.suppressions import Suppressions, Whom, Word
 
 RESTS_EVERY_S: Final = 5.0
+EVERYWHERE_EVERY_MS: Final = 600_000  # for ends that somebody died before he noted them
 TELLING: Final = frozenset({*RESTS, STOPPED_CODE, BORDER_CODE})  # codes that speak of a person
 
 Told = tuple[PortfolioId, Claimed, int, int]  # code, and when it was answered
@@ -44,6 +46,9 @@ class Persons:
         self._note_border = note_border
         self._waiting: asyncio.Queue[Told] = asyncio.Queue()
         choices, rests = RedisPreferences(client), RedisRests(client)
+        self._rests = rests
+        self._now_ms = now_ms
+        self._everywhere_at_ms = 0  # when rests that are over are looked for in all portfolios
         self.people = RedisPeople(client)
         self.suppressions = Suppressions(choices, self.people, slots, self.portfolios)
         self.resting = Resting(rests, rests, choices, slots, RESTS, now_ms)
@@ -84,8 +89,15 @@ class Persons:
         await self.resting.learn(portfolio, [Miss(Reason(key, code), at_ms) for key in ids])
 
     async def end_rests(self) -> None:
-        """End, every few seconds, the rests whose time is over."""
+        """End, every few seconds, the rests whose time is over; look everywhere once in a while."""
         await asyncio.sleep(RESTS_EVERY_S)
-        for portfolio in self.portfolios():
+        now_ms = self._now_ms()
+        is_everywhere = now_ms >= self._everywhere_at_ms
+        some = self.portfolios() if is_everywhere else await self._rests.ending(now_ms)
+        for place, portfolio in enumerate(some):
+            await breathe(place)
             while await self.resting.end_over(portfolio):
                 pass
+            await self._rests.renew(portfolio)
+        if is_everywhere:
+            self._everywhere_at_ms = now_ms + EVERYWHERE_EVERY_MS

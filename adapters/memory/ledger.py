@@ -15,6 +15,7 @@ from adapters.memory.slot import Slot
 from engine.books import Counts, Depth, JobView, Quota
 from engine.borders import Border
 from engine.errors import UnknownNameError
+from engine.imprints import Imprint
 from engine.model import (
     Category,
     Gate,
@@ -60,12 +61,14 @@ class MemoryLedger:
         self._now_ms = now_ms
         self._slots: dict[PortfolioId, Slot] = {}
 
-    def slot(self, portfolio: PortfolioId) -> tuple[Slot, int]:
+    def slot(self, portfolio: PortfolioId, *, touches: bool = True) -> tuple[Slot, int]:
         """Return a portfolio's state and the time in it, which never goes back."""
         slot = self._slots.get(portfolio)
         if slot is None:
             slot = self._slots[portfolio] = Slot(self._terms)
         slot.clock_ms = max(slot.clock_ms, self._now_ms())
+        if touches:
+            slot.touched_ms = slot.clock_ms
         return slot, slot.clock_ms
 
     # -- Ledger -------------------------------------------------------------------------------
@@ -98,8 +101,17 @@ class MemoryLedger:
 
     async def rescue(self, portfolio: PortfolioId) -> Rescued:
         """See Ledger.rescue."""
-        slot, now_ms = self.slot(portfolio)
+        slot, now_ms = self.slot(portfolio, touches=False)
+        if slot.rescue_at_ms() <= now_ms:
+            slot.touched_ms = now_ms
         return rescue.rescue(slot, now_ms)
+
+    async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
+        """See Imprints.imprints."""
+        slots = [self._slots.get(each) for each in portfolios]
+        return [
+            Imprint(each.touched_ms, each.sequence) if each else Imprint(0, 0) for each in slots
+        ]
 
     # -- Recovery -----------------------------------------------------------------------------
 

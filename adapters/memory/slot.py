@@ -39,6 +39,7 @@ class Slot:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.clock_ms = 0
+        self.touched_ms = 0  # the clock at the last call that may have changed something
         self.sequence = 0
         self.recovering_until_ms = 0
         self.spec: PortfolioSpec | None = None

@@ -19,12 +19,15 @@ class Attendance:
     def __init__(self, client: Client, now_ms: NowMs) -> None:
         self._client = client
         self._now_ms = now_ms
+        self._forgot_at_ms = 0
 
     async def come(self, worker: str) -> None:
         """Say that a worker is there; to be said again every second."""
         now_ms = self._now_ms()
         await reply_to(self._client.zadd(WORKERS, {worker: now_ms}))
-        await reply_to(self._client.zremrangebyscore(WORKERS, 0, now_ms - FORGOTTEN_MS))
+        if now_ms - self._forgot_at_ms >= FORGOTTEN_MS:
+            await reply_to(self._client.zremrangebyscore(WORKERS, 0, now_ms - FORGOTTEN_MS))
+            self._forgot_at_ms = now_ms
 
     async def leave(self, worker: str) -> None:
         """Say that a worker goes."""

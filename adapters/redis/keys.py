@@ -12,6 +12,11 @@ def tag(portfolio: PortfolioId) -> str:
     return f"ps:{{{portfolio}}}:"
 
 
+def meta(portfolio: PortfolioId) -> str:
+    """HASH of what a slot knows of itself: part_meta.lua."""
+    return f"{tag(portfolio)}meta"
+
+
 def numbers(portfolio: PortfolioId) -> str:
     """ZSET of the numbers of the lanes that there are."""
     return f"{tag(portfolio)}numbers"

@@ -8,6 +8,7 @@ from adapters.redis import calls, keys, reading
 from adapters.redis.asking import reply_to
 from adapters.redis.auditing import recount
 from adapters.redis.calls import Calls
+from adapters.redis.imprints import read_imprints
 from adapters.redis.inbound import RedisInbound
 from adapters.redis.places import RedisPlaces
 from adapters.redis.receipts import in_steps, together
@@ -15,6 +16,7 @@ from adapters.redis.scripts import Argument, Client, Reply, Scripts
 from engine.books import ASIDE_MAX, Counts, Depth, JobView, Quota
 from engine.borders import Border
 from engine.errors import UnknownNameError
+from engine.imprints import Imprint
 from engine.model import (
     Category,
     JobKey,
@@ -147,6 +149,10 @@ class RedisLedger(RedisPlaces, RedisInbound):
         """See Ledger.rescue."""
         call = self._calls.rescue(portfolio, self._now_ms())
         return calls.rescued((await self._scripts.run([call]))[0])
+
+    async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
+        """See Imprints.imprints."""
+        return await read_imprints(self._client, self._scripts, portfolios)
 
     # -- Recovery -----------------------------------------------------------------------------
 

@@ -14,10 +14,13 @@ from redis import exceptions
 
 from adapters.redis import keys
 from adapters.redis.ledger import LANES_KNOWN_MAX
+from adapters.redis.log_news import logs_with_news
+from adapters.redis.log_trimming import BEGIN, LogTrimming, moment_of
 from adapters.redis.scripts import Client
 from adapters.redis.traces import RedisTraces
 from engine.errors import LedgerAwayError
 from engine.model import DeliveryStatus, PortfolioId, parse_key
+from engine.quota import DAY_MS
 from engine.traces import text_of
 
 ENTRY = re.compile(rb"(\d+\.\d+)([A-Z1-5])([+-])(.{8})(.{6})", re.DOTALL)
@@ -87,11 +90,24 @@ class OutcomeLog:
         self._client = client
         self._directory = directory
         self._process = process
-        self._span_ms = span_ms
         self._traces = traces
         self._heard = heard  # told of every batch before it counts as exported, maybe twice
-        self._limits: dict[PortfolioId, tuple[str, int, str]] = {}  # the day's file, as told there
+        self._limits: dict[PortfolioId, tuple[int, int, str]] = {}  # day, as told in its file
+        self._reached: dict[PortfolioId, bytes] = {}  # the place, as it was read last
+        self._trimming = LogTrimming(client, span_ms)
         self._lanes: dict[tuple[PortfolioId, str], tuple[str, str, str]] = {}
+
+    async def unwritten(
+        self, portfolios: Sequence[PortfolioId], now_ms: int
+    ) -> frozenset[PortfolioId]:
+        """Return whose log has records that are in no file yet; trim those without, in their turn.
+
+        One command for two hundred logs, however many of them are idle.
+        """
+        reached = {each: self._reached.get(each, BEGIN) for each in portfolios}
+        news = await logs_with_news(self._client, reached)
+        await self._trimming.look([each for each in portfolios if each not in news], now_ms)
+        return news
 
     async def export(self, portfolio: PortfolioId, now_ms: int) -> int:
         """Write what is new since the last export; return how many lines that were.
@@ -109,9 +125,9 @@ class OutcomeLog:
                 if not await self._is_ours(portfolio):
                     return lines  # it took longer than a turn: the place is another's by now
                 await self._client.set(keys.log_exported(portfolio), batch[-1][0])
-            await self._client.xtrim(
-                keys.log(portfolio), minid=await self._trim_to(portfolio, now_ms), approximate=True
-            )
+                self._reached[portfolio] = batch[-1][0]
+                self._trimming.note(portfolio, batch[0][0])
+            await self._trimming.look([portfolio], now_ms)
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise LedgerAwayError(str(error)) from error
         return lines
@@ -124,8 +140,7 @@ class OutcomeLog:
         With it the files alone prove that the limit was kept. Does nothing while another process
         exports.
         """
-        path = self._path(portfolio, now_ms)
-        told = (path.name, limit, scope)
+        told = (now_ms // DAY_MS, limit, scope)
         if self._limits.get(portfolio) == told:
             return
         try:
@@ -141,7 +156,7 @@ class OutcomeLog:
             scope=scope,
             window_seconds=window_s,
         )
-        self._append(path, [record])
+        self._append(self._path(portfolio, now_ms), [record])
         self._limits[portfolio] = told
 
     def _path(self, portfolio: PortfolioId, at_ms: int) -> Path:
@@ -164,18 +179,13 @@ class OutcomeLog:
         return bool(await self._client.pexpire(lock, LOCK_MS))
 
     async def _read(self, portfolio: PortfolioId) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        reached = await self._client.get(keys.log_exported(portfolio)) or b"0"
-        after = b"(" + cast("bytes", reached)
+        reached = cast("bytes", await self._client.get(keys.log_exported(portfolio)) or BEGIN)
+        self._reached[portfolio] = reached
+        after = b"(" + reached
         entries = await self._client.xrange(
             keys.log(portfolio), min=after, max="+", count=READ_AT_ONCE
         )
         return cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)
-
-    async def _trim_to(self, portfolio: PortfolioId, now_ms: int) -> str:
-        """Return the oldest id to keep: a window back, or what is not written yet."""
-        reached = cast("bytes | None", await self._client.get(keys.log_exported(portfolio)))
-        window_ms = now_ms - self._span_ms
-        return min(f"{window_ms}-0", (reached or b"0-0").decode(), key=_id_order)
 
     async def _write(
         self,
@@ -185,7 +195,7 @@ class OutcomeLog:
     ) -> int:
         told: list[Record] = []
         for entry_id, fields in batch:
-            at_ms = int(entry_id.partition(b"-")[0])
+            at_ms = moment_of(entry_id)
             records = [record async for record in self._records(portfolio, at_ms, fields)]
             if traced:
                 await self._add_traces(portfolio, records, traced)
@@ -259,8 +269,3 @@ def _enqueued(portfolio: PortfolioId, at_ms: int, packed: bytes) -> Iterator[Rec
 def _rfc3339(at_ms: int) -> str:
     moment = datetime.fromtimestamp(at_ms / 1_000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _id_order(entry_id: str) -> tuple[int, int]:
-    at_ms, _, rest = entry_id.partition("-")
-    return int(at_ms), int(rest or 0)

@@ -110,6 +110,8 @@ def _pulse(entry: bytes, fields: dict[bytes, bytes]) -> Pulse:
 async def _changed(before: Tallies, now: Tallies) -> Times:
     """Return by how much counters grew, by their first and last label; others go on meanwhile."""
     grown: Times = {}
+    if now == before:
+        return grown
     for place, (labels, times) in enumerate(now.items()):
         await breathe(place)
         by = times - before.get(labels, 0)

@@ -15,13 +15,16 @@ from engine.suppressions import AT_ONCE
 
 RESTS: Final = "ps:registry:rests:"  # and a portfolio
 """ZSET  key:code -> until when, epoch ms"""
+NEXT: Final = "ps:registry:rests_next"
+"""ZSET  portfolio -> not later than its first rest ends, epoch ms; a hint: whoever died between
+writing a rest and this is not in it, so that all portfolios are to be looked at now and then"""
 MISSES: Final = "ps:registry:misses:"  # and portfolio:code:epoch
 """ZSET  key and moment (6 bytes) -> 0; an epoch is as long as failures are remembered"""
 MOMENT_BYTES: Final = 6
 
 
 class RedisRests:
-    """See engine.resting.Rests."""
+    """See engine.resting.Rests; `ending` tells where to look for rests that are over."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -45,7 +48,10 @@ class RedisRests:
         """See Rests.begin."""
         for some in bites(untils.items()):
             scores = {_member(reason): until_ms for reason, until_ms in some}
-            await reply_to(self._client.zadd(RESTS + portfolio, scores, gt=True))
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.zadd(RESTS + portfolio, scores, gt=True)
+            pipeline.zadd(NEXT, {portfolio: min(scores.values())}, lt=True)
+            await reply_to(pipeline.execute())
 
     async def known(self, portfolio: PortfolioId, reasons: Sequence[Reason]) -> dict[Reason, int]:
         """See Rests.known."""
@@ -73,11 +79,29 @@ class RedisRests:
         """See Rests.cut_short."""
         for some in bites(reasons):
             scores = {_member(reason): END_MS for reason in some}
-            await reply_to(self._client.zadd(RESTS + portfolio, scores, lt=True, xx=True))
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.zadd(RESTS + portfolio, scores, lt=True, xx=True)
+            pipeline.zadd(NEXT, {portfolio: END_MS}, lt=True)
+            await reply_to(pipeline.execute())
 
     async def end(self, portfolio: PortfolioId, last_ms: int) -> None:
         """See Rests.end."""
         await reply_to(self._client.zremrangebyscore(RESTS + portfolio, 0, last_ms))
+        await self.renew(portfolio)
+
+    async def ending(self, now_ms: int) -> list[PortfolioId]:
+        """Return in which portfolios a rest may be over: one command, however many there are."""
+        names = await reply_to(self._client.zrangebyscore(NEXT, 0, now_ms))
+        return [PortfolioId(name.decode()) for name in names]
+
+    async def renew(self, portfolio: PortfolioId) -> None:
+        """Note when a portfolio's first rest ends; what others begin meanwhile is not lost."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.zrem(NEXT, portfolio)
+        pipeline.zrange(RESTS + portfolio, 0, 0, withscores=True)
+        _, first = await reply_to(pipeline.execute())
+        for _, until_ms in first:
+            await reply_to(self._client.zadd(NEXT, {portfolio: until_ms}, lt=True))
 
 
 def _member(reason: Reason) -> bytes:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from engine.books import Books
 from engine.borders import Border, Borders
 from engine.errors import LedgerAwayError
+from engine.imprints import Imprint, Imprints
 from engine.inbound import Throughput
 from engine.model import Category, JobKey, PortfolioId, RecipientKey, SenderId, WabaId
 from engine.ports import (
@@ -40,6 +41,7 @@ T = TypeVar("T")
 
 class WholeLedger(
     Ledger,
+    Imprints,
     Receipts,
     Catalog,
     Borders,
@@ -101,6 +103,9 @@ class FaultyLedger:
             return rescued
 
         return await self._through("rescue", rescue)
+
+    async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
+        return await self._through("imprints", lambda: self.inner.imprints(portfolios))
 
     async def receive(self, portfolio: PortfolioId, receipts: Sequence[Receipt]) -> Received:
         return await self._through("receive", lambda: self.inner.receive(portfolio, receipts))

@@ -11,6 +11,7 @@ from engine.errors import LedgerAwayError, LedgerError
 from engine.events import (
     Event,
 )
+from engine.imprints import Imprint
 from engine.letters import Letter
 from engine.model import JobState, Lane, PortfolioId, Priority
 from engine.opaque import OpaqueCodec
@@ -47,6 +48,10 @@ class World:
         self.sent: list[tuple[float, str]] = []
         self.claims = 0
         self.settles = 0
+        self.rescues = self.looks = 0
+        self.blind: LedgerError | None = None  # instead of imprints
+        self.away: set[PortfolioId] = set()  # whose rescues fail
+        self.imprinted: Imprint | None = None  # of every portfolio, whatever happened there
         self.lose_claims = 0
         self.lose_settles = 0
         self.poison = ""
@@ -115,7 +120,18 @@ class World:
             raise LedgerError("what is that?")
 
     async def rescue(self, portfolio: PortfolioId) -> Rescued:
+        self.rescues += 1
+        if portfolio in self.away:
+            raise LedgerAwayError("its server is away")
         return await self.ledger.rescue(portfolio)
+
+    async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
+        self.looks += 1
+        if self.blind is not None:
+            raise self.blind
+        if self.imprinted is not None:
+            return [self.imprinted for _ in portfolios]
+        return await self.ledger.imprints(portfolios)
 
     async def prepare(self, mps: int = 80) -> None:
         await self.ledger.put_portfolio(P, a_portfolio(1_000))

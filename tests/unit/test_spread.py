@@ -14,6 +14,7 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from engine.delivery import Delivery
 from engine.events import Event
+from engine.imprints import Imprint
 from engine.letters import Letter
 from engine.model import JobKey, JobState, PortfolioId, SenderId
 from engine.opaque import OpaqueCodec
@@ -145,6 +146,9 @@ class Worker:
 
     async def rescue(self, portfolio: PortfolioId) -> Rescued:
         return await self._fleet.ledger.rescue(portfolio)
+
+    async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
+        return await self._fleet.ledger.imprints(portfolios)
 
     async def again(self, portfolio: PortfolioId, key: JobKey, attempt: int) -> Again:
         return await self._fleet.ledger.again(portfolio, key, attempt)

@@ -1,14 +1,16 @@
 """Error storms: when a campaign is paused by itself, and when it is left alone."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from adapters.memory.registry import MemoryRegistry
-from engine.books import Books, Counts, ZonedBooks
+from engine.books import Counts, ZonedBooks
 from engine.campaigns import Campaigns
 from engine.directory import Campaign
+from engine.imprints import Imprint, WatchedBooks
 from engine.model import (
     Category,
     DeliveryStatus,
@@ -43,7 +45,8 @@ class Played:
         self.now_ms = 1_780_000_000_000
         self.failed = self.accepted = self.undelivered = self.delivered = 0
         self.waiting: dict[Gate, int] = {}
-        self.queued = 0
+        self.queued = self.reads = 0
+        self.stood: list[object] = []
         self.put: list[SourceState] = []
         self.storms: list[Storm] = []
         self.registry = MemoryRegistry()
@@ -59,12 +62,20 @@ class Played:
         self.watch = StormWatch(
             campaigns,
             self.registry.directory,
-            cast("Books", self),
+            cast("WatchedBooks", self),
             now_ms=lambda: self.now_ms,
             told=self.storms.append,
         )
 
+    async def imprints(self, portfolios: Sequence[PortfolioId]) -> list[Imprint]:
+        """Tell another sequence whenever something is otherwise than it was."""
+        stands = (self.failed, self.accepted, self.undelivered, self.delivered, self.queued)
+        at = (*stands, *self.waiting.items())
+        self.stood += [at] if at not in self.stood[-1:] else []
+        return [Imprint(1, len(self.stood)) for _ in portfolios]
+
     async def counts(self, _portfolio: PortfolioId, _source: str) -> Counts:
+        self.reads += 1
         states = {JobState.FAILED: self.failed, JobState.ACCEPTED: self.accepted}
         states[JobState.QUEUED] = self.queued
         told = {
@@ -191,3 +202,12 @@ async def test_only_what_runs_is_looked_at() -> None:
     played.registry.directory.campaigns["c1"] = later
     assert await played.look(100, 0) is SourceState.SCHEDULED
     assert played.storms == []
+
+
+async def test_books_of_a_portfolio_in_which_nothing_happens_are_read_once() -> None:
+    """And the storm that comes after an hour of silence is seen at the first look."""
+    played = Played()
+    for _ in range(720):
+        assert await played.look(0, 0) is SourceState.RUNNING
+    assert played.reads == 1
+    assert await played.look(60, 0) is SourceState.PAUSED

@@ -85,6 +85,8 @@ local forgotten = 0
 for _, number in ipairs(numbers) do
   if look(lane_of(tonumber(number))) then forgotten = forgotten + 1 end
 end
-if forgotten > 0 then new_facts() end
-touch(false)
+if forgotten > 0 then
+  new_facts()
+  touch(false)
+end
 return #numbers == BITE and tonumber(numbers[BITE]) or 0

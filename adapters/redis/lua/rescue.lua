@@ -11,8 +11,9 @@
 --
 -- Returns  { sequence, due_ms, rescue_ms, doubted, repeated, unknown, expired }
 --
--- A repeat leaves the first copy's proof in the window: it may have been taken. Doubts that
--- silence holds back are in none of the three.
+-- Where nothing ran out nothing is written, not even the clock: of two who compare imprints each
+-- would look for ever because of the other. A repeat leaves the first copy's proof in the window:
+-- it may have been taken. Doubts that silence holds back are in none of the three.
 local doubted, repeated, unknown = {}, {}, {}
 
 local function decide(opened)
@@ -56,11 +57,12 @@ for _, job in ipairs(past) do decide(parse_open(job, call('HGET', tag .. 'open',
 flush_closed()
 local over = call('ZRANGEBYSCORE', tag .. 'leases', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 16)
 for i = 1, #over, 2 do rest(over[i], tonumber(over[i + 1])) end
+local has_work = #past > 0 or #over > 0 or first_of('expiring') <= now
 expire_rows(tonumber(argv[3]))
 flush_ends(keep_ms)
 flush_counts()
 flush_windows()
 call_waiters()
 flush_log()
-touch(#doubted + #repeated + #unknown + #expired > 0)
+if has_work then touch(#doubted + #repeated + #unknown + #expired > 0) end
 return { meta.sequence, next_due(), next_rescue(), doubted, repeated, unknown, expired }
