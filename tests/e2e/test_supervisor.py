@@ -52,12 +52,11 @@ async def stopped_at_last(
         if process.returncode is None:
             process.terminate()  # it takes its children and the embedded server with it
         try:
-            await asyncio.wait_for(
-                process.communicate(), STOP_S
-            )  # they hold its pipes to their end
+            await asyncio.wait_for(process.communicate(), STOP_S)  # until nobody holds its pipes
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 @asynccontextmanager
