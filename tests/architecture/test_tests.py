@@ -62,9 +62,7 @@ def test_no_test_sleeps_for_a_second() -> None:
     assert faults_in(test_files, long_sleeps) == {}
 
 
-PATIENCE_S = (
-    20  # a busy machine stands still for seconds, and a test that passes never waits so long
-)
+PATIENCE_S = 20  # a busy machine stands still for seconds; a test that passes never waits so long
 WAITS = {"asyncio.timeout": 0, "asyncio.wait_for": 1}  # and which of their arguments says how long
 
 

@@ -1,7 +1,6 @@
 """Lines: connections kept at hand for scripts, never one that is not whole."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,27 +8,10 @@ import redis.exceptions
 from redis.asyncio import Redis
 
 from adapters.redis.connect import connect, disconnect
-from adapters.redis.embedded import EmbeddedServer
 from adapters.redis.lines import LINES_MAX, Lines, lines_of
 from tests.tcp_proxy import Loss, TcpProxy
 
 pytestmark = pytest.mark.one_server
-
-
-@pytest.fixture
-async def proxy(redis_server: EmbeddedServer, redis_client: Redis) -> AsyncIterator[TcpProxy]:
-    assert await redis_client.ping()
-    async with TcpProxy(redis_server.url.removeprefix("unix://")) as running:
-        yield running
-
-
-@pytest.fixture
-async def far(proxy: TcpProxy) -> AsyncIterator[Redis]:
-    client = connect(f"redis://127.0.0.1:{proxy.port}")
-    assert isinstance(client, Redis)
-    await client.ping()
-    yield client
-    await disconnect(client)
 
 
 async def _id(lines: Lines) -> int:
@@ -73,9 +55,9 @@ async def test_a_line_that_the_server_closed_is_noticed_before_anything_is_sent(
 
 @pytest.mark.parametrize("loss", [Loss.SILENCE, Loss.CUT])
 async def test_a_command_whose_reply_is_lost_runs_once_and_its_line_is_used_no_more(
-    proxy: TcpProxy, far: Redis, redis_client: Redis, loss: Loss
+    proxy: TcpProxy, through_proxy: Redis, redis_client: Redis, loss: Loss
 ) -> None:
-    lines = Lines(far)
+    lines = Lines(through_proxy)
     assert await lines.call("INCR", "runs") == 1
     proxy.lose_reply_to(b"INCR", loss)
     [line] = lines._idle

@@ -1,32 +1,13 @@
 """What is lost between a client and its server: nothing is repeated, no answer is another's."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import redis.exceptions
 from redis.asyncio import Redis
 
-from adapters.redis.connect import connect, disconnect
-from adapters.redis.embedded import EmbeddedServer
 from tests.tcp_proxy import Loss, TcpProxy
-
-
-@pytest.fixture
-async def proxy(redis_server: EmbeddedServer, redis_client: Redis) -> AsyncIterator[TcpProxy]:
-    assert await redis_client.ping()
-    async with TcpProxy(redis_server.url.removeprefix("unix://")) as running:
-        yield running
-
-
-@pytest.fixture
-async def through_proxy(proxy: TcpProxy) -> AsyncIterator[Redis]:
-    client = connect(f"redis://127.0.0.1:{proxy.port}")
-    assert isinstance(client, Redis)
-    await client.ping()  # the handshake's replies are not the ones to lose
-    yield client
-    await disconnect(client)
 
 
 def hurry(client: Redis) -> None:
