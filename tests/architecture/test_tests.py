@@ -1,6 +1,7 @@
 """The tests themselves: every file asserts, and none sleeps in the hope that it is enough."""
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.architecture.source_tree import (
@@ -11,6 +12,10 @@ from tests.architecture.source_tree import (
     python_files,
     tree_of,
 )
+
+PATIENCE_S = 20  # a busy machine stands still for seconds; a test that passes never waits so long
+SLEEPS = {"time.sleep": 0, "asyncio.sleep": 0}  # and which of their arguments says how long
+WAITS = {"asyncio.timeout": 0, "asyncio.wait_for": 1}
 
 test_files = [path for path in python_files("tests") if path.name.startswith("test_")]
 
@@ -42,19 +47,22 @@ def is_on_virtual_time(path: Path) -> bool:
     return "simulation" in path.parts or is_told
 
 
-def long_sleeps(path: Path) -> list[int]:
+def seconds_told(path: Path, places: Mapping[str, int]) -> list[tuple[int, float]]:
+    """Return the lines and the written seconds of calls; `places`: which argument has them."""
     if is_on_virtual_time(path):
         return []
     return [
-        node.lineno
+        (node.lineno, said.value)
         for node in nodes_of(path)
         if isinstance(node, ast.Call)
-        and dotted(node.func) in {"time.sleep", "asyncio.sleep"}
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-        and isinstance(node.args[0].value, int | float)
-        and node.args[0].value >= 1
+        and len(node.args) > (place := places.get(dotted(node.func), len(node.args)))
+        and isinstance(said := node.args[place], ast.Constant)
+        and isinstance(said.value, int | float)
     ]
+
+
+def long_sleeps(path: Path) -> list[int]:
+    return [line for line, seconds in seconds_told(path, SLEEPS) if seconds >= 1]
 
 
 def test_no_test_sleeps_for_a_second() -> None:
@@ -62,22 +70,8 @@ def test_no_test_sleeps_for_a_second() -> None:
     assert faults_in(test_files, long_sleeps) == {}
 
 
-PATIENCE_S = 20  # a busy machine stands still for seconds; a test that passes never waits so long
-WAITS = {"asyncio.timeout": 0, "asyncio.wait_for": 1}  # and which of their arguments says how long
-
-
 def impatience(path: Path) -> list[int]:
-    if is_on_virtual_time(path):
-        return []
-    return [
-        node.lineno
-        for node in nodes_of(path)
-        if isinstance(node, ast.Call)
-        and len(node.args) > (place := WAITS.get(dotted(node.func), len(node.args)))
-        and isinstance(limit := node.args[place], ast.Constant)
-        and isinstance(limit.value, int | float)
-        and limit.value < PATIENCE_S
-    ]
+    return [line for line, seconds in seconds_told(path, WAITS) if seconds < PATIENCE_S]
 
 
 def test_who_waits_for_something_has_patience() -> None:
