@@ -45,10 +45,10 @@ async def test_a_template_that_people_complain_of_after_its_last_pause_ends_its_
     world = a_world(portfolios=WIDE, decays=[decay])
     async with a_whole_house(server_url, tmp_path, world) as whole:
         await begin(whole, 40)
-        # What was under way ends a moment after its campaign.
-        over = await whole.until("c1", lambda each: sum(map(each["counts"].get, ENDS)) == 40)
+        # What was under way ends a moment after its campaign, what waits a moment before.
+        await whole.until("c1", lambda each: sum(map(each["counts"].get, ENDS)) == 40)
+        over = await whole.until("c1", lambda each: each["state"] == "cancelled")
         assert (over["counts"]["accepted"], over["counts"]["cancelled"]) == (20, 20)
-        assert over["state"] == "cancelled"
         assert (await whole.call("GET", OFFER))["status"] == "DISABLED"
         assert whole.report().clean
 
